@@ -1,0 +1,121 @@
+// Evidence → Decision: metrics with bounds, rules, and why.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "harness/record/evidence.h"
+#include "harness/suite/suite.h"
+
+namespace assay {
+
+/// A metric with one-sided bounds, each at the given confidence. Never NaN: what cannot be
+/// estimated has no value and a reason.
+struct Estimate {
+  std::optional<double> value;
+  std::optional<double> lower;
+  std::optional<double> upper;
+  int64_t n = 0;
+  std::string reason;  ///< set exactly when `value` is absent
+};
+
+struct CurvePoint {
+  double eps = 0;
+  double robust_accuracy = 0;
+  double lower = 0;
+  double upper = 0;
+};
+
+struct StageCount {
+  std::string name;
+  int64_t entered = 0;
+  int64_t broken = 0;
+};
+
+struct SampleCounts {
+  int64_t total = 0;
+  int64_t ok = 0;
+  int64_t invalid = 0;
+  int64_t unconfirmed = 0;
+  int64_t error = 0;
+};
+
+/// One row of the per-class table.
+struct ClassRow {
+  int64_t label = 0;
+  int64_t n = 0;
+  int64_t clean = 0;   ///< rightly classified clean
+  int64_t robust = 0;  ///< right clean and under attack
+  std::optional<int64_t> baseline_robust;
+};
+
+struct CellResult {
+  std::string name;
+  std::string key;
+  bool complete = false;
+  SampleCounts samples;
+  std::map<std::string, Estimate> metrics;  ///< at the suite's confidence
+  std::map<std::string, Estimate> baseline_metrics;
+  std::vector<CurvePoint> curve;
+  std::vector<CurvePoint> baseline_curve;
+  std::vector<StageCount> stages;
+  std::vector<ClassRow> classes;
+  Cost cost;
+  std::string baseline_reason;  ///< why no baseline cell pairs with this one; "" if one does
+  std::vector<int64_t> regressed;  ///< sample indices: robust in the baseline, not here
+  std::vector<int64_t> repaired;
+};
+
+struct RuleResult {
+  enum class Verdict { kPass, kFail, kInconclusive, kNotApplicable, kWaived };
+  std::string cell;
+  std::string metric;
+  RuleSpec::Kind kind = RuleSpec::Kind::kAtLeast;
+  double limit = 0;
+  double confidence = 0.95;
+  std::optional<double> value;
+  std::optional<double> baseline;
+  std::optional<double> difference;  ///< baseline − candidate (max_drop), mirrored for max_rise
+  std::optional<double> lower;       ///< the bounds that decide
+  std::optional<double> upper;
+  int64_t n = 0;
+  std::optional<int64_t> regressed;
+  std::optional<int64_t> repaired;
+  Verdict verdict = Verdict::kInconclusive;
+  std::string reason;  ///< one sentence, for every verdict but pass
+  std::string hint;    ///< what would decide or mend it
+  int line = 0;        ///< of the rule in the suite
+};
+
+std::string_view to_string(RuleResult::Verdict verdict);
+
+enum class Outcome { kPass, kFail, kInconclusive, kIncomplete, kRefused };
+std::string_view to_string(Outcome outcome);
+
+struct Decision {
+  Outcome outcome = Outcome::kInconclusive;
+  std::string reason;  ///< one sentence: what decided
+  std::vector<CellResult> cells;
+  std::vector<RuleResult> rules;  ///< one per rule and cell it covers
+  std::vector<Flag> flags;        ///< of the evidence, and those the gate raises
+  int64_t rules_decided = 0;      ///< pass or fail
+  int64_t rules_not_applicable = 0;
+  std::optional<double> clean_accuracy;
+  std::optional<double> baseline_clean_accuracy;
+};
+
+/// The program's exit code for an outcome.
+ExitCode exit_code(Outcome outcome);
+
+/// Judges evidence by the suite's rules (contracts §2 to §4). `baseline` is null when there is none;
+/// Suite::baseline == "none" declares a first run. Pure.
+Decision decide(const Suite& suite, const Evidence& candidate, const Evidence* baseline);
+
+/// A refusal before anything ran (exit 5), as a decision that reports can show.
+Decision refuse(const std::string& reason, std::vector<Flag> flags);
+
+}  // namespace assay

@@ -1,0 +1,57 @@
+// The intervals that decide. One-sided bounds; `confidence` in (0.5, 1). Sources in statistics.cc.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+namespace assay {
+
+struct Interval {
+  double lower = 0;
+  double upper = 0;
+};
+
+/// Standard normal quantile.
+double normal_quantile(double probability);
+
+/// Clopper–Pearson (1934): one-sided bounds of a proportion, k of n; n ≥ 1.
+Interval clopper_pearson(int64_t k, int64_t n, double confidence);
+
+/// Wilson (1927) score interval, for display only.
+Interval wilson(int64_t k, int64_t n, double confidence);
+
+/// Tango (1998): one-sided bounds of D = (b − c)/n for paired proportions; works at b = c = 0.
+Interval tango(int64_t b, int64_t c, int64_t n, double confidence);
+
+/// Newcombe (1998) method 10 for paired proportions, for display. a: both, b: first only,
+/// c: second only, d: neither; the difference is (b − c)/n.
+Interval newcombe(int64_t a, int64_t b, int64_t c, int64_t d, double confidence);
+
+/// One-sided mid-p McNemar: small if b is too large for chance.
+double mcnemar_mid_p(int64_t b, int64_t c);
+
+/// Order-statistic bounds of the median; `values` may hold infinities. An end that the sample
+/// cannot give at this confidence is absent.
+struct MedianBounds {
+  double value = 0;
+  std::optional<double> lower;
+  std::optional<double> upper;
+};
+MedianBounds median_bounds(std::vector<double> values, double confidence);
+
+/// DeLong (1988) with mid-ranks (Sun & Xu 2014), O(N log N).
+struct Auc {
+  double value = 0;
+  double variance = 0;
+};
+Auc delong(const std::vector<double>& positives, const std::vector<double>& negatives);
+
+/// Samples needed so that a non-inferiority test with margin d and true difference 0 has power 0.8
+/// when a share psi of pairs is discordant (Lu & Bean 1995).
+int64_t samples_for_margin(double margin, double psi, double confidence);
+
+/// Samples needed so that Clopper–Pearson separates `value` from `limit`.
+int64_t samples_for_limit(double value, double limit, double confidence);
+
+}  // namespace assay

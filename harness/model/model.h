@@ -1,0 +1,85 @@
+// A TorchScript classifier behind a tape: logits, and vjps with respect to the input.
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "harness/record/evidence.h"
+#include "harness/suite/suite.h"
+
+namespace assay {
+
+/// Prepares the calling thread for model work: no profiling executor, one intra-op thread, denormals
+/// flushed, gradients off. Every thread that calls a Model must have called it; Model aborts if not.
+void enter_worker();
+
+/// LibTorch version, CPU capability and device as they stand in headers and store keys.
+struct Platform {
+  std::string libtorch;
+  std::string cpu_capability;
+  std::string device;
+};
+Platform platform(const std::string& device);
+
+/// One recorded forward pass.
+class Tape {
+ public:
+  struct State;
+  Tape(at::Tensor logits, std::shared_ptr<State> state);
+
+  /// [n, K], detached. NaN or infinite where the model's output was.
+  const at::Tensor& logits() const { return logits_; }
+  /// Gradient of Σ logits·c with respect to the recorded input: [n, K] → [n, ...]. May be called
+  /// again with another c. Rows do not influence each other.
+  at::Tensor vjp(const at::Tensor& c) const;
+
+ private:
+  at::Tensor logits_;
+  std::shared_ptr<State> state_;
+};
+
+/// What loading found out about a model file; cached by file digest so that a run with nothing left
+/// to compute need not load it.
+struct ModelFacts {
+  int64_t quantum = 1;  ///< batches are padded to a multiple; 0: batch_dependent
+  bool random = false;  ///< two forwards of the same input differ
+  std::vector<Flag> flags;
+};
+std::string to_text(const ModelFacts& facts);
+ModelFacts parse_facts(const std::string& text);
+
+/// A loaded model. Const and thread-safe: many workers may share it.
+class Model {
+ public:
+  /// Loads TorchScript in eval mode and probes it: output shape against classes, finite logits,
+  /// probabilities in place of logits, train-mode layers, randomness, gradients, padding quantum up
+  /// to `block` rows. Throws Error: kUsage for the wrong kind of file (with the lines that export a
+  /// usable one) or a wrong spec, kRefused for a model that cannot be judged.
+  static Model load(const ModelSpec& spec, const std::filesystem::path& path, int64_t block,
+                    const std::string& device);
+  Model(Model&&) noexcept;
+  ~Model();
+
+  int64_t classes() const;
+  const ModelSpec& spec() const;
+  at::ScalarType dtype() const;  ///< kFloat or kDouble: of inputs, logits and gradients
+  const ModelFacts& facts() const;
+
+  /// Forward with a tape. x [n, ...shape] in the box, dtype(); n ≥ 1. Padded inside.
+  Tape record(const at::Tensor& x) const;
+  /// Forward without a tape, with the same bits: [n, ...shape] → [n, K].
+  at::Tensor logits(const at::Tensor& x) const;
+  /// The same on the module exactly as it was loaded, for judging: [n, ...shape] → [n, K].
+  at::Tensor judge(const at::Tensor& x) const;
+
+ private:
+  struct Impl;
+  explicit Model(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace assay

@@ -1,0 +1,98 @@
+// All that an attack may touch: a model behind the access that the threat model grants.
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "harness/model/model.h"
+#include "harness/suite/suite.h"
+
+namespace assay {
+
+/// The samples one call of an attack works on: all rightly classified (targeted: not yet the target).
+struct Block {
+  at::Tensor x;       ///< [n, ...shape]
+  at::Tensor y;       ///< [n] int64, true labels
+  at::Tensor target;  ///< [n] int64 for a targeted goal, else undefined
+  std::vector<uint64_t> ids;  ///< [n] keys of the samples for Rng
+  int64_t size() const { return x.size(0); }
+};
+
+/// An attack's claims. A row whose `success` is true says: this point is a valid adversarial.
+struct Candidates {
+  at::Tensor x;        ///< [n, ...shape]
+  at::Tensor success;  ///< [n] bool
+};
+
+/// Counts rows, enforces budgets, and keeps per sample the best valid broken point of any query:
+/// the first one inside the ball, or for minimum-norm attacks the nearest one in the box.
+/// "Broken" is decided on the judge's graph and padding. One thread only.
+///
+/// Every query names, for each row of x, the block row it belongs to (`rows`, [m] int64): restarts
+/// and targets of one sample may be further rows of the same batch. Rows must lie in the box.
+class Oracle {
+ public:
+  /// `queries` and `gradients`: hard budgets per sample; 0 for none.
+  Oracle(const Model& model, const ThreatModel& threat, const Block& block, int64_t queries,
+         int64_t gradients);
+
+  const ThreatModel& threat() const { return threat_; }
+  const Block& block() const { return block_; }
+  int64_t classes() const { return model_.classes(); }
+  at::ScalarType dtype() const { return model_.dtype(); }
+
+  /// Gradient access: a taped forward of x [m, ...] → logits [m, K] and vjps.
+  Tape tape(const at::Tensor& x, const at::Tensor& rows);
+  /// The tape's vjp, counted as gradient rows of the samples behind `rows` whose row of c is not
+  /// all zero.
+  at::Tensor vjp(const Tape& tape, const at::Tensor& c, const at::Tensor& rows);
+  /// Score access: [m, ...] → [m, K].
+  at::Tensor logits(const at::Tensor& x, const at::Tensor& rows);
+  /// Label access: [m, ...] → [m] int64.
+  at::Tensor labels(const at::Tensor& x, const at::Tensor& rows);
+
+  /// [m] bool: would these labels break the samples behind `rows`?
+  at::Tensor breaks(const at::Tensor& labels, const at::Tensor& rows) const;
+
+  /// [n] bool: nothing left to gain. Fixed eps: a valid broken point was seen; minimum norm: only
+  /// where the model failed on the sample. Attacks stop paying for these.
+  at::Tensor decided() const { return decided_; }
+  /// [m] indices into `rows` (and so into x) whose sample is not decided.
+  at::Tensor undecided(const at::Tensor& rows) const;
+
+  /// [n] bool: a valid broken point is known.
+  at::Tensor found() const { return found_; }
+  /// [n] float64: its distance in the threat's norm; infinite where none is known.
+  at::Tensor best_distance() const { return best_distance_; }
+  /// The best points seen, the clean input where there is none. What most attacks return.
+  Candidates best() const { return {best_x_, found_}; }
+
+  /// [n] int64: queries left under the budget; a large number without one.
+  at::Tensor queries_left() const;
+  /// [n] int64: rows sent so far, and vjp rows.
+  at::Tensor queries() const { return queries_; }
+  at::Tensor gradients() const { return gradients_; }
+  /// [n] int64: number of queries of the sample when its best point was found; 0 where none.
+  at::Tensor queries_at_best() const { return queries_at_best_; }
+  /// [n] bool: the candidate failed on an input in the box (non-finite output).
+  at::Tensor failed() const { return failed_; }
+
+ private:
+  void count(const at::Tensor& x, const at::Tensor& rows, Access needed);
+  void watch(const at::Tensor& x, const at::Tensor& logits, const at::Tensor& rows);
+
+  const Model& model_;
+  const ThreatModel threat_;
+  const Block& block_;
+  int64_t query_budget_;
+  int64_t gradient_budget_;
+  double radius_;
+  at::Tensor decided_, found_, failed_;
+  at::Tensor best_x_, best_distance_;
+  at::Tensor queries_, gradients_, queries_at_best_;
+};
+
+}  // namespace assay

@@ -1,0 +1,159 @@
+// What a run leaves behind: a header, and verdict rows by unit. Specified in evidence.md.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <limits>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "harness/suite/params.h"
+#include "harness/suite/suite.h"
+
+namespace assay {
+
+enum class Status { kRobust, kBroken, kMisclassified, kInvalid, kUnconfirmed, kError };
+enum class Cause { kNone, kCandidate, kHost };
+
+std::string_view to_string(Status status);  // as in samples.csv
+std::string_view to_string(Cause cause);    // "" candidate host
+
+/// A warning about a model, a cell or a rule, which a rule `flags: clear` can gate on.
+struct Flag {
+  std::string id;      ///< snake_case, e.g. batch_dependent
+  std::string cell;    ///< "" for the whole run
+  std::string detail;  ///< what was seen, with figures
+  std::string advice;  ///< what to do next
+  bool operator==(const Flag&) const = default;
+};
+
+/// One drawn sample.
+struct SampleInfo {
+  std::string id;      ///< relative path for images, row number otherwise
+  std::string digest;  ///< SHA-256 of its decoded content and label
+  int64_t label = 0;
+};
+
+/// What happened to one sample in one cell (or in the clean pass, where only `clean` is set).
+struct Verdict {
+  int64_t sample = 0;  ///< index into Header::samples
+  int64_t clean = -1;  ///< label of the clean input
+  int64_t adversarial = -1;  ///< label of the stored adversarial; -1 if there is none
+  Status status = Status::kRobust;
+  Cause cause = Cause::kNone;
+  /// Of the stored adversarial from the sample, in the cell's norm; infinite where there is none.
+  double distance = std::numeric_limits<double>::infinity();
+  int64_t queries = 0;          ///< rows the attack sent for this sample
+  int64_t gradients = 0;        ///< vjp rows
+  std::string breaking_attack;  ///< the stage or attack that broke it
+  std::string detail;           ///< kError, kInvalid, kUnconfirmed: what happened
+  std::string tensors;          ///< SHA-256 of the blob with the adversarial; "" if none
+  int64_t tensor_row = -1;      ///< its row in the blob
+  bool operator==(const Verdict&) const = default;
+};
+
+/// Figures about the machine's work: never part of the same-bytes promise.
+struct Cost {
+  double time_s = 0;      ///< summed over workers
+  int64_t forwards = 0;   ///< rows sent by the attack
+  int64_t gradients = 0;  ///< vjp rows
+  int64_t judged = 0;     ///< rows of clean and judging forwards
+};
+
+/// What one unit of the plan produced.
+struct UnitResult {
+  std::string key;   ///< SHA-256: everything its rows depend on
+  std::string cell;  ///< cell name (minimum norm: the entry's, shared by its eps); "" if clean
+  int64_t index = 0;  ///< position among the cell's units
+  std::vector<Verdict> rows;
+  std::vector<Flag> flags;
+  Cost cost;
+};
+
+/// A cell as a run knows it.
+struct CellHeader {
+  std::string name;
+  std::string key;  ///< pairing key: SHA-256 over `key_fields`
+  /// What pairs cells of two runs, field by field (norm, eps, goal, access, attack, version, every
+  /// parameter as `params.NAME`, seed, sample, preprocessing), so that a mismatch can be named.
+  std::map<std::string, std::string> key_fields;
+  Family family = Family::kEvasion;
+  std::string attack;
+  std::string version;
+  bool minimum_norm = false;
+  ParamMap params;
+  ThreatModel threat;
+  std::map<std::string, std::string> taxonomy;
+  std::vector<std::string> stages;  ///< ensemble: stage names in order
+  std::vector<std::string> units;   ///< keys the plan expects, in order
+};
+
+struct FileIdentity {
+  std::string path;
+  std::string sha256;
+};
+
+struct Header {
+  int version = 1;
+  std::string assay;           ///< program version
+  std::string libtorch;        ///< 2.13.0
+  std::string cpu_capability;  ///< AVX512, AVX2, …
+  std::string device;
+  std::string suite_name;
+  std::string suite_sha256;
+  uint64_t seed = 0;
+  std::string suite;         ///< Suite::effective
+  std::string suite_folder;  ///< what its relative paths are relative to
+  FileIdentity model;
+  std::vector<std::string> class_names;  ///< or empty
+  int64_t classes = 0;
+  std::vector<int64_t> shape;
+  bool float64 = false;  ///< the model's dtype
+  std::vector<SampleInfo> samples;
+  std::vector<CellHeader> cells;
+  std::vector<std::string> clean_units;  ///< keys of the clean pass, in order
+  std::vector<Flag> flags;               ///< seen while loading model and data, and in planning
+};
+
+/// A run's header with the units it has. Units are ordered as the header lists them.
+struct Evidence {
+  Header header;
+  std::vector<UnitResult> units;
+  /// Set when the run ended by itself before all units ran, with the reason (contracts §4, the
+  /// clean pass); such evidence is final although units are missing.
+  std::string ended_early;
+  /// Why the run is incomplete (time limit, signal, shard, host fault), or "".
+  std::string interrupted;
+
+  /// The unit with this key, or nullptr.
+  const UnitResult* find(std::string_view key) const;
+  /// True if every unit that the header expects is here.
+  bool complete() const;
+  /// Clean label by sample index; -1 where the clean pass is missing.
+  std::vector<int64_t> clean_labels() const;
+  /// Rows of one cell by sample index; nullopt where its unit is missing. A minimum-norm cell with
+  /// eps reads its entry's rows at that radius: broken where the distance is within it, else robust.
+  std::vector<std::optional<Verdict>> rows(const CellHeader& cell) const;
+};
+
+/// Evidence as bytes: JSON lines, a header line and a line per unit, each with a checksum.
+/// `costs` are left out, so that equal verdicts have equal bytes; they go to write_costs.
+std::string to_text(const Evidence& evidence);
+/// Throws Error naming file and line for truncated, altered or foreign text.
+Evidence parse_evidence(std::string_view text, const std::string& file);
+
+/// A run folder's files: evidence.jsonl, costs.json, and baseline.jsonl where there is one.
+void write_evidence(const std::filesystem::path& folder, const Evidence& evidence);
+void write_baseline(const std::filesystem::path& folder, const Evidence& baseline);
+/// Reads a run folder or a single evidence file; costs are read where they exist.
+Evidence read_evidence(const std::filesystem::path& folder_or_file);
+std::optional<Evidence> read_baseline(const std::filesystem::path& folder);
+
+/// Unites shards of one run: set union by unit key. Throws Error where headers differ (naming the
+/// field) or where one key has two different results.
+Evidence merge(const std::vector<Evidence>& shards);
+
+}  // namespace assay

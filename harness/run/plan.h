@@ -1,0 +1,40 @@
+// Suite → Plan: the units of work, and the header that expects them.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "harness/model/attack.h"
+#include "harness/model/model.h"
+#include "harness/record/evidence.h"
+#include "harness/suite/suite.h"
+
+namespace assay {
+
+/// One piece of work. Runs once all in `after` exist in the store.
+struct Unit {
+  enum class Kind { kClean, kBlock };
+  std::string key;
+  Kind kind = Kind::kBlock;
+  size_t entry = 0;     ///< kBlock: index into Suite::attacks
+  std::optional<double> eps;  ///< kBlock with a fixed radius
+  std::string cell;           ///< name for UnitResult::cell
+  int64_t begin = 0;    ///< range of Header::samples
+  int64_t end = 0;
+  std::vector<std::string> after;
+};
+
+struct Plan {
+  Header header;
+  std::vector<Unit> units;  ///< clean pass first, then entries in the suite's order
+};
+
+/// Samples per unit: suite's run.block, else a fixed formula of the input's size (never a timing).
+int64_t block_size(const Suite& suite);
+
+/// Plans a run of `model` over drawn samples. Pure.
+Plan make_plan(const Suite& suite, const FileIdentity& model, const std::vector<SampleInfo>& samples,
+               const Platform& platform, const std::vector<Attack>& attacks);
+
+}  // namespace assay

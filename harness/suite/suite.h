@@ -1,0 +1,209 @@
+// A parsed and validated suite: plain data, with the place of everything an error may name.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "harness/suite/params.h"
+#include "harness/suite/value.h"
+
+namespace assay {
+
+enum class Norm { kL0, kL1, kL2, kLinf };
+enum class Goal { kUntargeted, kTargeted };
+enum class Access { kGradient, kScore, kLabel };  ///< each grants the ones after it
+enum class Family { kEvasion, kMembership, kExtraction };
+
+std::string_view to_string(Norm norm);      // l0 l1 l2 linf
+std::string_view to_string(Goal goal);      // untargeted targeted
+std::string_view to_string(Access access);  // gradient score label
+std::string_view to_string(Family family);  // evasion membership extraction
+
+/// How a targeted goal picks each sample's target.
+struct Target {
+  enum class Kind { kNext, kRandom, kLeastLikely, kLabel };
+  Kind kind = Kind::kNext;
+  int64_t label = 0;  ///< kLabel
+};
+
+/// What the attacker may change, see and want. Lengths are in the units of the box.
+struct ThreatModel {
+  Norm norm = Norm::kLinf;
+  std::optional<double> eps;  ///< absent: a minimum-norm attack without a radius
+  double lo = 0;              ///< the box that every input lives in
+  double hi = 1;
+  Goal goal = Goal::kUntargeted;
+  Target target;  ///< kTargeted
+  Access access = Access::kGradient;
+};
+
+/// The radius up to which a point counts as inside the ball (contracts §2): eps + u·R·d^(1/p), with
+/// u = 2^-23 (float64: 2^-52), R = max(|lo|, |hi|) and d entries per sample; linf: eps + u·R;
+/// l0: eps. Infinite without eps. Judge, projections and curves all use it.
+double ball_radius(const ThreatModel& threat, int64_t d, bool float64);
+
+/// What the outside knows of an attack: the torch-free part of an Attack.
+struct AttackInfo {
+  std::string name;  ///< one of contracts §1, or an attack from outside the tree
+  Family family = Family::kEvasion;
+  Access access = Access::kGradient;
+  std::vector<Norm> norms;         ///< evasion: the norms it supports
+  bool minimum_norm = false;       ///< finds distances; eps only says where the curve is read
+  bool targeted = true;            ///< supports goal: targeted
+  std::string summary;             ///< one line
+  std::string paper;               ///< authors, title, venue, year, arXiv id
+  std::string cost;                ///< forwards and gradients per sample, as a formula
+  std::map<std::string, std::string> taxonomy;  ///< keys atlas, nist, owasp
+  std::string version;             ///< digest of its source and of attacks/math
+  /// Declares and checks the parameters (bind without keeping the result).
+  std::function<void(Params&, const ThreatModel&)> declare;
+};
+
+struct ModelSpec {
+  enum class Output { kLogits, kProbabilities, kSigmoid };
+  enum class Dtype { kFloat32, kFloat64 };
+  std::filesystem::path path;  ///< resolved against the suite's folder
+  std::vector<int64_t> shape;  ///< of one input, without the batch
+  double lo = 0;               ///< input.range
+  double hi = 1;
+  std::vector<double> mean;  ///< normalize; empty: the model normalises itself
+  std::vector<double> std;
+  Output output = Output::kLogits;
+  std::string output_index;  ///< "" or a number (tuple) or a key (dict)
+  int64_t classes = 0;
+  std::vector<std::string> class_names;  ///< empty, or `classes` names
+  Dtype dtype = Dtype::kFloat32;
+  Where where;
+};
+
+struct DataSpec {
+  enum class Format { kIdx, kNpy, kNpz, kSafetensors, kCsv, kImages };
+  std::string name;  ///< test, members, non_members, pool, …
+  Format format = Format::kIdx;
+  std::filesystem::path images, labels;  ///< idx, npy
+  std::filesystem::path path;            ///< npz, safetensors, csv, images
+  std::string x = "x", y = "y";          ///< keys in npz and safetensors
+  bool nhwc = false;                     ///< layout: nhwc
+  std::string label;                     ///< csv: the label's column
+  std::filesystem::path class_order;     ///< images: one class folder a line; empty: bytewise
+  std::vector<int64_t> resize;           ///< images: [shorter side] or [height, width]
+  std::vector<int64_t> crop;             ///< images: centre crop [height, width]
+  std::string interpolation = "bilinear";  ///< nearest bilinear bicubic
+  bool antialias = true;
+  std::optional<std::pair<int64_t, int64_t>> rows;  ///< half-open
+  Where where;
+};
+
+struct SampleSpec {
+  std::optional<int64_t> count;
+  uint64_t seed = 0;
+  bool stratified = false;
+  std::optional<int64_t> first;
+  std::filesystem::path ids;  ///< a file of sample ids, one a line
+};
+
+/// One entry under `attacks:`; a stage of an ensemble is one too.
+struct AttackSpec {
+  std::string name;
+  std::string attack;
+  Family family = Family::kEvasion;
+  ThreatModel threat;  ///< eps unset if the entry has a list of them
+  struct Eps {
+    double number;
+    std::string text;  ///< as spelt
+  };
+  std::vector<Eps> eps;  ///< a scalar or a list
+  bool eps_list = false;
+  ParamMap params;
+  Value entry;  ///< with defaults merged in; what bind reads
+  std::vector<AttackSpec> stages;  ///< attack: ensemble
+  std::string source;              ///< `source:` a cell, `baseline` or a file; "" if absent
+  std::string references;
+  std::map<std::string, std::string> sets;  ///< members, non_members, pool → data name
+  std::optional<int64_t> count;             ///< membership: records per set
+  Where where;
+};
+
+/// What is measured, judged and reported by itself: an entry, or an entry at one of its eps.
+struct Cell {
+  std::string name;  ///< `pgd` or `pgd@0.1`
+  size_t spec = 0;   ///< index into Suite::attacks
+  std::optional<double> eps;
+};
+
+struct RuleSpec {
+  enum class Kind { kAtLeast, kAtMost, kMaxDrop, kMaxRise, kFlagsClear };
+  std::string selector;  ///< as spelt
+  std::vector<size_t> cells;  ///< what it covers: indices into Suite::cells, never empty
+  std::string metric;         ///< "flags" for kFlagsClear
+  Kind kind = Kind::kAtLeast;
+  double limit = 0;
+  bool relative = false;  ///< limit was a percentage of the baseline (`5%`)
+  double confidence = 0.95;
+  bool vacuous_ok = false;
+  std::vector<std::string> except;  ///< kFlagsClear: flag ids that are allowed
+  Where where;
+};
+
+std::string_view to_string(RuleSpec::Kind kind);  // at_least at_most max_drop max_rise flags
+
+struct RunSpec {
+  int64_t block = 0;         ///< samples per unit; 0: block_size()
+  double time_limit_s = 0;   ///< 0: none
+  int64_t memory_limit = 0;  ///< bytes; 0: none
+  std::string device = "cpu";
+};
+
+struct Suite {
+  std::string name;
+  uint64_t seed = 0;
+  ModelSpec model;
+  std::string baseline;  ///< as spelt and resolved; "" absent, "none" declares a first run
+  std::map<std::string, DataSpec> data;
+  SampleSpec sample;
+  std::vector<AttackSpec> attacks;
+  std::vector<Cell> cells;
+  double confidence = 0.95;
+  std::vector<RuleSpec> rules;
+  RunSpec run;
+  std::filesystem::path file;
+  std::string effective;  ///< canonical JSON of the suite after env, defaults and --set; no paths
+                          ///< are made absolute in it
+  std::string sha256;     ///< of `effective`
+};
+
+/// Command-line settings that replace parts of a suite before it is validated.
+struct Overrides {
+  std::vector<std::string> set;  ///< `attacks.pgd.steps=10`
+  std::string model;
+  std::string baseline;
+};
+
+/// Reads, merges and validates a suite. Nothing but the suite file itself is opened.
+/// Throws Error (exit 2) with file:line:column, the value found, what is allowed and the nearest.
+Suite load_suite(const std::filesystem::path& file, const Overrides& overrides,
+                 std::span<const AttackInfo> attacks);
+
+/// Rebuilds a suite from the `effective` text kept in a run, for judging evidence again.
+/// Paths are taken relative to `folder`.
+Suite restore_suite(const std::string& effective, const std::filesystem::path& folder,
+                    std::span<const AttackInfo> attacks);
+
+/// True if `selector` (a name or a glob; numbers in any spelling) covers the cell.
+bool selects(std::string_view selector, std::string_view cell);
+
+/// The metrics a family of attack yields (contracts §3). `minimum_norm` adds median_distance.
+/// For extraction, `agreement@B` for each budget B.
+std::vector<std::string> metric_names(const AttackSpec& spec, bool minimum_norm);
+
+/// JSON Schema (draft-07) of suites, made from the same declarations that validate them.
+std::string suite_schema(std::span<const AttackInfo> attacks);
+
+}  // namespace assay
