@@ -199,6 +199,9 @@ Suite restore_suite(const std::string& effective, const std::filesystem::path& f
 /// True if `selector` (a name or a glob; numbers in any spelling) covers the cell.
 bool selects(std::string_view selector, std::string_view cell);
 
+/// True if `selector` has a wildcard (`*` or `?`) and so may cover several cells.
+bool is_glob(std::string_view selector);
+
 /// The metrics a family of attack yields (contracts §3). `minimum_norm` adds median_distance.
 /// For extraction, `agreement@B` for each budget B.
 std::vector<std::string> metric_names(const AttackSpec& spec, bool minimum_norm);

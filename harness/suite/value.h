@@ -36,6 +36,11 @@ struct Value {
 /// `file` only labels errors. Throws Error with file:line:column.
 Value parse_yaml(std::string_view text, const std::string& file);
 
+/// The same, with `${VAR}` left alone where the text is a suite whose variables were expanded
+/// before.
+enum class Environment { kExpand, kKeep };
+Value parse_yaml(std::string_view text, const std::string& file, Environment environment);
+
 /// Canonical JSON text of a value: keys sorted bytewise, no spaces, scalars typed by YAML 1.2 core
 /// rules (numbers re-spelt from their value), so equal content has equal bytes.
 std::string canonical_json(const Value& value);

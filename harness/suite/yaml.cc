@@ -1,0 +1,268 @@
+// YAML text → Value, straight from yaml-cpp's events: its node tree hides duplicate keys, quotes
+// and the places of keys, and expands aliases without a bound.
+#include <yaml-cpp/eventhandler.h>
+#include <yaml-cpp/exceptions.h>
+#include <yaml-cpp/parser.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cstdlib>
+#include <map>
+#include <optional>
+#include <sstream>
+#include <unordered_map>
+
+#include "harness/suite/value.h"
+
+namespace assay {
+namespace {
+
+constexpr size_t kMostBytes = size_t{4} << 20;  // of the file
+constexpr size_t kMostText = size_t{16} << 20;  // of all scalars, after aliases and ${VAR}
+constexpr size_t kDeepest = 32;
+constexpr size_t kMostNodes = 100'000;
+
+struct Size {
+  size_t nodes = 0;
+  size_t text = 0;
+  size_t depth = 0;
+};
+
+Size measure(const Value& value) {
+  Size size{1, value.scalar.size(), 1};
+  const auto add = [&](const Value& child) {
+    const Size inner = measure(child);
+    size.nodes += inner.nodes;
+    size.text += inner.text;
+    size.depth = std::max(size.depth, inner.depth + 1);
+  };
+  for (const Value& item : value.list) add(item);
+  for (const auto& [key, item] : value.map) {
+    add(key);
+    add(item);
+  }
+  return size;
+}
+
+bool is_variable_name(std::string_view name) {
+  return !name.empty() && std::isdigit(static_cast<unsigned char>(name.front())) == 0 &&
+         std::all_of(name.begin(), name.end(), [](char c) {
+           return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_';
+         });
+}
+
+// The value of what stands between `${` and `}`.
+std::string expand_variable(std::string_view inner, const Where& where) {
+  const size_t mark = inner.find(":-");
+  const std::string name(inner.substr(0, mark));
+  if (!is_variable_name(name)) {
+    throw Error(where, "`${" + std::string(inner) +
+                           "}` is not a variable; write ${NAME} or ${NAME:-default}");
+  }
+  const char* found = std::getenv(name.c_str());
+  if (mark != std::string_view::npos && (found == nullptr || *found == '\0')) {
+    return std::string(inner.substr(mark + 2));
+  }
+  if (found == nullptr) {
+    throw Error(where, "the environment variable `" + name + "` is not set; set it, or write ${" +
+                           name + ":-default}");
+  }
+  return found;
+}
+
+std::string expand(const std::string& text, const Where& where) {
+  std::string result;
+  size_t at = 0;
+  while (true) {
+    const size_t open = text.find("${", at);
+    result += text.substr(at, open - at);
+    if (open == std::string::npos) return result;
+    const size_t close = text.find('}', open);
+    if (close == std::string::npos) {
+      throw Error(where, "`" + text.substr(open) + "` lacks its closing brace");
+    }
+    result += expand_variable(std::string_view(text).substr(open + 2, close - open - 2), where);
+    at = close + 1;
+    if (result.size() > kMostText) return result;  // the caller refuses it
+  }
+}
+
+class Builder : public YAML::EventHandler {
+ public:
+  Builder(std::string file, Environment environment)
+      : file_(std::move(file)), environment_(environment) {}
+
+  Value take() { return std::move(root_); }
+
+  void OnDocumentStart(const YAML::Mark& mark) override {
+    if (documents_++ > 0) throw Error(at(mark), "a second YAML document; a suite is one document");
+  }
+  void OnDocumentEnd() override {}
+
+  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+    Value value;
+    value.where = at(mark);
+    grow(Size{1, 0, 1}, value.where);
+    place(std::move(value), anchor);
+  }
+
+  void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+    const auto found = anchors_.find(anchor);
+    if (found == anchors_.end()) throw Error(at(mark), "an alias stands inside its own anchor");
+    const Value& target = found->second;
+    grow(measure(target), at(mark));
+    // Errors in an alias's content belong where the content is written.
+    place(target, YAML::NullAnchor);
+  }
+
+  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                const std::string& text) override {
+    Value value;
+    value.kind = Value::Kind::kScalar;
+    value.where = at(mark);
+    value.quoted = tag == "!" || tag == "tag:yaml.org,2002:str";
+    if (!value.quoted) refuse_tag(tag, value.where);
+    const bool is_key = !frames_.empty() && frames_.back().value.is_map() && !frames_.back().key;
+    const bool expands = environment_ == Environment::kExpand && !is_key;
+    value.scalar = expands ? expand(text, value.where) : text;
+    grow(Size{1, value.scalar.size(), 1}, value.where);
+    place(std::move(value), anchor);
+  }
+
+  void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                       YAML::EmitterStyle::value /*style*/) override {
+    open(Value::Kind::kList, mark, tag, anchor);
+  }
+  void OnSequenceEnd() override { close(); }
+
+  void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                  YAML::EmitterStyle::value /*style*/) override {
+    open(Value::Kind::kMap, mark, tag, anchor);
+  }
+  void OnMapEnd() override { close(); }
+
+ private:
+  struct Frame {
+    Value value;
+    YAML::anchor_t anchor = YAML::NullAnchor;
+    std::optional<Value> key;                       // waits for its value
+    std::unordered_map<std::string, Where> places;  // of the keys so far
+  };
+
+  Where at(const YAML::Mark& mark) const { return {file_, mark.line + 1, mark.column + 1}; }
+
+  static void refuse_tag(const std::string& tag, const Where& where) {
+    if (tag.empty() || tag == "?" || tag == "!") return;
+    throw Error(where, "the tag `" + tag + "` is not supported; write the value without it");
+  }
+
+  void grow(const Size& size, const Where& where) {
+    nodes_ += size.nodes;
+    text_ += size.text;
+    if (nodes_ > kMostNodes) {
+      throw Error(where, "more than " + std::to_string(kMostNodes) +
+                             " values, aliases expanded; a suite may have no more");
+    }
+    if (text_ > kMostText) {
+      throw Error(where,
+                  "more than 16 MiB of text, aliases and variables expanded; a suite may "
+                  "have no more");
+    }
+    if (frames_.size() + size.depth > kDeepest) {
+      throw Error(where,
+                  "nested deeper than " + std::to_string(kDeepest) + " levels; a suite may not be");
+    }
+  }
+
+  void open(Value::Kind kind, const YAML::Mark& mark, const std::string& tag,
+            YAML::anchor_t anchor) {
+    Frame frame;
+    frame.value.kind = kind;
+    frame.value.where = at(mark);
+    frame.anchor = anchor;
+    refuse_tag(tag, frame.value.where);
+    grow(Size{1, 0, 1}, frame.value.where);
+    frames_.push_back(std::move(frame));
+  }
+
+  void close() {
+    Frame frame = std::move(frames_.back());
+    frames_.pop_back();
+    place(std::move(frame.value), frame.anchor);
+  }
+
+  void place(Value value, YAML::anchor_t anchor) {
+    if (anchor != YAML::NullAnchor) {
+      // The copy counts too: nested anchors would multiply what is held otherwise.
+      grow(measure(value), value.where);
+      anchors_[anchor] = value;
+    }
+    if (frames_.empty()) {
+      root_ = std::move(value);
+      return;
+    }
+    Frame& frame = frames_.back();
+    if (frame.value.is_list()) {
+      frame.value.list.push_back(std::move(value));
+    } else if (frame.key) {
+      frame.value.map.emplace_back(std::move(*frame.key), std::move(value));
+      frame.key.reset();
+    } else {
+      check_key(frame, value);
+      frame.key = std::move(value);
+    }
+  }
+
+  static void check_key(Frame& frame, const Value& key) {
+    if (!key.is_scalar()) throw Error(key.where, "a key must be a plain text");
+    if (key.scalar == "<<") {
+      throw Error(key.where,
+                  "merge keys (`<<`) are refused; use `defaults`, or an anchor for a whole value");
+    }
+    const auto [first, fresh] = frame.places.emplace(key.scalar, key.where);
+    if (!fresh) {
+      throw Error(key.where, "the key `" + key.scalar + "` stands twice; first in line " +
+                                 std::to_string(first->second.line));
+    }
+  }
+
+  std::string file_;
+  Environment environment_;
+  Value root_;
+  std::vector<Frame> frames_;
+  std::map<YAML::anchor_t, Value> anchors_;
+  size_t nodes_ = 0;
+  size_t text_ = 0;
+  int documents_ = 0;
+};
+
+}  // namespace
+
+Value parse_yaml(std::string_view text, const std::string& file, Environment environment) {
+  if (text.size() > kMostBytes) {
+    throw Error(Where{file}, "is " + std::to_string(text.size()) +
+                                 " bytes long; a suite may have 4 MiB at most");
+  }
+  if (text.find('\0') != std::string_view::npos) {
+    throw Error(Where{file}, "contains a zero byte; a suite is a text in UTF-8");
+  }
+  std::istringstream stream{std::string(text)};
+  Builder builder(file, environment);
+  try {
+    YAML::Parser parser(stream);
+    while (parser.HandleNextDocument(builder)) {
+    }
+  } catch (const YAML::Exception& fault) {
+    const bool placed = fault.mark.line >= 0;
+    std::string message = "not valid YAML: " + fault.msg;
+    throw Error(Where{file, placed ? fault.mark.line + 1 : 0, placed ? fault.mark.column + 1 : 0},
+                message);
+  }
+  return builder.take();
+}
+
+Value parse_yaml(std::string_view text, const std::string& file) {
+  return parse_yaml(text, file, Environment::kExpand);
+}
+
+}  // namespace assay
