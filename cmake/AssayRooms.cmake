@@ -5,7 +5,7 @@ add_library(assay_options INTERFACE)
 target_include_directories(assay_options INTERFACE "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>")
 target_compile_features(assay_options INTERFACE cxx_std_20)
 target_compile_options(assay_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor
-  -Wno-unknown-warning-option -Wno-subobject-linkage -Wno-missing-field-initializers
+  -Wno-subobject-linkage -Wno-missing-field-initializers
   $<$<BOOL:${ASSAY_WERROR}>:-Werror>)
 if(ASSAY_SANITIZE)
   target_compile_options(assay_options INTERFACE -fsanitize=address,undefined
@@ -118,6 +118,9 @@ endfunction()
 
 function(assay_program)
   file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/harness/cli/*.cc")
+  if(NOT sources)
+    return()
+  endif()
   add_executable(assay ${sources})
   target_link_libraries(assay PRIVATE assay_run assay_attacks assay_reports CLI11::CLI11)
   target_compile_definitions(assay PRIVATE ASSAY_VERSION="${PROJECT_VERSION}")

@@ -4,6 +4,7 @@
 #include <ATen/ATen.h>
 
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -13,8 +14,9 @@
 
 namespace assay {
 
-/// Prepares the calling thread for model work: no profiling executor, one intra-op thread, denormals
-/// flushed, gradients off. Every thread that calls a Model must have called it; Model aborts if not.
+/// Prepares the calling thread for model work: no profiling executor, one intra-op thread,
+/// denormals flushed, gradients off. Every thread that calls a Model must have called it; Model
+/// aborts if not.
 void enter_worker();
 
 /// LibTorch version, CPU capability and device as they stand in headers and store keys.
@@ -36,6 +38,8 @@ class Tape {
   /// Gradient of Σ logits·c with respect to the recorded input: [n, K] → [n, ...]. May be called
   /// again with another c. Rows do not influence each other.
   at::Tensor vjp(const at::Tensor& c) const;
+  /// False if the logits do not depend differentiably on the input; vjp is then all zero.
+  bool has_gradient() const;
 
  private:
   at::Tensor logits_;
@@ -45,8 +49,9 @@ class Tape {
 /// What loading found out about a model file; cached by file digest so that a run with nothing left
 /// to compute need not load it.
 struct ModelFacts {
-  int64_t quantum = 1;  ///< batches are padded to a multiple; 0: batch_dependent
-  bool random = false;  ///< two forwards of the same input differ
+  int64_t quantum = 1;   ///< batches are padded to a multiple; 0: batch_dependent, full blocks only
+  bool random = false;   ///< two forwards of the same input differ
+  bool gradient = true;  ///< the output depends differentiably on the input
   std::vector<Flag> flags;
 };
 std::string to_text(const ModelFacts& facts);
@@ -57,10 +62,11 @@ class Model {
  public:
   /// Loads TorchScript in eval mode and probes it: output shape against classes, finite logits,
   /// probabilities in place of logits, train-mode layers, randomness, gradients, padding quantum up
-  /// to `block` rows. Throws Error: kUsage for the wrong kind of file (with the lines that export a
-  /// usable one) or a wrong spec, kRefused for a model that cannot be judged.
+  /// to `block` rows. With `known` facts (of the same file, spec, block and platform) it does not
+  /// probe. Throws Error: kUsage where there is no such file or device; kRefused for the wrong kind
+  /// of file (with the lines that export a usable one) and for a model that cannot be judged.
   static Model load(const ModelSpec& spec, const std::filesystem::path& path, int64_t block,
-                    const std::string& device);
+                    const std::string& device, const ModelFacts* known = nullptr);
   Model(Model&&) noexcept;
   ~Model();
 
@@ -68,6 +74,7 @@ class Model {
   const ModelSpec& spec() const;
   at::ScalarType dtype() const;  ///< kFloat or kDouble: of inputs, logits and gradients
   const ModelFacts& facts() const;
+  int64_t block() const;  ///< most rows of one forward; larger batches are cut
 
   /// Forward with a tape. x [n, ...shape] in the box, dtype(); n ≥ 1. Padded inside.
   Tape record(const at::Tensor& x) const;

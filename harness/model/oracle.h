@@ -12,11 +12,12 @@
 
 namespace assay {
 
-/// The samples one call of an attack works on: all rightly classified (targeted: not yet the target).
+/// The samples one call of an attack works on: all rightly classified (targeted: not yet the
+/// target).
 struct Block {
-  at::Tensor x;       ///< [n, ...shape]
-  at::Tensor y;       ///< [n] int64, true labels
-  at::Tensor target;  ///< [n] int64 for a targeted goal, else undefined
+  at::Tensor x;               ///< [n, ...shape]
+  at::Tensor y;               ///< [n] int64, true labels
+  at::Tensor target;          ///< [n] int64 for a targeted goal, else undefined
   std::vector<uint64_t> ids;  ///< [n] keys of the samples for Rng
   int64_t size() const { return x.size(0); }
 };
@@ -75,6 +76,8 @@ class Oracle {
   /// [n] int64: rows sent so far, and vjp rows.
   at::Tensor queries() const { return queries_; }
   at::Tensor gradients() const { return gradients_; }
+  /// [n] int64: gradient rows that were zero in every entry: masked gradients, or saturation.
+  at::Tensor zero_gradients() const { return zero_gradients_; }
   /// [n] int64: number of queries of the sample when its best point was found; 0 where none.
   at::Tensor queries_at_best() const { return queries_at_best_; }
   /// [n] bool: the candidate failed on an input in the box (non-finite output).
@@ -83,6 +86,7 @@ class Oracle {
  private:
   void count(const at::Tensor& x, const at::Tensor& rows, Access needed);
   void watch(const at::Tensor& x, const at::Tensor& logits, const at::Tensor& rows);
+  void watch_failures(const at::Tensor& x, const at::Tensor& logits, const at::Tensor& rows);
 
   const Model& model_;
   const ThreatModel threat_;
@@ -92,7 +96,7 @@ class Oracle {
   double radius_;
   at::Tensor decided_, found_, failed_;
   at::Tensor best_x_, best_distance_;
-  at::Tensor queries_, gradients_, queries_at_best_;
+  at::Tensor queries_, gradients_, zero_gradients_, queries_at_best_;
 };
 
 }  // namespace assay

@@ -17,10 +17,10 @@ struct Unit {
   enum class Kind { kClean, kBlock };
   std::string key;
   Kind kind = Kind::kBlock;
-  size_t entry = 0;     ///< kBlock: index into Suite::attacks
+  size_t entry = 0;           ///< kBlock: index into Suite::attacks
   std::optional<double> eps;  ///< kBlock with a fixed radius
   std::string cell;           ///< name for UnitResult::cell
-  int64_t begin = 0;    ///< range of Header::samples
+  int64_t begin = 0;          ///< range of Header::samples
   int64_t end = 0;
   std::vector<std::string> after;
 };
@@ -34,7 +34,8 @@ struct Plan {
 int64_t block_size(const Suite& suite);
 
 /// Plans a run of `model` over drawn samples. Pure.
-Plan make_plan(const Suite& suite, const FileIdentity& model, const std::vector<SampleInfo>& samples,
-               const Platform& platform, const std::vector<Attack>& attacks);
+Plan make_plan(const Suite& suite, const FileIdentity& model,
+               const std::vector<SampleInfo>& samples, const Platform& platform,
+               const std::vector<Attack>& attacks);
 
 }  // namespace assay

@@ -1,0 +1,304 @@
+#include "harness/model/model.h"
+
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+#include <ATen/Version.h>
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/csrc/jit/runtime/graph_executor.h>
+#include <torch/script.h>
+#include <torch/version.h>
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "harness/model/model_file.h"
+#include "harness/model/probe.h"
+#include "harness/suite/error.h"
+
+namespace assay {
+namespace {
+
+// Executor, gradient and thread settings are thread-local in LibTorch, and so is this mark.
+thread_local bool worker_entered = false;
+
+// First line of a message: LibTorch appends C++ and TorchScript traces.
+std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+at::Tensor pad_rows(const at::Tensor& x, int64_t size) {
+  const int64_t missing = size - x.size(0);
+  if (missing <= 0) return x;
+  std::vector<int64_t> shape = x.sizes().vec();
+  shape[0] = missing;
+  return at::cat({x, x.narrow(0, x.size(0) - 1, 1).expand(shape)}, 0);
+}
+
+}  // namespace
+
+void enter_worker() {
+  at::set_num_threads(1);
+  at::globalContext().setFlushDenormal(true);
+  torch::jit::setGraphExecutorOptimize(false);
+  c10::GradMode::set_enabled(false);
+  worker_entered = true;
+}
+
+Platform platform(const std::string& device) {
+  return {std::to_string(TORCH_VERSION_MAJOR) + "." + std::to_string(TORCH_VERSION_MINOR) + "." +
+              std::to_string(TORCH_VERSION_PATCH),
+          at::get_cpu_capability(), device};
+}
+
+struct Tape::State {
+  struct Piece {
+    at::Tensor x;       // [m, ...], padded, requires a gradient
+    at::Tensor logits;  // [m, K], with its graph
+    int64_t rows = 0;   // without padding
+  };
+  std::vector<Piece> pieces;
+};
+
+Tape::Tape(at::Tensor logits, std::shared_ptr<State> state)
+    : logits_(std::move(logits)), state_(std::move(state)) {}
+
+at::Tensor Tape::vjp(const at::Tensor& c) const {
+  ASSAY_CHECK(c.sizes() == logits_.sizes(), "a cotangent needs the shape of the logits");
+  std::vector<at::Tensor> gradients;
+  int64_t begin = 0;
+  for (const State::Piece& piece : state_->pieces) {
+    at::Tensor part = c.narrow(0, begin, piece.rows);
+    if (piece.rows < piece.logits.size(0)) {
+      part = at::constant_pad_nd(part, {0, 0, 0, piece.logits.size(0) - piece.rows});
+    }
+    if (!piece.logits.requires_grad()) {
+      gradients.push_back(at::zeros_like(piece.x).narrow(0, 0, piece.rows));
+      begin += piece.rows;
+      continue;
+    }
+    const at::Tensor gradient = torch::autograd::grad({piece.logits}, {piece.x}, {part},
+                                                      /*retain_graph=*/true,
+                                                      /*create_graph=*/false,
+                                                      /*allow_unused=*/true)[0];
+    gradients.push_back(gradient.defined() ? gradient.narrow(0, 0, piece.rows)
+                                           : at::zeros_like(piece.x).narrow(0, 0, piece.rows));
+    begin += piece.rows;
+  }
+  return gradients.size() == 1 ? gradients[0] : at::cat(gradients, 0);
+}
+
+bool Tape::has_gradient() const {
+  return std::all_of(state_->pieces.begin(), state_->pieces.end(),
+                     [](const State::Piece& piece) { return piece.logits.requires_grad(); });
+}
+
+struct Model::Impl {
+  ModelSpec spec;
+  std::filesystem::path path;
+  torch::jit::Module original;  // as loaded, in eval mode: the judge's graph
+  torch::jit::Module graph;     // frozen where that keeps the bits, else `original`
+  at::Tensor mean;              // [C, 1, …] or undefined
+  at::Tensor std;               // [C, 1, …] or undefined
+  ModelFacts facts;
+  int64_t block = 64;
+
+  int64_t quantum() const { return facts.quantum == 0 ? block : facts.quantum; }
+  at::Tensor forward(torch::jit::Module module, const at::Tensor& x) const;
+  at::Tensor to_logits(const at::Tensor& output) const;
+  // Cuts x into pieces of at most `block` rows, pads each, and calls run(piece, rows).
+  template <typename Run>
+  void in_pieces(const at::Tensor& x, Run run) const;
+  at::Tensor plain(const torch::jit::Module& module, const at::Tensor& x) const;
+};
+
+template <typename Run>
+void Model::Impl::in_pieces(const at::Tensor& x, Run run) const {
+  ASSAY_CHECK(worker_entered, "a thread called a model without enter_worker()");
+  ASSAY_CHECK(x.size(0) >= 1, "a model needs at least one row");
+  ASSAY_CHECK(x.sizes().slice(1) == at::IntArrayRef(spec.shape), "rows of another shape");
+  const int64_t q = quantum();
+  const int64_t most = std::max(block / q, int64_t{1}) * q;
+  for (int64_t begin = 0; begin < x.size(0); begin += most) {
+    const int64_t rows = std::min(most, x.size(0) - begin);
+    run(pad_rows(x.narrow(0, begin, rows), (rows + q - 1) / q * q), rows);
+  }
+}
+
+at::Tensor Model::Impl::to_logits(const at::Tensor& output) const {
+  switch (spec.output) {
+    case ModelSpec::Output::kProbabilities: {
+      const double tiny = output.scalar_type() == at::kDouble
+                              ? std::numeric_limits<double>::min()
+                              : static_cast<double>(std::numeric_limits<float>::min());
+      return output.clamp_min(tiny).log();
+    }
+    case ModelSpec::Output::kSigmoid: {
+      const at::Tensor z = output.reshape({output.size(0), 1});  // [n, 1]
+      return at::cat({at::zeros_like(z), z}, 1);
+    }
+    default:
+      return output;
+  }
+}
+
+at::Tensor Model::Impl::forward(torch::jit::Module module, const at::Tensor& x) const {
+  const at::Tensor input = mean.defined() ? x.sub(mean).div(std) : x;
+  c10::IValue value = module.forward({input});
+  if (!spec.output_index.empty()) {
+    if (value.isTuple() || value.isList()) {
+      const std::vector<c10::IValue> items =
+          value.isTuple() ? value.toTupleRef().elements().vec() : value.toListRef().vec();
+      const size_t index = std::stoul(spec.output_index);
+      if (index >= items.size()) {
+        throw Error("model.output_index is " + spec.output_index + ", but the model returns " +
+                        std::to_string(items.size()) + " values",
+                    ExitCode::kRefused);
+      }
+      value = items[index];
+    } else if (value.isGenericDict()) {
+      const auto dict = value.toGenericDict();
+      if (!dict.contains(spec.output_index)) {
+        std::string keys;
+        for (const auto& item : dict) {
+          if (item.key().isString()) keys += (keys.empty() ? "" : ", ") + item.key().toStringRef();
+        }
+        throw Error("model.output_index is `" + spec.output_index +
+                        "`, but the model returns the keys " + keys,
+                    ExitCode::kRefused);
+      }
+      value = dict.at(spec.output_index);
+    }
+  }
+  if (!value.isTensor()) {
+    throw Error(path.string() + " returns a " + value.tagKind() +
+                    ", not a tensor; name the entry with the logits in model.output_index",
+                ExitCode::kRefused);
+  }
+  at::Tensor output = value.toTensor();
+  const int64_t width = spec.output == ModelSpec::Output::kSigmoid ? 1 : spec.classes;
+  const bool flat = spec.output == ModelSpec::Output::kSigmoid && output.dim() == 1;
+  if (!(flat && output.size(0) == x.size(0)) &&
+      !(output.dim() == 2 && output.size(0) == x.size(0) && output.size(1) == width)) {
+    throw Error(path.string() + " returns shape " + c10::str(output.sizes()) + " for " +
+                    std::to_string(x.size(0)) + " inputs; the suite says model.classes " +
+                    std::to_string(spec.classes) + ", so [" + std::to_string(x.size(0)) + ", " +
+                    std::to_string(width) + "] is expected",
+                ExitCode::kRefused);
+  }
+  return to_logits(output.to(x.scalar_type()));
+}
+
+at::Tensor Model::Impl::plain(const torch::jit::Module& module, const at::Tensor& x) const {
+  std::vector<at::Tensor> parts;
+  in_pieces(x, [&](const at::Tensor& piece, int64_t rows) {
+    parts.push_back(forward(module, piece).narrow(0, 0, rows));
+  });
+  return parts.size() == 1 ? parts[0] : at::cat(parts, 0);
+}
+
+namespace {
+
+torch::jit::Module open_module(const ModelSpec& spec, const std::filesystem::path& path) {
+  require_torchscript(path);
+  torch::jit::Module module;
+  try {
+    module = torch::jit::load(path.string(), c10::Device(at::kCPU));
+  } catch (const std::exception& error) {
+    throw Error(path.string() + " cannot be loaded as TorchScript: " + first_line(error.what()),
+                ExitCode::kRefused);
+  }
+  if (!module.find_method("forward")) {
+    throw Error(path.string() + " has no method `forward`", ExitCode::kRefused);
+  }
+  module.eval();
+  module.to(spec.dtype == ModelSpec::Dtype::kFloat64 ? at::kDouble : at::kFloat);
+  for (at::Tensor parameter : module.parameters()) parameter.set_requires_grad(false);
+  for (at::Tensor buffer : module.buffers()) {
+    if (buffer.is_floating_point()) buffer.set_requires_grad(false);
+  }
+  return module;
+}
+
+at::Tensor per_channel(const std::vector<double>& values, const ModelSpec& spec,
+                       at::ScalarType dtype) {
+  std::vector<int64_t> shape(spec.shape.size(), 1);
+  shape[0] = static_cast<int64_t>(values.size());
+  return at::tensor(values, at::kDouble).to(dtype).reshape(shape);
+}
+
+}  // namespace
+
+Model::Model(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Model::Model(Model&&) noexcept = default;
+Model::~Model() = default;
+
+Model Model::load(const ModelSpec& spec, const std::filesystem::path& path, int64_t block,
+                  const std::string& device, const ModelFacts* known) {
+  if (device != "cpu") {
+    throw Error("run.device is `" + device + "`; this build runs on `cpu`");
+  }
+  enter_worker();
+  auto impl = std::make_unique<Impl>();
+  impl->spec = spec;
+  impl->path = path;
+  impl->block = block;
+  impl->original = open_module(spec, path);
+  impl->graph = impl->original;
+  const at::ScalarType dtype = spec.dtype == ModelSpec::Dtype::kFloat64 ? at::kDouble : at::kFloat;
+  if (!spec.mean.empty()) {
+    impl->mean = per_channel(spec.mean, spec, dtype);
+    impl->std = per_channel(spec.std, spec, dtype);
+  }
+  const at::Tensor inputs = probe_inputs(spec, block);  // [block, ...]
+  Model model(std::move(impl));
+  Impl& self = *model.impl_;
+  at::Tensor before;
+  try {
+    before = model.judge(inputs);
+  } catch (const Error&) {
+    throw;
+  } catch (const std::exception& error) {
+    throw Error(path.string() + " fails on a batch of " + std::to_string(block) +
+                    " inputs of model.input.shape " + c10::str(at::IntArrayRef(spec.shape)) + ": " +
+                    explain_failure(error.what()),
+                ExitCode::kRefused);
+  }
+  try {
+    // Without the numeric optimisations freezing only folds attributes; trust, but compare bits.
+    torch::jit::Module frozen = torch::jit::freeze(self.original, std::nullopt, false);
+    if (self.forward(frozen, inputs).equal(self.forward(self.original, inputs))) {
+      self.graph = std::move(frozen);
+    }
+  } catch (const std::exception&) {
+    self.graph = self.original;  // not every module can be frozen; it then serves as it is
+  }
+  self.facts = known ? *known : probe(model, inputs, training_nodes(self.graph), path.string());
+  return model;
+}
+
+int64_t Model::classes() const { return impl_->spec.classes; }
+const ModelSpec& Model::spec() const { return impl_->spec; }
+const ModelFacts& Model::facts() const { return impl_->facts; }
+int64_t Model::block() const { return impl_->block; }
+
+at::ScalarType Model::dtype() const {
+  return impl_->spec.dtype == ModelSpec::Dtype::kFloat64 ? at::kDouble : at::kFloat;
+}
+
+Tape Model::record(const at::Tensor& x) const {
+  auto state = std::make_shared<Tape::State>();
+  std::vector<at::Tensor> logits;
+  const c10::AutoGradMode with_graph(true);
+  impl_->in_pieces(x, [&](const at::Tensor& piece, int64_t rows) {
+    const at::Tensor leaf = piece.detach().requires_grad_(true);
+    at::Tensor output = impl_->forward(impl_->graph, leaf);
+    logits.push_back(output.detach().narrow(0, 0, rows));
+    state->pieces.push_back({leaf, std::move(output), rows});
+  });
+  return Tape(logits.size() == 1 ? logits[0] : at::cat(logits, 0), std::move(state));
+}
+
+at::Tensor Model::logits(const at::Tensor& x) const { return impl_->plain(impl_->graph, x); }
+
+at::Tensor Model::judge(const at::Tensor& x) const { return impl_->plain(impl_->original, x); }
+
+}  // namespace assay

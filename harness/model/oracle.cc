@@ -1,0 +1,131 @@
+#include "harness/model/oracle.h"
+
+#include <limits>
+
+#include "harness/model/ball.h"
+#include "harness/suite/error.h"
+
+namespace assay {
+
+Oracle::Oracle(const Model& model, const ThreatModel& threat, const Block& block, int64_t queries,
+               int64_t gradients)
+    : model_(model),
+      threat_(threat),
+      block_(block),
+      query_budget_(queries),
+      gradient_budget_(gradients),
+      radius_(ball_radius(threat, block.x.numel() / block.size(), model.dtype() == at::kDouble)) {
+  const int64_t n = block.size();
+  decided_ = at::zeros({n}, at::kBool);
+  found_ = at::zeros({n}, at::kBool);
+  failed_ = at::zeros({n}, at::kBool);
+  best_x_ = block.x.clone();
+  best_distance_ = at::full({n}, std::numeric_limits<double>::infinity(), at::kDouble);
+  queries_ = at::zeros({n}, at::kLong);
+  gradients_ = at::zeros({n}, at::kLong);
+  zero_gradients_ = at::zeros({n}, at::kLong);
+  queries_at_best_ = at::zeros({n}, at::kLong);
+}
+
+Tape Oracle::tape(const at::Tensor& x, const at::Tensor& rows) {
+  count(x, rows, Access::kGradient);
+  Tape tape = model_.record(x);
+  watch(x, tape.logits(), rows);
+  return tape;
+}
+
+at::Tensor Oracle::vjp(const Tape& tape, const at::Tensor& c, const at::Tensor& rows) {
+  const at::Tensor used = c.ne(0).any(1);  // [m]
+  gradients_.index_add_(0, rows, used.to(at::kLong));
+  if (gradient_budget_ > 0) {
+    ASSAY_CHECK(gradients_.max().item<int64_t>() <= gradient_budget_,
+                "an attack exceeded its gradient budget");
+  }
+  at::Tensor gradient = tape.vjp(c);  // [m, ...]
+  const at::Tensor flat = gradient.flatten(1);
+  const at::Tensor zero = flat.amax(1).eq(0).logical_and_(flat.amin(1).eq(0));  // [m]
+  zero_gradients_.index_add_(0, rows, zero.logical_and_(used).to(at::kLong));
+  return gradient;
+}
+
+at::Tensor Oracle::logits(const at::Tensor& x, const at::Tensor& rows) {
+  count(x, rows, Access::kScore);
+  at::Tensor logits = model_.logits(x);
+  watch(x, logits, rows);
+  return logits;
+}
+
+at::Tensor Oracle::labels(const at::Tensor& x, const at::Tensor& rows) {
+  count(x, rows, Access::kLabel);
+  const at::Tensor logits = model_.logits(x);
+  watch(x, logits, rows);
+  return logits.argmax(1);
+}
+
+at::Tensor Oracle::breaks(const at::Tensor& labels, const at::Tensor& rows) const {
+  if (threat_.goal == Goal::kTargeted) return labels.eq(block_.target.index_select(0, rows));
+  return labels.ne(block_.y.index_select(0, rows));
+}
+
+at::Tensor Oracle::undecided(const at::Tensor& rows) const {
+  return decided_.index_select(0, rows).logical_not_().nonzero().squeeze(1);
+}
+
+at::Tensor Oracle::queries_left() const {
+  if (query_budget_ == 0) return at::full_like(queries_, std::numeric_limits<int64_t>::max());
+  return query_budget_ - queries_;
+}
+
+void Oracle::count(const at::Tensor& x, const at::Tensor& rows, Access needed) {
+  ASSAY_CHECK(threat_.access <= needed, "an attack asked for more access than it declares");
+  ASSAY_CHECK(x.size(0) == rows.size(0), "a query needs one block row for each of its rows");
+  queries_.index_add_(0, rows, at::ones_like(rows));
+  if (query_budget_ > 0) {
+    ASSAY_CHECK(queries_.max().item<int64_t>() <= query_budget_,
+                "an attack exceeded its query budget");
+  }
+}
+
+void Oracle::watch(const at::Tensor& x, const at::Tensor& logits, const at::Tensor& rows) {
+  // One pass finds non-finite rows: a sum is finite only if every term is (or it overflows, which
+  // the slow path sorts out).
+  if (!logits.sum().isfinite().item<bool>()) watch_failures(x, logits, rows);
+  const at::Tensor broken = breaks(logits.argmax(1), rows);  // [m]
+  if (threat_.eps.has_value()) {
+    // Only the first point inside the ball counts: what is decided stays as it is.
+    broken.logical_and_(decided_.index_select(0, rows).logical_not_());
+  }
+  const at::Tensor hits = broken.nonzero().squeeze(1);  // [h]
+  if (hits.size(0) == 0) return;
+
+  const at::Tensor points = x.index_select(0, hits);       // [h, ...]
+  const at::Tensor hit_rows = rows.index_select(0, hits);  // [h]
+  const at::Tensor finite = logits.index_select(0, hits).isfinite().all(1);
+  const at::Tensor away =
+      distance(points, block_.x.index_select(0, hit_rows), threat_.norm).contiguous();
+  const at::Tensor valid =
+      in_box(points, threat_.lo, threat_.hi).logical_and_(away.le(radius_)).logical_and_(finite);
+  const bool* is_valid = valid.const_data_ptr<bool>();
+  const double* distances = away.const_data_ptr<double>();
+  const int64_t* samples = hit_rows.const_data_ptr<int64_t>();
+  for (int64_t i = 0; i < hit_rows.size(0); ++i) {
+    const int64_t sample = samples[i];
+    double& best = best_distance_.data_ptr<double>()[sample];
+    if (!is_valid[i] || distances[i] >= best) continue;
+    best = distances[i];
+    best_x_[sample].copy_(points[i]);
+    found_.data_ptr<bool>()[sample] = true;
+    queries_at_best_.data_ptr<int64_t>()[sample] = queries_.const_data_ptr<int64_t>()[sample];
+    if (threat_.eps.has_value()) decided_.data_ptr<bool>()[sample] = true;
+  }
+}
+
+void Oracle::watch_failures(const at::Tensor& x, const at::Tensor& logits, const at::Tensor& rows) {
+  const at::Tensor bad =
+      logits.isfinite().all(1).logical_not_().logical_and_(in_box(x, threat_.lo, threat_.hi));
+  const at::Tensor samples = rows.index_select(0, bad.nonzero().squeeze(1));
+  failed_.index_fill_(0, samples, true);
+  decided_.index_fill_(0, samples, true);
+}
+
+}  // namespace assay

@@ -1,0 +1,218 @@
+#include "harness/model/probe.h"
+
+#include <torch/csrc/jit/api/module.h>
+#include <torch/csrc/jit/ir/constants.h>
+#include <torch/csrc/jit/passes/inliner.h>
+
+#include <algorithm>
+#include <set>
+
+#include "harness/model/rng.h"
+#include "harness/suite/error.h"
+
+namespace assay {
+namespace {
+
+void collect_training(torch::jit::Block* block, std::set<std::string>* found) {
+  for (torch::jit::Node* node : block->nodes()) {
+    for (torch::jit::Block* inner : node->blocks()) collect_training(inner, found);
+    const c10::FunctionSchema* schema = node->maybeSchema();
+    if (schema == nullptr) continue;
+    for (const char* name : {"train", "training"}) {
+      if (!schema->argumentIndexWithName(name)) continue;
+      const auto value = torch::jit::toIValue(node->namedInput(name));
+      if (value && value->isBool() && value->toBool()) found->insert(node->kind().toUnqualString());
+    }
+  }
+}
+
+// Cotangents that differ between rows and classes, so that a mixed-up row shows.
+at::Tensor probe_cotangent(int64_t rows, int64_t classes, at::ScalarType dtype) {
+  const at::Tensor row = at::arange(rows, at::kDouble).remainder(7).add(1).unsqueeze(1);
+  const at::Tensor column = at::arange(classes, at::kDouble).remainder(5).sub(2).unsqueeze(0);
+  return row.mul(column).add(0.5).to(dtype);  // [rows, classes]
+}
+
+// Logits and gradient of some rows of a batch.
+struct Bits {
+  at::Tensor logits;
+  at::Tensor gradient;
+  bool operator==(const Bits& other) const {
+    return logits.equal(other.logits) && gradient.equal(other.gradient);
+  }
+};
+
+Bits bits_of(const Model& model, const at::Tensor& batch, const at::Tensor& cotangent,
+             const at::Tensor& places) {
+  const Tape tape = model.record(batch);
+  return {tape.logits().index_select(0, places), tape.vjp(cotangent).index_select(0, places)};
+}
+
+// Sizes at which a quantum is tried: small multiples, where kernels change, and full blocks.
+std::vector<int64_t> sizes_to_try(int64_t quantum, int64_t block) {
+  std::set<int64_t> sizes;
+  for (const int64_t factor : {1, 2, 3, 5, 8, 13}) {
+    if (factor * quantum <= block) sizes.insert(factor * quantum);
+  }
+  const int64_t full = block / quantum * quantum;
+  for (const int64_t size : {full / 2 / quantum * quantum, full - quantum, full}) {
+    if (size > 0) sizes.insert(size);
+  }
+  return {sizes.begin(), sizes.end()};
+}
+
+// True if probe rows keep their bits at head, middle and tail of batches of the tried sizes.
+bool keeps_bits(const Model& model, const at::Tensor& inputs, int64_t quantum) {
+  const int64_t block = inputs.size(0);
+  const at::Tensor others = inputs.flip(0);
+  const at::Tensor cotangents = probe_cotangent(block, model.classes(), model.dtype());
+  const std::vector<int64_t> probes = {0, block / 3, block - 2};
+  const at::Tensor probe_rows = at::tensor(probes, at::kLong);
+  const Bits reference = bits_of(model, inputs, cotangents, probe_rows);
+  for (const int64_t size : sizes_to_try(quantum, block)) {
+    // Each probe takes each place in turn: which row, and where, must not matter.
+    for (size_t turn = 0; turn < probes.size(); ++turn) {
+      at::Tensor batch = others.narrow(0, 0, size).clone();
+      at::Tensor cotangent = cotangents.flip(0).narrow(0, 0, size).clone();
+      std::vector<int64_t> places = {0, size / 2, size - 1};
+      std::vector<int64_t> used_places, used_probes;
+      for (size_t i = 0; i < places.size(); ++i) {
+        if (std::find(used_places.begin(), used_places.end(), places[i]) != used_places.end()) {
+          continue;
+        }
+        const int64_t which = static_cast<int64_t>((i + turn) % probes.size());
+        const int64_t row = probes[static_cast<size_t>(which)];
+        batch[places[i]].copy_(inputs[row]);
+        cotangent[places[i]].copy_(cotangents[row]);
+        used_places.push_back(places[i]);
+        used_probes.push_back(which);
+      }
+      const at::Tensor which = at::tensor(used_probes, at::kLong);
+      const Bits expected = {reference.logits.index_select(0, which),
+                             reference.gradient.index_select(0, which)};
+      const Bits found = bits_of(model, batch, cotangent, at::tensor(used_places, at::kLong));
+      if (!(found == expected)) return false;
+    }
+  }
+  return true;
+}
+
+int64_t find_quantum(const Model& model, const at::Tensor& inputs) {
+  for (int64_t quantum = 1; quantum <= 32 && quantum <= inputs.size(0); quantum *= 2) {
+    if (keeps_bits(model, inputs, quantum)) return quantum;
+  }
+  return 0;
+}
+
+// Distributions in the place of logits: every row in [0, 1] and summing to 1.
+bool looks_like_probabilities(const at::Tensor& logits) {
+  return logits.ge(0).all().item<bool>() && logits.le(1).all().item<bool>() &&
+         logits.sum(1).sub(1).abs().max().item<double>() <= 1e-5;
+}
+
+}  // namespace
+
+at::Tensor probe_inputs(const ModelSpec& spec, int64_t n) {
+  std::vector<uint64_t> keys(static_cast<size_t>(n));
+  for (size_t i = 0; i < keys.size(); ++i) keys[i] = i;
+  const Rng rng(0, "probe", 0);
+  at::Tensor x = rng.uniform(keys, spec.shape, 0, 0);  // [n, ...]
+  const at::Tensor flat = x.view({n, -1});
+  const int64_t d = flat.size(1);
+  for (int64_t i = 0; i < n; ++i) {
+    if (i % 4 == 1) flat[i].mul_(0.25).add_(0.75 * rng.uniform(keys[i], 1, 0));  // low contrast
+    if (i % 4 == 2) flat[i].copy_(at::linspace(0, rng.uniform(keys[i], 2, 0), d, at::kDouble));
+    if (i % 4 == 3) flat[i].copy_(flat[i].gt(0.8).to(at::kDouble));  // sparse and saturated
+  }
+  x.mul_(spec.hi - spec.lo).add_(spec.lo).clamp_(spec.lo, spec.hi);
+  return x.to(spec.dtype == ModelSpec::Dtype::kFloat64 ? at::kDouble : at::kFloat);
+}
+
+std::vector<std::string> training_nodes(const torch::jit::Module& module) {
+  const std::shared_ptr<torch::jit::Graph> graph = module.get_method("forward").graph()->copy();
+  torch::jit::Inline(*graph);
+  std::set<std::string> found;
+  collect_training(graph->block(), &found);
+  return {found.begin(), found.end()};
+}
+
+std::string explain_failure(const std::string& message) {
+  // The cause stands after TorchScript's own trace.
+  std::string line = message;
+  if (const size_t at = line.rfind("RuntimeError: "); at != std::string::npos) {
+    line = line.substr(at + 14);
+  }
+  line = line.substr(0, line.find('\n'));
+  if (message.find("expand(") != std::string::npos ||
+      message.find("is invalid for input of size") != std::string::npos) {
+    line += "; a traced model may have its batch size baked in: trace with batch 4, or script it";
+  } else if (message.find("Expected all tensors to be on the same device") != std::string::npos ||
+             message.find("CUDA") != std::string::npos) {
+    line += "; the model has a device baked in: trace it on the CPU, or script it";
+  } else if (message.find("same dtype") != std::string::npos ||
+             message.find("scalar type") != std::string::npos) {
+    line += "; a dtype is baked in: set model.dtype, or export without casts";
+  }
+  return line;
+}
+
+ModelFacts probe(const Model& model, const at::Tensor& inputs,
+                 const std::vector<std::string>& training, const std::string& path) {
+  ModelFacts facts;
+  const at::Tensor logits = model.logits(inputs);  // [block, K]
+  const int64_t bad = logits.isfinite().all(1).logical_not().sum().item<int64_t>();
+  if (bad > 0) {
+    throw Error(path + " returns NaN or infinite logits for " + std::to_string(bad) + " of " +
+                    std::to_string(inputs.size(0)) + " probe inputs in the box; check " +
+                    "model.normalize and the exported weights",
+                ExitCode::kRefused);
+  }
+  if (model.spec().output == ModelSpec::Output::kLogits && looks_like_probabilities(logits)) {
+    facts.flags.push_back(
+        {"softmax_output", "",
+         "every output lies in [0, 1] and sums to 1: probabilities, whose "
+         "gradients vanish where the model is sure",
+         "set model.output: probabilities, or export the model without its softmax"});
+  }
+  if (!training.empty()) {
+    std::string names;
+    for (const std::string& name : training) names += (names.empty() ? "" : ", ") + name;
+    facts.flags.push_back({"train_mode", "", "operators run in training mode: " + names,
+                           "call model.eval() before the export"});
+  }
+  for (int pass = 0; pass < 4 && !facts.random; ++pass) {
+    facts.random = !model.logits(inputs).equal(logits);
+  }
+  if (facts.random) {
+    facts.flags.push_back({"randomised", "", "two forwards of the same inputs differ",
+                           "remove dropout and noise before the export, or attack with eot"});
+  }
+  const Tape tape = model.record(inputs);
+  facts.gradient = tape.has_gradient();
+  if (!facts.gradient) {
+    facts.flags.push_back({"no_gradient", "",
+                           "the output does not depend differentiably on the input",
+                           "export without detach, no_grad and rounding; or use attacks with score "
+                           "or label access"});
+  }
+  const at::Tensor gradient =
+      tape.vjp(probe_cotangent(inputs.size(0), model.classes(), model.dtype()));
+  const int64_t zero = gradient.flatten(1).eq(0).all(1).sum().item<int64_t>();
+  if (facts.gradient && zero * 10 > inputs.size(0)) {
+    facts.flags.push_back({"zero_gradient", "",
+                           std::to_string(zero) + " of " + std::to_string(inputs.size(0)) +
+                               " probe gradients are zero in every entry",
+                           "attacks with gradients are blind there; add one with score access"});
+  }
+  if (facts.random) return facts;  // no bits to keep
+  facts.quantum = find_quantum(model, inputs);
+  if (facts.quantum == 0) {
+    facts.flags.push_back(
+        {"batch_dependent", "", "a row's output depends on the rest of its batch",
+         "look for batch statistics (batch norm in train mode); full blocks are run, "
+         "so results hold for this block size only"});
+  }
+  return facts;
+}
+
+}  // namespace assay

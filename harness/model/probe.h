@@ -1,0 +1,33 @@
+// What loading finds out about a model by calling it.
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "harness/model/model.h"
+
+namespace torch::jit {
+struct Module;
+}
+
+namespace assay {
+
+/// Inputs of many kinds spread over the box (noise, constants, ramps): [n, ...shape], the same for
+/// every model of that shape.
+at::Tensor probe_inputs(const ModelSpec& spec, int64_t n);
+
+/// Names of operators that the graph runs in training mode (dropout, batch_norm, …), each once.
+std::vector<std::string> training_nodes(const torch::jit::Module& module);
+
+/// A LibTorch message as one line, with the cure where the cause is known.
+std::string explain_failure(const std::string& message);
+
+/// Calls the model, still without padding, on `inputs` [block, ...] and reports what it is like.
+/// Throws Error (kRefused) for non-finite logits.
+ModelFacts probe(const Model& model, const at::Tensor& inputs,
+                 const std::vector<std::string>& training, const std::string& path);
+
+}  // namespace assay
