@@ -65,7 +65,7 @@ struct CellResult {
   std::vector<StageCount> stages;
   std::vector<ClassRow> classes;
   Cost cost;
-  std::string baseline_reason;  ///< why no baseline cell pairs with this one; "" if one does
+  std::string baseline_reason;     ///< why no baseline cell pairs with this one; "" if one does
   std::vector<int64_t> regressed;  ///< sample indices: robust in the baseline, not here
   std::vector<int64_t> repaired;
 };
@@ -111,8 +111,8 @@ struct Decision {
 /// The program's exit code for an outcome.
 ExitCode exit_code(Outcome outcome);
 
-/// Judges evidence by the suite's rules (contracts §2 to §4). `baseline` is null when there is none;
-/// Suite::baseline == "none" declares a first run. Pure.
+/// Judges evidence by the suite's rules (contracts §2 to §4). `baseline` is null when there is
+/// none; Suite::baseline == "none" declares a first run. Pure.
 Decision decide(const Suite& suite, const Evidence& candidate, const Evidence* baseline);
 
 /// A refusal before anything ran (exit 5), as a decision that reports can show.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <vector>
 
@@ -40,18 +41,22 @@ struct MedianBounds {
 };
 MedianBounds median_bounds(std::vector<double> values, double confidence);
 
-/// DeLong (1988) with mid-ranks (Sun & Xu 2014), O(N log N).
+/// DeLong (1988) with mid-ranks (Sun & Xu 2014), O(N log N). Two values or more on each side.
 struct Auc {
   double value = 0;
   double variance = 0;
 };
 Auc delong(const std::vector<double>& positives, const std::vector<double>& negatives);
 
+/// What the planning functions answer where no number of samples is enough.
+inline constexpr int64_t kNoSampleSuffices = std::numeric_limits<int64_t>::max();
+
 /// Samples needed so that a non-inferiority test with margin d and true difference 0 has power 0.8
-/// when a share psi of pairs is discordant (Lu & Bean 1995).
+/// when a share psi of pairs is discordant (Lu & Bean 1995), and never fewer than Tango's bound
+/// needs where no pair is. margin > 0.
 int64_t samples_for_margin(double margin, double psi, double confidence);
 
-/// Samples needed so that Clopper–Pearson separates `value` from `limit`.
+/// Samples needed so that Clopper–Pearson separates `value` from `limit`, if the value holds.
 int64_t samples_for_limit(double value, double limit, double confidence);
 
 }  // namespace assay
