@@ -39,8 +39,8 @@ struct SampleInfo {
 
 /// What happened to one sample in one cell (or in the clean pass, where only `clean` is set).
 struct Verdict {
-  int64_t sample = 0;  ///< index into Header::samples
-  int64_t clean = -1;  ///< label of the clean input
+  int64_t sample = 0;        ///< index into Header::samples
+  int64_t clean = -1;        ///< label of the clean input
   int64_t adversarial = -1;  ///< label of the stored adversarial; -1 if there is none
   Status status = Status::kRobust;
   Cause cause = Cause::kNone;
@@ -65,8 +65,8 @@ struct Cost {
 
 /// What one unit of the plan produced.
 struct UnitResult {
-  std::string key;   ///< SHA-256: everything its rows depend on
-  std::string cell;  ///< cell name (minimum norm: the entry's, shared by its eps); "" if clean
+  std::string key;    ///< SHA-256: everything its rows depend on
+  std::string cell;   ///< cell name (minimum norm: the entry's, shared by its eps); "" if clean
   int64_t index = 0;  ///< position among the cell's units
   std::vector<Verdict> rows;
   std::vector<Flag> flags;
@@ -135,7 +135,8 @@ struct Evidence {
   /// Clean label by sample index; -1 where the clean pass is missing.
   std::vector<int64_t> clean_labels() const;
   /// Rows of one cell by sample index; nullopt where its unit is missing. A minimum-norm cell with
-  /// eps reads its entry's rows at that radius: broken where the distance is within it, else robust.
+  /// eps reads its entry's rows at that radius: broken where the distance is within it, else
+  /// robust.
   std::vector<std::optional<Verdict>> rows(const CellHeader& cell) const;
 };
 

@@ -1,0 +1,261 @@
+// JSON text → evidence, to the letter.
+#include <array>
+
+#include "harness/record/encoding.h"
+#include "harness/record/fields.h"
+
+namespace assay {
+namespace {
+
+std::string_view spell_any(Target::Kind kind) { return spell(kind); }
+template <typename Enum>
+std::string_view spell_any(Enum value) {
+  return to_string(value);
+}
+
+/// The enumerator spelt `text`; they count from 0 to `last`.
+template <typename Enum>
+Enum parse_word(const std::string& text, Enum last, std::string_view name) {
+  for (int i = 0; i <= static_cast<int>(last); ++i) {
+    if (spell_any(static_cast<Enum>(i)) == text) return static_cast<Enum>(i);
+  }
+  throw Error("`" + std::string(name) + "` is `" + text + "`, which is unknown");
+}
+
+std::vector<int64_t> parse_integers(const Json& json, std::string_view name) {
+  std::vector<int64_t> list;
+  list.reserve(json.size());
+  for (const Json& item : as_list(json, name)) list.push_back(as_integer(item, name));
+  return list;
+}
+
+std::vector<std::string> parse_strings(const Json& json, std::string_view name) {
+  std::vector<std::string> list;
+  list.reserve(json.size());
+  for (const Json& item : as_list(json, name)) list.push_back(as_text(item, name));
+  return list;
+}
+
+std::map<std::string, std::string> parse_string_map(const Json& json, std::string_view name) {
+  std::map<std::string, std::string> map;
+  for (const auto& [key, value] : as_object(json, name).items()) map[key] = as_text(value, name);
+  return map;
+}
+
+ParamValue parse_param(const Json& json, const std::string& name) {
+  if (json.is_null()) return std::monostate{};
+  Fields fields(json, name);
+  ParamValue value;
+  if (const Json* found = fields.find("boolean")) {
+    value = as_boolean(*found, name);
+  } else if ((found = fields.find("integer"))) {
+    value = as_integer(*found, name);
+  } else if ((found = fields.find("number"))) {
+    value = as_number(*found, name);
+  } else if ((found = fields.find("text"))) {
+    value = as_text(*found, name);
+  } else if ((found = fields.find("integers"))) {
+    value = parse_integers(*found, name);
+  } else if ((found = fields.find("numbers"))) {
+    std::vector<double> list;
+    for (const Json& item : as_list(*found, name)) list.push_back(as_number(item, name));
+    value = std::move(list);
+  } else {
+    throw Error("parameter `" + name + "` has no known type");
+  }
+  fields.finish();
+  return value;
+}
+
+ThreatModel parse_threat(const Json& json) {
+  Fields fields(json, "threat");
+  ThreatModel threat;
+  threat.norm = parse_word(fields.text("norm"), Norm::kLinf, "norm");
+  const Json& eps = fields.at("eps");
+  if (!eps.is_null()) threat.eps = as_number(eps, "eps");
+  threat.lo = fields.number("lo");
+  threat.hi = fields.number("hi");
+  threat.goal = parse_word(fields.text("goal"), Goal::kTargeted, "goal");
+  Fields target(fields.at("target"), "target");
+  threat.target.kind = parse_word(target.text("kind"), Target::Kind::kLabel, "target.kind");
+  threat.target.label = target.integer("label");
+  target.finish();
+  threat.access = parse_word(fields.text("access"), Access::kLabel, "access");
+  fields.finish();
+  return threat;
+}
+
+std::vector<Flag> parse_flags(const Json& json) {
+  std::vector<Flag> flags;
+  for (const Json& item : as_list(json, "flags")) {
+    Fields fields(item, "flags");
+    Flag flag;
+    flag.id = fields.text("id");
+    flag.cell = fields.text("cell");
+    flag.detail = fields.text("detail");
+    flag.advice = fields.text("advice");
+    fields.finish();
+    flags.push_back(std::move(flag));
+  }
+  return flags;
+}
+
+SampleInfo parse_sample(const Json& json) {
+  Fields fields(json, "samples");
+  SampleInfo sample;
+  sample.id = fields.text("id");
+  sample.digest = fields.text("digest");
+  sample.label = fields.integer("label");
+  fields.finish();
+  return sample;
+}
+
+CellHeader parse_cell(const Json& json) {
+  Fields fields(json, "cells");
+  CellHeader cell;
+  cell.name = fields.text("name");
+  cell.key = fields.text("key");
+  cell.key_fields = parse_string_map(fields.at("key_fields"), "key_fields");
+  cell.family = parse_word(fields.text("family"), Family::kExtraction, "family");
+  cell.attack = fields.text("attack");
+  cell.version = fields.text("version");
+  cell.minimum_norm = fields.boolean("minimum_norm");
+  for (const auto& [name, value] : as_object(fields.at("params"), "params").items()) {
+    cell.params[name] = parse_param(value, name);
+  }
+  cell.threat = parse_threat(fields.at("threat"));
+  cell.taxonomy = parse_string_map(fields.at("taxonomy"), "taxonomy");
+  cell.stages = parse_strings(fields.at("stages"), "stages");
+  cell.units = parse_strings(fields.at("units"), "units");
+  fields.finish();
+  return cell;
+}
+
+/// Fills one field of every row from its column, where the column is there.
+template <typename Read>
+void read_column(Fields* fields, const char* name, std::vector<Verdict>* rows, Read read) {
+  const Json* column = fields->find(name);
+  if (column == nullptr) return;
+  if (as_list(*column, name).size() != rows->size()) {
+    throw Error("column `" + std::string(name) + "` has " + std::to_string(column->size()) +
+                " entries for " + std::to_string(rows->size()) + " rows");
+  }
+  for (size_t i = 0; i < rows->size(); ++i) read(&(*rows)[i], (*column)[i]);
+}
+
+std::vector<Verdict> parse_rows(const Json& json) {
+  Fields fields(json, "rows");
+  std::vector<Verdict> rows(fields.list("sample").size());
+  const Json& samples = json.at("sample");
+  for (size_t i = 0; i < rows.size(); ++i) rows[i].sample = as_integer(samples[i], "sample");
+  const auto integers = [&](const char* name, int64_t Verdict::*field) {
+    read_column(&fields, name, &rows,
+                [&](Verdict* row, const Json& v) { row->*field = as_integer(v, name); });
+  };
+  const auto strings = [&](const char* name, std::string Verdict::*field) {
+    read_column(&fields, name, &rows,
+                [&](Verdict* row, const Json& v) { row->*field = as_text(v, name); });
+  };
+  integers("clean", &Verdict::clean);
+  integers("adversarial", &Verdict::adversarial);
+  read_column(&fields, "status", &rows, [](Verdict* row, const Json& v) {
+    row->status = parse_word(as_text(v, "status"), Status::kError, "status");
+  });
+  read_column(&fields, "cause", &rows, [](Verdict* row, const Json& v) {
+    row->cause = parse_word(as_text(v, "cause"), Cause::kHost, "cause");
+  });
+  read_column(&fields, "distance", &rows,
+              [](Verdict* row, const Json& v) { row->distance = as_number(v, "distance"); });
+  integers("queries", &Verdict::queries);
+  integers("gradients", &Verdict::gradients);
+  strings("breaking_attack", &Verdict::breaking_attack);
+  strings("detail", &Verdict::detail);
+  strings("tensors", &Verdict::tensors);
+  integers("tensor_row", &Verdict::tensor_row);
+  fields.finish();
+  return rows;
+}
+
+Cost read_cost(const Json& json) {
+  Fields fields(json, "cost");
+  Cost cost;
+  cost.time_s = fields.number("time_s");
+  cost.forwards = fields.integer("forwards");
+  cost.gradients = fields.integer("gradients");
+  cost.judged = fields.integer("judged");
+  fields.finish();
+  return cost;
+}
+
+}  // namespace
+
+Header parse_header(std::string_view text) {
+  const Json json = parse_json(text);
+  Fields fields(json, "header");
+  Header header;
+  header.version = static_cast<int>(fields.integer("assay_evidence"));
+  header.assay = fields.text("assay");
+  header.libtorch = fields.text("libtorch");
+  header.cpu_capability = fields.text("cpu_capability");
+  header.device = fields.text("device");
+  header.suite_name = fields.text("suite_name");
+  header.suite_sha256 = fields.text("suite_sha256");
+  header.seed = as_unsigned(fields.at("seed"), "seed");
+  header.model.sha256 = fields.text("model_sha256");
+  header.classes = fields.integer("classes");
+  header.class_names = parse_strings(fields.at("class_names"), "class_names");
+  header.shape = parse_integers(fields.at("shape"), "shape");
+  header.float64 = fields.boolean("float64");
+  header.suite = fields.text("suite");
+  header.flags = parse_flags(fields.at("flags"));
+  header.clean_units = parse_strings(fields.at("clean_units"), "clean_units");
+  for (const Json& sample : fields.list("samples")) header.samples.push_back(parse_sample(sample));
+  for (const Json& cell : fields.list("cells")) header.cells.push_back(parse_cell(cell));
+  fields.finish();
+  return header;
+}
+
+UnitResult parse_unit(std::string_view text) {
+  const Json json = parse_json(text);
+  Fields fields(json, "unit");
+  UnitResult unit;
+  unit.key = fields.text("unit");
+  unit.cell = fields.text("cell");
+  unit.index = fields.integer("index");
+  unit.rows = parse_rows(fields.at("rows"));
+  unit.flags = parse_flags(fields.at("flags"));
+  fields.finish();
+  return unit;
+}
+
+Cost parse_cost(std::string_view text) { return read_cost(parse_json(text)); }
+
+EndLine parse_end(std::string_view text) {
+  const Json json = parse_json(text);
+  Fields fields(json, "end");
+  EndLine end;
+  end.units = fields.integer("end");
+  end.ended_early = fields.text("ended_early");
+  end.interrupted = fields.text("interrupted");
+  fields.finish();
+  return end;
+}
+
+HostFacts parse_host(std::string_view text) {
+  const Json json = parse_json(text);
+  Fields fields(json, "costs");
+  if (fields.integer("assay_costs") != 1) throw Error("`assay_costs` is not 1");
+  HostFacts facts;
+  facts.suite_folder = fields.text("suite_folder");
+  facts.model_path = fields.text("model_path");
+  for (const Json& item : fields.list("costs")) {
+    Fields entry(item, "costs");
+    const std::string& unit = entry.text("unit");
+    facts.costs[unit] = read_cost(entry.at("cost"));
+    entry.finish();
+  }
+  fields.finish();
+  return facts;
+}
+
+}  // namespace assay

@@ -1,0 +1,88 @@
+// The files of a run folder. Verdicts and what only the host knows are kept in separate files, so
+// that equal verdicts have equal bytes.
+#include "harness/record/encoding.h"
+#include "harness/record/evidence.h"
+#include "harness/record/files.h"
+#include "harness/suite/error.h"
+
+namespace assay {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Names {
+  const char* evidence;
+  const char* costs;
+};
+constexpr Names kCandidate{"evidence.jsonl", "costs.json"};
+constexpr Names kBaseline{"baseline.jsonl", "baseline_costs.json"};
+
+void write_pair(const fs::path& folder, const Names& names, const Evidence& evidence) {
+  HostFacts facts;
+  facts.suite_folder = evidence.header.suite_folder;
+  facts.model_path = evidence.header.model.path;
+  for (const UnitResult& unit : evidence.units) facts.costs[unit.key] = unit.cost;
+  // Both texts exist before the first file is touched; the evidence is last because it counts.
+  const std::string text = to_text(evidence);
+  const std::string host = host_text(facts);
+  make_folder(folder);
+  write_durably(folder / names.costs, host + "\n");
+  write_durably(folder / names.evidence, text);
+}
+
+void read_costs(const fs::path& file, Evidence* evidence) {
+  if (!fs::exists(file)) return;
+  HostFacts facts;
+  try {
+    facts = parse_host(read_bytes(file));
+  } catch (const Error& error) {
+    throw Error(Where{file.string(), 0, 0},
+                std::string(error.what()) + "; delete it to read the evidence without costs");
+  }
+  evidence->header.suite_folder = facts.suite_folder;
+  evidence->header.model.path = facts.model_path;
+  for (UnitResult& unit : evidence->units) {
+    const auto cost = facts.costs.find(unit.key);
+    if (cost != facts.costs.end()) unit.cost = cost->second;
+  }
+}
+
+Evidence read_pair(const fs::path& file, const char* costs) {
+  Evidence evidence = parse_evidence(read_bytes(file), file.string());
+  if (costs != nullptr) read_costs(file.parent_path() / costs, &evidence);
+  return evidence;
+}
+
+}  // namespace
+
+void write_evidence(const fs::path& folder, const Evidence& evidence) {
+  write_pair(folder, kCandidate, evidence);
+}
+
+void write_baseline(const fs::path& folder, const Evidence& baseline) {
+  write_pair(folder, kBaseline, baseline);
+}
+
+Evidence read_evidence(const fs::path& folder_or_file) {
+  if (fs::is_directory(folder_or_file)) {
+    const fs::path file = folder_or_file / kCandidate.evidence;
+    if (!fs::exists(file)) {
+      throw Error("the folder " + folder_or_file.string() + " is not a run: it has no " +
+                  kCandidate.evidence);
+    }
+    return read_pair(file, kCandidate.costs);
+  }
+  const fs::path name = folder_or_file.filename();
+  const char* costs = name == kCandidate.evidence  ? kCandidate.costs
+                      : name == kBaseline.evidence ? kBaseline.costs
+                                                   : nullptr;
+  return read_pair(folder_or_file, costs);
+}
+
+std::optional<Evidence> read_baseline(const fs::path& folder) {
+  const fs::path file = folder / kBaseline.evidence;
+  if (!fs::exists(file)) return std::nullopt;
+  return read_pair(file, kBaseline.costs);
+}
+
+}  // namespace assay

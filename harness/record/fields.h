@@ -1,0 +1,53 @@
+// Strict reading of JSON, inside this room only (it includes nlohmann).
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+
+#include "harness/suite/error.h"
+#include "harness/suite/suite.h"
+
+namespace assay {
+
+using Json = nlohmann::ordered_json;
+
+std::string_view spell(Target::Kind kind);  // next random least_likely label
+
+/// Parses a JSON text; throws Error for anything else.
+Json parse_json(std::string_view text);
+
+// Values by type, never converted. `name` is for the error.
+int64_t as_integer(const Json& json, std::string_view name);
+uint64_t as_unsigned(const Json& json, std::string_view name);
+/// null is infinity.
+double as_number(const Json& json, std::string_view name);
+bool as_boolean(const Json& json, std::string_view name);
+const std::string& as_text(const Json& json, std::string_view name);
+const Json& as_list(const Json& json, std::string_view name);
+const Json& as_object(const Json& json, std::string_view name);
+
+/// An object whose keys must all be known: every read names one, and `finish` refuses the rest.
+class Fields {
+ public:
+  Fields(const Json& json, std::string_view name) : json_(as_object(json, name)), name_(name) {}
+
+  /// The value under `key`, or nullptr.
+  const Json* find(const char* key);
+  const Json& at(const char* key);
+  int64_t integer(const char* key) { return as_integer(at(key), key); }
+  double number(const char* key) { return as_number(at(key), key); }
+  bool boolean(const char* key) { return as_boolean(at(key), key); }
+  const std::string& text(const char* key) { return as_text(at(key), key); }
+  const Json& list(const char* key) { return as_list(at(key), key); }
+  void finish() const;
+
+ private:
+  const Json& json_;
+  std::string name_;
+  size_t read_ = 0;
+};
+
+}  // namespace assay
