@@ -1,0 +1,17 @@
+# The test NAME.run: cmake -DASSAY_SETTINGS=<settings> -P AssaySuiteRun.cmake. Runs the suite into
+# an empty folder and passes if that leaves evidence to judge, whatever the verdict.
+
+include("${ASSAY_SETTINGS}")
+file(REMOVE_RECURSE "${ASSAY_OUT}")
+set(command "${ASSAY_PROGRAM}" run "${ASSAY_SUITE}" --model "${ASSAY_MODEL}" --out "${ASSAY_OUT}"
+  --store "${ASSAY_STORE}")
+if(ASSAY_BASELINE)
+  list(APPEND command --baseline "${ASSAY_BASELINE}")
+endif()
+execute_process(COMMAND ${command} RESULT_VARIABLE exit)
+set(2 "usage, suite or data error")
+set(3 "incomplete; the only one worth retrying")
+set(5 "the candidate was refused before it ran")
+if(NOT exit MATCHES "^[014]$")
+  message(FATAL_ERROR "assay run left no evidence to judge: exit ${exit} (${${exit}})")
+endif()
