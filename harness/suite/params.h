@@ -30,10 +30,10 @@ struct ParamSpec {
   enum class Type { kBoolean, kInteger, kNumber, kChoice, kText, kIntegerList, kNumberList };
   std::string name;
   Type type = Type::kNumber;
-  ParamValue fallback;                ///< the default; monostate if derived
-  Limits limits;                      ///< kInteger, kNumber and the elements of lists
-  std::vector<std::string> choices;   ///< kChoice
-  std::string help;                   ///< one line
+  ParamValue fallback;               ///< the default; monostate if derived
+  Limits limits;                     ///< kInteger, kNumber and the elements of lists
+  std::vector<std::string> choices;  ///< kChoice
+  std::string help;                  ///< one line
 };
 
 /// Hands an attack its parameters by name, each read once with default, range and help. Every read
@@ -54,8 +54,8 @@ class Params {
   std::string choice(std::string_view name, std::string_view fallback,
                      std::vector<std::string> choices, std::string_view help);
   std::string text(std::string_view name, std::string_view fallback, std::string_view help);
-  std::vector<int64_t> integers(std::string_view name, std::vector<int64_t> fallback,
-                                Limits limits, std::string_view help);
+  std::vector<int64_t> integers(std::string_view name, std::vector<int64_t> fallback, Limits limits,
+                                std::string_view help);
 
   /// A fault that only the attack can see, e.g. two parameters that exclude each other; the error
   /// is placed at `name`.

@@ -21,6 +21,7 @@ constexpr size_t kLongestShown = 80;
 // An end that a declaration excludes is written as the next number allowed (0.5000000000000001):
 // the excluded one then has the much shorter spelling.
 bool is_open(double end, double beyond) {
+  if (!std::isfinite(beyond)) return false;
   return number_text(beyond).size() + 6 < number_text(end).size() ||
          std::abs(end) == std::numeric_limits<double>::denorm_min();
 }
@@ -75,7 +76,10 @@ void check_pattern(const Value& value, const Key& key) {
 }
 
 void check_text(Value& value, const Key& key) {
-  as_text(value, key.name);
+  if (as_text(value, key.name).empty() && !key.may_be_empty) {
+    throw Error(value.where,
+                "`" + key.name + "` is an empty text; give it a value or remove the key");
+  }
   if (!key.choices.empty()) check_choice(value, key.name, key.choices);
   if (!key.pattern.empty()) check_pattern(value, key);
   value.quoted = true;

@@ -38,6 +38,7 @@ struct Key {
   std::vector<std::string> choices;  ///< kText
   std::string pattern;               ///< kText: a regular expression for the whole text
   std::string expected;              ///< in words, where limits or pattern say it badly
+  bool may_be_empty = false;         ///< kText
   size_t least_items = 1;            ///< lists
   size_t most_items = 100'000;
 };

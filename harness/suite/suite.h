@@ -54,14 +54,14 @@ struct AttackInfo {
   std::string name;  ///< one of contracts §1, or an attack from outside the tree
   Family family = Family::kEvasion;
   Access access = Access::kGradient;
-  std::vector<Norm> norms;         ///< evasion: the norms it supports
-  bool minimum_norm = false;       ///< finds distances; eps only says where the curve is read
-  bool targeted = true;            ///< supports goal: targeted
-  std::string summary;             ///< one line
-  std::string paper;               ///< authors, title, venue, year, arXiv id
-  std::string cost;                ///< forwards and gradients per sample, as a formula
+  std::vector<Norm> norms;    ///< evasion: the norms it supports
+  bool minimum_norm = false;  ///< finds distances; eps only says where the curve is read
+  bool targeted = true;       ///< supports goal: targeted
+  std::string summary;        ///< one line
+  std::string paper;          ///< authors, title, venue, year, arXiv id
+  std::string cost;           ///< forwards and gradients per sample, as a formula
   std::map<std::string, std::string> taxonomy;  ///< keys atlas, nist, owasp
-  std::string version;             ///< digest of its source and of attacks/math
+  std::string version;                          ///< digest of its source and of attacks/math
   /// Declares and checks the parameters (bind without keeping the result).
   std::function<void(Params&, const ThreatModel&)> declare;
 };
@@ -87,14 +87,14 @@ struct DataSpec {
   enum class Format { kIdx, kNpy, kNpz, kSafetensors, kCsv, kImages };
   std::string name;  ///< test, members, non_members, pool, …
   Format format = Format::kIdx;
-  std::filesystem::path images, labels;  ///< idx, npy
-  std::filesystem::path path;            ///< npz, safetensors, csv, images
-  std::string x = "x", y = "y";          ///< keys in npz and safetensors
-  bool nhwc = false;                     ///< layout: nhwc
-  std::string label;                     ///< csv: the label's column
-  std::filesystem::path class_order;     ///< images: one class folder a line; empty: bytewise
-  std::vector<int64_t> resize;           ///< images: [shorter side] or [height, width]
-  std::vector<int64_t> crop;             ///< images: centre crop [height, width]
+  std::filesystem::path images, labels;    ///< idx, npy
+  std::filesystem::path path;              ///< npz, safetensors, csv, images
+  std::string x = "x", y = "y";            ///< keys in npz and safetensors
+  bool nhwc = false;                       ///< layout: nhwc
+  std::string label;                       ///< csv: the label's column
+  std::filesystem::path class_order;       ///< images: one class folder a line; empty: bytewise
+  std::vector<int64_t> resize;             ///< images: [shorter side] or [height, width]
+  std::vector<int64_t> crop;               ///< images: centre crop [height, width]
   std::string interpolation = "bilinear";  ///< nearest bilinear bicubic
   bool antialias = true;
   std::optional<std::pair<int64_t, int64_t>> rows;  ///< half-open
@@ -122,7 +122,7 @@ struct AttackSpec {
   std::vector<Eps> eps;  ///< a scalar or a list
   bool eps_list = false;
   ParamMap params;
-  Value entry;  ///< with defaults merged in; what bind reads
+  Value entry;                     ///< with defaults merged in; what bind reads
   std::vector<AttackSpec> stages;  ///< attack: ensemble
   std::string source;              ///< `source:` a cell, `baseline` or a file; "" if absent
   std::string references;
@@ -140,7 +140,7 @@ struct Cell {
 
 struct RuleSpec {
   enum class Kind { kAtLeast, kAtMost, kMaxDrop, kMaxRise, kFlagsClear };
-  std::string selector;  ///< as spelt
+  std::string selector;       ///< as spelt
   std::vector<size_t> cells;  ///< what it covers: indices into Suite::cells, never empty
   std::string metric;         ///< "flags" for kFlagsClear
   Kind kind = Kind::kAtLeast;

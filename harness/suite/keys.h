@@ -1,0 +1,42 @@
+// The keys of every section of a suite: the one declaration that parser and schema share. Private
+// to this room.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "harness/suite/read.h"
+#include "harness/suite/suite.h"
+
+namespace assay {
+
+std::vector<Key> suite_keys();
+std::vector<Key> model_keys();
+std::vector<Key> input_keys();
+std::vector<Key> normalize_keys();
+std::vector<Key> sample_keys();
+std::vector<Key> gate_keys();
+std::vector<Key> rule_keys();
+std::vector<Key> run_keys();
+
+/// `idx`, `npy`, … in the order of DataSpec::Format.
+std::vector<std::string> format_names();
+/// The keys of a data set in this format.
+std::vector<Key> data_keys(DataSpec::Format format);
+
+/// The keys of an attack entry that are the harness's own; all others are the attack's parameters.
+std::vector<Key> entry_keys(Family family, bool ensemble);
+/// The same for a stage of an ensemble.
+std::vector<Key> stage_keys();
+
+/// Names of entries, suites and data sets.
+extern const char* const kNamePattern;
+extern const char* const kNameExpected;
+
+/// Every attack that contracts name, whether this build has it or not.
+std::vector<std::string> known_attacks();
+/// True for attacks that are minimum-norm exactly where no eps is given.
+bool free_without_eps(const std::string& attack);
+
+}  // namespace assay
