@@ -192,9 +192,12 @@ std::vector<Key> run_keys() {
   };
 }
 
+std::vector<Key> entry_head_keys() {
+  return {name_key("name of the entry and of its cells"), text_key("attack", "which attack", true)};
+}
+
 std::vector<Key> entry_keys(Family family, bool ensemble) {
-  std::vector<Key> keys = {name_key("name of the entry and of its cells"),
-                           text_key("attack", "which attack", true)};
+  std::vector<Key> keys = entry_head_keys();
   switch (family) {
     case Family::kEvasion:
       keys.push_back(

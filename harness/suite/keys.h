@@ -25,6 +25,8 @@ std::vector<std::string> format_names();
 /// The keys of a data set in this format.
 std::vector<Key> data_keys(DataSpec::Format format);
 
+/// `name` and `attack`: the attack says which other keys an entry has.
+std::vector<Key> entry_head_keys();
 /// The keys of an attack entry that are the harness's own; all others are the attack's parameters.
 std::vector<Key> entry_keys(Family family, bool ensemble);
 /// The same for a stage of an ensemble.

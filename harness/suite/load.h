@@ -18,6 +18,10 @@ std::map<std::string, DataSpec> load_data(Value& section, const std::filesystem:
 SampleSpec load_sample(Value& section, const std::filesystem::path& folder);
 RunSpec load_run(Value& section);
 
+/// Reads norm, eps, goal and target of an evasion entry into `spec`.
+void load_threat(const Value& entry, const AttackInfo& info, const ModelSpec& model,
+                 AttackSpec& spec);
+
 /// Reads `attacks`, with `defaults` merged into the entries of `root`. Needs the suite's model and
 /// data.
 std::vector<AttackSpec> load_attacks(Value& root, const Suite& suite,

@@ -59,6 +59,12 @@ DataSpec load_set(const std::string& name, Value& section, const std::filesystem
   if (data.crop.size() == 1) data.crop.push_back(data.crop[0]);
   data.interpolation = text_at(section, "interpolation", "bilinear");
   data.antialias = boolean_at(section, "antialias", true);
+  for (const auto& [key, value] : section.map) {
+    const bool of_resize = key.scalar == "interpolation" || key.scalar == "antialias";
+    if (of_resize && data.resize.empty()) {
+      throw Error(key.where, "`" + key.scalar + "` goes with `resize`, which " + title + " lacks");
+    }
+  }
   if (const Value* rows = section.find("rows")) {
     const std::vector<int64_t> ends = integers_at(section, "rows");
     if (ends[0] >= ends[1]) {

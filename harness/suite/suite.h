@@ -196,6 +196,9 @@ Suite load_suite(const std::filesystem::path& file, const Overrides& overrides,
 Suite restore_suite(const std::string& effective, const std::filesystem::path& folder,
                     std::span<const AttackInfo> attacks);
 
+/// The parameters of an entry or a stage, as its attack's `bind` reads them.
+Params params_of(const AttackSpec& spec);
+
 /// True if `selector` (a name or a glob; numbers in any spelling) covers the cell.
 bool selects(std::string_view selector, std::string_view cell);
 

@@ -1,0 +1,268 @@
+// attacks: entries with defaults merged in and parameters bound; cells.
+#include <algorithm>
+#include <set>
+
+#include "harness/suite/keys.h"
+#include "harness/suite/load.h"
+
+namespace assay {
+namespace {
+
+// What all entries are read against. `used` and `takes` collect, over the entries, the defaults
+// that some entry takes and the keys that any entry would.
+struct Context {
+  const Suite& suite;
+  std::span<const AttackInfo> attacks;
+  const Value* defaults = nullptr;
+  std::set<std::string> used;
+  std::set<std::string> takes;
+};
+
+// Keys that identify an entry and are never merged into it.
+bool is_own(const std::string& key) { return key == "name" || key == "attack" || key == "stages"; }
+
+void merge_defaults(Value& entry, const std::vector<std::string>& takes, Context& context) {
+  context.takes.insert(takes.begin(), takes.end());
+  if (context.defaults == nullptr) return;
+  for (const auto& [key, value] : context.defaults->map) {
+    if (std::find(takes.begin(), takes.end(), key.scalar) == takes.end()) continue;
+    context.used.insert(key.scalar);
+    if (entry.find(key.scalar) == nullptr) entry.map.emplace_back(key, value);
+  }
+}
+
+// The names of an attack's parameters. A fault in declaring stops early here and is told, with its
+// place, when the entry itself is bound.
+std::vector<std::string> parameter_names(const AttackInfo& info, const ThreatModel& threat) {
+  Params params;
+  try {
+    if (info.declare) info.declare(params, threat);
+  } catch (const Error&) {
+  }
+  std::vector<std::string> names;
+  for (const ParamSpec& spec : params.specs()) names.push_back(spec.name);
+  return names;
+}
+
+// Binds the parameters once for every radius they will meet, so that a fault at any of them is told
+// before a model loads.
+void bind_params(Value& entry, const AttackInfo& info, const std::vector<std::string>& taken,
+                 AttackSpec& spec) {
+  std::vector<ThreatModel> threats(1, spec.threat);
+  if (spec.eps_list && !info.minimum_norm) {
+    threats.assign(spec.eps.size(), spec.threat);
+    for (size_t i = 0; i < threats.size(); ++i) threats[i].eps = spec.eps[i].number;
+  }
+  for (size_t i = 0; i < threats.size(); ++i) {
+    Params params(entry, taken);
+    if (info.declare) info.declare(params, threats[i]);
+    params.finish();
+    if (i > 0) continue;
+    spec.params = params.values();
+    for (const ParamSpec& declared : params.specs()) {
+      const bool text =
+          declared.type == ParamSpec::Type::kText || declared.type == ParamSpec::Type::kChoice;
+      if (Value* value = text ? entry.find(declared.name) : nullptr) value->quoted = true;
+    }
+  }
+}
+
+void load_stage(Value& value, const AttackSpec& parent, Context& context, AttackSpec& stage) {
+  check_known(value, stage_keys(), "a stage of `" + parent.name + "`");
+  const Value& attack = *value.find("attack");
+  const AttackInfo& info = find_attack(attack.scalar, attack.where, context.attacks);
+  if (info.family != Family::kEvasion || info.name == "ensemble") {
+    throw Error(attack.where, "`" + info.name + "` cannot be a stage; stages are evasion attacks");
+  }
+  for (const auto& [key, ignored] : value.map) {
+    for (const char* inherited : {"norm", "eps", "goal", "target"}) {
+      if (key.scalar != inherited) continue;
+      throw Error(key.where, "a stage inherits `" + key.scalar + "` from its ensemble; move it up");
+    }
+  }
+  const auto& norms = info.norms;
+  if (!norms.empty() && std::find(norms.begin(), norms.end(), parent.threat.norm) == norms.end()) {
+    throw Error(attack.where, "attack `" + info.name + "` does not support the ensemble's norm `" +
+                                  std::string(to_string(parent.threat.norm)) + "`");
+  }
+  if (parent.threat.goal == Goal::kTargeted && !info.targeted) {
+    throw Error(attack.where,
+                "attack `" + info.name + "` has no targeted goal, as the ensemble has");
+  }
+  stage.attack = info.name;
+  stage.family = info.family;
+  stage.threat = parent.threat;
+  stage.threat.access = info.access;
+  stage.eps = parent.eps;
+  stage.eps_list = parent.eps_list;
+  stage.where = value.where;
+  merge_defaults(value, parameter_names(info, stage.threat), context);
+  bind_params(value, info, names_of(stage_keys()), stage);
+  stage.entry = value;
+}
+
+void load_stages(Value& list, Context& context, AttackSpec& spec) {
+  std::set<std::string> names;
+  for (Value& value : list.list) {
+    AttackSpec stage;
+    load_stage(value, spec, context, stage);
+    const Value* name = value.find("name");
+    stage.name = name != nullptr ? name->scalar : stage.attack;
+    for (int n = 2; name == nullptr && names.count(stage.name) > 0; ++n) {
+      stage.name = stage.attack + "_" + std::to_string(n);
+    }
+    if (!names.insert(stage.name).second) {
+      throw Error(name->where, "two stages are named `" + stage.name + "`");
+    }
+    spec.stages.push_back(std::move(stage));
+  }
+}
+
+void load_sets(const Value& entry, const Suite& suite, AttackSpec& spec) {
+  std::vector<std::string> known;
+  for (const auto& [name, data] : suite.data) known.push_back(name);
+  for (const char* role : {"members", "non_members", "pool"}) {
+    const Value* value = entry.find(role);
+    if (value == nullptr) continue;
+    if (suite.data.count(value->scalar) == 0) {
+      throw Error(value->where, "`" + std::string(role) + "` names no data set: `" + value->scalar +
+                                    "`" + suggest(value->scalar, known));
+    }
+    for (const auto& [other, name] : spec.sets) {
+      if (name != value->scalar) continue;
+      throw Error(value->where, "`" + std::string(role) + "` and `" + other +
+                                    "` are the same data set `" + name + "`");
+    }
+    spec.sets[role] = value->scalar;
+  }
+  if (const Value* count = entry.find("count")) spec.count = as_integer(*count, "count", Limits{});
+}
+
+void require_test(const Suite& suite, const AttackSpec& spec) {
+  if (spec.family == Family::kMembership || suite.data.count("test") > 0) return;
+  throw Error(spec.where, "attack `" + spec.attack +
+                              "` needs the data set `test`; add `data: { test: "
+                              "{ format: …, … } }`");
+}
+
+AttackSpec load_entry(Value& entry, Context& context) {
+  check_known(entry, entry_head_keys(), "an attack entry");
+  AttackSpec spec;
+  spec.name = entry.find("name")->scalar;
+  const Value& attack = *entry.find("attack");
+  const AttackInfo& info = find_attack(attack.scalar, attack.where, context.attacks);
+  spec.attack = info.name;
+  spec.family = info.family;
+  spec.where = entry.where;
+  spec.threat.lo = context.suite.model.lo;
+  spec.threat.hi = context.suite.model.hi;
+  spec.threat.access = info.access;
+
+  const bool ensemble = info.name == "ensemble";
+  const std::vector<Key> keys = entry_keys(info.family, ensemble);
+  std::vector<std::string> mergeable;
+  for (const Key& key : keys) {
+    if (!is_own(key.name)) mergeable.push_back(key.name);
+  }
+  merge_defaults(entry, mergeable, context);
+  check_known(entry, keys, "attack entry `" + spec.name + "`");
+  if (info.family == Family::kEvasion) load_threat(entry, info, context.suite.model, spec);
+  load_sets(entry, context.suite, spec);
+  require_test(context.suite, spec);
+  merge_defaults(entry, parameter_names(info, spec.threat), context);
+  bind_params(entry, info, names_of(keys), spec);
+  if (ensemble) load_stages(*entry.find("stages"), context, spec);
+  spec.entry = entry;
+  return spec;
+}
+
+// `source` and `references` are parameters of the attacks that chain; each names a cell of an
+// earlier entry, `baseline`, or a file.
+void link_cells(std::vector<AttackSpec>& specs) {
+  std::vector<std::string> earlier = {"baseline"};
+  for (AttackSpec& spec : specs) {
+    for (const auto& [key, field] : {std::pair("source", &AttackSpec::source),
+                                     std::pair("references", &AttackSpec::references)}) {
+      const auto bound = spec.params.find(key);
+      const auto* text =
+          bound == spec.params.end() ? nullptr : std::get_if<std::string>(&bound->second);
+      if (text == nullptr || text->empty()) continue;
+      spec.*field = *text;
+      const bool file = text->find_first_of("./") != std::string::npos;
+      const bool cell = std::any_of(earlier.begin(), earlier.end(),
+                                    [&](const auto& name) { return selects(*text, name); });
+      if (file || cell) continue;
+      const Value* value = spec.entry.find(key);
+      throw Error(value != nullptr ? value->where : spec.where,
+                  "`" + std::string(key) + "` names no cell of an earlier entry: `" + *text + "`" +
+                      suggest(*text, earlier) + ", or a file");
+    }
+    for (const Cell& cell : make_cells({spec})) earlier.push_back(cell.name);
+  }
+}
+
+void refuse_unused_defaults(const Context& context) {
+  if (context.defaults == nullptr) return;
+  const std::vector<std::string> takes(context.takes.begin(), context.takes.end());
+  for (const auto& [key, value] : context.defaults->map) {
+    if (context.used.count(key.scalar) > 0) continue;
+    throw Error(key.where,
+                "no attack of this suite takes `" + key.scalar + "`" + suggest(key.scalar, takes));
+  }
+}
+
+void check_defaults(const Value& defaults) {
+  for (const auto& [key, value] : defaults.map) {
+    if (is_own(key.scalar)) {
+      throw Error(key.where, "`" + key.scalar + "` belongs to each entry and has no default");
+    }
+    if (value.is_null()) {
+      throw Error(key.where, "`" + key.scalar + "` is empty; give it a value or remove the key");
+    }
+  }
+}
+
+}  // namespace
+
+Params params_of(const AttackSpec& spec) {
+  std::vector<std::string> taken;
+  for (const Key& key : entry_keys(spec.family, true)) taken.push_back(key.name);
+  return Params(spec.entry, std::move(taken));
+}
+
+std::vector<AttackSpec> load_attacks(Value& root, const Suite& suite,
+                                     std::span<const AttackInfo> attacks) {
+  Context context{suite, attacks, root.find("defaults"), {}, {}};
+  if (context.defaults != nullptr) check_defaults(*context.defaults);
+  std::vector<AttackSpec> specs;
+  std::map<std::string, Where> places;
+  for (Value& entry : root.find("attacks")->list) {
+    specs.push_back(load_entry(entry, context));
+    const Where& where = entry.find("name")->where;
+    const auto [first, fresh] = places.emplace(specs.back().name, where);
+    if (!fresh) {
+      throw Error(where, "two entries are named `" + specs.back().name + "`; the first in line " +
+                             std::to_string(first->second.line));
+    }
+  }
+  refuse_unused_defaults(context);
+  link_cells(specs);
+  return specs;
+}
+
+std::vector<Cell> make_cells(const std::vector<AttackSpec>& attacks) {
+  std::vector<Cell> cells;
+  for (size_t i = 0; i < attacks.size(); ++i) {
+    const AttackSpec& spec = attacks[i];
+    if (!spec.eps_list) {
+      cells.push_back({spec.name, i, spec.threat.eps});
+      continue;
+    }
+    for (const AttackSpec::Eps& eps : spec.eps) {
+      cells.push_back({spec.name + "@" + eps.text, i, eps.number});
+    }
+  }
+  return cells;
+}
+
+}  // namespace assay

@@ -1,0 +1,122 @@
+// An evasion entry's threat model: norm, eps, goal and target.
+#include <algorithm>
+#include <cmath>
+
+#include "harness/suite/keys.h"
+#include "harness/suite/load.h"
+
+namespace assay {
+namespace {
+
+Norm norm_of(const Value& entry, const AttackInfo& info) {
+  std::vector<std::string> names;
+  for (const Norm norm : info.norms) names.emplace_back(to_string(norm));
+  const Value* value = entry.find("norm");
+  if (value == nullptr) {
+    if (info.norms.size() == 1) return info.norms[0];
+    throw Error(entry.where, "attack `" + info.name + "` needs `norm`" + suggest("", names) +
+                                 "; give it in the entry or in `defaults`");
+  }
+  for (const Norm norm : {Norm::kL0, Norm::kL1, Norm::kL2, Norm::kLinf}) {
+    if (to_string(norm) != value->scalar) continue;
+    const bool supported =
+        std::find(info.norms.begin(), info.norms.end(), norm) != info.norms.end();
+    if (supported || info.norms.empty()) return norm;
+  }
+  throw Error(value->where, "attack `" + info.name + "` does not support norm `" + value->scalar +
+                                "`" + suggest("", names));
+}
+
+std::vector<AttackSpec::Eps> eps_of(const Value& entry, Norm norm) {
+  std::vector<AttackSpec::Eps> radii;
+  const Value* value = entry.find("eps");
+  if (value == nullptr) return radii;
+  const auto add = [&](const Value& item) {
+    AttackSpec::Eps eps{0, item.scalar};
+    ASSAY_CHECK(parse_number(item.scalar, &eps.number), "checked against its key");
+    if (norm == Norm::kL0 && eps.number != std::trunc(eps.number)) {
+      throw Error(item.where, "`eps` is `" + item.scalar +
+                                  "`, expected a whole number: l0 counts changed entries");
+    }
+    for (const AttackSpec::Eps& other : radii) {
+      if (other.number != eps.number) continue;
+      throw Error(item.where,
+                  "the same eps stands twice: `" + eps.text + "` equals `" + other.text + "`");
+    }
+    radii.push_back(std::move(eps));
+  };
+  if (value->is_list()) {
+    for (const Value& item : value->list) add(item);
+  } else {
+    add(*value);
+  }
+  return radii;
+}
+
+Target target_of(const Value& value, const ModelSpec& model) {
+  const std::string& text = value.scalar;
+  if (text == "next") return {Target::Kind::kNext};
+  if (text == "random") return {Target::Kind::kRandom};
+  if (text == "least_likely") return {Target::Kind::kLeastLikely};
+  const auto name = std::find(model.class_names.begin(), model.class_names.end(), text);
+  if (name != model.class_names.end()) {
+    return {Target::Kind::kLabel, name - model.class_names.begin()};
+  }
+  double label = 0;
+  if (parse_number(text, &label) && label == std::trunc(label) && label >= 0 &&
+      label < static_cast<double>(model.classes)) {
+    return {Target::Kind::kLabel, static_cast<int64_t>(label)};
+  }
+  std::vector<std::string> allowed = {"next", "random", "least_likely"};
+  allowed.insert(allowed.end(), model.class_names.begin(), model.class_names.end());
+  throw Error(value.where, "`target` is `" + text + "`, and labels go from 0 to " +
+                               std::to_string(model.classes - 1) + suggest(text, allowed));
+}
+
+void load_goal(const Value& entry, const AttackInfo& info, const ModelSpec& model,
+               ThreatModel& threat) {
+  const Value* goal = entry.find("goal");
+  const Value* target = entry.find("target");
+  if (goal == nullptr || goal->scalar != "targeted") {
+    if (target != nullptr) throw Error(target->where, "`target` goes with `goal: targeted` only");
+    return;
+  }
+  if (!info.targeted) {
+    throw Error(goal->where, "attack `" + info.name + "` has no targeted goal; remove `goal`");
+  }
+  threat.goal = Goal::kTargeted;
+  if (target != nullptr) threat.target = target_of(*target, model);
+}
+
+}  // namespace
+
+void load_threat(const Value& entry, const AttackInfo& info, const ModelSpec& model,
+                 AttackSpec& spec) {
+  spec.threat.norm = norm_of(entry, info);
+  spec.eps = eps_of(entry, spec.threat.norm);
+  spec.eps_list = !spec.eps.empty() && entry.find("eps")->is_list();
+  if (!spec.eps.empty() && !spec.eps_list) spec.threat.eps = spec.eps[0].number;
+  const bool free = info.minimum_norm || info.norms.empty() || free_without_eps(info.name);
+  if (spec.eps.empty() && !free) {
+    throw Error(entry.where, "attack `" + info.name +
+                                 "` needs `eps`: a radius in units of `model.input.range`, such as "
+                                 "0.1 or 8/255");
+  }
+  load_goal(entry, info, model, spec.threat);
+}
+
+const AttackInfo& find_attack(const std::string& name, const Where& where,
+                              std::span<const AttackInfo> attacks) {
+  std::vector<std::string> names;
+  for (const AttackInfo& info : attacks) {
+    if (info.name == name) return info;
+    names.push_back(info.name);
+  }
+  const std::vector<std::string> known = known_attacks();
+  if (std::find(known.begin(), known.end(), name) != known.end()) {
+    throw Error(where, "attack `" + name + "` is not built in this version" + suggest("", names));
+  }
+  throw Error(where, "unknown attack `" + name + "`" + suggest(name, names));
+}
+
+}  // namespace assay
