@@ -115,6 +115,11 @@ ExitCode exit_code(Outcome outcome);
 /// none; Suite::baseline == "none" declares a first run. Pure.
 Decision decide(const Suite& suite, const Evidence& candidate, const Evidence* baseline);
 
+/// Why the run may end after the clean pass: the reason and hint of the first clean_accuracy rule
+/// that already fails, or "". Needs the clean pass only.
+std::string clean_pass_failure(const Suite& suite, const Evidence& candidate,
+                               const Evidence* baseline);
+
 /// A refusal before anything ran (exit 5), as a decision that reports can show.
 Decision refuse(const std::string& reason, std::vector<Flag> flags);
 

@@ -1,0 +1,42 @@
+// Metrics of one cell, from its rows alone (contracts §3).
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "harness/gate/decision.h"
+#include "harness/gate/view.h"
+
+namespace assay {
+
+/// Metrics that a cell yields.
+std::vector<std::string> metrics_of(const CellHeader& cell);
+
+/// A metric with bounds, or nullopt where the cell does not yield it. Of a median, value and bounds
+/// may be infinite here, because rules are decided on them; `reportable` takes that away.
+std::optional<Estimate> measure(std::string_view metric, const EvidenceView& view,
+                                const CellView& cell, double confidence);
+
+/// A share with Clopper–Pearson bounds over the facts that are known.
+Estimate share(const std::vector<Fact>& facts, double confidence);
+
+/// The estimate without infinities: an infinite value becomes absent, with a reason.
+Estimate reportable(Estimate estimate);
+
+/// Robust accuracy against eps with pointwise bounds. Minimum norm: the whole curve. Otherwise the
+/// cells of the same entry, from the clean pass at 0; empty if the entry has one eps.
+std::vector<CurvePoint> security_curve(const EvidenceView& view, const CellView& cell,
+                                       double confidence);
+
+/// Of an ensemble: what entered each stage and what it broke.
+std::vector<StageCount> stage_counts(const EvidenceView& view, const CellView& cell);
+
+/// One row per label that occurs. `baseline_robust` is left absent.
+std::vector<ClassRow> class_rows(const EvidenceView& view, const CellView& cell);
+
+/// Sum over the cell's units. Cells of one minimum-norm entry share their units.
+Cost total_cost(const EvidenceView& view, const CellView& cell);
+
+}  // namespace assay

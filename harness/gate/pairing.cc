@@ -1,0 +1,112 @@
+#include "harness/gate/pairing.h"
+
+#include <cmath>
+#include <deque>
+#include <limits>
+#include <map>
+#include <utility>
+
+#include "harness/gate/text.h"
+#include "harness/suite/error.h"
+
+namespace assay {
+namespace {
+
+std::string field_name(const std::string& field) {
+  constexpr std::string_view kPrefix = "params.";
+  return field.starts_with(kPrefix) ? field.substr(kPrefix.size()) : field;
+}
+
+/// `steps 40 in the baseline, 100 here` for the first field that differs.
+std::string first_difference(const CellHeader& here, const CellHeader& there) {
+  std::map<std::string, std::pair<std::string, std::string>> fields;  // baseline, here
+  for (const auto& [name, value] : there.key_fields) fields[name] = {brief(value), "absent"};
+  for (const auto& [name, value] : here.key_fields) {
+    const auto [at, added] = fields.try_emplace(name, "absent", brief(value));
+    if (!added) at->second.second = brief(value);
+  }
+  for (const auto& [name, values] : fields) {
+    const auto mine = here.key_fields.find(name);
+    const auto theirs = there.key_fields.find(name);
+    const bool equal = mine != here.key_fields.end() && theirs != there.key_fields.end() &&
+                       mine->second == theirs->second;
+    if (equal) continue;
+    return field_name(name) + " " + values.first + " in the baseline, " + values.second + " here";
+  }
+  return "key " + brief(there.key) + " in the baseline, " + brief(here.key) + " here";
+}
+
+double ratio(double here, double baseline) {
+  if (here == baseline) return 1;  // both 0, or both unbroken
+  if (std::isinf(baseline)) return 0;
+  if (baseline == 0) return std::numeric_limits<double>::infinity();
+  return here / baseline;
+}
+
+}  // namespace
+
+Pairing pair_cell(const CellHeader& here, const EvidenceView* baseline) {
+  if (baseline == nullptr) return {nullptr, "there is no baseline"};
+  const CellView* same_key = nullptr;
+  for (const CellView& cell : baseline->cells) {
+    if (cell.header->key != here.key || cell.header->family != here.family) continue;
+    if (same_key == nullptr || cell.header->name == here.name) same_key = &cell;
+  }
+  if (same_key != nullptr) return {same_key, ""};
+  const CellView* same_name = baseline->find(here.name);
+  if (same_name != nullptr) return {nullptr, first_difference(here, *same_name->header)};
+  std::vector<std::string> names;
+  for (const CellView& cell : baseline->cells) names.push_back(cell.header->name);
+  return {nullptr, "the baseline has no cell `" + here.name + "`" + suggest(here.name, names)};
+}
+
+std::vector<int64_t> pair_samples(const Header& here, const Header& there) {
+  std::map<std::pair<std::string_view, std::string_view>, std::deque<int64_t>> places;
+  for (size_t i = 0; i < there.samples.size(); ++i) {
+    const SampleInfo& sample = there.samples[i];
+    places[{sample.id, sample.digest}].push_back(static_cast<int64_t>(i));
+  }
+  std::vector<int64_t> partners(here.samples.size(), -1);
+  for (size_t i = 0; i < partners.size(); ++i) {
+    const auto at = places.find({here.samples[i].id, here.samples[i].digest});
+    if (at == places.end() || at->second.empty()) continue;
+    partners[i] = at->second.front();
+    at->second.pop_front();
+  }
+  return partners;
+}
+
+PairedCounts count_pairs(const std::vector<Fact>& here, const std::vector<Fact>& there,
+                         const std::vector<int64_t>& partners) {
+  PairedCounts counts;
+  for (size_t i = 0; i < partners.size() && i < here.size(); ++i) {
+    if (partners[i] < 0 || here[i] == Fact::kUnknown) continue;
+    const size_t partner = static_cast<size_t>(partners[i]);
+    if (partner >= there.size() || there[partner] == Fact::kUnknown) continue;
+    const bool yes_here = here[i] == Fact::kYes;
+    const bool yes_there = there[partner] == Fact::kYes;
+    ++counts.n;
+    counts.here += yes_here ? 1 : 0;
+    counts.baseline += yes_there ? 1 : 0;
+    if (yes_there && !yes_here) counts.regressed.push_back(static_cast<int64_t>(i));
+    if (yes_here && !yes_there) counts.repaired.push_back(static_cast<int64_t>(i));
+  }
+  return counts;
+}
+
+std::vector<double> distance_ratios(const EvidenceView& here, const CellView& cell,
+                                    const EvidenceView& baseline, const CellView& baseline_cell,
+                                    const std::vector<int64_t>& partners) {
+  const std::vector<std::optional<double>> mine = distances(here, cell);
+  const std::vector<std::optional<double>> theirs = distances(baseline, baseline_cell);
+  std::vector<double> ratios;
+  for (size_t i = 0; i < partners.size() && i < mine.size(); ++i) {
+    if (partners[i] < 0 || !has_verdict(cell.rows[i])) continue;
+    const size_t partner = static_cast<size_t>(partners[i]);
+    if (partner >= theirs.size() || !theirs[partner]) continue;
+    ratios.push_back(ratio(mine[i].value_or(0), *theirs[partner]));
+  }
+  return ratios;
+}
+
+}  // namespace assay

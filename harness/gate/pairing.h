@@ -1,0 +1,42 @@
+// Which cell and which samples of the baseline a cell is compared with. Never by name alone.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "harness/gate/view.h"
+
+namespace assay {
+
+struct Pairing {
+  const CellView* cell = nullptr;  ///< the baseline's cell with the same key
+  std::string reason;              ///< why there is none
+};
+
+/// `baseline` may be null. The reason names the first field that differs, with both values.
+Pairing pair_cell(const CellHeader& here, const EvidenceView* baseline);
+
+/// For each sample of `here` its index in `there`, by id and digest, or -1. An id that occurs
+/// several times pairs in order.
+std::vector<int64_t> pair_samples(const Header& here, const Header& there);
+
+/// A fact in both runs, over the samples that have a verdict in both.
+struct PairedCounts {
+  int64_t n = 0;
+  int64_t here = 0;                ///< yes here
+  int64_t baseline = 0;            ///< yes in the baseline
+  std::vector<int64_t> regressed;  ///< sample indices here: yes in the baseline, no here
+  std::vector<int64_t> repaired;
+};
+PairedCounts count_pairs(const std::vector<Fact>& here, const std::vector<Fact>& there,
+                         const std::vector<int64_t>& partners);
+
+/// Distance here over distance in the baseline, for each sample that the baseline classifies
+/// rightly and both have a verdict on. Misclassified here is distance 0. Unbroken in both is 1;
+/// unbroken only here is infinite.
+std::vector<double> distance_ratios(const EvidenceView& here, const CellView& cell,
+                                    const EvidenceView& baseline, const CellView& baseline_cell,
+                                    const std::vector<int64_t>& partners);
+
+}  // namespace assay

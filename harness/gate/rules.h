@@ -1,0 +1,40 @@
+// One rule on one cell.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "harness/gate/decision.h"
+#include "harness/gate/pairing.h"
+#include "harness/gate/view.h"
+
+namespace assay {
+
+/// All that a rule on a cell may look at.
+struct Trial {
+  const EvidenceView* candidate = nullptr;
+  const CellView* cell = nullptr;
+  const EvidenceView* baseline = nullptr;  ///< or null
+  const Pairing* pairing = nullptr;
+  const std::vector<int64_t>* partners = nullptr;  ///< of pair_samples; empty without a baseline
+  bool first_run = false;
+};
+
+struct Judgement {
+  RuleResult result;
+  std::optional<Flag> flag;  ///< regression_within_margin
+};
+
+/// True for max_drop and max_rise.
+bool needs_baseline(RuleSpec::Kind kind);
+
+Judgement judge(const RuleSpec& rule, const Trial& trial);
+
+/// Flags that concern a cell: its own, those of its units, and those of the whole run.
+std::vector<Flag> flags_of(const EvidenceView& view, const CellView& cell);
+
+/// "max_drop 0.03", or "max_drop 5%" where the limit is relative.
+std::string limit_text(const RuleSpec& rule);
+
+}  // namespace assay

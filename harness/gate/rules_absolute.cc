@@ -1,0 +1,143 @@
+// at_least and at_most: bounds of one metric against a limit; and flags: clear.
+#include <algorithm>
+#include <cmath>
+
+#include "harness/gate/metrics.h"
+#include "harness/gate/rules_internal.h"
+#include "harness/gate/statistics.h"
+#include "harness/gate/text.h"
+
+namespace assay {
+namespace {
+
+using Outcomes = RuleResult::Verdict;
+
+std::string value_text(const Estimate& estimate) {
+  return std::isfinite(*estimate.value) ? figure(*estimate.value) : "infinite";
+}
+
+/// What would decide an inconclusive rule on a share.
+std::string share_hint(const RuleSpec& rule, const Estimate& estimate) {
+  const bool at_least = rule.kind == RuleSpec::Kind::kAtLeast;
+  const std::string shown = count(estimate.n, "sample") + " can show " +
+                            (at_least ? "at_least " + figure(round_down(*estimate.lower))
+                                      : "at_most " + figure(round_up(*estimate.upper)));
+  const int64_t needed = samples_for_limit(*estimate.value, rule.limit, rule.confidence);
+  if (needed == kNoSampleSuffices) {
+    return "no number of samples decides this if the value stays at " + figure(*estimate.value) +
+           "; these " + shown;
+  }
+  return "about " + count(std::max(needed, estimate.n + 1), "sample") +
+         " would decide if the value holds; these " + shown;
+}
+
+/// Of a median, one end is enough to decide; without it, more samples are all that can help.
+std::string median_hint(const RuleSpec& rule, const Estimate& estimate) {
+  const bool at_least = rule.kind == RuleSpec::Kind::kAtLeast;
+  const std::optional<double>& end = at_least ? estimate.lower : estimate.upper;
+  if (!end) return few_for_median(rule.confidence);
+  if (!std::isfinite(*end)) return "more samples: this end of the interval is infinite";
+  return "these " + count(estimate.n, "sample") + " can show " +
+         (at_least ? "at_least " + figure(round_down(*end)) : "at_most " + figure(round_up(*end)));
+}
+
+}  // namespace
+
+std::string few_for_median(double confidence) {
+  const double needed = std::ceil(std::log(1 - confidence) / std::log(0.5) - 1e-9);
+  return "bounds of a median at this confidence need " + figure(needed) + " samples or more";
+}
+
+void judge_absolute(const RuleSpec& rule, const Trial& trial, RuleResult& result) {
+  const std::optional<Estimate> measured =
+      measure(rule.metric, *trial.candidate, *trial.cell, rule.confidence);
+  if (!measured) {
+    settle(result, Outcomes::kInconclusive,
+           "`" + rule.metric + "` cannot be measured in this cell" +
+               suggest(rule.metric, metrics_of(*trial.cell->header)));
+    return;
+  }
+  const Estimate& estimate = *measured;
+  const Estimate shown = reportable(estimate);
+  result.value = shown.value;
+  result.lower = shown.lower;
+  result.upper = shown.upper;
+  result.n = estimate.n;
+  if (!estimate.value) {
+    settle(result, Outcomes::kInconclusive, estimate.reason);
+    return;
+  }
+  const bool at_least = rule.kind == RuleSpec::Kind::kAtLeast;
+  const bool pass = at_least ? estimate.lower && *estimate.lower >= rule.limit
+                             : estimate.upper && *estimate.upper <= rule.limit;
+  const bool fail = at_least ? estimate.upper && *estimate.upper < rule.limit
+                             : estimate.lower && *estimate.lower > rule.limit;
+  if (pass) {
+    settle(result, Outcomes::kPass, "");
+  } else if (fail) {
+    settle(result, Outcomes::kFail,
+           rule.metric + " is " + value_text(estimate) + " and " +
+               (at_least ? "at most " + figure(*estimate.upper) + ", under "
+                         : "at least " + figure(*estimate.lower) + ", over ") +
+               limit_text(rule),
+           rule.metric == "clean_accuracy" ? kCleanHint : "");
+  } else {
+    const auto end = [](const std::optional<double>& bound) {
+      return !bound ? "unknown" : std::isfinite(*bound) ? figure(*bound) : "infinite";
+    };
+    settle(result, Outcomes::kInconclusive,
+           rule.metric + " is " + value_text(estimate) + ", between " + end(estimate.lower) +
+               " and " + end(estimate.upper) + ": these samples cannot tell it from " +
+               limit_text(rule),
+           rule.metric == "median_distance" ? median_hint(rule, estimate)
+                                            : share_hint(rule, estimate));
+  }
+}
+
+std::vector<Flag> flags_of(const EvidenceView& view, const CellView& cell) {
+  const std::string& name = cell.header->name;
+  const std::string entry = name.substr(0, name.find('@'));
+  std::vector<Flag> flags;
+  for (const Flag& flag : view.evidence->header.flags) {
+    // A flag raised for a whole entry concerns each of its cells.
+    if (flag.cell.empty() || flag.cell == name || flag.cell == entry) flags.push_back(flag);
+  }
+  const auto add = [&](const std::vector<std::string>& keys) {
+    for (const std::string& key : keys) {
+      const auto unit = view.units.find(key);
+      if (unit == view.units.end()) continue;
+      flags.insert(flags.end(), unit->second->flags.begin(), unit->second->flags.end());
+    }
+  };
+  add(view.evidence->header.clean_units);
+  add(cell.header->units);
+  return flags;
+}
+
+void judge_flags(const RuleSpec& rule, const Trial& trial, RuleResult& result) {
+  std::vector<Flag> raised;
+  std::vector<std::string> ids;
+  for (const Flag& flag : flags_of(*trial.candidate, *trial.cell)) {
+    const auto has = [&](const std::vector<std::string>& list) {
+      return std::find(list.begin(), list.end(), flag.id) != list.end();
+    };
+    if (has(rule.except) || has(ids)) continue;
+    ids.push_back(flag.id);
+    raised.push_back(flag);
+  }
+  result.n = trial.cell->counts.total;
+  if (raised.empty()) {
+    settle(result, Outcomes::kPass, "");
+    return;
+  }
+  const Flag& first = raised.front();
+  std::string reason = "flag " + first.id;
+  if (!first.detail.empty()) reason += ": " + first.detail;
+  if (raised.size() > 1) {
+    reason += ", and ";
+    for (size_t i = 1; i < ids.size(); ++i) reason += (i > 1 ? ", " : "") + ids[i];
+  }
+  settle(result, Outcomes::kFail, reason, first.advice);
+}
+
+}  // namespace assay

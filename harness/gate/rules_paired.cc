@@ -1,0 +1,219 @@
+// max_drop and max_rise against the baseline, on the same samples.
+//
+// Shares: Tango bounds of D = (b - c)/n, b samples lost and c gained.
+// median_distance: the limit is relative. For every sample that the baseline classifies rightly,
+// the ratio of its distance here to its distance in the baseline; D = 1 - the median ratio. Bounds
+// are the order statistics of the ratios (the sign test turned round): they hold for any
+// distribution and need no finite distance, and pairing removes the spread between samples. The
+// population is the baseline's, so a candidate cannot improve by misclassifying its weak samples
+// (they count as 0).
+#include <algorithm>
+#include <cmath>
+
+#include "harness/gate/metrics.h"
+#include "harness/gate/rules_internal.h"
+#include "harness/gate/statistics.h"
+#include "harness/gate/text.h"
+
+namespace assay {
+namespace {
+
+using Outcomes = RuleResult::Verdict;
+
+/// The rule's difference with bounds, either of which may be absent or infinite.
+struct Difference {
+  double value = 0;
+  std::optional<double> lower;
+  std::optional<double> upper;
+};
+
+bool is_drop(const RuleSpec& rule) { return rule.kind == RuleSpec::Kind::kMaxDrop; }
+
+Difference mirrored(const Difference& drop) {
+  Difference rise;
+  rise.value = -drop.value;
+  if (drop.upper) rise.lower = -*drop.upper;
+  if (drop.lower) rise.upper = -*drop.lower;
+  return rise;
+}
+
+std::optional<double> finite(const std::optional<double>& number) {
+  return number && std::isfinite(*number) ? number : std::nullopt;
+}
+
+std::string spell(const RuleSpec& rule, double number) {
+  if (!std::isfinite(number)) return number > 0 ? "infinity" : "-infinity";
+  return rule.metric == "median_distance" ? percent(number) : figure(number);
+}
+
+/// Decides by the bounds; `hint` is for an inconclusive rule.
+void decide_difference(const RuleSpec& rule, const Difference& difference, const std::string& hint,
+                       RuleResult& result) {
+  result.difference = finite(difference.value);
+  result.lower = finite(difference.lower);
+  result.upper = finite(difference.upper);
+  const std::string moved = is_drop(rule) ? "dropped" : "rose";
+  if (difference.upper && *difference.upper <= rule.limit) {
+    settle(result, Outcomes::kPass, "");
+  } else if (difference.lower && *difference.lower > rule.limit) {
+    std::string reason = rule.metric + " " + moved + " by " + spell(rule, difference.value) +
+                         " against the baseline, at least " + spell(rule, *difference.lower) +
+                         ", over " + limit_text(rule);
+    if (result.regressed) {
+      reason += "; " + std::to_string(*result.regressed) + " lost, " +
+                std::to_string(*result.repaired) + " gained";
+    }
+    settle(result, Outcomes::kFail, reason,
+           rule.metric == "clean_accuracy" && is_drop(rule) ? kCleanHint : "");
+  } else {
+    const auto end = [&](const std::optional<double>& bound) {
+      return bound ? spell(rule, *bound) : "unknown";
+    };
+    settle(result, Outcomes::kInconclusive,
+           "the " + std::string(is_drop(rule) ? "drop" : "rise") + " of " + rule.metric + " is " +
+               spell(rule, difference.value) + ", between " + end(difference.lower) + " and " +
+               end(difference.upper) + ": these samples cannot tell it from " + limit_text(rule),
+           hint);
+  }
+}
+
+void settle_vacuous(const RuleSpec& rule, const std::string& why, RuleResult& result) {
+  settle(result, rule.vacuous_ok ? Outcomes::kNotApplicable : Outcomes::kInconclusive, "vacuous",
+         why + (rule.vacuous_ok ? ""
+                                : "; set a smaller limit, attack where the baseline still holds, "
+                                  "or accept it with `vacuous: ok`"));
+}
+
+/// True, and settled, if the difference cannot exceed the limit whatever the candidate does.
+bool vacuous_share(const RuleSpec& rule, const PairedCounts& pairs, RuleResult& result) {
+  const Interval base = clopper_pearson(pairs.baseline, pairs.n, rule.confidence);
+  const double room = is_drop(rule) ? base.upper : 1 - base.lower;
+  if (room > rule.limit) return false;
+  settle_vacuous(
+      rule,
+      "the baseline's " + rule.metric + " is " +
+          (is_drop(rule) ? "at most " + figure(base.upper) : "at least " + figure(base.lower)) +
+          ", so no candidate can break " + limit_text(rule),
+      result);
+  return true;
+}
+
+std::string share_hint(const RuleSpec& rule, const PairedCounts& pairs,
+                       const Difference& difference) {
+  const std::string shown = "these " + count(pairs.n, "sample") + " can show " +
+                            std::string(to_string(rule.kind)) + " " +
+                            figure(round_up(*difference.upper));
+  // What is left of the margin; a candidate that looks better than the baseline is planned as
+  // equal.
+  const double margin =
+      difference.value < 0 && rule.limit > 0 ? rule.limit : std::abs(rule.limit - difference.value);
+  if (margin == 0) return "no number of samples decides this if the rates hold; " + shown;
+  const double discordant = static_cast<double>(pairs.regressed.size() + pairs.repaired.size()) /
+                            static_cast<double>(pairs.n);
+  const int64_t needed = samples_for_margin(margin, discordant, rule.confidence);
+  return "about " + count(std::max(needed, pairs.n + 1), "sample") +
+         " would decide if the rates hold; " + shown;
+}
+
+Flag regression_flag(const Trial& trial, const std::string& detail) {
+  return {"regression_within_margin", trial.cell->header->name, detail,
+          "look at the regressed samples before promoting; repeated small drops add up"};
+}
+
+void judge_share(const RuleSpec& rule, const Trial& trial, Judgement& judgement) {
+  const bool clean = rule.metric == "clean_accuracy";
+  const PairedCounts pairs = count_pairs(
+      clean ? trial.candidate->clean : robust_facts(*trial.cell),
+      clean ? trial.baseline->clean : robust_facts(*trial.pairing->cell), *trial.partners);
+  RuleResult& result = judgement.result;
+  result.n = pairs.n;
+  if (pairs.n == 0) {
+    settle(result, Outcomes::kInconclusive, "no sample is in both runs");
+    return;
+  }
+  const int64_t b = static_cast<int64_t>(pairs.regressed.size());
+  const int64_t c = static_cast<int64_t>(pairs.repaired.size());
+  const double n = static_cast<double>(pairs.n);
+  result.value = static_cast<double>(pairs.here) / n;
+  result.baseline = static_cast<double>(pairs.baseline) / n;
+  result.regressed = b;
+  result.repaired = c;
+  const Interval bounds = tango(b, c, pairs.n, rule.confidence);
+  Difference difference = {static_cast<double>(b - c) / n, bounds.lower, bounds.upper};
+  if (!is_drop(rule)) difference = mirrored(difference);
+  decide_difference(rule, difference, share_hint(rule, pairs, difference), result);
+  vacuous_share(rule, pairs, result);
+  const double chance = mcnemar_mid_p(b, c);
+  if (is_drop(rule) && chance <= 1 - rule.confidence && difference.value <= rule.limit &&
+      result.verdict != Outcomes::kFail) {
+    judgement.flag = regression_flag(
+        trial, rule.metric + " dropped by " + figure(difference.value) + " (" + std::to_string(b) +
+                   " lost, " + std::to_string(c) + " gained, p = " + figure(chance) + "), inside " +
+                   limit_text(rule));
+  }
+}
+
+std::string median_hint(const RuleSpec& rule, const Difference& difference, int64_t n) {
+  if (!difference.upper) return few_for_median(rule.confidence);
+  if (!std::isfinite(*difference.upper)) return "more samples: the bound is infinite";
+  return "these " + count(n, "sample") + " can show " + std::string(to_string(rule.kind)) + " " +
+         percent(round_up(*difference.upper));
+}
+
+void judge_median(const RuleSpec& rule, const Trial& trial, Judgement& judgement) {
+  RuleResult& result = judgement.result;
+  const auto median = [&](const EvidenceView& view, const CellView& cell) {
+    return *measure(rule.metric, view, cell, rule.confidence);
+  };
+  const Estimate base = median(*trial.baseline, *trial.pairing->cell);
+  result.value = reportable(median(*trial.candidate, *trial.cell)).value;
+  result.baseline = reportable(base).value;
+  std::vector<double> ratios = distance_ratios(*trial.candidate, *trial.cell, *trial.baseline,
+                                               *trial.pairing->cell, *trial.partners);
+  result.n = static_cast<int64_t>(ratios.size());
+  if (ratios.empty()) {
+    settle(result, Outcomes::kInconclusive,
+           "no sample in both runs is rightly classified by the baseline");
+    return;
+  }
+  const MedianBounds bounds = median_bounds(std::move(ratios), rule.confidence);
+  Difference difference;
+  difference.value = 1 - bounds.value;
+  if (bounds.upper) difference.lower = 1 - *bounds.upper;
+  if (bounds.lower) difference.upper = 1 - *bounds.lower;
+  if (!is_drop(rule)) difference = mirrored(difference);
+  decide_difference(rule, difference, median_hint(rule, difference, result.n), result);
+  if (is_drop(rule) && (rule.limit >= 1 || (base.upper && *base.upper <= 0))) {
+    settle_vacuous(rule, "no candidate's distances can drop by more than they are", result);
+  } else if (is_drop(rule) && result.verdict == Outcomes::kPass && difference.lower &&
+             *difference.lower > 0) {
+    judgement.flag =
+        regression_flag(trial, rule.metric + " dropped by " + percent(difference.value) +
+                                   ", inside " + limit_text(rule));
+  }
+}
+
+}  // namespace
+
+void judge_paired(const RuleSpec& rule, const Trial& trial, Judgement& judgement) {
+  const bool paired_share = rule.metric == "robust_accuracy" || rule.metric == "clean_accuracy";
+  const std::vector<std::string> names = metrics_of(*trial.cell->header);
+  if (rule.metric == "attack_success") {
+    settle(judgement.result, Outcomes::kInconclusive,
+           "attack_success cannot be paired: the denominators of the two models differ",
+           "use robust_accuracy");
+  } else if (std::find(names.begin(), names.end(), rule.metric) == names.end()) {
+    settle(judgement.result, Outcomes::kInconclusive,
+           "`" + rule.metric + "` cannot be measured in this cell" + suggest(rule.metric, names));
+  } else if (paired_share && rule.relative) {
+    settle(judgement.result, Outcomes::kInconclusive,
+           "a relative limit is defined on median_distance only",
+           "write the limit as a difference, such as 0.05");
+  } else if (paired_share) {
+    judge_share(rule, trial, judgement);
+  } else {
+    judge_median(rule, trial, judgement);
+  }
+}
+
+}  // namespace assay

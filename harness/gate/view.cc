@@ -1,0 +1,132 @@
+#include "harness/gate/view.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace assay {
+namespace {
+
+bool host_fault(const Verdict& row) {
+  return row.status == Status::kError && row.cause != Cause::kCandidate;
+}
+
+void view_clean(EvidenceView& view) {
+  const std::vector<SampleInfo>& samples = view.evidence->header.samples;
+  view.clean.assign(samples.size(), Fact::kUnknown);
+  for (const std::string& key : view.evidence->header.clean_units) {
+    const auto unit = view.units.find(key);
+    if (unit == view.units.end()) continue;
+    for (const Verdict& row : unit->second->rows) {
+      if (row.sample < 0 || row.sample >= static_cast<int64_t>(samples.size())) continue;
+      const size_t at = static_cast<size_t>(row.sample);
+      if (host_fault(row)) {
+        ++view.clean_host_faults;
+        continue;
+      }
+      const bool fault = row.status == Status::kError;
+      if (fault) view.faults.push_back({"", row.sample, row.detail});
+      view.clean[at] = !fault && row.clean == samples[at].label ? Fact::kYes : Fact::kNo;
+    }
+  }
+  view.clean_complete = std::none_of(view.clean.begin(), view.clean.end(),
+                                     [](Fact fact) { return fact == Fact::kUnknown; });
+}
+
+CellView view_cell(const CellHeader& header, EvidenceView& view) {
+  CellView cell;
+  cell.header = &header;
+  cell.counts.total = static_cast<int64_t>(view.evidence->header.samples.size());
+  cell.complete = std::all_of(header.units.begin(), header.units.end(),
+                              [&](const auto& key) { return view.units.contains(key); });
+  if (header.family != Family::kEvasion) return cell;
+  cell.rows = view.evidence->rows(header);
+  cell.rows.resize(view.evidence->header.samples.size());
+  for (size_t i = 0; i < cell.rows.size(); ++i) {
+    const std::optional<Verdict>& row = cell.rows[i];
+    if (!row) continue;
+    switch (row->status) {
+      case Status::kRobust:
+      case Status::kBroken:
+      case Status::kMisclassified:
+        ++cell.counts.ok;
+        break;
+      case Status::kInvalid:
+        ++cell.counts.invalid;
+        break;
+      case Status::kUnconfirmed:
+        ++cell.counts.unconfirmed;
+        break;
+      case Status::kError:
+        ++cell.counts.error;
+        if (host_fault(*row)) {
+          ++cell.host_faults;
+        } else {
+          view.faults.push_back({header.name, static_cast<int64_t>(i), row->detail});
+        }
+        break;
+    }
+    cell.judged += has_verdict(row) ? 1 : 0;
+  }
+  cell.complete = cell.complete && cell.judged == cell.counts.total;
+  return cell;
+}
+
+}  // namespace
+
+const CellView* EvidenceView::find(std::string_view name) const {
+  const auto at = std::find_if(cells.begin(), cells.end(),
+                               [&](const CellView& cell) { return cell.header->name == name; });
+  return at == cells.end() ? nullptr : &*at;
+}
+
+EvidenceView view_evidence(const Evidence& evidence) {
+  EvidenceView view;
+  view.evidence = &evidence;
+  for (const UnitResult& unit : evidence.units) view.units.emplace(unit.key, &unit);
+  view_clean(view);
+  for (const CellHeader& header : evidence.header.cells) {
+    view.cells.push_back(view_cell(header, view));
+  }
+  return view;
+}
+
+bool has_verdict(const std::optional<Verdict>& row) { return row && !host_fault(*row); }
+
+bool rightly_classified(const Verdict& row, int64_t label) {
+  switch (row.status) {
+    case Status::kMisclassified:
+      return false;
+    case Status::kError:
+      return row.clean < 0 || row.clean == label;
+    default:
+      return true;
+  }
+}
+
+bool counts_as_broken(const Verdict& row) {
+  return row.status == Status::kBroken ||
+         (row.status == Status::kError && row.cause == Cause::kCandidate);
+}
+
+std::vector<Fact> robust_facts(const CellView& cell) {
+  std::vector<Fact> facts(cell.rows.size(), Fact::kUnknown);
+  for (size_t i = 0; i < facts.size(); ++i) {
+    if (!has_verdict(cell.rows[i])) continue;
+    facts[i] = cell.rows[i]->status == Status::kRobust ? Fact::kYes : Fact::kNo;
+  }
+  return facts;
+}
+
+std::vector<std::optional<double>> distances(const EvidenceView& view, const CellView& cell) {
+  std::vector<std::optional<double>> found(cell.rows.size());
+  for (size_t i = 0; i < found.size(); ++i) {
+    const std::optional<Verdict>& row = cell.rows[i];
+    if (!has_verdict(row)) continue;
+    if (!rightly_classified(*row, view.evidence->header.samples[i].label)) continue;
+    const bool measured = row->status == Status::kRobust || row->status == Status::kBroken;
+    found[i] = measured && !std::isnan(row->distance) ? row->distance : 0;
+  }
+  return found;
+}
+
+}  // namespace assay

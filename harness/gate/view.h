@@ -1,0 +1,66 @@
+// Evidence as the gate reads it: per sample and cell what is known, and what is in the way.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "harness/gate/decision.h"
+#include "harness/record/evidence.h"
+
+namespace assay {
+
+/// Whether something holds of a sample; unknown without a verdict (missing, or a host fault).
+enum class Fact : int8_t { kUnknown, kNo, kYes };
+
+/// A fault of the candidate, which fails the gate by itself.
+struct Fault {
+  std::string cell;  ///< "" in the clean pass
+  int64_t sample = 0;
+  std::string detail;
+};
+
+struct CellView {
+  const CellHeader* header = nullptr;
+  std::vector<std::optional<Verdict>> rows;  ///< by sample; empty unless evasion
+  SampleCounts counts;
+  int64_t judged = 0;  ///< rows with a verdict: all but missing ones and host faults
+  int64_t host_faults = 0;
+  bool complete = false;
+};
+
+/// Pointers into the evidence, which must outlive it.
+struct EvidenceView {
+  const Evidence* evidence = nullptr;
+  std::map<std::string_view, const UnitResult*> units;  ///< by key
+  std::vector<Fact> clean;                              ///< rightly classified, by sample
+  bool clean_complete = false;
+  int64_t clean_host_faults = 0;
+  std::vector<CellView> cells;  ///< as in the header
+  std::vector<Fault> faults;
+
+  const CellView* find(std::string_view cell) const;
+};
+
+EvidenceView view_evidence(const Evidence& evidence);
+
+/// True unless the row is missing or its fault was the host's.
+bool has_verdict(const std::optional<Verdict>& row);
+/// Rightly classified without an attack. A candidate that failed on the input counts as rightly
+/// classified and broken, unless its clean label is known to be wrong.
+bool rightly_classified(const Verdict& row, int64_t label);
+/// Counts as broken: broken, or the candidate failed.
+bool counts_as_broken(const Verdict& row);
+
+/// Right clean and under attack, by sample. Only status robust is a yes.
+std::vector<Fact> robust_facts(const CellView& cell);
+
+/// The smallest distance that breaks each rightly classified sample, infinite where none was found;
+/// nullopt where the sample is misclassified or has no verdict. Whatever is neither robust nor
+/// broken (a fault, an invalid or unconfirmed row) counts as broken at distance 0.
+std::vector<std::optional<double>> distances(const EvidenceView& view, const CellView& cell);
+
+}  // namespace assay
