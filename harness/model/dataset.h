@@ -24,6 +24,8 @@ class Dataset {
   Dataset(Dataset&&) noexcept;
   ~Dataset();
 
+  /// Its name in the suite: test, pool, …
+  const std::string& name() const;
   int64_t size() const;
   /// Sample ids in file order: relative paths for images, row numbers otherwise (of the file, so
   /// that `rows` does not renumber).
