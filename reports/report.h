@@ -25,19 +25,19 @@ struct Report {
   const Evidence* evidence = nullptr;
   const Evidence* baseline = nullptr;  ///< or null
   const Decision* decision = nullptr;
-  std::string baseline_path;      ///< as given
-  std::string started;            ///< UTC, ISO 8601; shown, never hashed
-  double wall_s = 0;              ///< of this invocation
+  std::string baseline_path;  ///< as given
+  std::string started;        ///< UTC, ISO 8601; shown, never hashed
+  double wall_s = 0;          ///< of this invocation
   int workers = 0;
   std::vector<Picture> pictures;  ///< regressed samples first, capped by the caller
 };
 
-std::string report_json(const Report& report);      ///< contracts §6
-std::string report_json_schema();                   ///< draft-07 of report.json
-std::string samples_csv(const Report& report);      ///< contracts §6; same bytes for equal verdicts
-std::string junit_xml(const Report& report);        ///< contracts §5
+std::string report_json(const Report& report);  ///< contracts §6
+std::string report_json_schema();               ///< draft-07 of report.json
+std::string samples_csv(const Report& report);  ///< contracts §6; same bytes for equal verdicts
+std::string junit_xml(const Report& report);    ///< contracts §5
 std::string summary_markdown(const Report& report);  ///< a PR comment, under 64 kB
-std::string report_html(const Report& report);      ///< one self-contained file, no network
+std::string report_html(const Report& report);       ///< one self-contained file, no network
 /// The summary table for a terminal. `width` columns; `colour` adds ANSI.
 std::string summary_text(const Report& report, int width, bool colour);
 

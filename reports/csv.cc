@@ -1,0 +1,69 @@
+// samples.csv: one row per cell and sample (contracts §6).
+#include <cmath>
+#include <map>
+
+#include "reports/report.h"
+#include "reports/view.h"
+
+namespace assay {
+namespace {
+
+/// RFC 4180: quoted where it must be, quotes doubled. Lines end in \n, so that awk and cut see
+/// clean last columns.
+std::string field(std::string_view text) {
+  if (text.find_first_of(",\"\r\n") == std::string_view::npos) return std::string(text);
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"') out += '"';
+    out += c;
+  }
+  return out + "\"";
+}
+
+std::string label(int64_t value) { return value < 0 ? "" : std::to_string(value); }
+
+/// Status in the baseline by sample id and digest; empty where no cell pairs.
+std::map<std::pair<std::string, std::string>, std::string> baseline_statuses(
+    const Report& report, const CellHeader& cell) {
+  std::map<std::pair<std::string, std::string>, std::string> statuses;
+  for (const CellResult& result : report.decision->cells) {
+    if (result.name == cell.name && !result.baseline_reason.empty()) return statuses;
+  }
+  const CellHeader* header = reports::baseline_of(report, cell);
+  if (!header) return statuses;
+  const auto rows = report.baseline->rows(*header);
+  const auto& samples = report.baseline->header.samples;
+  for (size_t i = 0; i < rows.size() && i < samples.size(); ++i) {
+    if (rows[i]) statuses[{samples[i].id, samples[i].digest}] = to_string(rows[i]->status);
+  }
+  return statuses;
+}
+
+}  // namespace
+
+std::string samples_csv(const Report& report) {
+  std::string out =
+      "cell,sample,label,clean,adversarial,status,distance,queries,broken_by,baseline_status\n";
+  if (!report.evidence) return out;
+  const Header& header = report.evidence->header;
+  for (const CellHeader& cell : header.cells) {
+    if (cell.family != Family::kEvasion) continue;
+    const auto statuses = baseline_statuses(report, cell);
+    const auto rows = report.evidence->rows(cell);
+    for (size_t i = 0; i < rows.size() && i < header.samples.size(); ++i) {
+      if (!rows[i]) continue;
+      const Verdict& row = *rows[i];
+      const SampleInfo& sample = header.samples[i];
+      const auto before = statuses.find({sample.id, sample.digest});
+      out += field(cell.name) + ',' + field(sample.id) + ',' + label(sample.label) + ',' +
+             label(row.clean) + ',' + label(row.adversarial) + ',' +
+             std::string(to_string(row.status)) + ',' +
+             (std::isfinite(row.distance) ? number_text(row.distance) : "") + ',' +
+             std::to_string(row.queries) + ',' + field(row.breaking_attack) + ',' +
+             (before == statuses.end() ? "" : before->second) + '\n';
+    }
+  }
+  return out;
+}
+
+}  // namespace assay

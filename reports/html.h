@@ -1,0 +1,41 @@
+// The parts of report.html. Every part returns markup, "" where it has nothing to say.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "reports/view.h"
+
+namespace assay::reports {
+
+std::string style_sheet();
+
+std::string hero(const Report& report);
+std::string samples_section(const Report& report);
+std::string rules_section(const Report& report);
+std::string flags_section(const Report& report);
+std::string curves_section(const Report& report);
+std::string classes_section(const Report& report);
+std::string cells_section(const Report& report);
+std::string run_section(const Report& report);
+
+/// Limit, bounds and measured value of a rule as a small SVG; "" where there are no numbers.
+std::string interval_bar(const RuleResult& rule);
+/// A word in the colour of its meaning; `tone` is pass fail inconclusive incomplete refused none.
+std::string chip(std::string_view tone, std::string_view text);
+std::string chip(RuleResult::Verdict verdict);
+std::string_view tone_of(RuleResult::Verdict verdict);
+
+/// A section with a heading and, where there is one, a sentence below it.
+std::string section(std::string_view id, std::string_view title, std::string_view lead,
+                    const std::string& body);
+/// A table in a box of its own that scrolls sideways. Headings starting with '>' are right-aligned
+/// with their column; cells are markup.
+std::string table(const std::vector<std::string>& headings,
+                  const std::vector<std::vector<std::string>>& rows);
+std::string element(std::string_view tag, std::string_view classes, const std::string& inside);
+/// Coordinates in SVG and lengths in CSS: one decimal, "." whatever the locale.
+std::string coordinate(double value);
+
+}  // namespace assay::reports

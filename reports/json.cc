@@ -1,0 +1,190 @@
+// report.json (contracts §6): the one source for programs. Fields beyond the contract: `reason`,
+// `exit_code`, a rule's `confidence` and a cell's `baseline_reason`.
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "harness/suite/error.h"
+#include "reports/report.h"
+#include "reports/view.h"
+
+namespace assay {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json text(std::string_view value) { return value.empty() ? Json(nullptr) : Json(value); }
+
+Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
+
+template <typename T>
+Json optional(const std::optional<T>& value) {
+  if (!value) return nullptr;
+  if constexpr (std::is_floating_point_v<T>) return number(*value);
+  return *value;
+}
+
+Json param(const ParamValue& value) {
+  return std::visit(
+      [](const auto& held) -> Json {
+        using T = std::decay_t<decltype(held)>;
+        if constexpr (std::is_same_v<T, std::monostate>) {
+          return nullptr;
+        } else if constexpr (std::is_same_v<T, double>) {
+          return number(held);
+        } else if constexpr (std::is_same_v<T, std::vector<double>>) {
+          Json list = Json::array();
+          for (const double entry : held) list.push_back(number(entry));
+          return list;
+        } else {
+          return held;
+        }
+      },
+      value);
+}
+
+Json params(const ParamMap& map) {
+  Json out = Json::object();
+  for (const auto& [name, value] : map) out[name] = param(value);
+  return out;
+}
+
+/// `reason` is null unless `value` is.
+Json estimate(const Estimate& metric) {
+  const Json value = optional(metric.value);
+  Json reason = nullptr;
+  if (value.is_null()) {
+    reason = !metric.reason.empty() ? metric.reason
+             : metric.value         ? "the value is not finite"
+                                    : "not estimated";
+  }
+  return Json{{"value", value},
+              {"lower", optional(metric.lower)},
+              {"upper", optional(metric.upper)},
+              {"n", metric.n},
+              {"reason", reason}};
+}
+
+Json curve(const std::vector<CurvePoint>& points) {
+  Json out = Json::array();
+  for (const CurvePoint& point : points) {
+    out.push_back({{"eps", number(point.eps)},
+                   {"robust_accuracy", number(point.robust_accuracy)},
+                   {"lower", number(point.lower)},
+                   {"upper", number(point.upper)}});
+  }
+  return out;
+}
+
+Json taxonomy(const CellHeader* header) {
+  Json out = Json::object();
+  for (const char* key : {"atlas", "nist", "owasp"}) {
+    const bool known = header && header->taxonomy.contains(key);
+    out[key] = known ? text(header->taxonomy.at(key)) : Json(nullptr);
+  }
+  return out;
+}
+
+Json cell(const Report& report, const CellResult& result) {
+  const CellHeader* header = reports::header_of(report.evidence, result.name);
+  Json out;
+  out["name"] = result.name;
+  out["key"] = text(result.key);
+  out["status"] = result.complete ? "complete" : "incomplete";
+  out["family"] = header ? Json(to_string(header->family)) : Json(nullptr);
+  out["attack"] = header ? text(header->attack) : Json(nullptr);
+  out["attack_version"] = header ? text(header->version) : Json(nullptr);
+  out["params"] = header ? params(header->params) : Json::object();
+  const bool evades = header && header->family == Family::kEvasion;
+  out["threat_model"] = {
+      {"norm", evades ? Json(to_string(header->threat.norm)) : Json(nullptr)},
+      {"eps", evades ? optional(header->threat.eps) : Json(nullptr)},
+      {"goal", evades ? Json(to_string(header->threat.goal)) : Json(nullptr)},
+      {"access", header ? Json(to_string(header->threat.access)) : Json(nullptr)}};
+  out["taxonomy"] = taxonomy(header);
+  out["samples"] = {{"total", result.samples.total},
+                    {"ok", result.samples.ok},
+                    {"invalid", result.samples.invalid},
+                    {"unconfirmed", result.samples.unconfirmed},
+                    {"error", result.samples.error}};
+  out["metrics"] = Json::object();
+  for (const auto& [name, metric] : result.metrics) out["metrics"][name] = estimate(metric);
+  out["curve"] = curve(result.curve);
+  out["stages"] = Json::array();
+  for (const StageCount& stage : result.stages) {
+    out["stages"].push_back(
+        {{"name", stage.name}, {"entered", stage.entered}, {"broken", stage.broken}});
+  }
+  out["cost"] = {{"time_s", number(result.cost.time_s)},
+                 {"forwards", result.cost.forwards},
+                 {"gradients", result.cost.gradients}};
+  out["baseline_reason"] = text(result.baseline_reason);
+  return out;
+}
+
+Json rule(const RuleResult& result) {
+  const bool flags = result.kind == RuleSpec::Kind::kFlagsClear;
+  return {{"cell", text(result.cell)},
+          {"metric", result.metric},
+          {"kind", to_string(result.kind)},
+          {"limit", flags ? Json(nullptr) : number(result.limit)},
+          {"value", optional(result.value)},
+          {"baseline", optional(result.baseline)},
+          {"difference", optional(result.difference)},
+          {"lower", optional(result.lower)},
+          {"upper", optional(result.upper)},
+          {"n", result.n},
+          {"regressed", optional(result.regressed)},
+          {"repaired", optional(result.repaired)},
+          {"verdict", to_string(result.verdict)},
+          {"reason", text(result.reason)},
+          {"hint", text(result.hint)},
+          {"line", result.line > 0 ? Json(result.line) : Json(nullptr)},
+          {"confidence", number(result.confidence)}};
+}
+
+Json baseline(const Report& report) {
+  if (!reports::has_baseline(report)) return nullptr;
+  const Evidence* evidence = report.baseline;
+  std::string path = report.baseline_path;
+  if (path.empty() && evidence) path = evidence->header.model.path;
+  return {{"path", text(path)},
+          {"sha256", evidence ? text(evidence->header.model.sha256) : Json(nullptr)}};
+}
+
+}  // namespace
+
+std::string report_json(const Report& report) {
+  ASSAY_CHECK(report.suite && report.decision, "a report has a suite and a decision");
+  const Suite& suite = *report.suite;
+  const Decision& decision = *report.decision;
+  Json out;
+  out["assay_report"] = 1;
+  out["decision"] = to_string(decision.outcome);
+  out["reason"] = text(decision.reason);
+  out["exit_code"] = static_cast<int>(exit_code(decision.outcome));
+  out["suite"] = {{"name", suite.name}, {"sha256", text(suite.sha256)}, {"seed", suite.seed}};
+  out["model"] = {{"path", text(reports::model_path(report))},
+                  {"sha256", text(reports::model_sha256(report))}};
+  out["baseline"] = baseline(report);
+  const Header header = report.evidence ? report.evidence->header : Header{};
+  out["versions"] = {{"assay", text(header.assay)},
+                     {"libtorch", text(header.libtorch)},
+                     {"cpu_capability", text(header.cpu_capability)},
+                     {"device", text(header.device)}};
+  out["rules_decided"] = decision.rules_decided;
+  out["rules_not_applicable"] = decision.rules_not_applicable;
+  out["flags"] = Json::array();
+  for (const Flag& flag : decision.flags) {
+    out["flags"].push_back({{"id", flag.id},
+                            {"cell", text(flag.cell)},
+                            {"detail", text(flag.detail)},
+                            {"advice", text(flag.advice)}});
+  }
+  out["cells"] = Json::array();
+  for (const CellResult& result : decision.cells) out["cells"].push_back(cell(report, result));
+  out["rules"] = Json::array();
+  for (const RuleResult& result : decision.rules) out["rules"].push_back(rule(result));
+  return out.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace assay

@@ -1,0 +1,132 @@
+// The JSON Schema (draft-07) of report.json. Later versions may add fields, so none is forbidden.
+#include <nlohmann/json.hpp>
+
+#include "reports/report.h"
+
+namespace assay {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json type(const char* name) { return {{"type", name}}; }
+Json nullable(const char* name) { return {{"type", {name, "null"}}}; }
+Json count() { return {{"type", "integer"}, {"minimum", 0}}; }
+Json one_of(std::initializer_list<const char*> values) { return {{"enum", values}}; }
+Json nullable_sha256() { return {{"type", {"string", "null"}}, {"pattern", "^[0-9a-f]{64}$"}}; }
+Json list(Json items) { return {{"type", "array"}, {"items", std::move(items)}}; }
+Json map_of(Json values) {
+  return {{"type", "object"}, {"additionalProperties", std::move(values)}};
+}
+
+/// Every property is required: absent values are null.
+Json object(Json properties) {
+  Json required = Json::array();
+  for (const auto& [name, schema] : properties.items()) required.push_back(name);
+  return {{"type", "object"}, {"required", required}, {"properties", std::move(properties)}};
+}
+
+Json described(Json schema, const char* text) {
+  schema["description"] = text;
+  return schema;
+}
+
+Json cell() {
+  return object({
+      {"name", type("string")},
+      {"key", described(nullable("string"), "pairs cells of two runs; null where none was made")},
+      {"status", one_of({"complete", "incomplete"})},
+      {"family", {{"enum", {"evasion", "membership", "extraction", nullptr}}}},
+      {"attack", nullable("string")},
+      {"attack_version", nullable("string")},
+      {"params", type("object")},
+      {"threat_model", object({{"norm", {{"enum", {"l0", "l1", "l2", "linf", nullptr}}}},
+                               {"eps", nullable("number")},
+                               {"goal", {{"enum", {"untargeted", "targeted", nullptr}}}},
+                               {"access", {{"enum", {"gradient", "score", "label", nullptr}}}}})},
+      {"taxonomy", object({{"atlas", nullable("string")},
+                           {"nist", nullable("string")},
+                           {"owasp", nullable("string")}})},
+      {"samples", object({{"total", count()},
+                          {"ok", count()},
+                          {"invalid", count()},
+                          {"unconfirmed", count()},
+                          {"error", count()}})},
+      {"metrics",
+       described(
+           map_of(object({{"value", nullable("number")},
+                          {"lower", nullable("number")},
+                          {"upper", nullable("number")},
+                          {"n", count()},
+                          {"reason", described(nullable("string"), "null unless value is null")}})),
+           "by name; lower and upper are one-sided bounds at the suite's confidence")},
+      {"curve", list(object({{"eps", type("number")},
+                             {"robust_accuracy", type("number")},
+                             {"lower", type("number")},
+                             {"upper", type("number")}}))},
+      {"stages",
+       list(object({{"name", type("string")}, {"entered", count()}, {"broken", count()}}))},
+      {"cost", object({{"time_s", described(nullable("number"), "summed over workers")},
+                       {"forwards", count()},
+                       {"gradients", count()}})},
+      {"baseline_reason",
+       described(nullable("string"), "why no cell of the baseline pairs with this one")},
+  });
+}
+
+Json rule() {
+  return object({
+      {"cell", nullable("string")},
+      {"metric", type("string")},
+      {"kind", one_of({"at_least", "at_most", "max_drop", "max_rise", "flags"})},
+      {"limit", nullable("number")},
+      {"value", nullable("number")},
+      {"baseline", nullable("number")},
+      {"difference", described(nullable("number"), "baseline - candidate; max_rise: mirrored")},
+      {"lower", described(nullable("number"), "with upper, the bounds that decide")},
+      {"upper", nullable("number")},
+      {"n", count()},
+      {"regressed", nullable("integer")},
+      {"repaired", nullable("integer")},
+      {"verdict", one_of({"pass", "fail", "inconclusive", "not_applicable", "waived"})},
+      {"reason", nullable("string")},
+      {"hint", nullable("string")},
+      {"line", described(nullable("integer"), "of the rule in the suite")},
+      {"confidence", nullable("number")},
+  });
+}
+
+}  // namespace
+
+std::string report_json_schema() {
+  Json identity = object({{"path", nullable("string")}, {"sha256", nullable_sha256()}});
+  Json baseline = identity;
+  baseline["type"] = {"object", "null"};
+  Json schema = {{"$schema", "http://json-schema.org/draft-07/schema#"},
+                 {"title", "Assay report"},
+                 {"description", "report.json of assay run; absent values are null"}};
+  schema.update(object({
+      {"assay_report", {{"const", 1}}},
+      {"decision", one_of({"pass", "fail", "inconclusive", "incomplete", "refused"})},
+      {"reason", nullable("string")},
+      {"exit_code", {{"enum", {0, 1, 3, 4, 5}}}},
+      {"suite",
+       object({{"name", type("string")}, {"sha256", nullable_sha256()}, {"seed", count()}})},
+      {"model", identity},
+      {"baseline", baseline},
+      {"versions", object({{"assay", nullable("string")},
+                           {"libtorch", nullable("string")},
+                           {"cpu_capability", nullable("string")},
+                           {"device", nullable("string")}})},
+      {"rules_decided", count()},
+      {"rules_not_applicable", count()},
+      {"flags", list(object({{"id", type("string")},
+                             {"cell", nullable("string")},
+                             {"detail", nullable("string")},
+                             {"advice", nullable("string")}}))},
+      {"cells", list(cell())},
+      {"rules", list(rule())},
+  }));
+  return schema.dump(2) + "\n";
+}
+
+}  // namespace assay

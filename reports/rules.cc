@@ -1,0 +1,172 @@
+// Words for rules.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "harness/suite/error.h"
+#include "reports/view.h"
+
+namespace assay::reports {
+namespace {
+
+using Kind = RuleSpec::Kind;
+using Verdict = RuleResult::Verdict;
+
+/// True if large values break the rule.
+bool is_ceiling(const RuleResult& rule) { return rule.kind != Kind::kAtLeast; }
+
+int severity(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::kFail:
+      return 0;
+    case Verdict::kInconclusive:
+      return 1;
+    case Verdict::kWaived:
+      return 2;
+    case Verdict::kPass:
+      return 3;
+    case Verdict::kNotApplicable:
+      break;
+  }
+  return 4;
+}
+
+/// Differences of percentages are points.
+Unit distance_unit(const RuleResult& rule) {
+  return rule_unit(rule) == Unit::kNumber ? Unit::kNumber : Unit::kPoints;
+}
+
+double sort_margin(const RuleResult& rule) {
+  return margin(rule).value_or(-std::numeric_limits<double>::infinity());
+}
+
+}  // namespace
+
+Unit value_unit(std::string_view metric) {
+  for (const std::string_view number : {"auc", "median_distance", "epsilon_lower"}) {
+    if (metric == number) return Unit::kNumber;
+  }
+  return Unit::kPercent;
+}
+
+bool is_paired(const RuleResult& rule) {
+  return rule.kind == Kind::kMaxDrop || rule.kind == Kind::kMaxRise;
+}
+
+Unit rule_unit(const RuleResult& rule) {
+  if (!is_paired(rule)) return value_unit(rule.metric);
+  if (rule.metric == "median_distance") return Unit::kPercent;  // relative to the baseline
+  return value_unit(rule.metric) == Unit::kPercent ? Unit::kPoints : Unit::kNumber;
+}
+
+std::string metric_words(std::string_view metric) {
+  std::string words(metric);
+  std::replace(words.begin(), words.end(), '_', ' ');
+  return words;
+}
+
+std::string condition(const RuleResult& rule) {
+  const std::string limit = show_limit(rule.limit, rule_unit(rule));
+  const std::string metric = metric_words(rule.metric);
+  switch (rule.kind) {
+    case Kind::kAtLeast:
+      return metric + " at least " + limit;
+    case Kind::kAtMost:
+      return metric + " at most " + limit;
+    case Kind::kMaxDrop:
+      return metric + " drops by at most " + limit;
+    case Kind::kMaxRise:
+      return metric + " rises by at most " + limit;
+    case Kind::kFlagsClear:
+      break;
+  }
+  return "no flags";
+}
+
+std::optional<double> measured(const RuleResult& rule) {
+  return is_paired(rule) ? rule.difference : rule.value;
+}
+
+std::optional<double> margin(const RuleResult& rule) {
+  if (rule.kind == Kind::kFlagsClear) return std::nullopt;
+  const bool failed = rule.verdict == Verdict::kFail;
+  if (!failed && rule.verdict != Verdict::kPass) return std::nullopt;
+  // The far bound decides a pass, the near one a failure.
+  const auto& bound = is_ceiling(rule) != failed ? rule.upper : rule.lower;
+  if (!bound || !std::isfinite(*bound)) return std::nullopt;
+  const double distance = is_ceiling(rule) ? rule.limit - *bound : *bound - rule.limit;
+  // A rule may fail for another reason than its bounds, e.g. a fault of the candidate.
+  if (failed ? distance >= 0 : distance < 0) return std::nullopt;
+  return distance;
+}
+
+std::string margin_words(const RuleResult& rule) {
+  const std::optional<double> distance = margin(rule);
+  if (!distance) return "";
+  const std::string amount = show_against(std::abs(*distance), 0, distance_unit(rule));
+  return (rule.verdict == Verdict::kFail ? "beyond the limit by at least "
+                                         : "inside the limit by at least ") +
+         amount;
+}
+
+std::string sentence(const RuleResult& rule) {
+  ASSAY_CHECK(margin(rule).has_value(), "only a rule with a margin has a sentence");
+  const Unit unit = rule_unit(rule);
+  const std::string limit = show_limit(rule.limit, unit);
+  const auto amount = [&](const std::optional<double>& value) {
+    return value ? show_against(*value, rule.limit, unit) : std::string("an unknown amount");
+  };
+  const std::string metric = metric_words(rule.metric) + " of " + rule.cell;
+  if (rule.kind == Kind::kAtLeast) {
+    return metric + " is " + amount(rule.value) + ", surely not above " + amount(rule.upper) +
+           "; at least " + limit + " is asked for";
+  }
+  if (rule.kind == Kind::kAtMost) {
+    return metric + " is " + amount(rule.value) + ", surely not below " + amount(rule.lower) +
+           "; at most " + limit + " is allowed";
+  }
+  return metric + (rule.kind == Kind::kMaxDrop ? " fell by " : " rose by ") +
+         amount(rule.difference) + " against the baseline, surely by more than " +
+         amount(rule.lower) + "; " + limit + " at most is allowed";
+}
+
+std::string measured_words(const RuleResult& rule) {
+  const std::optional<double> value = measured(rule);
+  if (!value) return "";
+  const Unit unit = rule_unit(rule);
+  std::string words = "measured " + show_against(*value, rule.limit, unit);
+  if (is_paired(rule) && rule.baseline && rule.value) {
+    const Unit own = value_unit(rule.metric);
+    words +=
+        " (baseline " + show(*rule.baseline, own) + ", candidate " + show(*rule.value, own) + ")";
+  }
+  if (rule.lower) words += ", lower bound " + show_against(*rule.lower, rule.limit, unit);
+  if (rule.upper) words += ", upper bound " + show_against(*rule.upper, rule.limit, unit);
+  return words + ", limit " + show_limit(rule.limit, unit);
+}
+
+std::vector<const RuleResult*> by_severity(const Decision& decision) {
+  std::vector<const RuleResult*> rules;
+  for (const RuleResult& rule : decision.rules) rules.push_back(&rule);
+  std::stable_sort(rules.begin(), rules.end(), [](const RuleResult* a, const RuleResult* b) {
+    if (a->verdict != b->verdict) return severity(a->verdict) < severity(b->verdict);
+    return a->verdict == Verdict::kFail && sort_margin(*a) < sort_margin(*b);
+  });
+  return rules;
+}
+
+const RuleResult* tightest(const Decision& decision) {
+  const RuleResult* nearest_rule = nullptr;
+  for (const RuleResult& rule : decision.rules) {
+    if (rule.verdict != Verdict::kPass || !margin(rule)) continue;
+    if (!nearest_rule || *margin(rule) < *margin(*nearest_rule)) nearest_rule = &rule;
+  }
+  return nearest_rule;
+}
+
+int64_t count(const Decision& decision, RuleResult::Verdict verdict) {
+  return std::count_if(decision.rules.begin(), decision.rules.end(),
+                       [&](const RuleResult& rule) { return rule.verdict == verdict; });
+}
+
+}  // namespace assay::reports
