@@ -12,7 +12,11 @@ constexpr size_t kShown = 80;
 
 std::string shown(const Json& json) {
   std::string text = json.is_string() ? json.get<std::string>() : json.dump();
-  if (text.size() > kShown) text = text.substr(0, kShown) + "…";
+  if (text.size() > kShown) {
+    size_t end = kShown;
+    while (end > 0 && (text[end] & 0xc0) == 0x80) --end;  // never inside a UTF-8 character
+    text = text.substr(0, end) + "…";
+  }
   return text.empty() ? "nothing" : "`" + text + "`";
 }
 

@@ -155,6 +155,7 @@ std::string json_number(double value) {
     ASSAY_CHECK(value > 0, "evidence holds no negative infinity");
     return "null";
   }
+  if (value == 0 && std::signbit(value)) return "-0.0";  // JSON's -0 would read as an integer
   std::array<char, 32> text;
   const auto end = std::to_chars(text.data(), text.data() + text.size(), value);
   return {text.data(), end.ptr};
@@ -257,8 +258,8 @@ std::string cost_text(const Cost& cost) {
 std::string end_text(const EndLine& end) {
   ObjectText object;
   object.integer("end", end.units);
-  object.text("ended_early", end.ended_early);
-  object.text("interrupted", end.interrupted);
+  object.raw("ended_early", lossy_string(end.ended_early));
+  object.raw("interrupted", lossy_string(end.interrupted));
   return object.close();
 }
 

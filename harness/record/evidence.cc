@@ -22,6 +22,12 @@ bool has_all(const Keys& keys, const std::vector<std::string>& expected) {
   return true;
 }
 
+size_t checked_sample(const Verdict& row, size_t samples) {
+  ASSAY_CHECK(row.sample >= 0 && static_cast<size_t>(row.sample) < samples,
+              "a row names a sample that the header lacks");
+  return static_cast<size_t>(row.sample);
+}
+
 /// Entries of one input.
 int64_t size_of(const std::vector<int64_t>& shape) {
   int64_t size = 1;
@@ -94,7 +100,7 @@ std::vector<int64_t> Evidence::clean_labels() const {
   std::vector<int64_t> labels(header.samples.size(), -1);
   for (const UnitResult& unit : units) {
     if (!expected.contains(unit.key)) continue;
-    for (const Verdict& row : unit.rows) labels.at(static_cast<size_t>(row.sample)) = row.clean;
+    for (const Verdict& row : unit.rows) labels[checked_sample(row, labels.size())] = row.clean;
   }
   return labels;
 }
@@ -108,9 +114,7 @@ std::vector<std::optional<Verdict>> Evidence::rows(const CellHeader& cell) const
   for (const UnitResult& unit : units) {
     if (!expected.contains(unit.key)) continue;
     for (const Verdict& row : unit.rows) {
-      ASSAY_CHECK(row.sample >= 0 && static_cast<size_t>(row.sample) < rows.size(),
-                  "a row names a sample that the header lacks");
-      rows[static_cast<size_t>(row.sample)] = at_radius ? read_at_radius(row, radius) : row;
+      rows[checked_sample(row, rows.size())] = at_radius ? read_at_radius(row, radius) : row;
     }
   }
   return rows;

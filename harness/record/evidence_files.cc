@@ -1,5 +1,7 @@
 // The files of a run folder. Verdicts and what only the host knows are kept in separate files, so
 // that equal verdicts have equal bytes.
+#include <system_error>
+
 #include "harness/record/encoding.h"
 #include "harness/record/evidence.h"
 #include "harness/record/files.h"
@@ -30,8 +32,14 @@ void write_pair(const fs::path& folder, const Names& names, const Evidence& evid
   write_durably(folder / names.evidence, text);
 }
 
+/// False too where it cannot be looked at: reading it then says why.
+bool is_there(const fs::path& file) {
+  std::error_code error;
+  return fs::exists(file, error);
+}
+
 void read_costs(const fs::path& file, Evidence* evidence) {
-  if (!fs::exists(file)) return;
+  if (!is_there(file)) return;
   HostFacts facts;
   try {
     facts = parse_host(read_bytes(file));
@@ -64,9 +72,10 @@ void write_baseline(const fs::path& folder, const Evidence& baseline) {
 }
 
 Evidence read_evidence(const fs::path& folder_or_file) {
-  if (fs::is_directory(folder_or_file)) {
+  std::error_code error;
+  if (fs::is_directory(folder_or_file, error)) {
     const fs::path file = folder_or_file / kCandidate.evidence;
-    if (!fs::exists(file)) {
+    if (!is_there(file)) {
       throw Error("the folder " + folder_or_file.string() + " is not a run: it has no " +
                   kCandidate.evidence);
     }
@@ -81,7 +90,7 @@ Evidence read_evidence(const fs::path& folder_or_file) {
 
 std::optional<Evidence> read_baseline(const fs::path& folder) {
   const fs::path file = folder / kBaseline.evidence;
-  if (!fs::exists(file)) return std::nullopt;
+  if (!is_there(file)) return std::nullopt;
   return read_pair(file, kBaseline.costs);
 }
 

@@ -84,8 +84,8 @@ class LineReader {
     const char* begin = line.data() + kMagic.size();
     const auto end = std::from_chars(begin, line.data() + line.size(), version);
     if (end.ec != std::errc() || version != kVersion) {
-      const char* stop = std::find(begin, line.data() + line.size(), ',');
-      fail("evidence of format version `" + std::string(begin, std::min(stop, begin + 12)) +
+      const std::string found(line.substr(kMagic.size(), 12));
+      fail("evidence of format version `" + found.substr(0, found.find_first_of(",}")) +
            "`; this assay reads version " + std::to_string(kVersion));
     }
   }

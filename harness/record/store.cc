@@ -194,7 +194,7 @@ void Store::put_fact(const std::string& key, const std::string& text) {
 std::string Store::put_blob(std::string_view bytes) {
   const std::string sha = sha256(bytes);
   const fs::path file = impl_->blob(sha);
-  if (fs::exists(file) && sha256_file(file) == sha) return sha;
+  if (has_blob(sha) && sha256_file(file) == sha) return sha;
   make_folder(file.parent_path());
   write_durably(file, bytes);
   return sha;

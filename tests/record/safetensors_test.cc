@@ -1,0 +1,182 @@
+#include "harness/record/safetensors.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <fstream>
+
+#include "harness/record/files.h"
+#include "harness/suite/error.h"
+#include "tests/record/sample_evidence.h"
+
+namespace assay {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+std::vector<NamedArray> sample_arrays() {
+  return {{"pgd/7", "F32", {1, 2}, std::string("\0\0\x80?\0\0\0@", 8)},
+          {"labels", "U8", {3}, "abc"},
+          {"aa", "F64", {1}, std::string(8, '\1')},
+          {"none", "F32", {0, 5}, ""},
+          {"scalar", "I64", {}, std::string(8, '\2')}};
+}
+
+/// A file with this header and this many bytes of data.
+std::string file_with(const std::string& header, size_t data) {
+  std::string bytes;
+  for (int i = 0; i < 8; ++i) bytes += static_cast<char>((header.size() >> (8 * i)) & 0xff);
+  return bytes + header + std::string(data, 'd');
+}
+
+std::string failure(const std::string& bytes) {
+  const ScratchFolder scratch;
+  const auto path = scratch.path() / "x.safetensors";
+  std::ofstream(path, std::ios::binary) << bytes;
+  std::string by_index;
+  try {
+    read_safetensors_index(path);
+  } catch (const Error& error) {
+    by_index = error.what();
+  }
+  try {
+    parse_safetensors(bytes, path.string());
+  } catch (const Error& error) {
+    EXPECT_EQ(error.what(), by_index);  // both readers refuse the same files
+    EXPECT_THAT(error.what(), HasSubstr("x.safetensors: "));
+    EXPECT_EQ(error.code(), ExitCode::kUsage);
+    return error.what();
+  }
+  EXPECT_EQ(by_index, "");
+  return "";
+}
+
+TEST(Safetensors, ReadsBackWhatWasWritten) {
+  const auto arrays = parse_safetensors(to_safetensors(sample_arrays()), "x");
+  ASSERT_EQ(arrays.size(), 5u);
+  for (const NamedArray& wrote : sample_arrays()) {
+    const auto found = std::find_if(arrays.begin(), arrays.end(),
+                                    [&](const NamedArray& a) { return a.name == wrote.name; });
+    ASSERT_NE(found, arrays.end());
+    EXPECT_EQ(found->dtype, wrote.dtype);
+    EXPECT_EQ(found->shape, wrote.shape);
+    EXPECT_EQ(found->bytes, wrote.bytes);
+  }
+}
+
+TEST(Safetensors, HasTheBytesOfTheFormat) {
+  // JSON, and 7 spaces up to a multiple of 8.
+  const std::string header =
+      "{\"ab\":{\"dtype\":\"F32\",\"shape\":[1,2],\"data_offsets\":[0,8]}}       ";
+  ASSERT_EQ(header.size() % 8, 0u);
+  EXPECT_EQ(to_safetensors({{"ab", "F32", {1, 2}, "dddddddd"}}), file_with(header, 8));
+}
+
+TEST(Safetensors, HasTheSameBytesInWhateverOrderArraysCome) {
+  std::vector<NamedArray> arrays = sample_arrays();
+  const std::string bytes = to_safetensors(arrays);
+  std::reverse(arrays.begin(), arrays.end());
+  EXPECT_EQ(to_safetensors(arrays), bytes);
+}
+
+TEST(Safetensors, EveryArrayLiesAtAMultipleOfItsElement) {
+  const ScratchFolder scratch;
+  write_durably(scratch.path() / "a", to_safetensors(sample_arrays()));
+  for (const ArrayInfo& array : read_safetensors_index(scratch.path() / "a")) {
+    EXPECT_EQ(array.begin % static_cast<uint64_t>(dtype_size(array.dtype)), 0u) << array.name;
+  }
+}
+
+TEST(Safetensors, AStreamedFileHasTheSameBytesAndAnIndexIntoIt) {
+  const ScratchFolder scratch;
+  const auto path = scratch.path() / "adversarials.safetensors";
+  const auto arrays = sample_arrays();
+  std::vector<ArrayInfo> infos;
+  for (const NamedArray& array : arrays) infos.push_back({array.name, array.dtype, array.shape});
+  write_safetensors(path, infos, [&](size_t i) { return arrays[i].bytes; });
+  const std::string bytes = read_bytes(path);
+  EXPECT_EQ(bytes, to_safetensors(arrays));
+  const auto index = read_safetensors_index(path);
+  const auto whole = parse_safetensors(bytes, "x");
+  ASSERT_EQ(index.size(), whole.size());
+  for (size_t i = 0; i < index.size(); ++i) {
+    EXPECT_EQ(index[i].name, whole[i].name);
+    EXPECT_EQ(bytes.substr(index[i].begin, index[i].end - index[i].begin), whole[i].bytes);
+  }
+}
+
+TEST(Safetensors, AnEmptySetIsAFile) {
+  EXPECT_TRUE(parse_safetensors(to_safetensors({}), "x").empty());
+}
+
+TEST(Safetensors, MetadataIsAllowedAndSkipped) {
+  const std::string header =
+      R"({"__metadata__":{"made":"by hand"},"b":{"dtype":"U8","shape":[4],"data_offsets":[0,4]}})";
+  EXPECT_EQ(failure(file_with(header, 4)), "");
+  EXPECT_EQ(parse_safetensors(file_with(header, 4), "x").size(), 1u);
+  EXPECT_THAT(failure(file_with(R"({"__metadata__":{"n":5}})", 0)), HasSubstr("expected a string"));
+}
+
+TEST(Safetensors, TruncationAtEveryByteIsRefused) {
+  const std::string bytes = to_safetensors(sample_arrays());
+  for (size_t length = 0; length < bytes.size(); ++length) {
+    ASSERT_NE(failure(bytes.substr(0, length)), "") << length;
+  }
+  EXPECT_THAT(failure(bytes + "x"), HasSubstr("after its header"));
+}
+
+TEST(Safetensors, FilesThatReadersCouldTakeDifferentlyAreRefused) {
+  const auto one = [](const std::string& entry) { return file_with("{\"a\":" + entry + "}", 8); };
+  ASSERT_EQ(failure(one(R"({"dtype":"F32","shape":[2],"data_offsets":[0,8]})")), "");
+  EXPECT_THAT(failure(one(R"({"dtype":"F99","shape":[2],"data_offsets":[0,8]})")),
+              AllOf(HasSubstr("array `a`"), HasSubstr("`F99`"), HasSubstr("F32")));
+  EXPECT_THAT(failure(one(R"({"dtype":"F32","shape":[3],"data_offsets":[0,8]})")),
+              HasSubstr("do not span the 12 bytes"));
+  EXPECT_THAT(failure(one(R"({"dtype":"F32","shape":[-2],"data_offsets":[0,8]})")),
+              HasSubstr("shape"));
+  EXPECT_THAT(failure(one(R"({"dtype":"F32","shape":[2],"data_offsets":[8,0]})")),
+              HasSubstr("data_offsets"));
+  EXPECT_THAT(failure(one(R"({"dtype":"F32","shape":[1],"data_offsets":[4,8]})")),
+              HasSubstr("gaps"));
+  EXPECT_THAT(failure(one(R"({"dtype":"F32","shape":[1],"data_offsets":[0,4]})")),
+              HasSubstr("after its header"));
+  EXPECT_THAT(failure(one(R"({"dtype":"F32","shape":[4],"data_offsets":[0,16]})")),
+              HasSubstr("truncated"));
+  EXPECT_THAT(
+      failure(one(R"({"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,0]})")),
+      HasSubstr("overflows"));
+  EXPECT_THAT(failure(one(R"({"dtype":"F32","shape":[2],"data_offsets":[0,8],"x":1})")),
+              HasSubstr("keys"));
+  EXPECT_THAT(failure(one(R"({"dtype":"F32","dtype":"F32","shape":[2],"data_offsets":[0,8]})")),
+              HasSubstr("`dtype` twice"));
+  const std::string entry = R"({"dtype":"U8","shape":[4],"data_offsets":[0,4]})";
+  EXPECT_THAT(failure(file_with("{\"a\":" + entry + ",\"a\":" + entry + "}", 4)),
+              HasSubstr("`a` twice"));
+  EXPECT_THAT(failure(file_with("{\"a\":" + entry + ",\"b\":" + entry + "}", 4)),
+              HasSubstr("overlap"));
+  EXPECT_THAT(failure(file_with("[1,2]", 0)), HasSubstr("does not begin with {"));
+  EXPECT_THAT(failure(file_with("{\"a\":", 0)), HasSubstr("not a JSON object"));
+}
+
+TEST(Safetensors, AHeaderLengthBeyondReasonIsRefusedBeforeItIsRead) {
+  std::string bytes = file_with("{}", 0);
+  bytes[7] = '\x7f';
+  EXPECT_THAT(failure(bytes), HasSubstr("at most 100000000"));
+  bytes[7] = '\0';
+  bytes[1] = '\x01';
+  EXPECT_THAT(failure(bytes), HasSubstr("only 2 follow"));
+}
+
+TEST(Safetensors, AFullFileIsNotLeftHalf) {
+  const ScratchFolder scratch;
+  const auto path = scratch.path() / "x.safetensors";
+  EXPECT_THROW(write_safetensors(path, {{"a", "U8", {1}}},
+                                 [](size_t) -> std::string { throw Error("unreadable"); }),
+               Error);
+  EXPECT_TRUE(std::filesystem::is_empty(scratch.path()));
+}
+
+}  // namespace
+}  // namespace assay

@@ -1,0 +1,144 @@
+// A small run with everything in it that evidence can hold.
+#pragma once
+
+#include <cmath>
+#include <filesystem>
+#include <string>
+
+#include "harness/record/evidence.h"
+#include "harness/suite/digest.h"
+
+namespace assay {
+
+/// A folder of its own that goes away with the test.
+class ScratchFolder {
+ public:
+  ScratchFolder() {
+    std::string name = (std::filesystem::temp_directory_path() / "assay-record-XXXXXX").string();
+    path_ = mkdtemp(name.data());
+  }
+  ~ScratchFolder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  ScratchFolder(const ScratchFolder&) = delete;
+  ScratchFolder& operator=(const ScratchFolder&) = delete;
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+inline UnitResult sample_unit(const std::string& name, const std::string& cell, int64_t index,
+                              std::vector<Verdict> rows) {
+  UnitResult unit;
+  unit.key = sha256(name);
+  unit.cell = cell;
+  unit.index = index;
+  unit.rows = std::move(rows);
+  unit.cost = {0.25 * static_cast<double>(index + 1), 40, 20, 4};
+  return unit;
+}
+
+inline Verdict broken_row(int64_t sample, double distance) {
+  Verdict row;
+  row.sample = sample;
+  row.clean = 1;
+  row.adversarial = 2;
+  row.status = Status::kBroken;
+  row.distance = distance;
+  row.queries = 12;
+  row.gradients = 11;
+  row.breaking_attack = "fmn";
+  row.tensors = sha256("blob");
+  row.tensor_row = sample;
+  return row;
+}
+
+inline Verdict plain_row(int64_t sample, Status status) {
+  Verdict row;
+  row.sample = sample;
+  row.clean = 1;
+  row.status = status;
+  return row;
+}
+
+inline Header sample_header() {
+  Header header;
+  header.assay = "0.1.0";
+  header.libtorch = "2.13.0";
+  header.cpu_capability = "AVX2";
+  header.device = "cpu";
+  header.suite_name = "night\"ly";
+  header.suite = "{\"assay\":1,\"seed\":18446744073709551615}";
+  header.suite_sha256 = sha256(header.suite);
+  header.seed = 18446744073709551615ULL;
+  header.suite_folder = "/home/somebody/suites";
+  header.model = {"models/candidate.pt", sha256("model")};
+  header.class_names = {"Löwe", "cat", "dog"};
+  header.classes = 3;
+  header.shape = {1, 2, 2};
+  for (int i = 0; i < 4; ++i) {
+    const std::string id = "cat/" + std::to_string(i) + ".png";
+    header.samples.push_back({id, sha256(id), i % 3});
+  }
+  header.clean_units = {sha256("clean0"), sha256("clean1")};
+  header.flags = {{"few_classes", "", "3 classes", "use more classes"}};
+
+  CellHeader near;
+  near.name = "near@0.5";
+  near.key = sha256("near@0.5");
+  near.key_fields = {{"attack", "fmn"}, {"norm", "l2"}, {"params.steps", "200"}};
+  near.attack = "fmn";
+  near.version = "0123456789abcdef";
+  near.minimum_norm = true;
+  near.params = {{"absent", std::monostate{}},
+                 {"flag", true},
+                 {"steps", int64_t{200}},
+                 {"whole", 1.0},
+                 {"limit", std::numeric_limits<double>::infinity()},
+                 {"loss", std::string("dlr")},
+                 {"budgets", std::vector<int64_t>{}},
+                 {"weights", std::vector<double>{}},
+                 {"rates", std::vector<double>{0.1, 2.0, -0.0}}};
+  near.threat.norm = Norm::kL2;
+  near.threat.eps = 0.5;
+  near.taxonomy = {{"atlas", "AML.T0043"}};
+  near.units = {sha256("near0"), sha256("near1")};
+  CellHeader whole = near;
+  whole.name = "near";
+  whole.key = sha256("near");
+  whole.threat.eps.reset();
+  whole.threat.goal = Goal::kTargeted;
+  whole.threat.target = {Target::Kind::kLabel, 2};
+  whole.threat.access = Access::kLabel;
+  CellHeader pgd = near;
+  pgd.name = "pgd";
+  pgd.key = sha256("pgd");
+  pgd.minimum_norm = false;
+  pgd.stages = {"apgd", "square"};
+  pgd.units = {sha256("pgd0")};
+  header.cells = {near, whole, pgd};
+  return header;
+}
+
+inline Evidence sample_evidence() {
+  Evidence evidence;
+  evidence.header = sample_header();
+  evidence.units = {
+      sample_unit("clean0", "", 0, {plain_row(0, Status::kRobust), plain_row(1, Status::kRobust)}),
+      sample_unit("clean1", "", 1, {plain_row(2, Status::kRobust), plain_row(3, Status::kRobust)}),
+      sample_unit("near0", "near", 0, {broken_row(0, 0.25), broken_row(1, 0.75)}),
+      sample_unit("near1", "near", 1,
+                  {plain_row(2, Status::kRobust), plain_row(3, Status::kMisclassified)}),
+      sample_unit("pgd0", "pgd", 0,
+                  {plain_row(0, Status::kInvalid), plain_row(1, Status::kUnconfirmed),
+                   plain_row(2, Status::kError), broken_row(3, 0.1)}),
+  };
+  evidence.units[4].rows[2].cause = Cause::kCandidate;
+  evidence.units[4].rows[2].detail = "logits are \xff not finite\n\"row 2\"";
+  evidence.units[2].flags = {{"eps_scale", "near", "eps is 0.5", "check the box"}};
+  return evidence;
+}
+
+}  // namespace assay
