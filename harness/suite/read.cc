@@ -18,14 +18,6 @@ constexpr size_t kLongestShown = 80;
               "`" + std::string(name) + "` is " + shown(value) + ", expected " + expected);
 }
 
-// An end that a declaration excludes is written as the next number allowed (0.5000000000000001):
-// the excluded one then has the much shorter spelling.
-bool is_open(double end, double beyond) {
-  if (!std::isfinite(beyond)) return false;
-  return number_text(beyond).size() + 6 < number_text(end).size() ||
-         std::abs(end) == std::numeric_limits<double>::denorm_min();
-}
-
 // " of at least 1", " above 0 and at most 1", or nothing.
 std::string in_words(const Limits& limits) {
   const bool below = std::isfinite(limits.least);
@@ -171,6 +163,12 @@ void check_value(Value& value, const Key& key) {
 }
 
 }  // namespace
+
+bool is_open(double end, double beyond) {
+  if (!std::isfinite(beyond)) return false;
+  return number_text(beyond).size() + 6 < number_text(end).size() ||
+         std::abs(end) == std::numeric_limits<double>::denorm_min();
+}
 
 std::string shown(const Value& value) {
   switch (value.kind) {

@@ -43,6 +43,10 @@ struct Key {
   size_t most_items = 100'000;
 };
 
+/// True if a declaration excludes `beyond`, the number next to the end of its limits: it writes the
+/// end as the next number allowed (0.5000000000000001), whose spelling is much longer.
+bool is_open(double end, double beyond);
+
 /// The value as errors show it: `text`, a list, a map, nothing.
 std::string shown(const Value& value);
 
