@@ -7,21 +7,6 @@
 namespace assay {
 namespace {
 
-std::string_view spell_any(Target::Kind kind) { return spell(kind); }
-template <typename Enum>
-std::string_view spell_any(Enum value) {
-  return to_string(value);
-}
-
-/// The enumerator spelt `text`; they count from 0 to `last`.
-template <typename Enum>
-Enum parse_word(const std::string& text, Enum last, std::string_view name) {
-  for (int i = 0; i <= static_cast<int>(last); ++i) {
-    if (spell_any(static_cast<Enum>(i)) == text) return static_cast<Enum>(i);
-  }
-  throw Error("`" + std::string(name) + "` is `" + text + "`, which is unknown");
-}
-
 std::vector<int64_t> parse_integers(const Json& json, std::string_view name) {
   std::vector<int64_t> list;
   list.reserve(json.size());
@@ -85,21 +70,6 @@ ThreatModel parse_threat(const Json& json) {
   return threat;
 }
 
-std::vector<Flag> parse_flags(const Json& json) {
-  std::vector<Flag> flags;
-  for (const Json& item : as_list(json, "flags")) {
-    Fields fields(item, "flags");
-    Flag flag;
-    flag.id = fields.text("id");
-    flag.cell = fields.text("cell");
-    flag.detail = fields.text("detail");
-    flag.advice = fields.text("advice");
-    fields.finish();
-    flags.push_back(std::move(flag));
-  }
-  return flags;
-}
-
 SampleInfo parse_sample(const Json& json) {
   Fields fields(json, "samples");
   SampleInfo sample;
@@ -131,51 +101,6 @@ CellHeader parse_cell(const Json& json) {
   return cell;
 }
 
-/// Fills one field of every row from its column, where the column is there.
-template <typename Read>
-void read_column(Fields* fields, const char* name, std::vector<Verdict>* rows, Read read) {
-  const Json* column = fields->find(name);
-  if (column == nullptr) return;
-  if (as_list(*column, name).size() != rows->size()) {
-    throw Error("column `" + std::string(name) + "` has " + std::to_string(column->size()) +
-                " entries for " + std::to_string(rows->size()) + " rows");
-  }
-  for (size_t i = 0; i < rows->size(); ++i) read(&(*rows)[i], (*column)[i]);
-}
-
-std::vector<Verdict> parse_rows(const Json& json) {
-  Fields fields(json, "rows");
-  std::vector<Verdict> rows(fields.list("sample").size());
-  const Json& samples = json.at("sample");
-  for (size_t i = 0; i < rows.size(); ++i) rows[i].sample = as_integer(samples[i], "sample");
-  const auto integers = [&](const char* name, int64_t Verdict::*field) {
-    read_column(&fields, name, &rows,
-                [&](Verdict* row, const Json& v) { row->*field = as_integer(v, name); });
-  };
-  const auto strings = [&](const char* name, std::string Verdict::*field) {
-    read_column(&fields, name, &rows,
-                [&](Verdict* row, const Json& v) { row->*field = as_text(v, name); });
-  };
-  integers("clean", &Verdict::clean);
-  integers("adversarial", &Verdict::adversarial);
-  read_column(&fields, "status", &rows, [](Verdict* row, const Json& v) {
-    row->status = parse_word(as_text(v, "status"), Status::kError, "status");
-  });
-  read_column(&fields, "cause", &rows, [](Verdict* row, const Json& v) {
-    row->cause = parse_word(as_text(v, "cause"), Cause::kHost, "cause");
-  });
-  read_column(&fields, "distance", &rows,
-              [](Verdict* row, const Json& v) { row->distance = as_number(v, "distance"); });
-  integers("queries", &Verdict::queries);
-  integers("gradients", &Verdict::gradients);
-  strings("breaking_attack", &Verdict::breaking_attack);
-  strings("detail", &Verdict::detail);
-  strings("tensors", &Verdict::tensors);
-  integers("tensor_row", &Verdict::tensor_row);
-  fields.finish();
-  return rows;
-}
-
 Cost read_cost(const Json& json) {
   Fields fields(json, "cost");
   Cost cost;
@@ -188,6 +113,21 @@ Cost read_cost(const Json& json) {
 }
 
 }  // namespace
+
+std::vector<Flag> parse_flags(const Json& json) {
+  std::vector<Flag> flags;
+  for (const Json& item : as_list(json, "flags")) {
+    Fields fields(item, "flags");
+    Flag flag;
+    flag.id = fields.text("id");
+    flag.cell = fields.text("cell");
+    flag.detail = fields.text("detail");
+    flag.advice = fields.text("advice");
+    fields.finish();
+    flags.push_back(std::move(flag));
+  }
+  return flags;
+}
 
 Header parse_header(std::string_view text) {
   const Json json = parse_json(text);
@@ -213,19 +153,6 @@ Header parse_header(std::string_view text) {
   for (const Json& cell : fields.list("cells")) header.cells.push_back(parse_cell(cell));
   fields.finish();
   return header;
-}
-
-UnitResult parse_unit(std::string_view text) {
-  const Json json = parse_json(text);
-  Fields fields(json, "unit");
-  UnitResult unit;
-  unit.key = fields.text("unit");
-  unit.cell = fields.text("cell");
-  unit.index = fields.integer("index");
-  unit.rows = parse_rows(fields.at("rows"));
-  unit.flags = parse_flags(fields.at("flags"));
-  fields.finish();
-  return unit;
 }
 
 Cost parse_cost(std::string_view text) { return read_cost(parse_json(text)); }

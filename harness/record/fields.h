@@ -6,7 +6,10 @@
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <vector>
 
+#include "harness/record/evidence.h"
 #include "harness/suite/error.h"
 #include "harness/suite/suite.h"
 
@@ -15,6 +18,20 @@ namespace assay {
 using Json = nlohmann::ordered_json;
 
 std::string_view spell(Target::Kind kind);  // next random least_likely label
+
+/// The enumerator spelt `text`; they count from 0 to `last`.
+template <typename Enum>
+Enum parse_word(std::string_view text, Enum last, std::string_view name) {
+  for (int i = 0; i <= static_cast<int>(last); ++i) {
+    const auto value = static_cast<Enum>(i);
+    if constexpr (std::is_same_v<Enum, Target::Kind>) {
+      if (spell(value) == text) return value;
+    } else {
+      if (to_string(value) == text) return value;
+    }
+  }
+  throw Error("`" + std::string(name) + "` is `" + std::string(text) + "`, which is unknown");
+}
 
 /// Parses a JSON text; throws Error for anything else.
 Json parse_json(std::string_view text);
@@ -49,5 +66,7 @@ class Fields {
   std::string name_;
   size_t read_ = 0;
 };
+
+std::vector<Flag> parse_flags(const Json& json);
 
 }  // namespace assay

@@ -264,9 +264,11 @@ TEST(EvidenceText, RightSumsDoNotExcuseWrongContent) {
   EXPECT_THAT(failure(1, unit_text(unit)), HasSubstr("not one that the header lists"));
   EXPECT_THAT(failure(2, good[1]), HasSubstr("out of the header's order"));
   EXPECT_THAT(failure(6, end_text({4, "", ""})), HasSubstr("counts 4 units, found 5"));
-  EXPECT_THAT(failure(1, "{\"unit\":5}"), HasSubstr("expected a string"));
-  EXPECT_THAT(failure(1, "{\"unit\":\"a\"}"), HasSubstr("lacks the key `cell`"));
-  EXPECT_THAT(failure(1, "{broken}"), HasSubstr("not valid JSON"));
+  EXPECT_THAT(failure(1, "{\"unit\":5}"), HasSubstr("expected a string at byte 8"));
+  EXPECT_THAT(failure(1, "{\"unit\":\"a\"}"), HasSubstr("expected `,\"cell\":`"));
+  EXPECT_THAT(failure(1, "{broken}"), HasSubstr("found `{broken}`"));
+  EXPECT_THAT(failure(0, "{\"assay_evidence\":1,broken}"), HasSubstr("not valid JSON"));
+  EXPECT_THAT(failure(0, "{\"assay_evidence\":1}"), HasSubstr("lacks the key `assay`"));
   std::vector<std::string> more = good;
   more.push_back(good.back());
   EXPECT_THAT(parse_failure(sealed(more)), HasSubstr("text after the end line"));
@@ -284,9 +286,17 @@ TEST(EvidenceText, WordsAndColumnsAreReadToTheLetter) {
   EXPECT_EQ(failure("{\"sample\":[0,1]}"), "");
   EXPECT_THAT(failure("{\"sample\":[0,1],\"status\":[\"safe\",\"robust\"]}"), HasSubstr("`safe`"));
   EXPECT_THAT(failure("{\"sample\":[0,1],\"clean\":[1]}"), HasSubstr("1 entries for 2 rows"));
-  EXPECT_THAT(failure("{\"sample\":[0,1],\"clean\":[1,1.5]}"), HasSubstr("expected an integer"));
-  EXPECT_THAT(failure("{\"sample\":[0,1],\"score\":[1,2]}"), HasSubstr("keys"));
-  EXPECT_THAT(failure("{\"clean\":[0,1]}"), HasSubstr("lacks the key `sample`"));
+  EXPECT_THAT(failure("{\"sample\":[0,1],\"clean\":[1,2,3]}"), HasSubstr("3 entries for 2"));
+  EXPECT_THAT(failure("{\"sample\":[0,1],\"clean\":[1,1.5]}"), HasSubstr("expected `]`"));
+  EXPECT_THAT(failure("{\"sample\":[0,1],\"clean\":[1,x]}"), HasSubstr("expected an integer"));
+  for (const char* number : {"inf", "nan", "-inf", "-", "", "1e999", "\"1\""}) {
+    EXPECT_THAT(failure("{\"sample\":[0,1],\"distance\":[1," + std::string(number) + "]}"),
+                HasSubstr("expected a number or null"))
+        << number;
+  }
+  EXPECT_THAT(failure("{\"sample\":[0,1],\"detail\":[\"\",\"\\q\"]}"), HasSubstr("not valid JSON"));
+  EXPECT_THAT(failure("{\"sample\":[0,1],\"score\":[1,2]}"), HasSubstr("expected `}`"));
+  EXPECT_THAT(failure("{\"clean\":[0,1]}"), HasSubstr("expected `{\"sample\":`"));
 }
 
 TEST(EvidenceText, ANameThatIsNotUtf8IsRefusedBeforeAnythingIsWritten) {

@@ -1,0 +1,173 @@
+// The text of a unit → its rows. Units are nearly all of the bytes of a run, and a run that finds
+// everything in the store does little but this; so it reads the one spelling that unit_text writes
+// straight into rows (a general JSON document took ten times as long) and refuses any other.
+#include <charconv>
+
+#include "harness/record/encoding.h"
+#include "harness/record/fields.h"
+
+namespace assay {
+namespace {
+
+/// A place in a text, moved on by what is read there.
+class Cursor {
+ public:
+  explicit Cursor(std::string_view text) : begin_(text.data()), rest_(text) {}
+
+  std::string_view rest() const { return rest_; }
+
+  [[noreturn]] void fail(std::string_view expected) const {
+    throw Error("expected " + std::string(expected) + " at byte " +
+                std::to_string(rest_.data() - begin_) + ", found `" +
+                std::string(rest_.substr(0, 16)) + "`");
+  }
+
+  /// Moves on if `literal` stands here.
+  bool take(std::string_view literal) {
+    if (!rest_.starts_with(literal)) return false;
+    rest_.remove_prefix(literal.size());
+    return true;
+  }
+
+  void expect(std::string_view literal) {
+    if (!take(literal)) fail(std::string(1, '`').append(literal).append(1, '`'));
+  }
+
+  int64_t integer() { return number<int64_t>("an integer"); }
+
+  /// null is infinity.
+  double real() {
+    if (take("null")) return std::numeric_limits<double>::infinity();
+    // from_chars would also take inf and nan.
+    const char first =
+        rest_.empty() ? ' ' : rest_[rest_.front() == '-' && rest_.size() > 1 ? 1 : 0];
+    if (first < '0' || first > '9') fail("a number or null");
+    return number<double>("a number or null");
+  }
+
+  /// A JSON string as it stands, without quotes; `escaped` tells that it holds escapes.
+  std::string_view raw_string(bool* escaped) {
+    if (!rest_.starts_with('"')) fail("a string");
+    *escaped = false;
+    size_t end = 1;
+    while (end < rest_.size() && rest_[end] != '"') {
+      if (rest_[end] == '\\') {
+        *escaped = true;
+        ++end;
+      }
+      ++end;
+    }
+    if (end >= rest_.size()) fail("a string with an end");
+    const std::string_view text = rest_.substr(1, end - 1);
+    rest_.remove_prefix(end + 1);
+    return text;
+  }
+
+  std::string string() {
+    bool escaped = false;
+    const std::string_view text = raw_string(&escaped);
+    if (!escaped) return std::string(text);
+    std::string quoted(1, '"');
+    quoted.append(text).append(1, '"');
+    return as_text(parse_json(quoted), "string");
+  }
+
+  /// A word of a fixed vocabulary, which never needs escapes.
+  std::string_view word() {
+    bool escaped = false;
+    return raw_string(&escaped);
+  }
+
+ private:
+  template <typename Number>
+  Number number(std::string_view expected) {
+    Number value{};
+    const auto result = std::from_chars(rest_.data(), rest_.data() + rest_.size(), value);
+    if (result.ec != std::errc()) fail(expected);
+    rest_.remove_prefix(static_cast<size_t>(result.ptr - rest_.data()));
+    return value;
+  }
+
+  const char* begin_;
+  std::string_view rest_;
+};
+
+/// Reads `[item,item,…]`, calling `read` for each.
+template <typename Read>
+void read_list(Cursor* cursor, const Read& read) {
+  cursor->expect("[");
+  if (cursor->take("]")) return;
+  do read();
+  while (cursor->take(","));
+  cursor->expect("]");
+}
+
+/// Fills one field of every row from its column, where the column is there.
+template <typename Read>
+void read_column(Cursor* cursor, const std::string& name, std::vector<Verdict>* rows,
+                 const Read& read) {
+  std::string key(",\"");
+  key.append(name).append("\":");
+  if (!cursor->take(key)) return;
+  size_t count = 0;
+  read_list(cursor, [&] {
+    Verdict beyond;
+    read(count < rows->size() ? &(*rows)[count] : &beyond);
+    ++count;
+  });
+  if (count != rows->size()) {
+    throw Error("column `" + name + "` has " + std::to_string(count) + " entries for " +
+                std::to_string(rows->size()) + " rows");
+  }
+}
+
+std::vector<Verdict> read_rows(Cursor* cursor) {
+  std::vector<Verdict> rows;
+  cursor->expect("{\"sample\":");
+  read_list(cursor, [&] { rows.emplace_back().sample = cursor->integer(); });
+  const auto integers = [&](const char* name, int64_t Verdict::*field) {
+    read_column(cursor, name, &rows, [&](Verdict* row) { row->*field = cursor->integer(); });
+  };
+  const auto strings = [&](const char* name, std::string Verdict::*field) {
+    read_column(cursor, name, &rows, [&](Verdict* row) { row->*field = cursor->string(); });
+  };
+  integers("clean", &Verdict::clean);
+  integers("adversarial", &Verdict::adversarial);
+  read_column(cursor, "status", &rows, [&](Verdict* row) {
+    row->status = parse_word(cursor->word(), Status::kError, "status");
+  });
+  read_column(cursor, "cause", &rows, [&](Verdict* row) {
+    row->cause = parse_word(cursor->word(), Cause::kHost, "cause");
+  });
+  read_column(cursor, "distance", &rows, [&](Verdict* row) { row->distance = cursor->real(); });
+  integers("queries", &Verdict::queries);
+  integers("gradients", &Verdict::gradients);
+  strings("breaking_attack", &Verdict::breaking_attack);
+  strings("detail", &Verdict::detail);
+  strings("tensors", &Verdict::tensors);
+  integers("tensor_row", &Verdict::tensor_row);
+  cursor->expect("}");
+  return rows;
+}
+
+}  // namespace
+
+UnitResult parse_unit(std::string_view text) {
+  Cursor cursor(text);
+  UnitResult unit;
+  cursor.expect("{\"unit\":");
+  unit.key = cursor.string();
+  cursor.expect(",\"cell\":");
+  unit.cell = cursor.string();
+  cursor.expect(",\"index\":");
+  unit.index = cursor.integer();
+  cursor.expect(",\"rows\":");
+  unit.rows = read_rows(&cursor);
+  cursor.expect(",\"flags\":");
+  const std::string_view flags = cursor.rest();
+  if (!flags.ends_with('}')) cursor.fail("flags and `}`");
+  if (flags != "[]}") unit.flags = parse_flags(parse_json(flags.substr(0, flags.size() - 1)));
+  return unit;
+}
+
+}  // namespace assay
