@@ -160,7 +160,9 @@ TEST(Classes, CountPerLabelAndCompareWithTheBaseline) {
     EXPECT_EQ(row.robust, 1);
     EXPECT_FALSE(row.baseline_robust.has_value());
   }
-  for (const ClassRow& row : decide(make_suite(run), run, &before).cells[0].classes) {
+  const CellResult compared = decide(make_suite(run), run, &before).cells[0];
+  ASSERT_EQ(compared.classes.size(), 3u);
+  for (const ClassRow& row : compared.classes) {
     EXPECT_EQ(row.baseline_robust, 2);
   }
 }
