@@ -28,7 +28,8 @@ function(assay_add_suite)
     endif()
   endforeach()
   if(NOT arg_NAME MATCHES "^[A-Za-z0-9_.-]+$")
-    message(FATAL_ERROR "assay_add_suite: NAME ${arg_NAME} has other characters than [A-Za-z0-9_.-]")
+    message(FATAL_ERROR
+      "assay_add_suite: NAME ${arg_NAME} has other characters than [A-Za-z0-9_.-]")
   endif()
   if(DEFINED arg_INCONCLUSIVE AND NOT arg_INCONCLUSIVE STREQUAL "skip")
     message(FATAL_ERROR

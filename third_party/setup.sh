@@ -33,7 +33,7 @@ install_packages() {
     # Without dpkg nothing tells what is there, so the tools stand for the rest.
     local tool
     for tool in cmake ninja c++; do
-      command -v "$tool" >/dev/null || fail "this is not a Debian system and $tool is missing;" \
+      command -v "$tool" >/dev/null || fail "$tool is missing, and this is no Debian;" \
         "install what these Debian packages hold, then run again: ${packages[*]} python3 with pip"
     done
     say "not a Debian system: Assay needs what these Debian packages hold: ${packages[*]}"
@@ -124,8 +124,7 @@ users_torch() {
   command -v python3 >/dev/null || return 1
   root=$(python3 -c 'import importlib.util as u
 s = u.find_spec("torch")
-print(s.submodule_search_locations[0] if s and s.submodule_search_locations else "")' 2>/dev/null) ||
-    return 1
+print(s.submodule_search_locations[0])' 2>/dev/null) || return 1
   # Once the pinned LibTorch is there, the reason for it has been told.
   [[ -n $root ]] && if [[ -e $libtorch/torch/version.py ]]; then
     usable "$root" python3 2>/dev/null
@@ -172,7 +171,7 @@ install_libtorch() {
     fetch "LibTorch $torch_pinned as pip offers it: a CUDA build of about 530 MB on x86-64" \
       "torch==$torch_pinned" ||
     fail "no wheel of torch $torch_pinned could be downloaded (pip's errors: $cache/pip.log);" \
-      "with a network, run again, or give -DCMAKE_PREFIX_PATH=<torch>, version $torch_oldest or newer"
+      "with a network, run again, or give -DCMAKE_PREFIX_PATH=<torch>, $torch_oldest or newer"
   local wheel
   wheel=$(echo "$download"/torch-*.whl)
   echo "$(basename "$wheel") has $(($(stat -c %s "$wheel") / 1000000)) MB"

@@ -1,0 +1,125 @@
+// The style guide is a test. Each rule is shown to hold on the tree, and to find a planted fault.
+#include <gmock/gmock.h>
+
+#include "tests/tidy/rules.h"
+
+namespace assay::tidy {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+const Tree& project() {
+  static const Tree tree = read_tree(ASSAY_SOURCE_DIR);
+  return tree;
+}
+
+std::string repeat(const std::string& text, int times) {
+  std::string all;
+  for (int i = 0; i < times; ++i) all += text;
+  return all;
+}
+
+TEST(Tidy, TheWholeTreeIsRead) {
+  int code = 0;
+  for (const File& file : project()) code += file.path.ends_with(".cc") ? 1 : 0;
+  EXPECT_GT(code, 20);
+  EXPECT_THAT(project(), ::testing::Contains(::testing::Field(&File::path, "tests/tidy/rules.h")));
+}
+
+TEST(Tidy, RoomsIncludeOnlyAlongTheArrows) { EXPECT_THAT(include_arrows(project()), IsEmpty()); }
+
+TEST(Tidy, AnIncludeAgainstTheArrowsIsFound) {
+  EXPECT_THAT(include_arrows({{"harness/suite/a.cc", "#include \"harness/record/store.h\"\n"},
+                              {"attacks/evasion/b.cc", "\n#include \"reports/report.h\"\n"},
+                              {"harness/gate/c.cc", "#include \"harness/record/evidence.h\"\n"}}),
+              ElementsAre(HasSubstr("harness/suite/a.cc:1: the room harness/suite may not"),
+                          HasSubstr("attacks/evasion/b.cc:2: the room attacks may not")));
+}
+
+TEST(Tidy, EachLibraryComesThroughItsDoor) { EXPECT_THAT(library_doors(project()), IsEmpty()); }
+
+TEST(Tidy, ALibraryAtAnotherDoorIsFound) {
+  EXPECT_THAT(library_doors({{"harness/gate/a.cc", "#include <yaml-cpp/yaml.h>\n"},
+                             {"attacks/evasion/b.cc", "#include <torch/script.h>\n"},
+                             {"harness/run/c.cc", "#include <tbb/task_arena.h>\n"},
+                             {"harness/cli/d.cc", "#include \"harness/run/e.h\"\n"},
+                             {"harness/run/e.h", "#include <tbb/task_arena.h>\n"}}),
+              ElementsAre(HasSubstr("harness/gate/a.cc:1: <yaml-cpp/yaml.h> has no door here"),
+                          HasSubstr("attacks/evasion/b.cc:1: <torch/script.h>"),
+                          HasSubstr("harness/run/e.h:1: <tbb/task_arena.h> in a header that "
+                                    "harness/cli includes")));
+}
+
+TEST(Tidy, FilesAndFunctionsAreSmall) { EXPECT_THAT(sizes(project()), IsEmpty()); }
+
+TEST(Tidy, ALargeFileAndALongFunctionAreFound) {
+  EXPECT_THAT(sizes({{"attacks/evasion/a.cc", repeat("\n", 251)},
+                     {"harness/run/b.cc", repeat("\n", 251)},
+                     {"harness/run/c.cc", repeat("\n", 401)},
+                     {"harness/run/d.cc", "int f() {\n" + repeat("  g();\n", 69) + "}\n"},
+                     {"harness/run/e.cc", "int f() {\n" + repeat("  g();\n", 68) + "}\n"}}),
+              ElementsAre("attacks/evasion/a.cc: 251 lines, at most 250",
+                          "harness/run/c.cc: 401 lines, at most 400",
+                          "harness/run/d.cc:1: a function of 71 lines, at most 70"));
+}
+
+TEST(Tidy, NothingIsOrphaned) { EXPECT_THAT(orphans(project()), IsEmpty()); }
+
+TEST(Tidy, AnOrphanIsFound) {
+  EXPECT_THAT(orphans({{"harness/run/lonely.h", "#pragma once\n"},
+                       {"harness/elsewhere/a.cc", "int a;\n"},
+                       {"configs/attacks/nothing.yaml", "attack: nothing\n"},
+                       {"configs/suites/unused.yaml", "assay: 1\n"},
+                       {"tests/golden/old.json", "{}\n"},
+                       {"harness/run/used.h", "#pragma once\n"},
+                       {"harness/run/user.cc", "#include \"harness/run/used.h\"\n"}}),
+              ElementsAre("harness/run/lonely.h: nobody includes it",
+                          "harness/elsewhere/a.cc: no target compiles it",
+                          "configs/attacks/nothing.yaml: there is no attack of that name",
+                          "configs/suites/unused.yaml: nothing loads it",
+                          "tests/golden/old.json: no test reads it"));
+}
+
+TEST(Tidy, HeadersKeepTheHabits) { EXPECT_THAT(header_habits(project()), IsEmpty()); }
+
+TEST(Tidy, AHeaderWithoutTheHabitsIsFound) {
+  EXPECT_THAT(
+      header_habits({{"reports/a.h", "using namespace std;\n"},
+                     {"reports/b.h", "#pragma once\n#define B 1\n"},
+                     {"reports/b.cc", "#include <map>\n#include \"reports/b.h\"\n"}}),
+      ElementsAre("reports/a.h:1: using namespace in a header", "reports/a.h: no #pragma once",
+                  "reports/b.h:2: a macro", HasSubstr("reports/b.cc: its own header comes first")));
+}
+
+TEST(Tidy, LinesAreLaidOutForReading) { EXPECT_THAT(layout(project()), IsEmpty()); }
+
+TEST(Tidy, ABadLineIsFound) {
+  EXPECT_THAT(
+      layout({{"reports/a.cc", std::string(101, 'x') + "\n" + repeat("→", 100) + "\n"},
+              {"reports/b.cc", "\ta \n"},
+              {"reports/c.cc", "int c;"}}),
+      ElementsAre("reports/a.cc:1: 101 columns, at most 100", "reports/b.cc:1: a tab",
+                  "reports/b.cc:1: trailing blanks", "reports/c.cc: no line end at its end"));
+}
+
+TEST(Tidy, NoFileNamesSomebodysMachine) { EXPECT_THAT(machine_paths(project()), IsEmpty()); }
+
+TEST(Tidy, AMachinesPathIsFound) {
+  const std::string home = "/home";
+  EXPECT_THAT(machine_paths({{"reports/a.cc", "open(\"" + home + "/me/x\");\n"},
+                             {"reports/b.cc", "open(root + \"run" + home + "/x\");\n"}}),
+              ElementsAre("reports/a.cc:1: a path of somebody's machine"));
+}
+
+TEST(Tidy, EveryInstalledPackageIsListed) { EXPECT_THAT(unlisted_packages(project()), IsEmpty()); }
+
+TEST(Tidy, AnUnlistedPackageIsFound) {
+  EXPECT_THAT(unlisted_packages({{"third_party/README.md", "| a | `a-dev b` |\n"},
+                                 {"third_party/setup.sh", "packages=(\n  a-dev b\n  c\n)\n"}}),
+              ElementsAre("third_party/README.md: does not list c"));
+}
+
+}  // namespace
+}  // namespace assay::tidy
