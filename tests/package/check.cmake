@@ -1,5 +1,5 @@
 # Runs ctest on the tests of one suite of the example; its exit status and every outcome must be as
-# given in OUTCOMES, NAME=OUTCOME,...
+# given in OUTCOMES, NAME=OUTCOME,..., and TEXT must be shown.
 cmake_path(GET CMAKE_COMMAND PARENT_PATH bin)
 execute_process(COMMAND "${bin}/ctest" --test-dir "${WORK}/build" -R "^${SUITE}\\." --verbose
   RESULT_VARIABLE status OUTPUT_VARIABLE output ERROR_VARIABLE output)
@@ -28,4 +28,8 @@ if(NOT found STREQUAL expected)
 endif()
 if(NOT status EQUAL wanted_status)
   message(FATAL_ERROR "ctest's exit status is ${status}, expected ${wanted_status}")
+endif()
+string(FIND "${output}" "${TEXT}" at)
+if(at EQUAL -1)
+  message(FATAL_ERROR "ctest does not say: ${TEXT}")
 endif()
