@@ -11,6 +11,7 @@ namespace assay {
 namespace reports {
 
 std::string coordinate(double value) {
+  if (!std::isfinite(value)) value = 0;
   const auto tenths = static_cast<int64_t>(std::llround(value * 10));
   const std::string sign = tenths < 0 ? "-" : "";
   const int64_t size = std::abs(tenths);

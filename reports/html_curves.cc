@@ -9,7 +9,7 @@ namespace assay::reports {
 namespace {
 
 constexpr double kWidth = 460, kHeight = 280;
-constexpr double kLeft = 44, kRight = 392, kTop = 14, kBottom = 232;
+constexpr double kLeft = 44, kRight = 372, kTop = 14, kBottom = 232;
 
 struct Series {
   std::string name;  ///< candidate or baseline: also its class
@@ -25,7 +25,9 @@ struct Chart {
 };
 
 void add(Series& series, const CurvePoint& point) {
-  if (!std::isfinite(point.eps) || !std::isfinite(point.robust_accuracy)) return;
+  for (const double number : {point.eps, point.robust_accuracy, point.lower, point.upper}) {
+    if (!std::isfinite(number)) return;
+  }
   const auto at =
       std::lower_bound(series.points.begin(), series.points.end(), point.eps,
                        [](const CurvePoint& other, double eps) { return other.eps < eps; });

@@ -8,7 +8,7 @@ namespace assay::reports {
 namespace {
 
 using Verdict = RuleResult::Verdict;
-constexpr size_t kMostCulprits = 3;
+constexpr size_t kMostCulprits = 2;
 
 std::string icon(Outcome outcome) {
   const char* shape = "";
@@ -38,6 +38,22 @@ std::string icon(Outcome outcome) {
          shape + "</svg>";
 }
 
+/// "drop 64.2 points, bounds 62.8 points and 65.6 points"
+std::string bounds_words(const RuleResult& rule) {
+  const Unit unit = rule_unit(rule);
+  const char* what = rule.kind == RuleSpec::Kind::kMaxDrop   ? "drop "
+                     : rule.kind == RuleSpec::Kind::kMaxRise ? "rise "
+                                                             : "measured ";
+  std::string out = what + show_against(*measured(rule), rule.limit, unit);
+  const auto bound = [&](const std::optional<double>& value) {
+    return value ? show_against(*value, rule.limit, unit) : std::string("none");
+  };
+  if (rule.lower || rule.upper) {
+    out += ", bounds " + bound(rule.lower) + " and " + bound(rule.upper);
+  }
+  return out;
+}
+
 std::string culprit(const RuleResult& rule) {
   std::string out = "<div class=\"card culprit tone-" + std::string(tone_of(rule.verdict)) + "\">";
   out += "<div class=\"top\"><code class=\"strong\">" +
@@ -46,15 +62,22 @@ std::string culprit(const RuleResult& rule) {
   const std::string amount = margin_words(rule);
   if (!amount.empty()) out += element("p", "amount", escape(amount));
   out += interval_bar(rule);
-  const std::string numbers = measured_words(rule);
-  if (!numbers.empty()) out += element("p", "small soft", escape(numbers));
+  const bool numbers = measured(rule).has_value();
+  if (is_paired(rule) && rule.baseline && rule.value) {
+    const Unit unit = value_unit(rule.metric);
+    out += element("p", "",
+                   "<span class=\"shift\">" +
+                       escape(show(*rule.baseline, unit) + " → " + show(*rule.value, unit)) +
+                       "</span> <span class=\"soft small\">baseline to candidate</span>");
+  }
+  if (numbers) out += element("p", "small soft", escape(bounds_words(rule)));
   if (rule.regressed && rule.repaired) {
     out += element("p", "small soft",
                    escape(show_plural(*rule.regressed, "sample") + " regressed, " +
                           show_count(*rule.repaired) + " repaired, of " + show_count(rule.n)));
   }
   // A rule without numbers (flags, no baseline) has only its reason.
-  if (numbers.empty() && !rule.reason.empty()) out += element("p", "small", escape(rule.reason));
+  if (!numbers && !rule.reason.empty()) out += element("p", "small", escape(rule.reason));
   return out + "</div>\n";
 }
 
@@ -69,7 +92,7 @@ std::string culprits(const Report& report) {
   } else if (decision.outcome == Outcome::kPass) {
     const RuleResult* rule = tightest(decision);
     if (!rule) return "";
-    return element("p", "label", "Closest call") + culprit(*rule);
+    return element("h2", "label", "Closest call") + culprit(*rule);
   }
   std::string out;
   size_t shown = 0, total = 0;
@@ -86,7 +109,7 @@ std::string culprits(const Report& report) {
                    "and " + escape(show_plural(static_cast<int64_t>(total - shown), "rule")) +
                        " more <a href=\"#rules\">below</a>");
   }
-  return element("p", "label", title) + out;
+  return element("h2", "label", title) + out;
 }
 
 /// How far an unfinished run came.
@@ -98,7 +121,7 @@ std::string progress(const Report& report) {
                     cell.complete ? chip("pass", "complete") : chip("incomplete", "incomplete")});
   }
   if (rows.empty()) return "";
-  return element("p", "label", "How far it came") + table({"cell", "status"}, rows);
+  return element("h2", "label", "How far it came") + table({"cell", "status"}, rows);
 }
 
 std::string refusal(const Report& report) {
@@ -107,9 +130,10 @@ std::string refusal(const Report& report) {
   for (const Flag& flag : report.decision->flags) {
     out += element("div", "card",
                    element("code", "strong", escape(flag.id)) +
-                       element("p", "small soft", escape(flag.detail)));
+                       element("p", "small soft", escape(flag.detail)) +
+                       element("p", "small", escape(flag.advice)));
   }
-  return out.empty() ? "" : element("p", "label", "What was found") + out;
+  return out.empty() ? "" : element("h2", "label", "What was found") + out;
 }
 
 std::string fact(const std::string& name, const std::string& value, const std::string& more) {
@@ -118,13 +142,13 @@ std::string fact(const std::string& name, const std::string& value, const std::s
   return "<div>" + element("dt", "", escape(name)) + element("dd", "", inside) + "</div>";
 }
 
-std::string identity(const std::string& sha256) {
-  return sha256.empty() ? "" : "sha256 " + sha256.substr(0, 12);
+std::string capital(std::string text) {
+  if (!text.empty() && text[0] >= 'a' && text[0] <= 'z') text[0] -= 'a' - 'A';
+  return text;
 }
 
-std::string clean_words(const Decision& decision) {
-  std::string words = show(decision.clean_accuracy, Unit::kPercent);
-  return words;
+std::string identity(const std::string& sha256) {
+  return sha256.empty() ? "" : "sha256 " + sha256.substr(0, 12);
 }
 
 std::string facts(const Report& report) {
@@ -138,7 +162,7 @@ std::string facts(const Report& report) {
     out += fact("Baseline", "none", report.suite->baseline == "none" ? "declared a first run" : "");
   }
   if (decision.clean_accuracy) {
-    out += fact("Clean accuracy", clean_words(decision),
+    out += fact("Clean accuracy", show(decision.clean_accuracy, Unit::kPercent),
                 decision.baseline_clean_accuracy
                     ? "baseline " + show(decision.baseline_clean_accuracy, Unit::kPercent)
                     : "");
@@ -155,8 +179,9 @@ std::string facts(const Report& report) {
   add(Verdict::kWaived, "waived");
   add(Verdict::kNotApplicable, "not applicable");
   const auto total = static_cast<int64_t>(decision.rules.size());
-  out +=
-      fact("Rules passed", show_count(number(Verdict::kPass)) + " of " + show_count(total), more);
+  if (total > 0)
+    out +=
+        fact("Rules passed", show_count(number(Verdict::kPass)) + " of " + show_count(total), more);
   if (report.evidence && !report.evidence->header.samples.empty()) {
     out += fact("Samples", show_count(static_cast<int64_t>(report.evidence->header.samples.size())),
                 show_plural(static_cast<int64_t>(decision.cells.size()), "cell"));
@@ -165,7 +190,7 @@ std::string facts(const Report& report) {
     out += fact("Flags", show_count(static_cast<int64_t>(decision.flags.size())), "");
   }
   if (!report.started.empty()) {
-    out += fact("Started", report.started, "took " + show_time(report.wall_s));
+    out += fact("Started", show_moment(report.started), "took " + show_time(report.wall_s));
   }
   return "<dl class=\"facts\">" + out + "</dl>\n";
 }
@@ -183,17 +208,15 @@ std::string hero(const Report& report) {
               std::string(to_string(decision.outcome)) + " · exit " +
                   std::to_string(static_cast<int>(exit_code(decision.outcome)))) +
          "</div>\n";
-  out += element("p", "reason", escape(head.sentence)) + "\n";
+  out += element("p", "reason", escape(capital(head.sentence))) + "\n";
   std::string steps;
-  for (const std::string& step : head.steps) steps += element("li", "", escape(step));
-  std::string todo =
-      "<div class=\"card\"><h2>What to do</h2><ol class=\"steps\">" + steps + "</ol></div>";
+  for (const std::string& step : head.steps) steps += element("li", "", escape(capital(step)));
+  const std::string todo = element("h2", "label", "What to do") +
+                           "<div class=\"card\"><ol class=\"steps\">" + steps + "</ol></div>\n";
   const std::string left = culprits(report) + progress(report) + refusal(report);
   out += "<div class=\"hero-grid\">";
   if (!left.empty()) out += element("div", "stack", left);
-  // The heading row of the left column has its counterpart in the card's own heading.
-  out += element("div", "stack", todo) + "</div>\n";
-  return out + facts(report) + "</div></header>\n";
+  return out + element("div", "stack", todo + facts(report)) + "</div>\n</div></header>\n";
 }
 
 }  // namespace assay::reports

@@ -107,11 +107,13 @@ std::string interval_bar(const RuleResult& rule) {
     const double lower = rule.lower ? domain.x(*rule.lower) : kLeft;
     const double upper = rule.upper ? domain.x(*rule.upper) : kRight;
     out += horizontal("range", lower, upper);
+    if (rule.lower) out += vertical("end", lower, 7, 21);
+    if (rule.upper) out += vertical("end", upper, 7, 21);
   }
   out += vertical("limit", limit, 1, 27);
   if (value && std::isfinite(*value)) {
     out +=
-        "<circle class=\"point\" cx=\"" + coordinate(domain.x(*value)) + "\" cy=\"14\" r=\"5\"/>";
+        "<circle class=\"point\" cx=\"" + coordinate(domain.x(*value)) + "\" cy=\"14\" r=\"4.5\"/>";
   }
   const std::string limit_text = "limit " + show_limit(rule.limit, rule_unit(rule));
   out += label(limit, "at", limit_text);
@@ -132,8 +134,8 @@ std::string rules_section(const Report& report) {
     if (rule->line > 0) {
       what += element("div", "soft", "line " + std::to_string(rule->line) + " of the suite");
     }
-    rows.push_back(
-        {chip(rule->verdict), what, interval_bar(*rule), rule_numbers(*rule), rule_why(*rule)});
+    rows.push_back({chip(rule->verdict), element("div", "what", what), interval_bar(*rule),
+                    rule_numbers(*rule), rule_why(*rule)});
   }
   const double confidence = report.suite->confidence * 100;
   const std::string lead =
@@ -147,6 +149,7 @@ std::string rules_section(const Report& report) {
 
 std::string flags_section(const Report& report) {
   std::string out;
+  if (report.decision->outcome == Outcome::kRefused) return out;  // the top of the page has them
   for (const Flag& flag : report.decision->flags) {
     std::string head = element("code", "strong", escape(flag.id));
     if (!flag.cell.empty()) head += " in " + element("code", "", escape(flag.cell));

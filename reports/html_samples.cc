@@ -159,7 +159,7 @@ std::string feature_table(const Picture& picture, const std::string& before,
 }
 
 std::string card(const Report& report, const Picture& picture,
-                 const std::vector<std::optional<Verdict>>& rows, bool regressed) {
+                 const std::vector<std::optional<Verdict>>& rows) {
   const Header& header = report.evidence->header;
   const auto at = static_cast<size_t>(picture.sample);
   const std::optional<Verdict> row = at < rows.size() ? rows[at] : std::nullopt;
@@ -186,7 +186,6 @@ std::string card(const Report& report, const Picture& picture,
   if (row && !row->breaking_attack.empty()) {
     meta += "<span>broken by <code>" + escape(row->breaking_attack) + "</code></span>";
   }
-  if (regressed) meta += "<span>the baseline holds</span>";
   return out + element("div", "meta", meta) + "</article>\n";
 }
 
@@ -208,7 +207,7 @@ std::string samples_section(const Report& report) {
                  result.regressed.end();
     });
     shown += worse ? 1 : 0;
-    (worse ? regressed : others) += card(report, picture, rows[picture.cell], worse);
+    (worse ? regressed : others) += card(report, picture, rows[picture.cell]);
   }
   size_t total = 0;
   for (const CellResult& cell : report.decision->cells) total += cell.regressed.size();

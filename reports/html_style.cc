@@ -68,6 +68,7 @@ th, td { padding: 9px 14px; border-bottom: 1px solid var(--line); vertical-align
 tbody tr:last-child td { border-bottom: 0; }
 .right { text-align: right; white-space: nowrap; }
 .nowrap { white-space: nowrap; }
+.what { min-width: 170px; }
 .why { min-width: 240px; max-width: 420px; color: var(--soft); }
 .why b { color: var(--ink); font-weight: 600; }
 details { background: var(--card); border: 1px solid var(--line); border-radius: 12px;
@@ -82,6 +83,7 @@ details[open] > summary::before { content: "▾"; }
 summary .end { margin-left: auto; }
 .inside { padding: 0 16px 16px; display: grid; gap: 16px; min-width: 0; }
 .inside > * { min-width: 0; }
+a { color: inherit; }
 :focus-visible { outline: 2px solid var(--candidate); outline-offset: 2px; }
 svg { display: block; max-width: 100%; }
 svg text { fill: var(--soft); font-family: inherit; }
@@ -97,16 +99,19 @@ constexpr const char* kHero = R"css(
 .verdict .chip { background: var(--card); font-size: .875rem; padding: 3px 12px; }
 .reason { font-size: 1.15rem; line-height: 1.4; margin-top: 14px; max-width: 68ch; }
 .hero-grid { display: grid; gap: 16px; margin-top: 22px; }
-@media (min-width: 860px) { .hero-grid { grid-template-columns: 3fr 2fr; } }
+.hero-grid > :last-child { order: -1; }
+@media (min-width: 860px) { .hero-grid { grid-template-columns: 1fr 1fr; gap: 28px; }
+  .hero-grid > :last-child { order: 0; } }
 .hero-grid > * { min-width: 0; }
 .stack { display: grid; gap: 12px; align-content: start; }
-.label { color: var(--soft); font-size: .8125rem; font-weight: 600; }
+.label { color: var(--soft); font-size: .875rem; font-weight: 600; letter-spacing: 0; }
 .culprit .top { display: flex; flex-wrap: wrap; gap: 2px 10px; align-items: baseline; }
 .culprit .amount { color: var(--tone); font-weight: 650; margin-top: 2px; }
-.culprit svg { margin: 8px 0 2px; width: 100%; max-width: 460px; height: auto; }
-.steps { padding-left: 1.3em; display: grid; gap: 8px; margin-top: 8px; }
-.facts { display: grid; gap: 14px 28px; margin-top: 24px;
-  grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); }
+.culprit .shift { font-size: 1.05rem; font-weight: 600; }
+.culprit svg { margin: 10px 0 4px; width: 100%; max-width: 360px; height: auto; }
+.steps { padding-left: 1.3em; display: grid; gap: 8px; }
+.facts { display: grid; gap: 14px 24px;
+  grid-template-columns: repeat(auto-fill, minmax(min(100%, 138px), 1fr)); }
 .facts dt { color: var(--soft); font-size: .8125rem; }
 .facts dd { font-weight: 600; }
 .facts dd small { display: block; font-weight: 400; color: var(--soft); font-size: .8125rem; }
@@ -128,10 +133,13 @@ constexpr const char* kParts = R"css(
   min-width: 1px; }
 .bar.fall { background: var(--fail); }
 .bar-cell { width: 40%; min-width: 90px; }
+div.bar-cell { width: 100%; padding-top: 6px; }
 .interval .track { stroke: var(--track); stroke-width: 4; stroke-linecap: round; }
 .interval .zone { fill: var(--fail); opacity: .13; }
 .interval .limit { stroke: var(--ink); stroke-width: 1.5; }
-.interval .range { stroke: var(--tone); stroke-width: 5; stroke-linecap: round; opacity: .45; }
+td .interval { width: 270px; min-width: 270px; }
+.interval .range { stroke: var(--tone); stroke-width: 9; opacity: .45; }
+.interval .end { stroke: var(--tone); stroke-width: 1.5; }
 .interval .point { fill: var(--tone); stroke: var(--card); stroke-width: 1.5; }
 .interval .zero { stroke: var(--soft); stroke-width: 1; stroke-dasharray: 2 2; }
 .interval .at { fill: var(--ink); }

@@ -72,6 +72,12 @@ std::string show_time(double seconds) {
   return std::to_string(whole / 3600) + " h " + std::to_string(whole % 3600 / 60) + " min";
 }
 
+std::string show_moment(const std::string& text) {
+  const bool iso = text.size() >= 17 && text[4] == '-' && text[7] == '-' && text[10] == 'T' &&
+                   text[13] == ':' && text.back() == 'Z';
+  return iso ? text.substr(0, 10) + " " + text.substr(11, 5) + " UTC" : text;
+}
+
 std::string show_plural(int64_t count, std::string_view noun) {
   return show_count(count) + " " + std::string(noun) + (count == 1 ? "" : "s");
 }

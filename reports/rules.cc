@@ -113,21 +113,22 @@ std::string sentence(const RuleResult& rule) {
   ASSAY_CHECK(margin(rule).has_value(), "only a rule with a margin has a sentence");
   const Unit unit = rule_unit(rule);
   const std::string limit = show_limit(rule.limit, unit);
+  const std::string metric = metric_words(rule.metric) + " of " + rule.cell;
+  const std::string confidence =
+      " at " + show_limit(rule.confidence, Unit::kPercent) + " confidence)";
   const auto amount = [&](const std::optional<double>& value) {
     return value ? show_against(*value, rule.limit, unit) : std::string("an unknown amount");
   };
-  const std::string metric = metric_words(rule.metric) + " of " + rule.cell;
   if (rule.kind == Kind::kAtLeast) {
-    return metric + " is " + amount(rule.value) + ", surely not above " + amount(rule.upper) +
-           "; at least " + limit + " is asked for";
+    return metric + " is " + amount(rule.value) + " (at most " + amount(rule.upper) + confidence +
+           "; the suite asks for at least " + limit;
   }
+  const std::string surely = " (at least " + amount(rule.lower) + confidence;
   if (rule.kind == Kind::kAtMost) {
-    return metric + " is " + amount(rule.value) + ", surely not below " + amount(rule.lower) +
-           "; at most " + limit + " is allowed";
+    return metric + " is " + amount(rule.value) + surely + "; the suite allows at most " + limit;
   }
   return metric + (rule.kind == Kind::kMaxDrop ? " fell by " : " rose by ") +
-         amount(rule.difference) + " against the baseline, surely by more than " +
-         amount(rule.lower) + "; " + limit + " at most is allowed";
+         amount(rule.difference) + " against the baseline" + surely + "; the suite allows " + limit;
 }
 
 std::string measured_words(const RuleResult& rule) {

@@ -1,6 +1,7 @@
 // The summary table for a terminal.
 #include <algorithm>
 #include <array>
+#include <set>
 
 #include "reports/markup.h"
 #include "reports/report.h"
@@ -11,7 +12,7 @@ namespace {
 
 using Verdict = RuleResult::Verdict;
 constexpr int kMostExplained = 8;
-constexpr int kLeastWidth = 40;
+constexpr int kLeastWidth = 48;  // what the columns need at their shortest
 
 /// Columns a terminal spends on UTF-8 text: code points, which holds for all that we print.
 int columns(std::string_view text) {
@@ -202,6 +203,7 @@ std::string table(const std::vector<const RuleResult*>& rules, int width, const 
 std::string explanations(const std::vector<const RuleResult*>& rules, int width) {
   std::string out;
   int explained = 0, left_out = 0;
+  std::set<std::string> hints;  // rules of one kind often share theirs
   for (const RuleResult* rule : rules) {
     if (rule->verdict == Verdict::kPass) continue;
     if (explained >= kMostExplained) {
@@ -212,7 +214,9 @@ std::string explanations(const std::vector<const RuleResult*>& rules, int width)
     std::string line = rule->cell.empty() ? "" : plain(rule->cell) + ": ";
     line += rule->reason.empty() ? words(rule->verdict) : plain(rule->reason);
     out += wrap(line, width, "  ");
-    if (!rule->hint.empty()) out += wrap("-> " + plain(rule->hint), width, "     ");
+    if (!rule->hint.empty() && hints.insert(rule->hint).second) {
+      out += wrap("-> " + plain(rule->hint), width, "     ");
+    }
   }
   if (left_out > 0) out += "  and " + std::to_string(left_out) + " more, see report.html\n";
   return out;

@@ -95,17 +95,17 @@ Headline headline(const Report& report) {
       break;
     case Outcome::kFail:
       head.title = "Do not promote";
-      add_hints(decision, Verdict::kFail, 3, head.steps);
       head.steps.push_back("Keep the model that is in production; a retry will not change this.");
       if (has_regressed(decision)) {
         head.steps.push_back("Look at the samples that regressed, then mend the candidate.");
       }
+      add_hints(decision, Verdict::kFail, 5, head.steps);
       break;
     case Outcome::kInconclusive:
-      head.title = "Not shown, do not promote yet";
-      add_hints(decision, Verdict::kInconclusive, 3, head.steps);
+      head.title = "Undecided, do not promote yet";
       head.steps.push_back(
           "Keep the model that is in production until a run with more evidence decides.");
+      add_hints(decision, Verdict::kInconclusive, 4, head.steps);
       break;
     case Outcome::kIncomplete:
       head.title = "Unfinished, run it again";
@@ -116,9 +116,9 @@ Headline headline(const Report& report) {
       break;
     case Outcome::kRefused:
       head.title = "Refused before it ran";
-      add_flag_advice(decision, 3, head.steps);
       head.steps.push_back(
           "Keep the model that is in production; the candidate's file must change first.");
+      add_flag_advice(decision, 4, head.steps);
       break;
   }
   if (head.sentence.empty()) head.sentence = "no reason was recorded";

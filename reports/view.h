@@ -34,6 +34,8 @@ std::string show(const std::optional<double>& value, Unit unit);
 std::string show_count(int64_t count);
 /// "420 ms", "3.2 s", "4 min 10 s", "2 h 5 min".
 std::string show_time(double seconds);
+/// "2026-01-02T02:03:04Z" → "2026-01-02 02:03 UTC"; other text stays as it is.
+std::string show_moment(const std::string& text);
 /// "1 sample", "2 samples".
 std::string show_plural(int64_t count, std::string_view noun);
 
@@ -49,8 +51,8 @@ std::optional<double> measured(const RuleResult& rule);
 std::optional<double> margin(const RuleResult& rule);
 /// "beyond the limit by at least 2.1 points", "inside the limit by at least 1 point", or "".
 std::string margin_words(const RuleResult& rule);
-/// "robust accuracy of pgd fell by 46 points against the baseline, at least by 44.1 points; 3
-/// points are allowed", for a rule that failed by its bounds.
+/// "robust accuracy of pgd fell by 46.0 points against the baseline (at least 44.1 points at 95 %
+/// confidence); the suite allows 3 points", for a rule that failed by its bounds.
 std::string sentence(const RuleResult& rule);
 /// "measured 33.4 %, lower bound 31.0 %, upper bound 35.9 %, limit 40 %", or "".
 std::string measured_words(const RuleResult& rule);

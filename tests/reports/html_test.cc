@@ -1,0 +1,233 @@
+// report.html as text, and as headless Chromium shows it.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <regex>
+
+#include "reports/markup.h"
+#include "tests/reports/chromium.h"
+#include "tests/reports/sample_report.h"
+
+namespace assay {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+using testing::Sample;
+
+using Maker = std::unique_ptr<Sample> (*)();
+const std::vector<Maker> kAll = {testing::passing, testing::failing, testing::inconclusive,
+                                 testing::incomplete, testing::refused};
+
+constexpr const char* kEvil = "<img src=x onerror=\"document.title='owned'\"><script>1</script>";
+
+/// Every text that a user, a file or a model can choose.
+std::unique_ptr<Sample> hostile() {
+  auto s = testing::failing();
+  s->suite.name += kEvil;
+  s->evidence.header.model.path += kEvil;
+  s->report.baseline_path += kEvil;
+  s->report.started = kEvil;
+  s->evidence.header.device = kEvil;
+  s->evidence.header.libtorch = kEvil;
+  for (SampleInfo& sample : s->evidence.header.samples) sample.id += kEvil;
+  for (std::string& name : s->evidence.header.class_names) name += kEvil;
+  for (size_t i = 0; i < s->decision.cells.size(); ++i) {
+    CellHeader& header = s->evidence.header.cells[i];
+    header.name += kEvil;
+    header.attack += kEvil;
+    header.version += kEvil;
+    header.params["loss"] = std::string(kEvil);
+    header.taxonomy["atlas"] = kEvil;
+    s->decision.cells[i].name += kEvil;
+    s->decision.cells[i].baseline_reason = kEvil;
+    s->decision.cells[i].stages = {{kEvil, 3, 2}};
+    s->decision.cells[i].metrics["auc"] = {.reason = kEvil};
+  }
+  for (RuleResult& rule : s->decision.rules) {
+    rule.cell += kEvil;
+    rule.metric += kEvil;
+    rule.reason = rule.hint = kEvil;
+  }
+  s->decision.reason = kEvil;
+  for (Flag& flag : s->decision.flags) flag = {kEvil, kEvil, kEvil, kEvil};
+  for (Picture& picture : s->report.pictures) picture.cell += kEvil;
+  for (UnitResult& unit : s->evidence.units) {
+    for (Verdict& row : unit.rows) row.breaking_attack = kEvil;
+  }
+  return s;
+}
+
+TEST(ReportHtml, LoadsNothingFromOutside) {
+  for (const Maker make : kAll) {
+    const std::string html = report_html(make()->report);
+    EXPECT_THAT(html, Not(::testing::ContainsRegex("https?://")));
+    EXPECT_THAT(html, Not(HasSubstr("<script")));
+    EXPECT_THAT(html, Not(HasSubstr("@import")));
+    EXPECT_THAT(html, Not(HasSubstr("url(")));
+    EXPECT_THAT(html, HasSubstr("Content-Security-Policy\" content=\"default-src 'none'; "
+                                "img-src data:; style-src 'unsafe-inline'"));
+    static const std::regex kReference("(src|href)=\"([^\"]*)\"");
+    for (std::sregex_iterator it(html.begin(), html.end(), kReference), end; it != end; ++it) {
+      const std::string address = (*it)[2];
+      EXPECT_TRUE(address.starts_with("data:image/png;base64,") || address.starts_with("#"))
+          << address.substr(0, 80);
+    }
+  }
+}
+
+TEST(ReportHtml, ReferencesOnlySectionsThatExist) {
+  for (const Maker make : kAll) {
+    const std::string html = report_html(make()->report);
+    if (html.find("href=\"#rules\"") == std::string::npos) continue;
+    EXPECT_THAT(html, HasSubstr("id=\"rules\""));
+  }
+}
+
+TEST(ReportHtml, SaysTheDecisionWhyAndWhatToDoBeforeAnythingElse) {
+  const std::string html = report_html(testing::failing()->report);
+  const size_t title = html.find(">Do not promote<"), why = html.find("fell by 64.2 points"),
+               steps = html.find("What to do"), samples = html.find("id=\"regressed\""),
+               rules = html.find("id=\"rules\"");
+  ASSERT_NE(rules, std::string::npos);
+  EXPECT_LT(title, why);
+  EXPECT_LT(why, steps);
+  EXPECT_LT(steps, samples);
+  EXPECT_LT(samples, rules);
+  EXPECT_THAT(html, HasSubstr("beyond the limit by at least 59.8 points"));
+}
+
+TEST(ReportHtml, ShowsThePredictionsOfARegressedSampleByClassName) {
+  const std::string html = report_html(testing::failing()->report);
+  EXPECT_THAT(html, HasSubstr("clean<b>Pullover</b>"));
+  EXPECT_THAT(html, HasSubstr("adversarial<b>Sandal</b>"));
+  EXPECT_THAT(html, HasSubstr("difference<b>×5</b>"));
+}
+
+TEST(ReportHtml, ShowsARowOfFeaturesAsATable) {
+  auto s = testing::failing();
+  s->report.pictures = {{"pgd@0.1", 2, {3}, {0.1f, 0.5f, 0.9f}, {0.1f, 0.25f, 0.95f}}};
+  const std::string html = report_html(s->report);
+  EXPECT_THAT(html, HasSubstr("class=\"features\""));
+  EXPECT_LT(html.find("<td>1</td><td class=\"right\">0.5</td>"),
+            html.find("<td>2</td><td class=\"right\">0.9</td>"));
+  EXPECT_THAT(html, Not(HasSubstr("class=\"shots\"")));
+}
+
+TEST(ReportHtml, LeavesOutAPictureThatDoesNotFillItsShape) {
+  auto s = testing::failing();
+  s->report.pictures.resize(1);
+  s->report.pictures[0].adversarial.pop_back();
+  EXPECT_THAT(report_html(s->report), Not(HasSubstr("class=\"shots\"")));
+}
+
+TEST(ReportHtml, SurvivesNumbersThatAreNotFinite) {
+  auto s = testing::failing();
+  const double nan = std::nan("");
+  s->decision.cells[0].metrics["robust_accuracy"].value = nan;
+  s->decision.cells[0].curve = {{nan, nan, nan, nan}};
+  s->decision.cells[0].cost.time_s = nan;
+  s->decision.rules[0].value = s->decision.rules[0].lower = nan;
+  s->report.pictures[0].clean[0] = std::nanf("");
+  const std::string html = report_html(s->report);
+  EXPECT_THAT(html, Not(::testing::ContainsRegex("[\",> ]-?nan[\",< ]")));
+}
+
+TEST(Markup, Base64FollowsTheVectorsOfRfc4648) {
+  EXPECT_EQ(reports::base64(""), "");
+  EXPECT_EQ(reports::base64("f"), "Zg==");
+  EXPECT_EQ(reports::base64("fo"), "Zm8=");
+  EXPECT_EQ(reports::base64("foo"), "Zm9v");
+  EXPECT_EQ(reports::base64("foobar"), "Zm9vYmFy");
+  EXPECT_EQ(reports::base64("\xff\xfe"), "//4=");
+}
+
+TEST(Markup, CleanTextIsUtf8WithoutForbiddenCharacters) {
+  EXPECT_EQ(reports::clean_text("é € 😀\t\n"), "é € 😀\t\n");
+  EXPECT_EQ(reports::clean_text("a\x07"
+                                "b\x7f"),
+            "ab");
+  EXPECT_EQ(reports::clean_text("\xc0\xaf"), "\xEF\xBF\xBD\xEF\xBF\xBD");          // overlong
+  EXPECT_EQ(reports::clean_text("\xed\xa0\x80").find("\xed"), std::string::npos);  // surrogate
+  EXPECT_EQ(reports::clean_text("\xe2\x82"), "\xEF\xBF\xBD\xEF\xBF\xBD");          // cut short
+  EXPECT_EQ(reports::clean_text("\xEF\xBF\xBF"), "");
+}
+
+/// A page with the reports in frames of one width, which measures them with all details open.
+std::string frames(const std::vector<std::string>& pages, int width) {
+  std::string html = "<!doctype html><body style='margin:0'>";
+  for (const std::string& page : pages) {
+    html += "<iframe style='border:0;width:" + std::to_string(width) +
+            "px;height:900px' srcdoc=\"" + reports::escape(page) + "\"></iframe>";
+  }
+  return html + R"(<pre id="out"></pre><script>
+    addEventListener('load', () => {
+      let text = '';
+      for (const frame of document.querySelectorAll('iframe')) {
+        const page = frame.contentDocument;
+        page.querySelectorAll('details').forEach(d => d.open = true);
+        const images = [...page.images];
+        text += 'frame decision=' + page.body.dataset.decision +
+          ' over=' + Math.max(0, page.documentElement.scrollWidth - frame.clientWidth) +
+          ' tall=' + (page.documentElement.scrollHeight > 400) +
+          ' images=' + images.length +
+          ' shown=' + images.filter(i => i.complete && i.naturalWidth > 0).length +
+          ' scripts=' + page.scripts.length + ' owned=' + (page.title == 'owned') +
+          ' h1=' + page.querySelectorAll('h1').length + ';\n';
+      }
+      document.getElementById('out').textContent = text;
+    });
+  </script>)";
+}
+
+TEST(ReportHtmlInChromium, NeverOverflowsSidewaysOnPhoneOrDesktop) {
+  std::vector<std::string> pages;
+  for (const Maker make : kAll) pages.push_back(report_html(make()->report));
+  auto wordy = testing::failing();
+  for (RuleResult& rule : wordy->decision.rules) rule.reason = std::string(300, 'w');
+  wordy->decision.reason = wordy->suite.name = std::string(300, 'w');
+  wordy->evidence.header.model.path = std::string(300, 'p');
+  pages.push_back(report_html(wordy->report));
+  for (const int width : {320, 400, 1280}) {
+    const std::string dom = testing::browse(frames(pages, width), "--window-size=1400,900");
+    for (const char* outcome : {"pass", "fail", "inconclusive", "incomplete", "refused"}) {
+      EXPECT_THAT(dom, HasSubstr(std::string("frame decision=") + outcome + " over=0 tall=true"))
+          << width;
+    }
+    size_t sound = 0;
+    const std::string part = " over=0 tall=true";
+    for (size_t at = dom.find(part); at != std::string::npos; at = dom.find(part, at + 1)) ++sound;
+    EXPECT_EQ(sound, pages.size()) << width << dom.substr(dom.find("id=\"out\""));
+  }
+}
+
+TEST(ReportHtmlInChromium, ShowsEveryImageAndRunsNothing) {
+  const std::vector<std::string> pages = {report_html(testing::failing()->report),
+                                          report_html(hostile()->report)};
+  const std::string dom = testing::browse(frames(pages, 800), "--window-size=900,900");
+  const std::string expected = " images=15 shown=15 scripts=0 owned=false h1=1;";
+  EXPECT_NE(dom.find(expected), std::string::npos) << dom.substr(dom.find("id=\"out\""));
+  EXPECT_NE(dom.find(expected), dom.rfind(expected)) << dom.substr(dom.find("id=\"out\""));
+}
+
+TEST(ReportHtmlInChromium, PaintsThePageInLightAndDark) {
+  const testing::TempFolder folder;
+  unsigned corner[2] = {0, 0};
+  for (const int light : {0, 1}) {
+    const auto file = folder.path() / ("shot" + std::to_string(light) + ".png");
+    testing::browse(
+        report_html(testing::failing()->report),
+        "--window-size=1280,2000 --blink-settings=preferredColorScheme=" + std::to_string(light),
+        file);
+    const testing::Screenshot shot = testing::read_png(file);
+    ASSERT_EQ(shot.width, 1280u);
+    ASSERT_EQ(shot.height, 2000u);
+    EXPECT_GT(shot.colours().size(), 200u) << "a blank page has a handful of colours";
+    corner[light] = shot.at(2, 1990);
+  }
+  EXPECT_EQ(corner[0], 0x0f141au);
+  EXPECT_EQ(corner[1], 0xf4f5f7u);
+}
+
+}  // namespace
+}  // namespace assay
