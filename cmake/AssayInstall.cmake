@@ -7,7 +7,7 @@ set(ASSAY_INSTALL_PACKAGE "${CMAKE_INSTALL_LIBDIR}/cmake/Assay")
 set(ASSAY_INSTALL_CONFIGS "${CMAKE_INSTALL_DATADIR}/assay/configs")
 
 add_executable(Assay::assay ALIAS assay)  # the name it has in the package
-set_target_properties(assay PROPERTIES INSTALL_RPATH_USE_LINK_PATH ON)
+set_target_properties(assay PROPERTIES INSTALL_RPATH "${LibTorch_ROOT_DIR}/lib")
 install(TARGETS assay EXPORT AssayTargets RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
 install(EXPORT AssayTargets NAMESPACE Assay:: DESTINATION "${ASSAY_INSTALL_PACKAGE}")
 configure_package_config_file("${PROJECT_SOURCE_DIR}/cmake/AssayConfig.cmake.in"
