@@ -2,13 +2,13 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cmath>
 #include <cstring>
-#include <nlohmann/json.hpp>
-#include <optional>
 
+#include "harness/record/safetensors.h"
 #include "harness/suite/error.h"
 #include "harness/suite/value.h"
 
@@ -190,30 +190,6 @@ Array read_npy(Stream stream) {
   return array;
 }
 
-nlohmann::json safetensors_header(const Bytes& file, uint64_t* end) {
-  constexpr uint64_t kMaxHeader = 100'000'000;  // the format's own limit
-  std::array<uint8_t, 8> head{};
-  file.read(0, std::span(head).first(std::min<uint64_t>(8, file.size())));
-  uint64_t size = 0;
-  std::memcpy(&size, head.data(), 8);
-  if (file.size() < 8 || size > kMaxHeader) {
-    throw Error(file.name() + ": is not a safetensors file: expected a header length of at most " +
-                std::to_string(kMaxHeader) + " at byte 0, found " + show_head(head));
-  }
-  if (size > file.size() - 8) {
-    throw Error(file.name() + ": truncated: a header of " + std::to_string(size) +
-                " bytes expected at byte 8, found " + std::to_string(file.size() - 8));
-  }
-  std::vector<uint8_t> text(size);
-  file.read(8, text);
-  nlohmann::json header = nlohmann::json::parse(text.begin(), text.end(), nullptr, false);
-  if (!header.is_object()) {
-    throw Error(file.name() + ": its safetensors header at byte 8 is not a JSON object");
-  }
-  *end = 8 + size;
-  return header;
-}
-
 }  // namespace
 
 int64_t element_size(ElementType type) { return row(type).size; }
@@ -268,13 +244,18 @@ void read_elements(const Array& array, uint64_t begin, std::span<double> out) {
 }
 
 Array open_idx(const std::filesystem::path& path) {
-  Stream stream = Stream::detect(Bytes::open(path));
-  const std::string name = stream.name();
+  const Bytes file = Bytes::open(path);
+  Stream stream = Stream::detect(file);
+  const std::string& name = file.name();
   std::array<uint8_t, 4> magic;
   stream.read(magic, "idx header");
   if (magic[0] != 0 || magic[1] != 0 || magic[3] == 0 || magic[3] > 8) {
+    std::array<uint8_t, 8> head{};
+    file.read(0, std::span(head).first(std::min<uint64_t>(head.size(), file.size())));
+    const bool packed = sniff(head) == "gzip";
     throw Error(name + ": is not an idx file: expected the magic 00 00 TYPE DIMENSIONS (00 00 08 " +
-                "03 for uint8 images) at byte 0, found " + show_head(magic));
+                "03 for uint8 images) at byte 0" + (packed ? " (inflated)" : "") + ", found " +
+                show_head(packed ? std::span<const uint8_t>(magic) : head));
   }
   Array array;
   array.type = idx_type(magic[2], name);
@@ -298,47 +279,27 @@ Array open_npz(const std::filesystem::path& path, const std::string& key) {
 
 Array open_safetensors(const std::filesystem::path& path, const std::string& key) {
   const Bytes file = Bytes::open(path);
-  uint64_t begin = 0;
-  const nlohmann::json header = safetensors_header(file, &begin);
-  const std::string name = file.name() + "[" + key + "]";
-  if (!header.contains(key) || key == "__metadata__") {
-    std::vector<std::string> keys;
-    for (const auto& [each, value] : header.items()) {
-      if (each != "__metadata__") keys.push_back(each);
+  std::vector<std::string> keys;
+  for (const ArrayInfo& info : read_safetensors_index(path)) {
+    if (info.name != key) {
+      keys.push_back(info.name);
+      continue;
     }
-    throw Error(file.name() + ": has no tensor `" + key + "`" + suggest(key, keys));
+    const std::string name = file.name() + "[" + key + "]";
+    Array array;
+    const TypeName* found = nullptr;
+    for (const TypeName& each : kTypes) {
+      if (each.safetensors == info.dtype) found = &each;
+    }
+    ASSAY_CHECK(found != nullptr, "safetensors dtype " + info.dtype);
+    array.type = found->type;
+    array.shape = info.shape;
+    array.data = file.slice(info.begin, info.end - info.begin, name);
+    ASSAY_CHECK(array.data.size() == array_bytes(array.shape, array.type, name),
+                "a safetensors index that does not fit its shapes");
+    return array;
   }
-  Array array;
-  std::vector<uint64_t> place;
-  std::string type;
-  try {
-    const nlohmann::json& entry = header.at(key);
-    type = entry.at("dtype").get<std::string>();
-    array.shape = entry.at("shape").get<std::vector<int64_t>>();
-    place = entry.at("data_offsets").get<std::vector<uint64_t>>();
-  } catch (const nlohmann::json::exception&) {
-    throw Error(name + ": its safetensors entry lacks a proper dtype, shape or data_offsets");
-  }
-  const TypeName* found = nullptr;
-  for (const TypeName& each : kTypes) {
-    if (each.safetensors == type) found = &each;
-  }
-  if (found == nullptr) {
-    throw Error(name + ": dtype `" + type +
-                "` is not read; expected BOOL, an integer, F16, BF16, " + "F32 or F64");
-  }
-  array.type = found->type;
-  const uint64_t size = array_bytes(array.shape, array.type, name);
-  if (place.size() != 2 || place[1] < place[0] || place[1] - place[0] != size) {
-    throw Error(name + ": data_offsets do not span the " + std::to_string(size) +
-                " bytes of its shape " + shape_text(array.shape));
-  }
-  if (place[1] > file.size() - begin) {
-    throw Error(name + ": truncated: its data ends at byte " + std::to_string(begin + place[1]) +
-                ", the file at " + std::to_string(file.size()));
-  }
-  array.data = file.slice(begin + place[0], size, name);
-  return array;
+  throw Error(file.name() + ": has no tensor `" + key + "`" + suggest(key, keys));
 }
 
 std::string shape_text(std::span<const int64_t> shape) {

@@ -151,15 +151,24 @@ std::unique_ptr<Source> open_arrays(const DataSpec& data, const ModelSpec& spec)
   const auto make = [&](Array x, const Array& y) {
     return std::make_unique<ArraySource>(std::move(x), y, data, spec);
   };
+  // Samples before labels, so that with both at fault the same one is named by every compiler.
   switch (data.format) {
-    case DataSpec::Format::kIdx:
-      return make(open_idx(data.images), open_idx(data.labels));
-    case DataSpec::Format::kNpy:
-      return make(open_npy(data.images), open_npy(data.labels));
-    case DataSpec::Format::kNpz:
-      return make(open_npz(data.path, data.x), open_npz(data.path, data.y));
-    case DataSpec::Format::kSafetensors:
-      return make(open_safetensors(data.path, data.x), open_safetensors(data.path, data.y));
+    case DataSpec::Format::kIdx: {
+      Array x = open_idx(data.images);
+      return make(std::move(x), open_idx(data.labels));
+    }
+    case DataSpec::Format::kNpy: {
+      Array x = open_npy(data.images);
+      return make(std::move(x), open_npy(data.labels));
+    }
+    case DataSpec::Format::kNpz: {
+      Array x = open_npz(data.path, data.x);
+      return make(std::move(x), open_npz(data.path, data.y));
+    }
+    case DataSpec::Format::kSafetensors: {
+      Array x = open_safetensors(data.path, data.x);
+      return make(std::move(x), open_safetensors(data.path, data.y));
+    }
     case DataSpec::Format::kCsv:
     case DataSpec::Format::kImages:
       break;

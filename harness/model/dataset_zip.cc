@@ -50,8 +50,8 @@ struct Entry {
 }
 
 Directory find_directory(const Bytes& archive) {
-  std::array<uint8_t, 4> head{};
-  archive.read(0, std::span(head).first(std::min<uint64_t>(4, archive.size())));
+  std::array<uint8_t, 8> head{};
+  archive.read(0, std::span(head).first(std::min<uint64_t>(head.size(), archive.size())));
   if (word(head, 0, 4) != kLocalMagic && word(head, 0, 4) != kEndMagic) {
     throw Error(archive.name() + ": is not an npz (zip) archive: expected 50 4b 03 04 at byte 0, " +
                 "found " + show_head(head));
