@@ -40,7 +40,8 @@ constexpr size_t kFarthest = 3;
 size_t nearness(std::string_view name, std::string_view candidate) {
   const size_t shorter = std::min(name.size(), candidate.size());
   if (shorter == 0 || std::max(name.size(), candidate.size()) > kLongestWord) return kFarthest + 1;
-  const size_t allowed = std::clamp(name.size() / 3, size_t{1}, kFarthest);
+  // One edit in a word of two letters makes another word (l2, l3).
+  const size_t allowed = std::min(name.size() / 3, kFarthest);
   const size_t distance = edit_distance(name, candidate);
   if (distance <= allowed && distance < shorter) return distance;
   if (shorter >= 3 && name.substr(0, shorter) == candidate.substr(0, shorter)) return kFarthest;

@@ -128,8 +128,7 @@ std::vector<int64_t> Params::integers(std::string_view name, std::vector<int64_t
       {key, ParamSpec::Type::kIntegerList, ParamValue(fallback), limits, {}, std::string(help)});
   if (found == nullptr) return fallback;
   if (!found->is_list() || found->list.empty()) {
-    throw Error(found->where, "`" + key + "` is " +
-                                  (found->is_list() ? "an empty list" : shown(*found)) +
+    throw Error(found->where, "`" + key + "` is " + shown(*found) +
                                   ", expected a list of whole numbers such as [100, 1000]");
   }
   std::vector<int64_t> bound;

@@ -111,13 +111,14 @@ template <typename Check>
 void check_items(Value& value, const Key& key, const std::string& kind, Check check) {
   if (!value.is_list()) refuse(value, key.name, "a list of " + kind);
   const size_t count = value.list.size();
+  if (count == 0) refuse(value, key.name, "a list of " + kind);
   if (count < key.least_items || count > key.most_items) {
     const std::string wanted =
         key.least_items == key.most_items
             ? std::to_string(key.least_items)
             : std::to_string(key.least_items) + " to " + std::to_string(key.most_items);
-    throw Error(value.where,
-                "`" + key.name + "` has " + std::to_string(count) + " items, expected " + wanted);
+    throw Error(value.where, "`" + key.name + "` has " + std::to_string(count) +
+                                 (count == 1 ? " item" : " items") + ", expected " + wanted);
   }
   for (Value& item : value.list) check(item);
 }
@@ -175,7 +176,7 @@ std::string shown(const Value& value) {
     case Value::Kind::kNull:
       return "empty";
     case Value::Kind::kList:
-      return "a list";
+      return value.list.empty() ? "an empty list" : "a list";
     case Value::Kind::kMap:
       return "a map";
     case Value::Kind::kScalar:

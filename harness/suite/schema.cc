@@ -237,6 +237,7 @@ Json attack_schema(const AttackInfo& info, std::vector<Key> keys, const Json& st
   // A required key may stand in `defaults`, which only the program can see.
   for (Key& key : keys) key.required = key.name == "attack" || key.name == "stages";
   Json schema = section_schema(keys);
+  schema["properties"]["attack"] = {{"const", info.name}};
   for (const ParamSpec& spec : declared(info)) schema["properties"][spec.name] = param_schema(spec);
   if (!stages.is_null()) schema["properties"]["stages"]["items"] = stages;
   return schema;

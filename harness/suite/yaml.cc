@@ -87,6 +87,10 @@ std::string expand(const std::string& text, const Where& where) {
   }
 }
 
+bool is_one_variable(std::string_view text) {
+  return text.starts_with("${") && text.find('}') == text.size() - 1;
+}
+
 class Builder : public YAML::EventHandler {
  public:
   Builder(std::string file, Environment environment)
@@ -125,6 +129,8 @@ class Builder : public YAML::EventHandler {
     const bool is_key = !frames_.empty() && frames_.back().value.is_map() && !frames_.back().key;
     const bool expands = environment_ == Environment::kExpand && !is_key;
     value.scalar = expands ? expand(text, value.where) : text;
+    // In [ ] and { } a variable has to be quoted; what stands for it may be a number all the same.
+    if (expands && is_one_variable(text)) value.quoted = false;
     grow(Size{1, value.scalar.size(), 1}, value.where);
     place(std::move(value), anchor);
   }
@@ -255,6 +261,7 @@ Value parse_yaml(std::string_view text, const std::string& file, Environment env
   } catch (const YAML::Exception& fault) {
     const bool placed = fault.mark.line >= 0;
     std::string message = "not valid YAML: " + fault.msg;
+    if (text.find("${") != std::string_view::npos) message += "; inside [ ] and { } quote \"${…}\"";
     throw Error(Where{file, placed ? fault.mark.line + 1 : 0, placed ? fault.mark.column + 1 : 0},
                 message);
   }
