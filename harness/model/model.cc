@@ -14,6 +14,7 @@
 
 #include "harness/model/model_file.h"
 #include "harness/model/probe.h"
+#include "harness/suite/digest.h"
 #include "harness/suite/error.h"
 
 namespace assay {
@@ -24,6 +25,18 @@ thread_local bool worker_entered = false;
 
 // First line of a message: LibTorch appends C++ and TorchScript traces.
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+// Sorts what a model's code throws into faults of the machine and of the model.
+[[noreturn]] void rethrow(const std::exception& error) {
+  const std::string message = error.what();
+  if (message.find("allocate memory") != std::string::npos ||
+      dynamic_cast<const std::bad_alloc*>(&error) != nullptr) {
+    throw Error(
+        "out of memory in a model call; lower --workers or run.block: " + first_line(message),
+        ExitCode::kIncomplete);
+  }
+  throw ModelFailure(explain_failure(message));
+}
 
 at::Tensor pad_rows(const at::Tensor& x, int64_t size) {
   const int64_t missing = size - x.size(0);
@@ -42,6 +55,8 @@ void enter_worker() {
   c10::GradMode::set_enabled(false);
   worker_entered = true;
 }
+
+void seed_generator(const std::string& key) { at::manual_seed(hash64(key)); }
 
 Platform platform(const std::string& device) {
   return {std::to_string(TORCH_VERSION_MAJOR) + "." + std::to_string(TORCH_VERSION_MINOR) + "." +
@@ -75,10 +90,13 @@ at::Tensor Tape::vjp(const at::Tensor& c) const {
       begin += piece.rows;
       continue;
     }
-    const at::Tensor gradient = torch::autograd::grad({piece.logits}, {piece.x}, {part},
-                                                      /*retain_graph=*/true,
-                                                      /*create_graph=*/false,
-                                                      /*allow_unused=*/true)[0];
+    at::Tensor gradient;
+    try {
+      gradient = torch::autograd::grad({piece.logits}, {piece.x}, {part}, /*retain_graph=*/true,
+                                       /*create_graph=*/false, /*allow_unused=*/true)[0];
+    } catch (const std::exception& error) {
+      rethrow(error);
+    }
     gradients.push_back(gradient.defined() ? gradient.narrow(0, 0, piece.rows)
                                            : at::zeros_like(piece.x).narrow(0, 0, piece.rows));
     begin += piece.rows;
@@ -142,7 +160,12 @@ at::Tensor Model::Impl::to_logits(const at::Tensor& output) const {
 
 at::Tensor Model::Impl::forward(torch::jit::Module module, const at::Tensor& x) const {
   const at::Tensor input = mean.defined() ? x.sub(mean).div(std) : x;
-  c10::IValue value = module.forward({input});
+  c10::IValue value;
+  try {
+    value = module.forward({input});
+  } catch (const std::exception& error) {
+    rethrow(error);
+  }
   if (!spec.output_index.empty()) {
     if (value.isTuple() || value.isList()) {
       const std::vector<c10::IValue> items =
@@ -254,12 +277,10 @@ Model Model::load(const ModelSpec& spec, const std::filesystem::path& path, int6
   at::Tensor before;
   try {
     before = model.judge(inputs);
-  } catch (const Error&) {
-    throw;
-  } catch (const std::exception& error) {
+  } catch (const ModelFailure& error) {
     throw Error(path.string() + " fails on a batch of " + std::to_string(block) +
                     " inputs of model.input.shape " + c10::str(at::IntArrayRef(spec.shape)) + ": " +
-                    explain_failure(error.what()),
+                    error.what(),
                 ExitCode::kRefused);
   }
   try {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,9 @@ namespace assay {
 /// aborts if not.
 void enter_worker();
 
+/// Seeds the generator that TorchScript models draw from; there is one per process.
+void seed_generator(const std::string& key);
+
 /// LibTorch version, CPU capability and device as they stand in headers and store keys.
 struct Platform {
   std::string libtorch;
@@ -26,6 +30,13 @@ struct Platform {
   std::string device;
 };
 Platform platform(const std::string& device);
+
+/// The model's own code threw on a batch of inputs in the box. A fault of the candidate, unlike a
+/// machine out of memory, which is an Error (kIncomplete).
+class ModelFailure : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
 
 /// One recorded forward pass.
 class Tape {
@@ -76,6 +87,7 @@ class Model {
   const ModelFacts& facts() const;
   int64_t block() const;  ///< most rows of one forward; larger batches are cut
 
+  /// All three throw ModelFailure where the model's code throws.
   /// Forward with a tape. x [n, ...shape] in the box, dtype(); n ≥ 1. Padded inside.
   Tape record(const at::Tensor& x) const;
   /// Forward without a tape, with the same bits: [n, ...shape] → [n, K].

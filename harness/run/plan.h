@@ -33,6 +33,16 @@ struct Plan {
 /// Samples per unit: suite's run.block, else a fixed formula of the input's size (never a timing).
 int64_t block_size(const Suite& suite);
 
+/// Key of what loading finds out about a model (ModelFacts), for Store::get_fact.
+std::string facts_key(const Suite& suite, const FileIdentity& model, const Platform& platform);
+
+/// The table's entry for an attack that the suite's validation has found in it.
+const Attack& find_attack(const std::vector<Attack>& attacks, const std::string& name);
+
+/// An entry's attack, bound to its parameters.
+Bound bind_entry(const AttackSpec& spec, const ThreatModel& threat,
+                 const std::vector<Attack>& attacks);
+
 /// Plans a run of `model` over drawn samples. Pure.
 Plan make_plan(const Suite& suite, const FileIdentity& model,
                const std::vector<SampleInfo>& samples, const Platform& platform,

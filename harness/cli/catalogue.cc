@@ -1,0 +1,111 @@
+// assay attacks and assay schema: what this build offers.
+#include <cmath>
+#include <cstdio>
+#include <iostream>
+
+#include "harness/cli/commands.h"
+#include "harness/cli/session.h"
+
+namespace assay {
+namespace {
+
+std::string value_text(const ParamSpec& spec) {
+  if (std::holds_alternative<std::monostate>(spec.fallback)) return "derived";
+  std::string text = canonical_json(ParamMap{{"x", spec.fallback}});
+  text = text.substr(5, text.size() - 6);  // {"x":…}
+  if (text.size() >= 2 && text.front() == '"') text = text.substr(1, text.size() - 2);
+  return text;
+}
+
+std::string range_text(const ParamSpec& spec) {
+  if (!spec.choices.empty()) {
+    std::string text;
+    for (const std::string& choice : spec.choices) text += (text.empty() ? "" : "|") + choice;
+    return text;
+  }
+  const bool low = std::isfinite(spec.limits.least);
+  const bool high = std::isfinite(spec.limits.most);
+  if (low && high) return number_text(spec.limits.least) + " … " + number_text(spec.limits.most);
+  if (low) return ">= " + number_text(spec.limits.least);
+  if (high) return "<= " + number_text(spec.limits.most);
+  return spec.type == ParamSpec::Type::kBoolean ? "true|false" : "";
+}
+
+std::string norms_text(const AttackInfo& info) {
+  std::string text;
+  for (const Norm norm : info.norms)
+    text += (text.empty() ? "" : " ") + std::string(to_string(norm));
+  return text;
+}
+
+void print_list(const std::vector<Attack>& attacks) {
+  for (const Attack& attack : attacks) {
+    const AttackInfo& info = attack.info;
+    std::printf("%-18s %-10s %-9s %-14s %s\n", info.name.c_str(),
+                std::string(to_string(info.family)).c_str(),
+                std::string(to_string(info.access)).c_str(), norms_text(info).c_str(),
+                info.summary.c_str());
+  }
+}
+
+void print_attack(const AttackInfo& info) {
+  std::printf("%s: %s\n\n", info.name.c_str(), info.summary.c_str());
+  std::printf("  family    %s%s\n", std::string(to_string(info.family)).c_str(),
+              info.minimum_norm ? ", minimum norm" : "");
+  std::printf("  access    %s\n", std::string(to_string(info.access)).c_str());
+  std::printf("  norms     %s\n", norms_text(info).c_str());
+  std::printf("  goals     untargeted%s\n", info.targeted ? ", targeted" : "");
+  std::printf("  paper     %s\n", info.paper.c_str());
+  std::printf("  cost      %s\n", info.cost.c_str());
+  std::printf("  taxonomy ");
+  for (const auto& [name, value] : info.taxonomy)
+    std::printf(" %s %s;", name.c_str(), value.c_str());
+  std::printf("\n  version   %s\n\nparameters:\n", info.version.c_str());
+  Params params;
+  ThreatModel threat;
+  threat.norm = info.norms.empty() ? Norm::kLinf : info.norms.front();
+  if (!info.minimum_norm) threat.eps = 0.1;
+  threat.access = info.access;
+  info.declare(params, threat);
+  for (const ParamSpec& spec : params.specs()) {
+    std::printf("  %-14s default %-8s %s\n      %s\n", spec.name.c_str(), value_text(spec).c_str(),
+                range_text(spec).c_str(), spec.help.c_str());
+  }
+  if (params.specs().empty()) std::printf("  none\n");
+}
+
+ExitCode show(const std::string& name) {
+  const std::vector<Attack> attacks = attack_table();
+  if (name.empty()) {
+    print_list(attacks);
+    return ExitCode::kPass;
+  }
+  std::vector<std::string> names;
+  for (const Attack& attack : attacks) {
+    if (attack.info.name == name) {
+      print_attack(attack.info);
+      return ExitCode::kPass;
+    }
+    names.push_back(attack.info.name);
+  }
+  throw Error("no attack `" + name + "` in this build" + suggest(name, names));
+}
+
+}  // namespace
+
+Command add_attacks(CLI::App& app) {
+  auto name = std::make_shared<std::string>();
+  CLI::App* command = app.add_subcommand("attacks", "list the attacks, or describe one");
+  command->add_option("name", *name, "an attack");
+  return {command, [name] { return show(*name); }};
+}
+
+Command add_schema(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("schema", "print the JSON Schema of suites, for editors");
+  return {command, [] {
+            std::cout << suite_schema(infos_of(attack_table()));
+            return ExitCode::kPass;
+          }};
+}
+
+}  // namespace assay

@@ -1,0 +1,29 @@
+// One file per subcommand. Each registers itself and returns what to run when it is chosen.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+
+#include "harness/suite/error.h"
+
+namespace assay {
+
+/// A subcommand: its parser, and what to do. `run` throws Error for what a user can mend.
+struct Command {
+  CLI::App* app = nullptr;
+  std::function<ExitCode()> run;
+};
+
+Command add_run(CLI::App& app);
+Command add_validate(CLI::App& app);
+Command add_plan(CLI::App& app);
+Command add_merge(CLI::App& app);
+Command add_gate(CLI::App& app);
+Command add_report(CLI::App& app);
+Command add_compare(CLI::App& app);
+Command add_replay(CLI::App& app);
+Command add_attacks(CLI::App& app);
+Command add_schema(CLI::App& app);
+Command add_train(CLI::App& app);
+
+}  // namespace assay

@@ -1,0 +1,62 @@
+// A run folder's reports and adversarials, and what the terminal shows.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "harness/gate/decision.h"
+#include "harness/model/dataset.h"
+#include "harness/record/store.h"
+#include "reports/report.h"
+
+namespace assay {
+
+/// Facts of one invocation, kept in run.json beside the evidence.
+struct RunFacts {
+  std::string baseline;  ///< as given: "", "none", or a path
+  std::string baseline_sha256;
+  std::string started;  ///< UTC, ISO 8601
+  double wall_s = 0;
+  int workers = 0;
+};
+void write_run_facts(const std::filesystem::path& folder, const RunFacts& facts);
+/// Defaults where the folder has none (evidence from elsewhere).
+RunFacts read_run_facts(const std::filesystem::path& folder);
+
+/// Now, as 2026-01-31T12:00:00Z.
+std::string utc_now();
+
+/// Adversarials by `cell/sample`: float32 or float64 values of one sample.
+using Adversarials = std::map<std::string, std::vector<double>>;
+
+enum class Save { kRegressed, kAll, kNone };
+
+/// Writes adversarials.safetensors (keys `cell/sample`) from the store's blobs.
+void write_adversarials(const std::filesystem::path& folder, const Evidence& evidence,
+                        const Decision& decision, const Store& store, Save save);
+/// Reads adversarials.safetensors; empty where there is none.
+Adversarials read_adversarials(const std::filesystem::path& folder);
+
+/// Pictures for the report: regressed samples first, then others that broke, at most `most`.
+/// Samples whose adversarial or clean input is not at hand are left out.
+std::vector<Picture> choose_pictures(const Evidence& evidence, const Decision& decision,
+                                     const Adversarials& adversarials, const Dataset* dataset,
+                                     size_t most);
+
+/// Writes report.json, report.html, junit.xml, summary.md and samples.csv.
+void write_reports(const std::filesystem::path& folder, const Report& report);
+
+/// The summary table and, last, the folder, on stdout.
+void print_summary(const Report& report, const std::filesystem::path& folder);
+
+/// True if `file` (stdout, stderr) is a terminal that wants colour (NO_COLOR, TERM=dumb).
+bool is_terminal(int file);
+bool wants_colour(int file);
+/// Columns of the terminal, 80 where unknown.
+int terminal_width();
+
+}  // namespace assay

@@ -1,0 +1,162 @@
+// assay validate and assay plan: what a suite would do, before it does it.
+#include <chrono>
+#include <cstdio>
+#include <iostream>
+#include <set>
+
+#include "harness/cli/commands.h"
+#include "harness/cli/progress.h"
+#include "harness/cli/session.h"
+
+namespace assay {
+namespace {
+
+struct Options {
+  std::string suite;
+  Overrides overrides;
+  std::string store = ".assay";
+  bool load = false;
+  bool estimate = false;
+  bool cells = false;
+};
+
+std::string eps_text(const Cell& cell) { return cell.eps ? number_text(*cell.eps) : "-"; }
+
+// One clean and one taped forward with its gradient on the first block.
+void try_model(const Session& session, const Model& model) {
+  const int64_t rows =
+      std::min<int64_t>(block_size(session.suite), static_cast<int64_t>(session.described.size()));
+  const at::Tensor x =
+      session.dataset->read(std::span(session.samples.indices).first(static_cast<size_t>(rows)));
+  const Tape tape = model.record(x);
+  if (!tape.logits().isfinite().all().item<bool>()) {
+    throw Error("the model returns NaN or infinity on the first block of the test set",
+                ExitCode::kRefused);
+  }
+  const at::Tensor gradient = tape.vjp(at::ones_like(tape.logits()));
+  int64_t right = 0;
+  const at::Tensor labels = tape.logits().argmax(1);
+  for (int64_t i = 0; i < rows; ++i) {
+    right += labels[i].item<int64_t>() == session.described[static_cast<size_t>(i)].label;
+  }
+  std::printf("first block: %ld of %ld right, gradient %s\n", static_cast<long>(right),
+              static_cast<long>(rows),
+              tape.has_gradient() ? gradient.isfinite().all().item<bool>() ? "finite" : "not finite"
+                                  : "none");
+}
+
+ExitCode validate(const Options& options) {
+  if (!options.load) {
+    const std::vector<Attack> attacks = attack_table();
+    const Suite suite = load_suite(options.suite, options.overrides, infos_of(attacks));
+    std::printf("%s is valid: %zu cells, %zu rules\n", options.suite.c_str(), suite.cells.size(),
+                suite.rules.size());
+    return ExitCode::kPass;
+  }
+  const Session session(options.suite, options.overrides);
+  const Suite& suite = session.suite;
+  std::printf("%s is valid: %zu cells, %zu rules, %zu samples\n", options.suite.c_str(),
+              suite.cells.size(), suite.rules.size(), session.described.size());
+  try {
+    const Model model =
+        Model::load(suite.model, suite.model.path, block_size(suite), suite.run.device);
+    require_gradients(suite, model.facts(), suite.model.path.string());
+    std::printf("%s loads: padding quantum %ld%s\n", suite.model.path.c_str(),
+                static_cast<long>(model.facts().quantum), model.facts().random ? ", random" : "");
+    for (const Flag& flag : model.facts().flags) {
+      std::printf("flag %s: %s; %s\n", flag.id.c_str(), flag.detail.c_str(), flag.advice.c_str());
+    }
+    try_model(session, model);
+  } catch (const Error& error) {
+    // validate knows only "in order" and "not".
+    throw Error(error.what());
+  }
+  return ExitCode::kPass;
+}
+
+void print_estimate(const Session& session) {
+  const Suite& suite = session.suite;
+  const Model model =
+      Model::load(suite.model, suite.model.path, block_size(suite), suite.run.device);
+  require_gradients(suite, model.facts(), suite.model.path.string());
+  const auto samples = static_cast<double>(session.described.size());
+  const int64_t rows = std::min<int64_t>(block_size(suite), static_cast<int64_t>(samples));
+  const at::Tensor x =
+      session.dataset->read(std::span(session.samples.indices).first(static_cast<size_t>(rows)));
+  const int workers = default_workers(suite.run.memory_limit);
+  std::printf("\nestimate for %d worker%s, from one block\n%-24s %14s %14s %14s\n", workers,
+              workers == 1 ? "" : "s", "cell", "all robust", "all broken", "memory/worker");
+  double robust = 0, broken = 0;
+  for (const Cell& cell : suite.cells) {
+    const bool shares =
+        find_attack(session.attacks, suite.attacks[cell.spec].attack).info.minimum_norm &&
+        &cell != suite.cells.data() && (&cell - 1)->spec == cell.spec;
+    if (shares) {
+      std::printf("%-24s %14s\n", cell.name.c_str(), "as above");
+      continue;
+    }
+    const Estimate one = estimate_unit(suite, cell, session.attacks, model, x);
+    const double scale = samples / static_cast<double>(rows) / workers;
+    robust += one.robust_s * scale;
+    broken += one.broken_s * scale;
+    std::printf("%-24s %12.2f s %12.2f s %11.1f MiB\n", cell.name.c_str(), one.robust_s * scale,
+                one.broken_s * scale, static_cast<double>(one.memory) / (1 << 20));
+  }
+  std::printf("%-24s %12.2f s %12.2f s\n", "all cells", robust, broken);
+}
+
+ExitCode plan(const Options& options) {
+  const std::vector<Attack> attacks = attack_table();
+  if (options.cells) {
+    const Suite suite = load_suite(options.suite, options.overrides, infos_of(attacks));
+    for (const Cell& cell : suite.cells) std::cout << cell.name << '\n';
+    return ExitCode::kPass;
+  }
+  const Session session(options.suite, options.overrides);
+  const Suite& suite = session.suite;
+  const int64_t block = block_size(suite);
+  const size_t blocks =
+      (session.described.size() + static_cast<size_t>(block) - 1) / static_cast<size_t>(block);
+  std::printf("%s: %zu samples in %zu blocks of %ld; %zu cells\n", suite.name.c_str(),
+              session.described.size(), blocks, static_cast<long>(block), suite.cells.size());
+  std::printf("%-24s %-12s %-5s %-8s %-9s %s\n", "cell", "attack", "norm", "eps", "access",
+              "units");
+  for (const Cell& cell : suite.cells) {
+    const AttackSpec& spec = suite.attacks[cell.spec];
+    std::printf("%-24s %-12s %-5s %-8s %-9s %zu\n", cell.name.c_str(), spec.attack.c_str(),
+                std::string(to_string(spec.threat.norm)).c_str(), eps_text(cell).c_str(),
+                std::string(to_string(spec.threat.access)).c_str(), blocks);
+  }
+  if (options.estimate) print_estimate(session);
+  return ExitCode::kPass;
+}
+
+void add_common(CLI::App* command, Options* options) {
+  command->add_option("suite", options->suite, "the suite, a YAML file")->required();
+  command->add_option("--model", options->overrides.model, "the candidate, in place of model.path");
+  command->add_option("--set", options->overrides.set, "replace a part of the suite")
+      ->type_name("PATH=VALUE");
+}
+
+}  // namespace
+
+Command add_validate(CLI::App& app) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("validate", "check a suite without running it");
+  add_common(command, options.get());
+  command->add_flag("--load", options->load,
+                    "also load model and data and run one block, forward and gradient");
+  return {command, [options] { return validate(*options); }};
+}
+
+Command add_plan(CLI::App& app) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("plan", "show the cells and units of a suite");
+  add_common(command, options.get());
+  command->add_flag("--estimate", options->estimate,
+                    "time one block of each cell; print seconds and memory");
+  command->add_flag("--cells", options->cells, "only the names of the cells, one a line");
+  return {command, [options] { return plan(*options); }};
+}
+
+}  // namespace assay

@@ -1,0 +1,344 @@
+// assay run: suite → evidence, decision and reports.
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <iostream>
+
+#include "harness/cli/commands.h"
+#include "harness/cli/output.h"
+#include "harness/cli/progress.h"
+#include "harness/cli/session.h"
+#include "harness/gate/decision.h"
+#include "harness/record/files.h"
+#include "harness/suite/digest.h"
+#include "harness/suite/version.h"
+
+namespace assay {
+namespace {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+struct Options {
+  std::string suite;
+  Overrides overrides;
+  std::string out;
+  std::string store = ".assay";
+  int workers = 0;
+  bool resume = false;
+  std::string shard;
+  std::string save = "regressed";
+};
+
+struct Shard {
+  int64_t index = 0;
+  int64_t count = 1;
+};
+
+// "i/n", with i counted from 0.
+Shard parse_shard(const std::string& text) {
+  Shard shard;
+  if (text.empty()) return shard;
+  const char* end = text.data() + text.size();
+  const auto [slash, first] = std::from_chars(text.data(), end, shard.index);
+  if (first == std::errc() && slash != end && *slash == '/') {
+    const auto [last, second] = std::from_chars(slash + 1, end, shard.count);
+    if (second == std::errc() && last == end && shard.count >= 1 && shard.count <= 1000 &&
+        shard.index >= 0 && shard.index < shard.count) {
+      return shard;
+    }
+  }
+  throw Error("--shard is `" + text + "`; write i/n with 0 <= i < n <= 1000, e.g. 0/4");
+}
+
+// The folder that receives everything, created; refuses one that is in use.
+fs::path prepare_folder(const Options& options, const Suite& suite, const std::string& started) {
+  if (options.out.empty()) {
+    if (options.resume) throw Error("--resume needs --out, the folder of the run to go on with");
+    std::string stamp;
+    for (const char c : started) {
+      if (c != '-' && c != ':') stamp += c;
+    }
+    fs::path folder = fs::path("runs") / (stamp + "-" + suite.name);
+    for (int i = 2; fs::exists(folder); ++i) {
+      folder = fs::path("runs") / (stamp + "-" + suite.name + "-" + std::to_string(i));
+    }
+    make_folder(folder);
+    return folder;
+  }
+  const fs::path folder = options.out;
+  std::error_code error;
+  if (fs::exists(folder) && !fs::is_directory(folder)) {
+    throw Error("--out " + folder.string() + " is a file, not a folder");
+  }
+  if (!options.resume && fs::exists(folder) && !fs::is_empty(folder, error)) {
+    throw Error("--out " + folder.string() +
+                " is not empty; name another folder, or go on with it by --resume");
+  }
+  make_folder(folder);
+  return folder;
+}
+
+// runs/latest points at the newest run in runs/.
+void point_latest(const fs::path& folder) {
+  const fs::path link = folder.parent_path() / "latest";
+  const fs::path fresh = folder.parent_path() / (".latest." + folder.filename().string());
+  std::error_code error;
+  fs::create_directory_symlink(folder.filename(), fresh, error);
+  if (!error) fs::rename(fresh, link, error);
+  if (error)
+    std::cerr << "assay: cannot point " << link.string() << " at the run: " << error.message()
+              << std::endl;
+}
+
+// Goes on only with the same suite, model and data.
+void check_resume(const fs::path& folder, const Header& header) {
+  if (!fs::exists(folder / "evidence.jsonl")) return;
+  const Evidence before = read_evidence(folder);
+  const auto same = [&folder](const std::string& field, const std::string& old,
+                              const std::string& now) {
+    if (old != now) {
+      throw Error("--resume: " + folder.string() + " was run with another " + field + " (" +
+                  old.substr(0, 16) + ", now " + now.substr(0, 16) + ")");
+    }
+  };
+  same("suite", before.header.suite_sha256, header.suite_sha256);
+  same("model", before.header.model.sha256, header.model.sha256);
+  const auto digest = [](const Header& of) {
+    std::string text;
+    for (const SampleInfo& sample : of.samples) text += sample.id + ' ' + sample.digest + '\n';
+    return sha256(text);
+  };
+  same("data", digest(before.header), digest(header));
+  same("libtorch", before.header.libtorch, header.libtorch);
+  same("cpu_capability", before.header.cpu_capability, header.cpu_capability);
+  same("version of assay", before.header.assay, header.assay);
+}
+
+// The incumbent's evidence and where it came from.
+struct Baseline {
+  std::optional<Evidence> evidence;
+  std::string sha256;
+};
+
+class Run {
+ public:
+  explicit Run(const Options& options) : options_(options), shard_(parse_shard(options.shard)) {
+    started_ = utc_now();
+  }
+
+  ExitCode run();
+
+ private:
+  RunOptions run_options(ProgressBar* bar) const;
+  Evidence measure(Subject* subject, const std::string& title, bool candidate);
+  Baseline measure_baseline();
+  ExitCode finish(const Evidence& evidence, const Baseline& baseline);
+  ExitCode refused(const Error& error);
+  Report report_of(const Evidence& evidence, const Baseline& baseline, const Decision& decision);
+  bool is_model(const std::string& path) const;
+
+  const Options& options_;
+  const Shard shard_;
+  std::string started_;
+  const Clock::time_point start_ = Clock::now();
+  int workers_ = 1;
+  std::unique_ptr<Session> session_;
+  std::unique_ptr<Store> store_;
+  fs::path folder_;
+};
+
+RunOptions Run::run_options(ProgressBar* bar) const {
+  RunOptions options;
+  options.workers = workers_;
+  options.shard = shard_.index;
+  options.shards = shard_.count;
+  const double limit = session_->suite.run.time_limit_s;
+  options.stop = [this, limit]() -> std::string {
+    if (const std::string signal = caught_signal(); !signal.empty()) return "stopped by " + signal;
+    const double elapsed = std::chrono::duration<double>(Clock::now() - start_).count();
+    if (limit > 0 && elapsed > limit)
+      return "the time limit of " + duration_text(limit) + " is over";
+    return "";
+  };
+  options.progress = [bar](const Progress& progress) { bar->update(progress); };
+  return options;
+}
+
+Evidence Run::measure(Subject* subject, const std::string& title, bool candidate) {
+  ProgressBar bar(title);
+  RunOptions options = run_options(&bar);
+  const Suite& suite = session_->suite;
+  if (candidate && shard_.count == 1) {
+    options.after_clean = [&suite](Evidence evidence) {
+      evidence.ended_early = "clean_accuracy";
+      const Decision decision = decide(suite, evidence, nullptr);
+      return std::any_of(decision.rules.begin(), decision.rules.end(), [](const RuleResult& rule) {
+        return rule.metric == "clean_accuracy" && rule.verdict == RuleResult::Verdict::kFail;
+      });
+    };
+  }
+  return run_plan(
+      suite, subject->plan(), session_->samples, session_->attacks,
+      [subject]() -> const Model& { return subject->model(); }, store_.get(), options);
+}
+
+// A run folder or evidence file is read; anything else is taken for a model.
+bool Run::is_model(const std::string& path) const {
+  return !fs::is_directory(path) && fs::path(path).extension() != ".jsonl";
+}
+
+Baseline Run::measure_baseline() {
+  Baseline baseline;
+  const std::string& path = session_->suite.baseline;
+  if (path.empty() || path == "none") return baseline;
+  if (!fs::exists(path)) throw Error("no such baseline: " + path);
+  if (!is_model(path)) {
+    baseline.evidence = read_evidence(path);
+    if (!baseline.evidence->complete()) {
+      throw Error("baseline " + path + " is an incomplete run" +
+                  (baseline.evidence->interrupted.empty()
+                       ? ""
+                       : " (" + baseline.evidence->interrupted + ")") +
+                  "; finish it with --resume first");
+    }
+    baseline.sha256 = baseline.evidence->header.model.sha256;
+    return baseline;
+  }
+  try {
+    Subject incumbent(*session_, path, store_.get());
+    baseline.sha256 = incumbent.plan().header.model.sha256;
+    baseline.evidence = measure(&incumbent, "incumbent", false);
+  } catch (const Error& error) {
+    if (error.code() != ExitCode::kRefused) throw;
+    throw Error("baseline: " + std::string(error.what()));
+  }
+  return baseline;
+}
+
+Report Run::report_of(const Evidence& evidence, const Baseline& baseline,
+                      const Decision& decision) {
+  Report report;
+  report.suite = &session_->suite;
+  report.evidence = &evidence;
+  report.baseline = baseline.evidence ? &*baseline.evidence : nullptr;
+  report.decision = &decision;
+  report.baseline_path = session_->suite.baseline;
+  report.started = started_;
+  report.workers = workers_;
+  report.wall_s = std::chrono::duration<double>(Clock::now() - start_).count();
+  return report;
+}
+
+ExitCode Run::refused(const Error& error) {
+  Evidence evidence;
+  Header& header = evidence.header;
+  header.assay = kVersion;
+  header.libtorch = session_->platform.libtorch;
+  header.cpu_capability = session_->platform.cpu_capability;
+  header.device = session_->platform.device;
+  header.suite_name = session_->suite.name;
+  header.suite_sha256 = session_->suite.sha256;
+  header.seed = session_->suite.seed;
+  header.suite = session_->suite.effective;
+  header.model.path = session_->suite.model.path.string();
+  if (fs::is_regular_file(session_->suite.model.path)) {
+    header.model.sha256 = sha256_file(session_->suite.model.path);
+  }
+  const Decision decision = refuse(error.what(), {});
+  std::cerr << "assay: the candidate is refused: " << error.what() << std::endl;
+  const Report report = report_of(evidence, {}, decision);
+  write_reports(folder_, report);
+  print_summary(report, folder_);
+  return ExitCode::kRefused;
+}
+
+ExitCode Run::finish(const Evidence& evidence, const Baseline& baseline) {
+  const Evidence* incumbent = baseline.evidence ? &*baseline.evidence : nullptr;
+  write_evidence(folder_, evidence);
+  if (incumbent) write_baseline(folder_, *incumbent);
+  const bool partial = incumbent && !incumbent->complete();
+  const Decision decision = partial ? decide(session_->suite, evidence, nullptr)
+                                    : decide(session_->suite, evidence, incumbent);
+  const Save save = options_.save == "all"    ? Save::kAll
+                    : options_.save == "none" ? Save::kNone
+                                              : Save::kRegressed;
+  write_adversarials(folder_, evidence, decision, *store_, save);
+  Report report = report_of(evidence, baseline, decision);
+  report.pictures =
+      choose_pictures(evidence, decision, read_adversarials(folder_), session_->dataset.get(), 24);
+  write_run_facts(folder_,
+                  {session_->suite.baseline, baseline.sha256, started_, report.wall_s, workers_});
+  write_reports(folder_, report);
+  print_summary(report, folder_);
+  const ExitCode code = partial ? ExitCode::kIncomplete : exit_code(decision.outcome);
+  // A shard only measures: pass, fail and inconclusive belong to the merge.
+  if (shard_.count == 1) return code;
+  return evidence.interrupted.starts_with("shard ") || evidence.complete() ? ExitCode::kPass
+                                                                           : ExitCode::kIncomplete;
+}
+
+ExitCode Run::run() {
+  catch_signals();
+  session_ = std::make_unique<Session>(options_.suite, options_.overrides);
+  const Suite& suite = session_->suite;
+  workers_ = options_.workers > 0 ? options_.workers : default_workers(suite.run.memory_limit);
+  store_ = std::make_unique<Store>(options_.store);
+  folder_ = prepare_folder(options_, suite, started_);
+  if (options_.out.empty()) point_latest(folder_);
+  std::optional<Subject> candidate;
+  try {
+    candidate.emplace(*session_, suite.model.path, store_.get());
+  } catch (const Error& error) {
+    if (error.code() == ExitCode::kRefused) return refused(error);
+    throw;
+  }
+  if (options_.resume) check_resume(folder_, candidate->plan().header);
+  Evidence empty;
+  empty.header = candidate->plan().header;
+  empty.interrupted = "not finished";
+  write_evidence(folder_, empty);  // so that --resume after a kill knows what was being run
+  const Baseline baseline = measure_baseline();
+  Evidence evidence = empty;
+  if (baseline.evidence && !baseline.evidence->interrupted.empty() &&
+      !baseline.evidence->interrupted.starts_with("shard ")) {
+    evidence.interrupted = "incumbent: " + baseline.evidence->interrupted;
+  } else {
+    evidence = measure(&*candidate, "candidate", true);
+  }
+  return finish(evidence, baseline);
+}
+
+}  // namespace
+
+Command add_run(CLI::App& app) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand(
+      "run", "attack the candidate (and the incumbent), decide, and write the reports");
+  command->add_option("suite", options->suite, "the suite, a YAML file")->required();
+  command->add_option("--model", options->overrides.model, "the candidate, in place of model.path");
+  command->add_option("--baseline", options->overrides.baseline,
+                      "a model, a run folder or an evidence file; `none` declares a first run");
+  command->add_option("--out", options->out,
+                      "folder for evidence and reports "
+                      "(default runs/<time>-<name>)");
+  command->add_option("--store", options->store, "folder of results kept by key")
+      ->capture_default_str();
+  command
+      ->add_option("--workers", options->workers,
+                   "threads (default: affinity, cgroup quota and memory)")
+      ->check(CLI::Range(1, 1024));
+  command
+      ->add_option("--set", options->overrides.set,
+                   "replace a part of the suite, e.g. attacks.pgd.steps=10")
+      ->type_name("PATH=VALUE");
+  command->add_flag("--resume", options->resume, "go on with the run in --out");
+  command->add_option("--shard", options->shard, "run part i of n, counted from 0")
+      ->type_name("i/n");
+  command->add_option("--save-adversarials", options->save, "which adversarials go into --out")
+      ->check(CLI::IsMember({"regressed", "all", "none"}))
+      ->capture_default_str();
+  return {command, [options] { return Run(*options).run(); }};
+}
+
+}  // namespace assay

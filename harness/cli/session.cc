@@ -1,0 +1,67 @@
+#include "harness/cli/session.h"
+
+#include "harness/suite/digest.h"
+#include "harness/suite/error.h"
+
+namespace assay {
+
+std::vector<AttackInfo> infos_of(const std::vector<Attack>& attacks) {
+  std::vector<AttackInfo> infos;
+  for (const Attack& attack : attacks) infos.push_back(attack.info);
+  return infos;
+}
+
+Session::Session(const std::filesystem::path& suite_file, const Overrides& overrides)
+    : attacks(attack_table()), suite(load_suite(suite_file, overrides, infos_of(attacks))) {
+  platform = assay::platform(suite.run.device);
+  const auto test = suite.data.find("test");
+  if (test == suite.data.end()) {
+    throw Error(Where{suite.file.string(), 0, 0},
+                "data has no set `test`, which the attacks are run on");
+  }
+  dataset = std::make_unique<Dataset>(Dataset::open(test->second, suite.model));
+  samples.dataset = dataset.get();
+  samples.indices = draw(*dataset, suite.sample);
+  described = describe(*dataset, samples.indices);
+}
+
+void require_gradients(const Suite& suite, const ModelFacts& facts, const std::string& path) {
+  if (facts.gradient) return;
+  for (const AttackSpec& spec : suite.attacks) {
+    if (spec.threat.access == Access::kGradient) {
+      throw Error(path + " gives no gradient with respect to its input, which attack `" +
+                      spec.name + "` needs; export it without detach, no_grad and rounding",
+                  ExitCode::kRefused);
+    }
+  }
+}
+
+Subject::Subject(const Session& session, const std::filesystem::path& path, Store* store)
+    : session_(session), path_(path) {
+  if (!std::filesystem::exists(path)) throw Error("no such model file: " + path.string());
+  const FileIdentity identity{path.string(), sha256_file(path)};
+  const std::string key = facts_key(session.suite, identity, session.platform) + " block " +
+                          std::to_string(block_size(session.suite));
+  if (const std::optional<std::string> known = store->get_fact(key)) {
+    facts_ = parse_facts(*known);
+  } else {
+    model_ =
+        Model::load(session.suite.model, path, block_size(session.suite), session.suite.run.device);
+    facts_ = model_->facts();
+    store->put_fact(key, to_text(facts_));
+  }
+  require_gradients(session.suite, facts_, path.string());
+  plan_ = make_plan(session.suite, identity, session.described, session.platform, session.attacks);
+  std::vector<Flag>& flags = plan_.header.flags;
+  flags.insert(flags.begin(), facts_.flags.begin(), facts_.flags.end());
+}
+
+const Model& Subject::model() {
+  if (!model_) {
+    model_ = Model::load(session_.suite.model, path_, block_size(session_.suite),
+                         session_.suite.run.device, &facts_);
+  }
+  return *model_;
+}
+
+}  // namespace assay

@@ -1,0 +1,59 @@
+// What commands need of suite, data and models, opened once and in the right order.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "harness/model/attack.h"
+#include "harness/model/dataset.h"
+#include "harness/model/model.h"
+#include "harness/record/store.h"
+#include "harness/run/plan.h"
+#include "harness/run/run.h"
+#include "harness/suite/suite.h"
+
+namespace assay {
+
+/// The torch-free part of each attack.
+std::vector<AttackInfo> infos_of(const std::vector<Attack>& attacks);
+
+/// A suite with its drawn samples. Not movable: `samples` points into it.
+struct Session {
+  /// Loads the suite, opens its test set and draws the samples. Every drawn sample is read once.
+  Session(const std::filesystem::path& suite_file, const Overrides& overrides);
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  std::vector<Attack> attacks;
+  Suite suite;
+  Platform platform;
+  std::unique_ptr<Dataset> dataset;
+  Samples samples;
+  std::vector<SampleInfo> described;
+};
+
+/// A model of a session with its plan. What probing finds out is kept in the store, so that a run
+/// with nothing left to compute does not load the model.
+class Subject {
+ public:
+  /// Throws Error: kUsage if the file does not exist, else kRefused for one that cannot be judged.
+  Subject(const Session& session, const std::filesystem::path& path, Store* store);
+
+  const Plan& plan() const { return plan_; }
+  const Model& model();
+
+ private:
+  const Session& session_;
+  std::filesystem::path path_;
+  std::optional<Model> model_;
+  ModelFacts facts_;
+  Plan plan_;
+};
+
+/// Refuses a model that some attack of the suite cannot work on (no gradient).
+void require_gradients(const Suite& suite, const ModelFacts& facts, const std::string& path);
+
+}  // namespace assay

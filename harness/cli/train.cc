@@ -1,0 +1,90 @@
+// assay train: a small network for the quickstart and for trying suites out.
+#include "harness/model/train.h"
+
+#include <cstdio>
+#include <iostream>
+
+#include "harness/cli/commands.h"
+#include "harness/cli/session.h"
+
+namespace assay {
+namespace {
+
+struct Options {
+  std::string images;
+  std::string labels;
+  std::string out;
+  std::vector<int64_t> rows;
+  int64_t classes = 10;
+  std::vector<int64_t> shape = {1, 28, 28};
+  TrainOptions train;
+};
+
+ExitCode run(const Options& options) {
+  DataSpec data;
+  data.name = "train";
+  data.format = DataSpec::Format::kIdx;
+  data.images = options.images;
+  data.labels = options.labels;
+  if (!options.rows.empty()) data.rows = {options.rows[0], options.rows[1]};
+  ModelSpec spec;
+  spec.shape = options.shape;
+  spec.classes = options.classes;
+  if (options.train.batch % 4 != 0) throw Error("--batch must be a multiple of 4");
+  TrainOptions train_options = options.train;
+  if (train_options.workers == 0) train_options.workers = default_workers(0);
+  const Dataset dataset = Dataset::open(data, spec);
+  train(dataset, spec, train_options, options.out, [](const EpochReport& epoch) {
+    char line[120];
+    std::snprintf(line, sizeof line, "epoch %ld/%ld  loss %.3f  accuracy %.3f  %.1f s",
+                  static_cast<long>(epoch.epoch), static_cast<long>(epoch.epochs), epoch.loss,
+                  epoch.accuracy, epoch.time_s);
+    std::cerr << line << std::endl;
+  });
+  std::cout << options.out << std::endl;
+  return ExitCode::kPass;
+}
+
+}  // namespace
+
+Command add_train(CLI::App& app) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand(
+      "train", "train a small CNN on idx images and save it as TorchScript (same bytes each time)");
+  command->add_option("--images", options->images, "idx images (.gz too)")->required();
+  command->add_option("--labels", options->labels, "idx labels (.gz too)")->required();
+  command->add_option("--out", options->out, "the TorchScript file to write")->required();
+  command->add_option("--rows", options->rows, "half-open part of the set, e.g. --rows 0 30000")
+      ->expected(2)
+      ->type_name("FIRST END");
+  command->add_option("--shape", options->shape, "of one image: channels height width")
+      ->expected(3)
+      ->capture_default_str();
+  command->add_option("--classes", options->classes, "number of classes")
+      ->check(CLI::Range(2, 100000))
+      ->capture_default_str();
+  command
+      ->add_option("--eps", options->train.eps,
+                   "adversarial training in this linf radius (box [0, 1]); 0: standard")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  command->add_option("--epochs", options->train.epochs, "passes over the data")
+      ->check(CLI::Range(1, 10000))
+      ->capture_default_str();
+  command->add_option("--batch", options->train.batch, "samples per step, a multiple of 4")
+      ->check(CLI::Range(4, 65536))
+      ->capture_default_str();
+  command->add_option("--learning-rate", options->train.learning_rate, "peak of the schedule")
+      ->check(CLI::Range(1e-6, 1.0))
+      ->capture_default_str();
+  command->add_option("--seed", options->train.seed, "of weights, order and perturbations")
+      ->capture_default_str();
+  options->train.workers = 0;
+  command
+      ->add_option("--workers", options->train.workers,
+                   "threads, at most 4; the result does not depend on it")
+      ->check(CLI::Range(1, 4));
+  return {command, [options] { return run(*options); }};
+}
+
+}  // namespace assay

@@ -1,0 +1,101 @@
+#include "harness/run/judge.h"
+
+#include <algorithm>
+
+#include "harness/model/ball.h"
+#include "harness/suite/error.h"
+
+namespace assay {
+namespace {
+
+// The points to judge: which rows have one, and where it came from.
+struct Points {
+  at::Tensor x;          // [n, ...]
+  at::Tensor distances;  // [n] float64
+  at::Tensor claimed;    // [n] bool: the attack's own point, not one that the oracle saw
+  at::Tensor present;    // [n] bool
+};
+
+Points choose(const Oracle& oracle, const Candidates& candidates) {
+  const Block& block = oracle.block();
+  const Candidates seen = oracle.best();
+  const at::Tensor claim_distance = distance(candidates.x, block.x, oracle.threat().norm);
+  // A claim counts where the oracle saw nothing, or something farther: an attack may build its
+  // answer without a last query.
+  const at::Tensor claimed = candidates.success.logical_and(
+      oracle.found().logical_not().logical_or(claim_distance.lt(oracle.best_distance())));  // [n]
+  std::vector<int64_t> shape(static_cast<size_t>(block.x.dim()), 1);
+  shape[0] = block.size();
+  Points points;
+  points.x = at::where(claimed.view(shape), candidates.x, seen.x);
+  points.distances = at::where(claimed, claim_distance, oracle.best_distance());
+  points.claimed = claimed;
+  points.present = claimed.logical_or(oracle.found());
+  return points;
+}
+
+}  // namespace
+
+Judged judge_block(const Model& model, const Oracle& oracle, const Candidates& candidates,
+                   const std::string& attack) {
+  const Block& block = oracle.block();
+  const ThreatModel& threat = oracle.threat();
+  const int64_t n = block.size();
+  ASSAY_CHECK(candidates.x.sizes() == block.x.sizes() && candidates.success.numel() == n,
+              "attack " + attack + " returned candidates of another shape");
+  Points points = choose(oracle, candidates);
+  const double radius =
+      ball_radius(threat, block.x.numel() / n, block.x.scalar_type() == at::kDouble);
+  const at::Tensor in_ball = points.distances.le(radius);
+  const at::Tensor boxed = in_box(points.x, threat.lo, threat.hi);
+  const at::Tensor valid = points.present.logical_and(in_ball).logical_and(boxed);
+  const at::Tensor judged = valid.nonzero().squeeze(1);  // [v]
+
+  Judged result;
+  result.rows.resize(static_cast<size_t>(n));
+  result.forwards = judged.size(0);
+  at::Tensor labels = at::full({n}, -1, at::kLong);
+  at::Tensor finite = at::ones({n}, at::kBool);
+  if (judged.size(0) > 0) {
+    const at::Tensor logits = model.judge(points.x.index_select(0, judged));  // [v, K]
+    labels.index_copy_(0, judged, logits.argmax(1));
+    finite.index_copy_(0, judged, logits.isfinite().all(1));
+  }
+  const at::Tensor broken =
+      oracle.breaks(labels, at::arange(n, at::kLong)).logical_and(valid).logical_and(finite);
+  const at::Tensor queries = oracle.queries();
+  const at::Tensor gradients = oracle.gradients();
+  std::vector<int64_t> kept;
+  for (int64_t i = 0; i < n; ++i) {
+    Verdict& row = result.rows[static_cast<size_t>(i)];
+    row.queries = queries[i].item<int64_t>();
+    row.gradients = gradients[i].item<int64_t>();
+    if (oracle.failed()[i].item<bool>() || !finite[i].item<bool>()) {
+      row.status = Status::kError;
+      row.cause = Cause::kCandidate;
+      row.detail = "the model returned NaN or infinity for an input in the box";
+    } else if (!points.present[i].item<bool>()) {
+      row.status = Status::kRobust;
+    } else if (!valid[i].item<bool>()) {
+      row.status = Status::kInvalid;
+      row.distance = points.distances[i].item<double>();
+      row.detail = boxed[i].item<bool>() ? "the claimed point is outside the ball"
+                                         : "the claimed point is outside the box";
+    } else if (!broken[i].item<bool>()) {
+      row.status = Status::kUnconfirmed;
+      row.distance = points.distances[i].item<double>();
+      row.detail = "a fresh forward gives label " + std::to_string(labels[i].item<int64_t>());
+    } else {
+      row.status = Status::kBroken;
+      row.adversarial = labels[i].item<int64_t>();
+      row.distance = points.distances[i].item<double>();
+      row.breaking_attack = attack;
+      row.tensor_row = static_cast<int64_t>(kept.size());
+      kept.push_back(i);
+    }
+  }
+  result.adversarials = points.x.index_select(0, at::tensor(kept, at::kLong));
+  return result;
+}
+
+}  // namespace assay

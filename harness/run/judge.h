@@ -1,0 +1,27 @@
+// What an attack's work comes to: the harness judges, never the attack (contracts §2).
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "harness/model/attack.h"
+#include "harness/model/model.h"
+#include "harness/model/oracle.h"
+#include "harness/record/evidence.h"
+
+namespace assay {
+
+/// Verdicts for the rows of one attacked block, in its order, and their adversarials.
+struct Judged {
+  std::vector<Verdict> rows;  ///< sample, clean and tensors are left to the caller
+  at::Tensor adversarials;    ///< [k, ...shape]: of the rows whose `tensor_row` says so
+  int64_t forwards = 0;       ///< rows judged
+};
+
+/// Judges by a fresh forward of the module as it was loaded: the oracle's best point or, where it
+/// has none (or a farther one), the attack's claim. A claim outside ball or box is `invalid`, one
+/// that the fresh forward denies is `unconfirmed`.
+Judged judge_block(const Model& model, const Oracle& oracle, const Candidates& candidates,
+                   const std::string& attack);
+
+}  // namespace assay

@@ -1,0 +1,272 @@
+#include "harness/run/plan.h"
+
+#include <algorithm>
+#include <type_traits>
+
+#include "harness/suite/digest.h"
+#include "harness/suite/error.h"
+#include "harness/suite/version.h"
+
+namespace assay {
+namespace {
+
+// One field of a digest; lengths keep neighbouring fields apart.
+void add_field(std::string* text, std::string_view name, std::string_view value) {
+  *text += std::string(name) + ':' + std::to_string(value.size()) + ':';
+  *text += value;
+  *text += '\n';
+}
+
+std::string digest_of(const std::map<std::string, std::string>& fields) {
+  std::string text;
+  for (const auto& [name, value] : fields) add_field(&text, name, value);
+  return sha256(text);
+}
+
+template <typename T>
+std::string joined(const std::vector<T>& values) {
+  std::string text;
+  for (const T& value : values) {
+    if (!text.empty()) text += ' ';
+    if constexpr (std::is_same_v<T, double>) {
+      text += number_text(value);
+    } else {
+      text += std::to_string(value);
+    }
+  }
+  return text;
+}
+
+// All of the suite's model section that its outputs depend on, besides the file.
+std::string model_text(const ModelSpec& spec) {
+  std::string text;
+  add_field(&text, "shape", joined(spec.shape));
+  add_field(&text, "range", number_text(spec.lo) + " " + number_text(spec.hi));
+  add_field(&text, "mean", joined(spec.mean));
+  add_field(&text, "std", joined(spec.std));
+  add_field(&text, "output", std::to_string(static_cast<int>(spec.output)));
+  add_field(&text, "output_index", spec.output_index);
+  add_field(&text, "classes", std::to_string(spec.classes));
+  add_field(&text, "dtype", spec.dtype == ModelSpec::Dtype::kFloat64 ? "float64" : "float32");
+  return text;
+}
+
+std::string sample_text(const SampleSpec& sample) {
+  if (sample.first) return "first " + std::to_string(*sample.first);
+  if (!sample.ids.empty()) return "ids " + sample.ids.filename().string();
+  if (!sample.count) return "all";
+  return "count " + std::to_string(*sample.count) + " seed " + std::to_string(sample.seed) +
+         (sample.stratified ? " stratified" : "");
+}
+
+std::string preprocessing_text(const Suite& suite) {
+  std::string text = "range " + number_text(suite.model.lo) + " " + number_text(suite.model.hi);
+  const auto test = suite.data.find("test");
+  if (test == suite.data.end() || test->second.format != DataSpec::Format::kImages) return text;
+  const DataSpec& data = test->second;
+  if (!data.resize.empty()) {
+    text += ", resize " + joined(data.resize) + " " + data.interpolation +
+            (data.antialias ? " antialias" : "");
+  }
+  if (!data.crop.empty()) text += ", crop " + joined(data.crop);
+  return text;
+}
+
+std::string target_text(const ThreatModel& threat) {
+  if (threat.goal == Goal::kUntargeted) return "none";
+  switch (threat.target.kind) {
+    case Target::Kind::kNext:
+      return "next";
+    case Target::Kind::kRandom:
+      return "random";
+    case Target::Kind::kLeastLikely:
+      return "least_likely";
+    default:
+      return std::to_string(threat.target.label);
+  }
+}
+
+// What a verdict depends on besides model and samples.
+std::map<std::string, std::string> attack_fields(const Suite& suite, const AttackSpec& spec,
+                                                 const AttackInfo& info,
+                                                 std::optional<double> eps) {
+  std::map<std::string, std::string> fields = {
+      {"norm", std::string(to_string(spec.threat.norm))},
+      {"eps", eps ? number_text(*eps) : "none"},
+      {"goal", std::string(to_string(spec.threat.goal))},
+      {"target", target_text(spec.threat)},
+      {"access", std::string(to_string(spec.threat.access))},
+      {"attack", spec.attack},
+      {"version", info.version},
+      {"seed", std::to_string(suite.seed)},
+  };
+  for (const auto& [name, value] : spec.params) {
+    fields["params." + name] = canonical_json(ParamMap{{name, value}});
+  }
+  return fields;
+}
+
+std::string clean_unit_key(const std::string& model_key, const std::string& samples) {
+  std::string text = "clean 1\n" + model_key;
+  add_field(&text, "samples", samples);
+  return sha256(text);
+}
+
+// Digest of a range of samples.
+std::string samples_digest(const std::vector<SampleInfo>& samples, int64_t begin, int64_t end) {
+  std::string text;
+  for (int64_t i = begin; i < end; ++i) {
+    const SampleInfo& sample = samples[static_cast<size_t>(i)];
+    add_field(&text, "id", sample.id);
+    add_field(&text, "digest", sample.digest);
+    add_field(&text, "label", std::to_string(sample.label));
+  }
+  return sha256(text);
+}
+
+CellHeader cell_header(const Suite& suite, const Cell& cell, const AttackSpec& spec,
+                       const AttackInfo& info) {
+  CellHeader header;
+  header.name = cell.name;
+  header.key_fields = attack_fields(suite, spec, info, cell.eps);
+  header.key_fields["sample"] = sample_text(suite.sample);
+  header.key_fields["preprocessing"] = preprocessing_text(suite);
+  header.key = digest_of(header.key_fields);
+  header.family = spec.family;
+  header.attack = spec.attack;
+  header.version = info.version;
+  header.minimum_norm = info.minimum_norm;
+  header.params = spec.params;
+  header.threat = spec.threat;
+  header.threat.eps = cell.eps;
+  header.taxonomy = info.taxonomy;
+  for (const AttackSpec& stage : spec.stages) header.stages.push_back(stage.name);
+  return header;
+}
+
+void flag_cells(const Suite& suite, Header* header) {
+  const double width = suite.model.hi - suite.model.lo;
+  for (const CellHeader& cell : header->cells) {
+    const std::optional<double> eps = cell.threat.eps;
+    if (eps && cell.threat.norm == Norm::kLinf && (*eps < 0.001 * width || *eps > 0.5 * width)) {
+      header->flags.push_back({"eps_scale", cell.name,
+                               "eps " + number_text(*eps) + " is " +
+                                   number_text(100 * *eps / width) + " % of the box [" +
+                                   number_text(suite.model.lo) + ", " +
+                                   number_text(suite.model.hi) + "]",
+                               "eps is in the units of model.input.range, before normalisation"});
+    }
+    const auto loss = cell.params.find("loss");
+    if (suite.model.classes < 4 && loss != cell.params.end() &&
+        loss->second == ParamValue(std::string("dlr"))) {
+      header->flags.push_back({"few_classes", cell.name,
+                               "the DLR loss needs 4 classes, the model has " +
+                                   std::to_string(suite.model.classes) +
+                                   "; the margin loss stood in for it",
+                               "say loss: margin, which is what was run"});
+    }
+  }
+}
+
+}  // namespace
+
+int64_t block_size(const Suite& suite) {
+  if (suite.run.block > 0) return suite.run.block;
+  // 64 rows keep two cores busy; large inputs get fewer, so that a worker's activations of about
+  // 100 times the input stay within 512 MiB. Multiples of 4 suit every padding quantum seen.
+  int64_t d = 1;
+  for (const int64_t size : suite.model.shape) d *= size;
+  const int64_t width = suite.model.dtype == ModelSpec::Dtype::kFloat64 ? 8 : 4;
+  const int64_t rows = (int64_t{512} << 20) / (100 * d * width);
+  return std::clamp<int64_t>(rows / 4 * 4, 4, 64);
+}
+
+std::string facts_key(const Suite& suite, const FileIdentity& model, const Platform& platform) {
+  std::string text = model_text(suite.model);
+  add_field(&text, "model", model.sha256);
+  add_field(&text, "libtorch", platform.libtorch);
+  add_field(&text, "cpu_capability", platform.cpu_capability);
+  add_field(&text, "device", platform.device);
+  return sha256(text);
+}
+
+const Attack& find_attack(const std::vector<Attack>& attacks, const std::string& name) {
+  const auto found = std::find_if(attacks.begin(), attacks.end(), [&name](const Attack& attack) {
+    return attack.info.name == name;
+  });
+  ASSAY_CHECK(found != attacks.end(), "no attack " + name + " in the table");
+  return *found;
+}
+
+Bound bind_entry(const AttackSpec& spec, const ThreatModel& threat,
+                 const std::vector<Attack>& attacks) {
+  Params params(spec.entry, {});  // validated when the suite was loaded
+  return find_attack(attacks, spec.attack).bind(params, threat);
+}
+
+Plan make_plan(const Suite& suite, const FileIdentity& model,
+               const std::vector<SampleInfo>& samples, const Platform& platform,
+               const std::vector<Attack>& attacks) {
+  Plan plan;
+  Header& header = plan.header;
+  header.assay = kVersion;
+  header.libtorch = platform.libtorch;
+  header.cpu_capability = platform.cpu_capability;
+  header.device = platform.device;
+  header.suite_name = suite.name;
+  header.suite_sha256 = suite.sha256;
+  header.seed = suite.seed;
+  header.suite = suite.effective;
+  header.suite_folder = suite.file.parent_path().string();
+  header.model = model;
+  header.class_names = suite.model.class_names;
+  header.classes = suite.model.classes;
+  header.shape = suite.model.shape;
+  header.float64 = suite.model.dtype == ModelSpec::Dtype::kFloat64;
+  header.samples = samples;
+
+  const std::string model_key = facts_key(suite, model, platform);
+  const int64_t block = block_size(suite);
+  const auto count = static_cast<int64_t>(samples.size());
+  std::vector<std::string> ranges;
+  for (int64_t begin = 0; begin < count; begin += block) {
+    Unit unit;
+    unit.kind = Unit::Kind::kClean;
+    unit.begin = begin;
+    unit.end = std::min(begin + block, count);
+    ranges.push_back(samples_digest(samples, unit.begin, unit.end));
+    unit.key = clean_unit_key(model_key, ranges.back());
+    header.clean_units.push_back(unit.key);
+    plan.units.push_back(std::move(unit));
+  }
+  for (const Cell& cell : suite.cells) {
+    const AttackSpec& spec = suite.attacks[cell.spec];
+    const AttackInfo& info = find_attack(attacks, spec.attack).info;
+    header.cells.push_back(cell_header(suite, cell, spec, info));
+    // The eps of one minimum-norm entry read the same units.
+    const std::optional<double> eps = info.minimum_norm ? std::nullopt : cell.eps;
+    const std::string fields = digest_of(attack_fields(suite, spec, info, eps));
+    const bool first =
+        !info.minimum_norm || &cell == suite.cells.data() || (&cell - 1)->spec != cell.spec;
+    for (size_t i = 0; i < ranges.size(); ++i) {
+      const Unit& clean = plan.units[i];
+      std::string text = "block 1\n" + model_key;
+      add_field(&text, "attack", fields);
+      add_field(&text, "samples", ranges[i]);
+      Unit unit;
+      unit.key = sha256(text);
+      unit.entry = cell.spec;
+      unit.eps = eps;
+      unit.cell = info.minimum_norm ? spec.name : cell.name;
+      unit.begin = clean.begin;
+      unit.end = clean.end;
+      unit.after = {clean.key};
+      header.cells.back().units.push_back(unit.key);
+      if (first) plan.units.push_back(std::move(unit));
+    }
+  }
+  flag_cells(suite, &header);
+  return plan;
+}
+
+}  // namespace assay

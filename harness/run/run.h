@@ -1,0 +1,77 @@
+// Plan → Evidence: oneTBB workers, the store, and nothing computed twice.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "harness/model/attack.h"
+#include "harness/model/dataset.h"
+#include "harness/model/model.h"
+#include "harness/record/evidence.h"
+#include "harness/record/store.h"
+#include "harness/run/plan.h"
+#include "harness/suite/suite.h"
+
+namespace assay {
+
+/// What the suite's samples are read from: the drawn indices of a data set, in header order.
+struct Samples {
+  const Dataset* dataset = nullptr;
+  std::vector<int64_t> indices;
+};
+
+struct Progress {
+  size_t done = 0;      ///< units finished or found in the store
+  size_t total = 0;     ///< units of this run (of this shard)
+  size_t computed = 0;  ///< of `done`, those that were not in the store
+  double elapsed_s = 0;
+  std::string cell;  ///< of the unit that finished last
+};
+
+struct RunOptions {
+  int workers = 1;
+  int64_t shard = 0;  ///< which part of the blocks, below `shards`
+  int64_t shards = 1;
+  /// Asked between units: a reason to stop (time limit, signal), or "". Called from any worker.
+  std::function<std::string()> stop = [] { return std::string(); };
+  /// Called after each unit, one call at a time.
+  std::function<void(const Progress&)> progress = [](const Progress&) {};
+  /// Called once with the evidence of the clean pass; true ends the run there.
+  std::function<bool(const Evidence&)> after_clean = [](const Evidence&) { return false; };
+};
+
+/// Runs what the store does not have and returns all of it. `model` is called (at most once, before
+/// the first unit) only if something is left to compute. Faults of the machine end the run with
+/// Evidence::interrupted; finished units are in the store.
+Evidence run_plan(const Suite& suite, const Plan& plan, const Samples& samples,
+                  const std::vector<Attack>& attacks, const std::function<const Model&()>& model,
+                  Store* store, const RunOptions& options);
+
+/// Runs one unit that needs nothing from the store but `clean` (labels of its samples by position,
+/// for kBlock). Adversarials go to the store's blobs.
+UnitResult run_unit(const Suite& suite, const Plan& plan, const Unit& unit, const Samples& samples,
+                    const std::vector<Attack>& attacks, const Model& model,
+                    const std::vector<int64_t>& clean, Store* store);
+
+/// What one block of an attack costs on this machine, at its dearest and its cheapest.
+struct Estimate {
+  double robust_s = 0;  ///< nothing breaks
+  double broken_s = 0;  ///< everything breaks at the first query
+  int64_t memory = 0;   ///< peak bytes of a worker on top of what the process held
+};
+
+/// Times an attack on the block x [n, ...]: once in a ball too small for any success, once with
+/// labels that the model does not give.
+Estimate estimate_unit(const Suite& suite, const Cell& cell, const std::vector<Attack>& attacks,
+                       const Model& model, const at::Tensor& x);
+
+/// Workers that this process may use: affinity, cgroup quota and memory. `memory_limit` in bytes,
+/// 0 for none.
+int default_workers(int64_t memory_limit);
+
+/// The smaller of `limit` (0 for none), the cgroup's and the machine's memory, in bytes.
+int64_t memory_available(int64_t limit);
+
+}  // namespace assay

@@ -1,0 +1,218 @@
+#include <tbb/task_arena.h>
+#include <tbb/task_group.h>
+#include <tbb/task_scheduler_observer.h>
+
+#include <atomic>
+#include <chrono>
+#include <exception>
+#include <map>
+#include <mutex>
+#include <set>
+
+#include "harness/run/run.h"
+#include "harness/suite/error.h"
+
+namespace assay {
+namespace {
+
+// Every thread of the arena is a worker before it touches a model.
+class EnterWorkers : public tbb::task_scheduler_observer {
+ public:
+  explicit EnterWorkers(tbb::task_arena& arena) : tbb::task_scheduler_observer(arena) {
+    observe(true);
+  }
+  ~EnterWorkers() override { observe(false); }
+  void on_scheduler_entry(bool) override { enter_worker(); }
+};
+
+// The store's rows are numbered within their unit and name no cell, so that runs with other samples
+// and names can share them.
+UnitResult to_stored(UnitResult result, const Unit& unit) {
+  for (Verdict& row : result.rows) row.sample -= unit.begin;
+  for (Flag& flag : result.flags) flag.cell.clear();
+  result.cell.clear();
+  result.index = 0;
+  return result;
+}
+
+UnitResult from_stored(UnitResult result, const Unit& unit, int64_t index) {
+  for (Verdict& row : result.rows) row.sample += unit.begin;
+  for (Flag& flag : result.flags) flag.cell = unit.cell;
+  result.cell = unit.cell;
+  result.index = index;
+  return result;
+}
+
+class Runner {
+ public:
+  Runner(const Suite& suite, const Plan& plan, const Samples& samples,
+         const std::vector<Attack>& attacks, const std::function<const Model&()>& model,
+         Store* store, const RunOptions& options)
+      : suite_(suite),
+        plan_(plan),
+        samples_(samples),
+        attacks_(attacks),
+        model_(model),
+        store_(store),
+        options_(options),
+        arena_(options.workers),
+        observer_(arena_) {}
+
+  Evidence run() {
+    sort_units();
+    run_phase(Unit::Kind::kClean);
+    Evidence evidence = collect();
+    if (interrupted_.empty() && options_.after_clean(evidence)) {
+      evidence.ended_early = "clean_accuracy";
+      return evidence;
+    }
+    run_phase(Unit::Kind::kBlock);
+    return collect();
+  }
+
+ private:
+  // Which units this shard runs, and which of them the store already has.
+  void sort_units() {
+    int64_t index = 0;
+    std::string cell;
+    for (const Unit& unit : plan_.units) {
+      index = unit.cell == cell ? index : 0;
+      cell = unit.cell;
+      const int64_t block = unit.begin / block_size(suite_);
+      const int64_t place = index++;
+      if (block % options_.shards != options_.shard || !seen_.insert(unit.key).second) continue;
+      mine_.push_back(&unit);
+      places_[unit.key] = place;
+      if (std::optional<UnitResult> result = store_->get(unit.key)) {
+        results_.emplace(unit.key, from_stored(std::move(*result), unit, place));
+      }
+    }
+  }
+
+  void run_phase(Unit::Kind kind) {
+    std::vector<const Unit*> pending;
+    for (const Unit* unit : mine_) {
+      if (unit->kind == kind && !results_.contains(unit->key)) pending.push_back(unit);
+    }
+    if (pending.empty() || !interrupted_.empty()) return;
+    const Model& model = model_();
+    std::atomic<size_t> next = 0;
+    const auto work = [&] {
+      for (size_t i = next++; i < pending.size(); i = next++) {
+        if (!go_on()) return;
+        run_one(*pending[i], model);
+      }
+    };
+    arena_.execute([&] {
+      tbb::task_group group;
+      for (int i = 0; i < options_.workers; ++i) group.run(work);
+      group.wait();
+    });
+    if (failure_) std::rethrow_exception(failure_);
+  }
+
+  bool go_on() {
+    const std::lock_guard lock(mutex_);
+    if (failure_ || !interrupted_.empty()) return false;
+    interrupted_ = options_.stop();
+    return interrupted_.empty();
+  }
+
+  void run_one(const Unit& unit, const Model& model) {
+    try {
+      std::unique_lock<std::mutex> alone;
+      if (model.facts().random) {
+        // TorchScript draws from one generator per process: one unit at a time, seeded by its key.
+        alone = std::unique_lock(random_mutex_);
+        seed_generator(unit.key);
+      }
+      UnitResult result =
+          run_unit(suite_, plan_, unit, samples_, attacks_, model, clean_labels(unit), store_);
+      result.index = places_.at(unit.key);
+      store_->put(to_stored(result, unit));
+      const std::lock_guard lock(mutex_);
+      results_.emplace(unit.key, std::move(result));
+      ++computed_;
+      report(unit);
+    } catch (const Error& error) {
+      const std::lock_guard lock(mutex_);
+      if (error.code() == ExitCode::kIncomplete) {
+        if (interrupted_.empty()) interrupted_ = error.what();
+      } else if (!failure_) {
+        failure_ = std::current_exception();
+      }
+    } catch (const std::exception& error) {
+      const std::lock_guard lock(mutex_);
+      if (interrupted_.empty()) {
+        interrupted_ = "unit " + unit.key.substr(0, 12) + " of " +
+                       (unit.cell.empty() ? "the clean pass" : unit.cell) +
+                       " failed: " + std::string(error.what()).substr(0, 400);
+      }
+    }
+  }
+
+  std::vector<int64_t> clean_labels(const Unit& unit) {
+    std::vector<int64_t> labels;
+    const std::lock_guard lock(mutex_);
+    for (const std::string& key : unit.after) {
+      for (const Verdict& row : results_.at(key).rows) labels.push_back(row.clean);
+    }
+    return labels;
+  }
+
+  void report(const Unit& unit) {
+    Progress progress;
+    progress.done = results_.size();
+    progress.total = mine_.size();
+    progress.computed = computed_;
+    progress.cell = unit.cell;
+    progress.elapsed_s =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+    options_.progress(progress);
+  }
+
+  Evidence collect() const {
+    Evidence evidence;
+    evidence.header = plan_.header;
+    evidence.interrupted = interrupted_;
+    for (const Unit* unit : mine_) {
+      const auto found = results_.find(unit->key);
+      if (found != results_.end()) evidence.units.push_back(found->second);
+    }
+    if (interrupted_.empty() && options_.shards > 1 && !evidence.complete()) {
+      evidence.interrupted =
+          "shard " + std::to_string(options_.shard) + " of " + std::to_string(options_.shards);
+    }
+    return evidence;
+  }
+
+  const Suite& suite_;
+  const Plan& plan_;
+  const Samples& samples_;
+  const std::vector<Attack>& attacks_;
+  const std::function<const Model&()>& model_;
+  Store* store_;
+  const RunOptions& options_;
+  tbb::task_arena arena_;
+  EnterWorkers observer_;
+  std::vector<const Unit*> mine_;
+  std::set<std::string> seen_;
+  std::map<std::string, int64_t> places_;
+  std::mutex random_mutex_;
+  std::mutex mutex_;  // guards what follows while workers run
+  std::map<std::string, UnitResult> results_;
+  size_t computed_ = 0;
+  std::string interrupted_;
+  std::exception_ptr failure_;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+}  // namespace
+
+Evidence run_plan(const Suite& suite, const Plan& plan, const Samples& samples,
+                  const std::vector<Attack>& attacks, const std::function<const Model&()>& model,
+                  Store* store, const RunOptions& options) {
+  return Runner(suite, plan, samples, attacks, model, store, options).run();
+}
+
+}  // namespace assay

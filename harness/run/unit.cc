@@ -1,0 +1,255 @@
+#include <algorithm>
+#include <chrono>
+#include <numeric>
+
+#include "harness/run/judge.h"
+#include "harness/run/run.h"
+#include "harness/suite/digest.h"
+#include "harness/suite/error.h"
+
+namespace assay {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+at::Tensor read_range(const Samples& samples, int64_t begin, int64_t end) {
+  return samples.dataset->read(
+      std::span(samples.indices)
+          .subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin)));
+}
+
+// Labels of clean inputs; a row whose forward fails by itself is the candidate's fault.
+void run_clean(const Model& model, const at::Tensor& x, UnitResult* result) {
+  const auto label_rows = [&](const at::Tensor& part, int64_t first) {
+    const at::Tensor logits = model.judge(part);  // [m, K]
+    const at::Tensor labels = logits.argmax(1);
+    const at::Tensor finite = logits.isfinite().all(1);
+    for (int64_t i = 0; i < part.size(0); ++i) {
+      Verdict& row = result->rows[static_cast<size_t>(first + i)];
+      if (finite[i].item<bool>()) {
+        row.clean = labels[i].item<int64_t>();
+        continue;
+      }
+      row.status = Status::kError;
+      row.cause = Cause::kCandidate;
+      row.detail = "the model returned NaN or infinity for the clean input";
+    }
+  };
+  try {
+    label_rows(x, 0);
+  } catch (const ModelFailure&) {
+    for (int64_t i = 0; i < x.size(0); ++i) {
+      try {
+        label_rows(x.narrow(0, i, 1), i);
+      } catch (const ModelFailure& failure) {
+        Verdict& row = result->rows[static_cast<size_t>(i)];
+        row.status = Status::kError;
+        row.cause = Cause::kCandidate;
+        row.detail = failure.what();
+      }
+    }
+  }
+  result->cost.judged += x.size(0);
+}
+
+// The rows of a unit that an attack is to work on.
+struct Chosen {
+  std::vector<int64_t> rows;     // positions in the unit
+  std::vector<int64_t> labels;   // their true labels
+  std::vector<int64_t> targets;  // targeted goals
+};
+
+int64_t target_of(const ThreatModel& threat, const Rng& rng, uint64_t id, int64_t label,
+                  int64_t classes, const at::Tensor& clean_logits) {
+  switch (threat.target.kind) {
+    case Target::Kind::kNext:
+      return (label + 1) % classes;
+    case Target::Kind::kRandom: {
+      const double u = rng.uniform(id, 0, 0);
+      const auto offset = static_cast<int64_t>(u * static_cast<double>(classes - 1));
+      return (label + 1 + std::min(offset, classes - 2)) % classes;
+    }
+    case Target::Kind::kLeastLikely:
+      return clean_logits.argmin().item<int64_t>();
+    default:
+      return threat.target.label;
+  }
+}
+
+// Fills in what is known without an attack, and picks the rows that need one.
+Chosen choose_rows(const Suite& suite, const Header& header, const Unit& unit,
+                   const ThreatModel& threat, const Model& model, const at::Tensor& x,
+                   const std::vector<int64_t>& clean, std::vector<Verdict>* rows) {
+  Chosen chosen;
+  const Rng rng(suite.seed, "target", 0);
+  const bool needs_logits =
+      threat.goal == Goal::kTargeted && threat.target.kind == Target::Kind::kLeastLikely;
+  const at::Tensor logits = needs_logits ? model.judge(x) : at::Tensor();
+  for (size_t i = 0; i < rows->size(); ++i) {
+    Verdict& row = (*rows)[i];
+    const SampleInfo& sample = header.samples[static_cast<size_t>(unit.begin) + i];
+    row.clean = clean[i];
+    if (row.clean < 0) {
+      row.status = Status::kError;
+      row.cause = Cause::kCandidate;
+      row.detail = "the model failed on the clean input";
+      continue;
+    }
+    if (row.clean != sample.label) {
+      row.status = Status::kMisclassified;
+      continue;
+    }
+    if (threat.goal == Goal::kTargeted) {
+      const auto position = static_cast<int64_t>(i);
+      const int64_t target =
+          target_of(threat, rng, hash64(sample.id), sample.label, model.classes(),
+                    needs_logits ? logits[position] : at::Tensor());
+      if (target == sample.label) {
+        row.detail = "its own label is the target";
+        continue;
+      }
+      chosen.targets.push_back(target);
+    }
+    chosen.rows.push_back(static_cast<int64_t>(i));
+    chosen.labels.push_back(sample.label);
+  }
+  return chosen;
+}
+
+Block make_block(const at::Tensor& x, const Chosen& chosen, const Header& header,
+                 const Unit& unit) {
+  Block block;
+  block.x = x.index_select(0, at::tensor(chosen.rows, at::kLong)).contiguous();
+  block.y = at::tensor(chosen.labels, at::kLong);
+  if (!chosen.targets.empty()) block.target = at::tensor(chosen.targets, at::kLong);
+  for (const int64_t row : chosen.rows) {
+    block.ids.push_back(hash64(header.samples[static_cast<size_t>(unit.begin + row)].id));
+  }
+  return block;
+}
+
+Block one_row(const Block& block, int64_t row) {
+  Block one;
+  one.x = block.x.narrow(0, row, 1);
+  one.y = block.y.narrow(0, row, 1);
+  if (block.target.defined()) one.target = block.target.narrow(0, row, 1);
+  one.ids = {block.ids[static_cast<size_t>(row)]};
+  return one;
+}
+
+// What is the same for every row of an attack unit.
+struct Task {
+  const Model& model;
+  const ThreatModel threat;
+  const Bound bound;
+  const Rng rng;
+  const std::string attack;
+};
+
+// Attacks and judges a block. Where the model throws, each row is tried by itself: rows do not
+// influence each other, so the others come out as they would have.
+Judged attack_block(const Task& task, const Block& block, Cost* cost, int64_t* zero_gradients) {
+  Oracle oracle(task.model, task.threat, block, task.bound.budget.queries,
+                task.bound.budget.gradients);
+  Judged judged;
+  try {
+    const Candidates candidates = task.bound.evade(oracle, block, task.rng);
+    judged = judge_block(task.model, oracle, candidates, task.attack);
+  } catch (const ModelFailure& failure) {
+    if (block.size() == 1) {
+      judged.rows.resize(1);
+      judged.rows[0].status = Status::kError;
+      judged.rows[0].cause = Cause::kCandidate;
+      judged.rows[0].detail = failure.what();
+      judged.adversarials = block.x.narrow(0, 0, 0);
+      return judged;
+    }
+    std::vector<at::Tensor> found;
+    int64_t kept = 0;
+    for (int64_t i = 0; i < block.size(); ++i) {
+      Judged one = attack_block(task, one_row(block, i), cost, zero_gradients);
+      if (one.rows[0].tensor_row >= 0) one.rows[0].tensor_row = kept++;
+      judged.rows.push_back(one.rows[0]);
+      found.push_back(one.adversarials);
+    }
+    judged.adversarials = at::cat(found, 0);
+    return judged;
+  }
+  cost->forwards += oracle.queries().sum().item<int64_t>();
+  cost->gradients += oracle.gradients().sum().item<int64_t>();
+  cost->judged += judged.forwards;
+  *zero_gradients += oracle.zero_gradients().sum().item<int64_t>();
+  return judged;
+}
+
+// Bytes of a contiguous tensor, as they go into a blob.
+std::string bytes_of(const at::Tensor& tensor) {
+  const at::Tensor flat = tensor.contiguous();
+  return {static_cast<const char*>(flat.const_data_ptr()), flat.nbytes()};
+}
+
+Task make_task(const Suite& suite, const Unit& unit, const std::vector<Attack>& attacks,
+               const Model& model) {
+  const AttackSpec& spec = suite.attacks[unit.entry];
+  ThreatModel threat = spec.threat;
+  threat.eps = unit.eps;
+  const auto attack = std::find_if(attacks.begin(), attacks.end(), [&spec](const Attack& each) {
+    return each.info.name == spec.attack;
+  });
+  Params params = bound_params(spec);
+  Bound bound = attack->bind(params, threat);
+  return {model, threat, std::move(bound), Rng(suite.seed, spec.attack, 0), spec.attack};
+}
+
+}  // namespace
+
+UnitResult run_unit(const Suite& suite, const Plan& plan, const Unit& unit, const Samples& samples,
+                    const std::vector<Attack>& attacks, const Model& model,
+                    const std::vector<int64_t>& clean, Store* store) {
+  const Clock::time_point start = Clock::now();
+  UnitResult result;
+  result.key = unit.key;
+  result.cell = unit.cell;
+  result.rows.resize(static_cast<size_t>(unit.end - unit.begin));
+  for (size_t i = 0; i < result.rows.size(); ++i) {
+    result.rows[i].sample = unit.begin + static_cast<int64_t>(i);
+  }
+  const at::Tensor x = read_range(samples, unit.begin, unit.end);
+  if (unit.kind == Unit::Kind::kClean) {
+    run_clean(model, x, &result);
+    result.cost.time_s = since(start);
+    return result;
+  }
+  const Task task = make_task(suite, unit, attacks, model);
+  const Chosen chosen =
+      choose_rows(suite, plan.header, unit, task.threat, model, x, clean, &result.rows);
+  int64_t zero_gradients = 0;
+  if (!chosen.rows.empty()) {
+    const Block block = make_block(x, chosen, plan.header, unit);
+    const Judged judged = attack_block(task, block, &result.cost, &zero_gradients);
+    std::string blob;
+    if (judged.adversarials.size(0) > 0) blob = store->put_blob(bytes_of(judged.adversarials));
+    for (size_t i = 0; i < judged.rows.size(); ++i) {
+      Verdict& row = result.rows[static_cast<size_t>(chosen.rows[i])];
+      const Verdict before = row;
+      row = judged.rows[i];
+      row.sample = before.sample;
+      row.clean = before.clean;
+      if (row.tensor_row >= 0) row.tensors = blob;
+    }
+  }
+  if (zero_gradients * 10 > result.cost.gradients) {
+    result.flags.push_back({"zero_gradient", unit.cell,
+                            "more than a tenth of the attack's gradients are zero in every entry",
+                            "gradients are masked or saturated; use loss: margin or dlr, or add an "
+                            "attack with score access"});
+  }
+  result.cost.time_s = since(start);
+  return result;
+}
+
+}  // namespace assay
