@@ -86,10 +86,10 @@ TEST(Tidy, HeadersKeepTheHabits) { EXPECT_THAT(header_habits(project()), IsEmpty
 
 TEST(Tidy, AHeaderWithoutTheHabitsIsFound) {
   EXPECT_THAT(
-      header_habits({{"reports/a.h", "using namespace std;\n"},
+      header_habits({{"reports/a.h", "\nusing namespace std;\n"},
                      {"reports/b.h", "#pragma once\n#define B 1\n"},
                      {"reports/b.cc", "#include <map>\n#include \"reports/b.h\"\n"}}),
-      ElementsAre("reports/a.h:1: using namespace in a header", "reports/a.h: no #pragma once",
+      ElementsAre("reports/a.h:2: using namespace in a header", "reports/a.h: no #pragma once",
                   "reports/b.h:2: a macro", HasSubstr("reports/b.cc: its own header comes first")));
 }
 
