@@ -95,7 +95,7 @@ void print_estimate(const Session& session) {
       std::printf("%-24s %14s\n", cell.name.c_str(), "as above");
       continue;
     }
-    const Estimate one = estimate_unit(suite, cell, session.attacks, model, x);
+    const UnitEstimate one = estimate_unit(suite, cell, session.attacks, model, x);
     const double scale = samples / static_cast<double>(rows) / workers;
     robust += one.robust_s * scale;
     broken += one.broken_s * scale;

@@ -45,8 +45,8 @@ Subject::Subject(const Session& session, const std::filesystem::path& path, Stor
   if (const std::optional<std::string> known = store->get_fact(key)) {
     facts_ = parse_facts(*known);
   } else {
-    model_ =
-        Model::load(session.suite.model, path, block_size(session.suite), session.suite.run.device);
+    model_.emplace(Model::load(session.suite.model, path, block_size(session.suite),
+                               session.suite.run.device));
     facts_ = model_->facts();
     store->put_fact(key, to_text(facts_));
   }
@@ -58,8 +58,8 @@ Subject::Subject(const Session& session, const std::filesystem::path& path, Stor
 
 const Model& Subject::model() {
   if (!model_) {
-    model_ = Model::load(session_.suite.model, path_, block_size(session_.suite),
-                         session_.suite.run.device, &facts_);
+    model_.emplace(Model::load(session_.suite.model, path_, block_size(session_.suite),
+                               session_.suite.run.device, &facts_));
   }
   return *model_;
 }

@@ -1,9 +1,11 @@
 #include "harness/model/train.h"
 
+#include <torch/csrc/autograd/autograd.h>
 #include <torch/optim/adam.h>
 #include <torch/script.h>
 
 #include <algorithm>
+#include <array>
 #include <barrier>
 #include <chrono>
 #include <cmath>

@@ -20,8 +20,8 @@ int64_t status_bytes(const std::string& field) {
 
 }  // namespace
 
-Estimate estimate_unit(const Suite& suite, const Cell& cell, const std::vector<Attack>& attacks,
-                       const Model& model, const at::Tensor& x) {
+UnitEstimate estimate_unit(const Suite& suite, const Cell& cell, const std::vector<Attack>& attacks,
+                           const Model& model, const at::Tensor& x) {
   const AttackSpec& spec = suite.attacks[cell.spec];
   const bool minimum_norm = find_attack(attacks, spec.attack).info.minimum_norm;
   const at::Tensor labels = model.logits(x).argmax(1);
@@ -40,7 +40,7 @@ Estimate estimate_unit(const Suite& suite, const Cell& cell, const std::vector<A
     judge_block(model, oracle, candidates, spec.attack);
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   };
-  Estimate estimate;
+  UnitEstimate estimate;
   // Writing 5 resets the peak; where that is not allowed the whole process's peak is compared.
   std::ofstream("/proc/self/clear_refs") << 5;
   const int64_t before = status_bytes("VmRSS");

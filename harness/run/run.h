@@ -56,7 +56,7 @@ UnitResult run_unit(const Suite& suite, const Plan& plan, const Unit& unit, cons
                     const std::vector<int64_t>& clean, Store* store);
 
 /// What one block of an attack costs on this machine, at its dearest and its cheapest.
-struct Estimate {
+struct UnitEstimate {
   double robust_s = 0;  ///< nothing breaks
   double broken_s = 0;  ///< everything breaks at the first query
   int64_t memory = 0;   ///< peak bytes of a worker on top of what the process held
@@ -64,8 +64,8 @@ struct Estimate {
 
 /// Times an attack on the block x [n, ...]: once in a ball too small for any success, once with
 /// labels that the model does not give.
-Estimate estimate_unit(const Suite& suite, const Cell& cell, const std::vector<Attack>& attacks,
-                       const Model& model, const at::Tensor& x);
+UnitEstimate estimate_unit(const Suite& suite, const Cell& cell, const std::vector<Attack>& attacks,
+                           const Model& model, const at::Tensor& x);
 
 /// Workers that this process may use: affinity, cgroup quota and memory. `memory_limit` in bytes,
 /// 0 for none.

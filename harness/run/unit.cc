@@ -197,12 +197,8 @@ Task make_task(const Suite& suite, const Unit& unit, const std::vector<Attack>& 
   const AttackSpec& spec = suite.attacks[unit.entry];
   ThreatModel threat = spec.threat;
   threat.eps = unit.eps;
-  const auto attack = std::find_if(attacks.begin(), attacks.end(), [&spec](const Attack& each) {
-    return each.info.name == spec.attack;
-  });
-  Params params = bound_params(spec);
-  Bound bound = attack->bind(params, threat);
-  return {model, threat, std::move(bound), Rng(suite.seed, spec.attack, 0), spec.attack};
+  return {model, threat, bind_entry(spec, threat, attacks), Rng(suite.seed, spec.attack, 0),
+          spec.attack};
 }
 
 }  // namespace
