@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -108,6 +109,34 @@ TEST(SecurityCurve, AgreesWithRobustAccuracyWhereTheSuiteReadsIt) {
     ASSERT_NE(at, result.curve.end());
     EXPECT_DOUBLE_EQ(at->robust_accuracy, *result.metrics.at("robust_accuracy").value);
   }
+}
+
+TEST(SecurityCurve, ReadsRadiiWithTheToleranceOfTheJudge) {
+  // u·R·d^(1/2) = 2^-23 · 1 · 2 beyond eps is still inside the ball.
+  Evidence run = make_run(10);
+  std::vector<double> distances(10, 0.5 + 0x1.0p-22);
+  std::fill_n(distances.begin(), 4, 0.5 + 0x1.2p-22);
+  add_distances(run, "near@0.5", distances).threat.eps = 0.5;
+  const CellResult result = describe(run);
+  EXPECT_DOUBLE_EQ(*result.metrics.at("robust_accuracy").value, 0.4);
+  const auto at = std::find_if(result.curve.begin(), result.curve.end(),
+                               [](const CurvePoint& point) { return point.eps == 0.5; });
+  ASSERT_NE(at, result.curve.end());
+  EXPECT_DOUBLE_EQ(at->robust_accuracy, 0.4);
+}
+
+TEST(MedianDistance, CountsAFaultOfTheCandidateAsBrokenAtZero) {
+  Evidence run = make_run(20);
+  add_distances(run, "near", std::vector<double>(20, 1));
+  for (size_t i = 0; i < 12; ++i) {
+    const int64_t label = run.header.samples[i].label;
+    run.units.back().rows[i] = testing::make_row('E', static_cast<int64_t>(i), label);
+    if (i < 6) run.units.back().rows[i].clean = -1;  // it failed on the clean input already
+  }
+  const Estimate median = describe(run).metrics.at("median_distance");
+  EXPECT_EQ(median.value, 0);
+  EXPECT_EQ(median.n, 20);
+  EXPECT_EQ(describe(run).metrics.at("attack_success").n, 20);
 }
 
 TEST(SecurityCurve, OfSeveralRadiiIsMadeOfTheCellsOfTheEntry) {
