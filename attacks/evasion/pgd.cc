@@ -1,0 +1,192 @@
+// PGD: projected steepest ascent on a loss, from random points of the ball.
+//
+// Paper: Madry, Makelov, Schmidt, Tsipras, Vladu, "Towards Deep Learning Models Resistant to
+// Adversarial Attacks", ICLR 2018, arXiv:1706.06083, §2.1; momentum: Dong et al., "Boosting
+// Adversarial Attacks with Momentum", CVPR 2018, arXiv:1710.06081, Algorithm 1; l1 steps: Tramèr,
+// Boneh, "Adversarial Training and Robustness for Multiple Perturbations", NeurIPS 2019,
+// arXiv:1904.13000, Algorithm 1 (SLIDE).
+// Reference: jeromerony/adversarial-library adv_lib/attacks/projected_gradient_descent.py.
+// Deviations: a sample is done at its first success, and later restarts run for the others only;
+// the last iterate is tried as well; projections onto l2 and l1 are exact on ball ∩ box; for l1 the
+// number of entries that a step moves falls from top_share · d to 1 halfway, since a fixed share
+// cannot reach the vertices where an l1 ball is widest; the cotangent is scaled to 1, so that a
+// saturated softmax does not zero the gradient. The clean input is the first iterate without a
+// random start.
+// Cost per sample, at most: restarts · (steps + 1) forwards, restarts · steps gradients.
+#include <algorithm>
+#include <cmath>
+#include <optional>
+
+#include "attacks/math/losses.h"
+#include "attacks/math/projection.h"
+#include "attacks/math/random_point.h"
+#include "attacks/math/rows.h"
+#include "harness/model/attack.h"
+
+namespace assay::attacks {
+namespace {
+
+struct Settings {
+  int64_t steps;
+  int64_t restarts;
+  std::optional<double> step_size;
+  bool random_start;
+  double momentum;
+  double top_share;
+  LossKind loss;
+};
+
+// The samples that are still worth paying for, and their iterates.
+struct Active {
+  at::Tensor rows;      // [m] their block rows
+  at::Tensor x0;        // [m, ...] clean
+  at::Tensor x;         // [m, ...] iterate
+  at::Tensor y;         // [m]
+  at::Tensor target;    // [m], or undefined
+  at::Tensor velocity;  // [m, ...], or undefined
+
+  // Keeps the given indices [k]; nothing is copied if that is all of them.
+  void keep(const at::Tensor& indices) {
+    if (indices.size(0) == rows.size(0)) return;
+    for (at::Tensor* tensor : {&rows, &x0, &x, &y, &target, &velocity}) {
+      if (tensor->defined()) *tensor = tensor->index_select(0, indices);
+    }
+  }
+};
+
+// Entries that an l1 step moves: from top_share · d down to 1 halfway, evenly on a log scale.
+int64_t top_entries(const Settings& settings, int64_t d, int64_t step) {
+  const double most = std::max(1.0, settings.top_share * static_cast<double>(d));
+  const double left =
+      std::max(0.0, 1 - 2.0 * static_cast<double>(step) / static_cast<double>(settings.steps));
+  return static_cast<int64_t>(std::pow(most, left));
+}
+
+// velocity = μ · velocity + g / ‖g‖₁, row by row; a row without gradient only coasts.
+at::Tensor coast(const at::Tensor& velocity, const at::Tensor& g, double momentum) {
+  at::Tensor result = at::empty_like(g, at::MemoryFormat::Contiguous);
+  const at::Tensor gradient = g.contiguous();
+  const int64_t d = row_length(g);
+  with_type(g, [&](auto zero) {
+    using T = decltype(zero);
+    const T* gs = gradient.const_data_ptr<T>();
+    const T* old = velocity.defined() ? velocity.const_data_ptr<T>() : nullptr;
+    T* out = result.data_ptr<T>();
+    for (int64_t row = 0; row < g.size(0); ++row, gs += d, out += d) {
+      double sum = 0;
+      for (int64_t i = 0; i < d; ++i) sum += std::abs(double{gs[i]});
+      const double scale = sum > 0 && std::isfinite(sum) ? 1 / sum : 0;
+      for (int64_t i = 0; i < d; ++i) {
+        const double past = old == nullptr ? 0 : momentum * double{old[row * d + i]};
+        out[i] = static_cast<T>(past + (scale > 0 ? scale * double{gs[i]} : 0));
+      }
+    }
+  });
+  return result;
+}
+
+// Rows of c [m, K] outside `keep` [k] set to 0: no gradient is wanted of them.
+at::Tensor only(const at::Tensor& c, const at::Tensor& keep) {
+  if (keep.size(0) == c.size(0)) return c;
+  return at::zeros_like(c).index_copy_(0, keep, c.index_select(0, keep));
+}
+
+// One restart. Returns early once every sample is decided.
+void climb(Oracle& oracle, Active& active, const Settings& settings, const Ball& ball) {
+  const double size =
+      settings.step_size.value_or(2.5 * ball.eps / static_cast<double>(settings.steps));
+  const int64_t d = row_length(active.x0);
+  for (int64_t step = 0; step < settings.steps; ++step) {
+    at::Tensor gradient;  // [m, ...]
+    {
+      const Tape tape = oracle.tape(active.x, active.rows);
+      const at::Tensor keep = oracle.undecided(active.rows);
+      if (keep.size(0) == 0) return;
+      const Loss loss = active.target.defined()
+                            ? reach_loss(settings.loss, tape.logits(), active.y, active.target)
+                            : leave_loss(settings.loss, tape.logits(), active.y);
+      gradient = oracle.vjp(tape, only(loss.direction, keep), active.rows);
+      if (keep.size(0) < active.rows.size(0)) gradient = gradient.index_select(0, keep);
+      active.keep(keep);
+    }
+    if (settings.momentum > 0) {
+      active.velocity = coast(active.velocity, gradient, settings.momentum);
+      gradient = active.velocity;
+    }
+    active.x = ascend(active.x, gradient, active.x0, size, top_entries(settings, d, step), ball);
+  }
+  oracle.labels(active.x, active.rows);
+}
+
+Candidates run(Oracle& oracle, const Rng& rng, const Settings& settings) {
+  const Block& block = oracle.block();
+  const Ball ball = ball_of(oracle.threat());
+  const at::Tensor all = at::arange(block.size(), at::kLong);
+  for (int64_t restart = 0; restart < settings.restarts; ++restart) {
+    const at::Tensor left = oracle.undecided(all);
+    if (left.size(0) == 0) break;
+    Active active{all, block.x, block.x, block.y, block.target, {}};
+    active.keep(left);
+    if (settings.random_start) {
+      std::vector<uint64_t> samples;
+      for (int64_t i = 0; i < left.size(0); ++i) {
+        samples.push_back(block.ids[static_cast<size_t>(left.const_data_ptr<int64_t>()[i])]);
+      }
+      active.x = random_point(active.x0, samples, restart, 0, rng, ball);
+    }
+    climb(oracle, active, settings, ball);
+  }
+  return oracle.best();
+}
+
+Bound bind(Params& params, const ThreatModel&) {
+  Settings settings{
+      .steps = params.integer("steps", 40, {1, 100000}, "gradient steps of one restart"),
+      .restarts = params.integer("restarts", 1, {1, 10000},
+                                 "runs from different random starts; the later ones only for "
+                                 "samples that are still robust"),
+      .step_size = params.optional_number(
+          "step_size", {1e-12, 1e12}, "length of a step in the norm; absent: 2.5 * eps / steps"),
+      .random_start = params.boolean("random_start", true,
+                                     "start at a random point of the ball, not the clean input"),
+      .momentum = params.number("momentum", 0, {0, 10},
+                                "decay of accumulated gradients (MI-FGSM uses 1); 0: none"),
+      .top_share = params.number("top_share", 0.01, {0, 1},
+                                 "l1: share of entries that the first step moves (SLIDE: 1 - q); "
+                                 "falls to one entry halfway"),
+      .loss = loss_kind(params.choice("loss", "ce", loss_names(), "loss to ascend")),
+  };
+  if (!settings.random_start && settings.restarts > 1) {
+    params.fail("restarts", "restarts is " + std::to_string(settings.restarts) +
+                                ", but without random_start every restart is the same; set "
+                                "random_start: true or restarts: 1");
+  }
+  return {[settings](Oracle& oracle, const Block&, const Rng& rng) {
+            return run(oracle, rng, settings);
+          },
+          {.queries = settings.restarts * (settings.steps + 1),
+           .gradients = settings.restarts * settings.steps}};
+}
+
+}  // namespace
+
+Attack pgd() {
+  Attack attack;
+  attack.info = {
+      .name = "pgd",
+      .family = Family::kEvasion,
+      .access = Access::kGradient,
+      .norms = {Norm::kLinf, Norm::kL2, Norm::kL1},
+      .targeted = true,
+      .summary = "projected gradient ascent from random starts",
+      .paper =
+          "Madry, Makelov, Schmidt, Tsipras, Vladu: Towards Deep Learning Models "
+          "Resistant to Adversarial Attacks, ICLR 2018, arXiv:1706.06083",
+      .cost = "restarts * (steps + 1) forwards, restarts * steps gradients",
+      .taxonomy = {{"atlas", "AML.T0043.000"}, {"nist", "NISTAML.022"}, {"owasp", "ML01:2023"}},
+  };
+  attack.bind = bind;
+  return attack;
+}
+
+}  // namespace assay::attacks

@@ -1,0 +1,347 @@
+#include "attacks/math/projection.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <utility>
+#include <vector>
+
+#include "attacks/math/rows.h"
+#include "harness/suite/error.h"
+
+namespace assay::attacks {
+namespace {
+
+// Slack that keeps sums of d rounded terms inside: a serial sum of d float64 terms is off by at
+// most d·2^-53 of itself. Rounding the point to the input's type is what ball_radius allows for.
+double slack(size_t d) { return std::max(4 * static_cast<double>(d) * 0x1.0p-53, 1e-13); }
+
+// The box in the input's own type: the outermost values that do not leave it.
+template <typename T>
+struct Box {
+  T lo, hi;
+  explicit Box(const Ball& ball) : lo(static_cast<T>(ball.lo)), hi(static_cast<T>(ball.hi)) {
+    if (static_cast<double>(lo) < ball.lo) lo = std::nextafter(lo, std::numeric_limits<T>::max());
+    if (static_cast<double>(hi) > ball.hi) {
+      hi = std::nextafter(hi, std::numeric_limits<T>::lowest());
+    }
+  }
+};
+
+// A displacement v of one row: magnitudes |v|, and the room that the box leaves in v's direction.
+struct Reach {
+  std::vector<double> size;  // |v|, only entries with |v| > 0 and room > 0
+  std::vector<double> room;
+
+  void clear() {
+    size.clear();
+    room.clear();
+  }
+  void add(double v, double up, double down) {
+    const double r = v > 0 ? up : down;
+    if (v == 0 || !(r > 0)) return;
+    size.push_back(std::abs(v));
+    room.push_back(r);
+  }
+};
+
+// λ ≥ 0 such that Σ min(max(|v| − λ, 0), room) = eps, from below: the threshold of the projection
+// onto l1 ball ∩ box. The sum falls piecewise linearly in λ; Newton steps, guarded by bisection.
+double l1_threshold(const Reach& reach, double eps) {
+  const size_t n = reach.size.size();
+  const double tolerance = slack(n) * eps;
+  const double goal = eps - tolerance;
+  double low = 0;
+  double high = n == 0 ? 0 : *std::max_element(reach.size.begin(), reach.size.end());
+  double lambda = 0;
+  for (int step = 0; step < 200; ++step) {
+    double sum = 0;
+    double slope = 0;  // entries strictly between 0 and their room
+    for (size_t i = 0; i < n; ++i) {
+      const double excess = reach.size[i] - lambda;
+      sum += std::clamp(excess, 0.0, reach.room[i]);
+      slope += excess > 0 && excess < reach.room[i] ? 1.0 : 0.0;
+    }
+    if (step == 0 && sum <= eps) return 0;  // the box alone is enough
+    if (std::abs(sum - goal) <= tolerance) return lambda;
+    (sum > goal ? low : high) = lambda;
+    const double newton = lambda + (sum - goal) / slope;
+    lambda = slope > 0 && newton > low && newton < high ? newton : low + (high - low) / 2;
+    if (lambda <= low || lambda >= high) break;  // neighbours: nothing in between
+  }
+  return high;
+}
+
+// t in [0, most] such that Σ min(t·|v|, room)² = eps², from below, or `most` where that is inside.
+// In s = t² the sum is concave and piecewise linear, so Newton from 0 climbs to the root without
+// ever passing it, and every iterate is inside the ball.
+double l2_scale(const Reach& reach, double eps, double most) {
+  const size_t n = reach.size.size();
+  const double goal = eps * eps * (1 - 2 * slack(n));
+  double s = 0;
+  for (size_t step = 0; step <= n && std::sqrt(s) < most; ++step) {
+    double free = 0;  // Σ |v|² of entries that still grow
+    double full = 0;  // Σ room² of those at their limit
+    for (size_t i = 0; i < n; ++i) {
+      const double size2 = reach.size[i] * reach.size[i];
+      const double room2 = reach.room[i] * reach.room[i];
+      if (size2 * s < room2) {
+        free += size2;
+      } else {
+        full += room2;
+      }
+    }
+    if (free == 0) return most;  // the room alone is inside
+    const double next = (goal - full) / free;
+    if (!(next > s)) break;
+    s = next;
+  }
+  return std::min(std::sqrt(s), most);
+}
+
+// A gradient's entry as a finite number: a model may yield NaN or infinity where its logits are
+// finite (the square root at 0), and a step must not carry that into the input.
+double finite(double g) {
+  if (std::isnan(g)) return 0;
+  return std::clamp(g, -std::numeric_limits<double>::max(), std::numeric_limits<double>::max());
+}
+
+// Work space for one row at a time.
+class Projector {
+ public:
+  explicit Projector(const Ball& ball) : ball_(ball) {}
+
+  // out = nearest point of the ball around x0 to x0 + v. v is used up.
+  template <typename T>
+  void project(double* v, const T* x0, T* out, int64_t d) {
+    if (ball_.norm == Norm::kLinf) {
+      for (int64_t i = 0; i < d; ++i) v[i] = std::clamp(v[i], -ball_.eps, ball_.eps);
+    } else {
+      measure(v, x0, d);
+      if (ball_.norm == Norm::kL2) {
+        const double scale = l2_scale(reach_, ball_.eps, 1);
+        if (scale < 1) {
+          for (int64_t i = 0; i < d; ++i) v[i] *= scale;
+        }
+      } else {
+        const double threshold = l1_threshold(reach_, ball_.eps);
+        if (threshold > 0) {
+          for (int64_t i = 0; i < d; ++i) {
+            v[i] = std::copysign(std::max(std::abs(v[i]) - threshold, 0.0), v[i]);
+          }
+        }
+      }
+    }
+    place(v, x0, out, d);
+  }
+
+  // v = the displacement of norm ≤ eps within the box that maximises ⟨v, g⟩; g comes in v.
+  template <typename T>
+  void maximise(double* v, const T* x0, T* out, int64_t d) {
+    double largest = 0;
+    for (int64_t i = 0; i < d; ++i) largest = std::max(largest, std::abs(v[i]));
+    if (!(largest > 0)) {
+      std::copy(x0, x0 + d, out);
+      return;
+    }
+    if (ball_.norm == Norm::kLinf) {
+      for (int64_t i = 0; i < d; ++i) v[i] = v[i] == 0 ? 0 : std::copysign(ball_.eps, v[i]);
+    } else if (ball_.norm == Norm::kL2) {
+      for (int64_t i = 0; i < d; ++i) v[i] /= largest;  // squares neither over- nor underflow
+      measure(v, x0, d);
+      const double scale = l2_scale(reach_, ball_.eps, std::numeric_limits<double>::max());
+      for (int64_t i = 0; i < d; ++i) v[i] *= scale;
+    } else {
+      fill_greedily(v, x0, d);
+    }
+    place(v, x0, out, d);
+  }
+
+ private:
+  template <typename T>
+  void measure(const double* v, const T* x0, int64_t d) {
+    const Box<T> box(ball_);
+    reach_.clear();
+    for (int64_t i = 0; i < d; ++i) {
+      const double x = x0[i];
+      reach_.add(v[i], double{box.hi} - x, x - double{box.lo});
+    }
+  }
+
+  // Spends eps on the entries of largest |g| first, each up to its room.
+  template <typename T>
+  void fill_greedily(double* v, const T* x0, int64_t d) {
+    const Box<T> box(ball_);
+    order_.clear();
+    for (int64_t i = 0; i < d; ++i) {
+      if (v[i] != 0) order_.emplace_back(-std::abs(v[i]), i);
+    }
+    std::sort(order_.begin(), order_.end());
+    double left = ball_.eps * (1 - slack(static_cast<size_t>(d)));
+    std::vector<double> signs(v, v + d);
+    std::fill(v, v + d, 0.0);
+    for (const auto& [_, i] : order_) {
+      const double x = x0[i];
+      const double room = signs[i] > 0 ? double{box.hi} - x : x - double{box.lo};
+      const double spent = std::min(room, left);
+      v[i] = std::copysign(spent, signs[i]);
+      left -= spent;
+      if (left <= 0) break;
+    }
+  }
+
+  template <typename T>
+  void place(const double* v, const T* x0, T* out, int64_t d) const {
+    const Box<T> box(ball_);
+    const double lo = box.lo;
+    const double hi = box.hi;
+    for (int64_t i = 0; i < d; ++i) {
+      out[i] = static_cast<T>(std::clamp(double{x0[i]} + v[i], lo, hi));
+    }
+  }
+
+  const Ball& ball_;
+  Reach reach_;
+  std::vector<std::pair<double, int64_t>> order_;
+};
+
+// Adds size · (steepest direction of norm 1) to v, where x = x0 + v lies in the box.
+template <typename T>
+class Steps {
+ public:
+  Steps(double size, int64_t top, const Ball& ball)
+      : size_(size), top_(top), ball_(ball), box_(ball) {}
+
+  void add(double* v, const T* x, const T* g, int64_t d) {
+    switch (ball_.norm) {
+      case Norm::kLinf:
+        for (int64_t i = 0; i < d; ++i) {
+          v[i] += g[i] > 0 ? size_ : g[i] < 0 ? -size_ : 0.0;
+        }
+        return;
+      case Norm::kL2:
+        return add_normalised(v, g, d);
+      default:
+        return add_sparse(v, x, g, d);
+    }
+  }
+
+ private:
+  void add_normalised(double* v, const T* g, int64_t d) const {
+    double largest = 0;
+    for (int64_t i = 0; i < d; ++i) largest = std::max(largest, std::abs(finite(g[i])));
+    if (!(largest > 0)) return;
+    double sum = 0;
+    for (int64_t i = 0; i < d; ++i) sum += std::pow(finite(g[i]) / largest, 2);
+    const double factor = size_ / std::sqrt(sum);
+    for (int64_t i = 0; i < d; ++i) v[i] += factor * (finite(g[i]) / largest);
+  }
+
+  void add_sparse(double* v, const T* x, const T* g, int64_t d) {
+    entries_.clear();
+    for (int64_t i = 0; i < d; ++i) {
+      const bool room = g[i] > 0 ? x[i] < box_.hi : x[i] > box_.lo;
+      const double size = std::abs(finite(g[i]));
+      if (size > 0 && room) entries_.emplace_back(-size, i);
+    }
+    const size_t count = std::min(entries_.size(), static_cast<size_t>(top_));
+    if (count == 0) return;
+    // Ties go to the lower index, so the choice does not depend on the algorithm.
+    std::nth_element(entries_.begin(), entries_.begin() + static_cast<std::ptrdiff_t>(count - 1),
+                     entries_.end());
+    for (size_t k = 0; k < count; ++k) {
+      const int64_t i = entries_[k].second;
+      v[i] += std::copysign(size_ / static_cast<double>(count), double{g[i]});
+    }
+  }
+
+  double size_;
+  int64_t top_;
+  const Ball& ball_;
+  Box<T> box_;
+  std::vector<std::pair<double, int64_t>> entries_;
+};
+
+void check_shapes(const at::Tensor& a, const at::Tensor& b) {
+  ASSAY_CHECK(a.sizes() == b.sizes() && a.scalar_type() == b.scalar_type(),
+              "rows of one shape and type");
+}
+
+}  // namespace
+
+Ball ball_of(const ThreatModel& threat) {
+  ASSAY_CHECK(threat.eps.has_value(), "an attack at a fixed radius was called without eps");
+  ASSAY_CHECK(threat.norm != Norm::kL0, "no projection onto an l0 ball here");
+  return {threat.norm, *threat.eps, threat.lo, threat.hi};
+}
+
+at::Tensor project(const at::Tensor& x, const at::Tensor& x0, const Ball& ball) {
+  check_shapes(x, x0);
+  const at::Tensor from = x.contiguous();
+  const at::Tensor centre = x0.contiguous();
+  at::Tensor result = at::empty_like(centre);
+  const int64_t d = row_length(x0);
+  std::vector<double> v(static_cast<size_t>(d));
+  Projector projector(ball);
+  with_type(x, [&](auto zero) {
+    using T = decltype(zero);
+    const T* xs = from.const_data_ptr<T>();
+    const T* cs = centre.const_data_ptr<T>();
+    T* out = result.data_ptr<T>();
+    for (int64_t row = 0; row < x.size(0); ++row, xs += d, cs += d, out += d) {
+      for (int64_t i = 0; i < d; ++i) v[i] = double{xs[i]} - double{cs[i]};
+      projector.project(v.data(), cs, out, d);
+    }
+  });
+  return result;
+}
+
+at::Tensor ascend(const at::Tensor& x, const at::Tensor& g, const at::Tensor& x0, double size,
+                  int64_t top, const Ball& ball) {
+  check_shapes(x, x0);
+  check_shapes(g, x0);
+  const at::Tensor from = x.contiguous();
+  const at::Tensor along = g.contiguous();
+  const at::Tensor centre = x0.contiguous();
+  at::Tensor result = at::empty_like(centre);
+  const int64_t d = row_length(x0);
+  std::vector<double> v(static_cast<size_t>(d));
+  Projector projector(ball);
+  with_type(x, [&](auto zero) {
+    using T = decltype(zero);
+    Steps<T> steps(size, top, ball);
+    const T* xs = from.const_data_ptr<T>();
+    const T* gs = along.const_data_ptr<T>();
+    const T* cs = centre.const_data_ptr<T>();
+    T* out = result.data_ptr<T>();
+    for (int64_t row = 0; row < x.size(0); ++row, xs += d, gs += d, cs += d, out += d) {
+      for (int64_t i = 0; i < d; ++i) v[i] = double{xs[i]} - double{cs[i]};
+      steps.add(v.data(), xs, gs, d);
+      projector.project(v.data(), cs, out, d);
+    }
+  });
+  return result;
+}
+
+at::Tensor maximise_linear(const at::Tensor& g, const at::Tensor& x0, const Ball& ball) {
+  check_shapes(g, x0);
+  const at::Tensor along = g.contiguous();
+  const at::Tensor centre = x0.contiguous();
+  at::Tensor result = at::empty_like(centre);
+  const int64_t d = row_length(x0);
+  std::vector<double> v(static_cast<size_t>(d));
+  Projector projector(ball);
+  with_type(x0, [&](auto zero) {
+    using T = decltype(zero);
+    const T* gs = along.const_data_ptr<T>();
+    const T* cs = centre.const_data_ptr<T>();
+    T* out = result.data_ptr<T>();
+    for (int64_t row = 0; row < x0.size(0); ++row, gs += d, cs += d, out += d) {
+      for (int64_t i = 0; i < d; ++i) v[i] = finite(gs[i]);
+      projector.maximise(v.data(), cs, out, d);
+    }
+  });
+  return result;
+}
+
+}  // namespace assay::attacks

@@ -1,0 +1,71 @@
+#include "attacks/math/random_point.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "attacks/math/rows.h"
+#include "harness/suite/error.h"
+
+namespace assay::attacks {
+namespace {
+
+// The point of the unit l1 ball for uniform numbers u [d + 1]: exponential magnitudes over their
+// sum with one more are uniform in the simplex and its interior (Barthe et al. 2005).
+void uniform_in_l1(const double* u, double* v, int64_t d, double eps) {
+  double sum = -std::log1p(-u[d]);
+  for (int64_t i = 0; i < d; ++i) {
+    const double side = u[i] < 0.5 ? -1 : 1;
+    const double magnitude = -std::log1p(-(u[i] < 0.5 ? 2 * u[i] : 2 * u[i] - 1));
+    sum += magnitude;
+    v[i] = side * magnitude;
+  }
+  const double factor = sum > 0 ? eps / sum : 0;
+  for (int64_t i = 0; i < d; ++i) v[i] *= factor;
+}
+
+// The point of the l2 ball for normal numbers z [d + 2]: the first d coordinates of a uniform point
+// on the sphere in d + 2 dimensions are uniform in the ball.
+void uniform_in_l2(const double* z, double* v, int64_t d, double eps) {
+  double sum = 0;
+  for (int64_t i = 0; i < d + 2; ++i) sum += z[i] * z[i];
+  const double factor = sum > 0 ? eps / std::sqrt(sum) : 0;
+  for (int64_t i = 0; i < d; ++i) v[i] = factor * z[i];
+}
+
+}  // namespace
+
+at::Tensor random_point(const at::Tensor& x0, std::span<const uint64_t> samples, int64_t restart,
+                        int64_t step, const Rng& rng, const Ball& ball) {
+  ASSAY_CHECK(static_cast<int64_t>(samples.size()) == x0.size(0), "one sample key for each row");
+  const at::Tensor centre = x0.contiguous();
+  const at::Tensor point = at::empty_like(centre);
+  const int64_t d = row_length(x0);
+  const int64_t extra = ball.norm == Norm::kLinf ? 0 : ball.norm == Norm::kL1 ? 1 : 2;
+  const at::Tensor numbers = ball.norm == Norm::kL2
+                                 ? rng.normal(samples, {d + extra}, restart, step)
+                                 : rng.uniform(samples, {d + extra}, restart, step);
+  with_type(x0, [&](auto zero) {
+    using T = decltype(zero);
+    const double* draw = numbers.const_data_ptr<double>();
+    const T* cs = centre.const_data_ptr<T>();
+    T* out = point.data_ptr<T>();
+    std::vector<double> v(static_cast<size_t>(d));
+    for (int64_t row = 0; row < x0.size(0); ++row, draw += d + extra, cs += d, out += d) {
+      if (ball.norm == Norm::kL1) {
+        uniform_in_l1(draw, v.data(), d, ball.eps);
+      } else if (ball.norm == Norm::kL2) {
+        uniform_in_l2(draw, v.data(), d, ball.eps);
+      } else {
+        for (int64_t i = 0; i < d; ++i) {
+          const double down = std::max(ball.lo - double{cs[i]}, -ball.eps);
+          const double up = std::min(ball.hi - double{cs[i]}, ball.eps);
+          v[i] = down + draw[i] * (up - down);
+        }
+      }
+      for (int64_t i = 0; i < d; ++i) out[i] = static_cast<T>(double{cs[i]} + v[i]);
+    }
+  });
+  return project(point, centre, ball);  // clips to the box; the ball only loses its rounding
+}
+
+}  // namespace assay::attacks

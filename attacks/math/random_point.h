@@ -1,0 +1,21 @@
+// Random starting points.
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "attacks/math/projection.h"
+#include "harness/model/rng.h"
+
+namespace assay::attacks {
+
+/// A random point of the ball around each row of x0: uniform in ball ∩ box for linf; for l2 and l1
+/// uniform in the ball, then clipped to the box. Row i depends on samples[i], restart and step.
+/// x0 [n, ...] → [n, ...].
+at::Tensor random_point(const at::Tensor& x0, std::span<const uint64_t> samples, int64_t restart,
+                        int64_t step, const Rng& rng, const Ball& ball);
+
+}  // namespace assay::attacks

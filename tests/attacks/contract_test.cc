@@ -1,0 +1,253 @@
+// What every evasion attack owes, whatever its method: one test for each attack of the table and
+// each norm it supports.
+#include <gtest/gtest.h>
+
+#include <optional>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "harness/model/ball.h"
+#include "tests/testing/attacks.h"
+#include "tests/testing/models.h"
+
+namespace assay::testing {
+namespace {
+
+struct Case {
+  std::string attack;
+  Norm norm;
+};
+
+std::vector<Case> cases() {
+  std::vector<Case> all;
+  for (const Attack& attack : attack_table()) {
+    if (attack.info.family != Family::kEvasion) continue;
+    for (const Norm norm : attack.info.norms) all.push_back({attack.info.name, norm});
+  }
+  return all;
+}
+
+// A radius at which a random small model breaks on some samples and holds on others.
+double middling_eps(Norm norm) {
+  switch (norm) {
+    case Norm::kLinf:
+      return 0.04;
+    case Norm::kL2:
+      return 0.25;
+    case Norm::kL1:
+      return 0.8;
+    default:
+      return 3;
+  }
+}
+
+ThreatModel threat_of(const Attack& attack, Norm norm, double eps, const Model& model) {
+  ThreatModel threat;
+  threat.norm = norm;
+  threat.eps = eps;
+  threat.lo = model.spec().lo;
+  threat.hi = model.spec().hi;
+  threat.access = attack.info.access;
+  return threat;
+}
+
+class Contract : public ::testing::TestWithParam<Case> {
+ protected:
+  Attack attack_ = find_attack(GetParam().attack);
+  Norm norm_ = GetParam().norm;
+
+  ThreatModel threat(const Model& model) const {
+    return threat_of(attack_, norm_, middling_eps(norm_), model);
+  }
+
+  // The claims lie in box and ball, break the model as the judge sees it, and stay in budget.
+  void expect_honest(const Model& model, const ThreatModel& threat, const Block& block,
+                     const Outcome& outcome) const {
+    const int64_t n = block.size();
+    ASSERT_EQ(outcome.claims.x.sizes(), block.x.sizes());
+    ASSERT_EQ(outcome.claims.success.sizes(), at::IntArrayRef({n}));
+    const at::Tensor labels = model.judge(outcome.claims.x).argmax(1);
+    const at::Tensor broken =
+        threat.goal == Goal::kTargeted ? labels.eq(block.target) : labels.ne(block.y);
+    const at::Tensor inside = in_box(outcome.claims.x, threat.lo, threat.hi);
+    const double radius =
+        ball_radius(threat, block.x[0].numel(), block.x.scalar_type() == at::kDouble);
+    const at::Tensor away = distance(outcome.claims.x, block.x, threat.norm);
+    const Budget budget = bind_params(attack_, "{}", threat).budget;
+    for (int64_t i = 0; i < n; ++i) {
+      if (budget.queries > 0) {
+        EXPECT_LE(outcome.queries[i].item<int64_t>(), budget.queries);
+      }
+      EXPECT_LE(outcome.gradients[i].item<int64_t>(), budget.gradients);
+      EXPECT_GT(outcome.queries[i].item<int64_t>(), 0) << "sample " << i << " was never tried";
+      if (!outcome.claimed(i)) continue;
+      EXPECT_TRUE(broken[i].item<bool>()) << "sample " << i << " is not broken for the judge";
+      EXPECT_TRUE(inside[i].item<bool>()) << "sample " << i << " left the box";
+      EXPECT_LE(away[i].item<double>(), radius) << "sample " << i << " left the ball";
+    }
+  }
+
+  // Two classes whose samples all lie at the same distance from the plane between them, far from
+  // the walls of the box, on both sides of it. Returns the distance in the attack's norm.
+  double linear_case(const Shape& shape, std::optional<Model>& model, Block& block) const {
+    const int64_t d = shape.size();
+    const at::Tensor normal = random_normal({d}, 21, at::kDouble);
+    const at::Tensor weight = at::stack({normal.mul(-0.5), normal.mul(0.5)});  // z1 − z0 = w·x + b
+    model.emplace(linear_model(shape, weight, values({0.05, -0.05}, at::kDouble)));
+    const double margin = 0.4;
+    block = random_block(*model, 16, 22);
+    at::Tensor x = block.x.to(at::kDouble).flatten(1).mul(0.1);  // [n, d]
+    const at::Tensor side = at::arange(16, at::kDouble).remainder(2).mul(2).sub(1);
+    const at::Tensor wanted = side.mul(margin).sub(x.matmul(normal).sub(0.1));
+    x = x.add(wanted.unsqueeze(1).mul(normal).div(normal.dot(normal)));
+    block.x = x.reshape(block.x.sizes()).to(shape.dtype);
+    block.y = side.gt(0).to(at::kLong);
+    block.target = 1 - block.y;
+    EXPECT_TRUE(model->judge(block.x).argmax(1).equal(block.y));
+    const at::Tensor size = normal.abs();
+    const double dual = norm_ == Norm::kLinf ? size.sum().item<double>()
+                        : norm_ == Norm::kL2 ? normal.norm().item<double>()
+                                             : size.max().item<double>();
+    return margin / dual;
+  }
+};
+
+TEST_P(Contract, SameSeedGivesSameBytes) {
+  const Model model = mlp_model({{9}, 4}, 16, 1);
+  const Block block = random_block(model, 24, 2);
+  const Outcome first = run(model, attack_, "{}", threat(model), block, 5);
+  const Outcome second = run(model, attack_, "{}", threat(model), block, 5);
+  EXPECT_TRUE(first.claims.x.equal(second.claims.x));
+  EXPECT_TRUE(first.claims.success.equal(second.claims.success));
+  EXPECT_TRUE(first.queries.equal(second.queries));
+}
+
+TEST_P(Contract, BreaksSomeSamplesAndIsHonestAboutThem) {
+  const std::vector<Shape> shapes = {{{7}, 3}, {{1, 4, 9}, 2}, {{9}, 4, at::kDouble}};
+  int64_t broken = 0;
+  for (const Shape& shape : shapes) {
+    const Model model = mlp_model(shape, 16, 3);
+    const Block block = random_block(model, 40, 4);
+    const Outcome outcome = run(model, attack_, "{}", threat(model), block);
+    expect_honest(model, threat(model), block, outcome);
+    broken += outcome.count();
+  }
+  EXPECT_GT(broken, 0);
+}
+
+TEST_P(Contract, IsHonestOnConvolutionsOverOtherBoxes) {
+  Shape shape{{2, 5, 8}, 10};
+  shape.lo = -1;
+  shape.hi = 1;
+  const Model model = cnn_model(shape, 5);
+  const Block block = random_block(model, 20, 6);
+  expect_honest(model, threat(model), block, run(model, attack_, "{}", threat(model), block));
+}
+
+TEST_P(Contract, HonoursATarget) {
+  if (!attack_.info.targeted) GTEST_SKIP() << "untargeted only";
+  const Model model = mlp_model({{9}, 4}, 16, 7);
+  Block block = random_block(model, 32, 8);
+  block.target = std::get<1>(model.judge(block.x).topk(2, 1)).select(1, 1);  // the runner-up
+  ThreatModel towards = threat(model);
+  towards.goal = Goal::kTargeted;
+  towards.eps = 4 * *towards.eps;
+  const Outcome outcome = run(model, attack_, "{}", towards, block);
+  expect_honest(model, towards, block, outcome);
+  EXPECT_GT(outcome.count(), 0);
+}
+
+TEST_P(Contract, TheRestOfTheBatchDoesNotMatter) {
+  for (const Shape& shape : {Shape{{2, 5, 6}, 4}, Shape{{2, 5, 6}, 4, at::kDouble}}) {
+    const Model model = cnn_model(shape, 9);
+    ASSERT_GT(model.facts().quantum, 0);
+    const Block all = random_block(model, 70, 10, 1000);
+    std::vector<int64_t> order(70);
+    for (int64_t i = 0; i < 70; ++i) order[static_cast<size_t>(i)] = i * 29 % 70;
+    const Block whole = select(all, {order.begin(), order.begin() + 64});
+    const Outcome reference = run(model, attack_, "{}", threat(model), whole);
+    EXPECT_GT(reference.count(), 0);
+    EXPECT_LT(reference.count(), 64);
+    for (const int64_t size : {1, 2, 3, 5, 17, 64}) {
+      // The last samples first, and for the largest block other neighbours too.
+      std::vector<int64_t> some;
+      for (int64_t k = 0; k < size; ++k) some.push_back(order[static_cast<size_t>(69 - k)]);
+      const Outcome part = run(model, attack_, "{}", threat(model), select(all, some));
+      for (int64_t k = 0; k < size; ++k) {
+        const int64_t position = 69 - k;  // in `order`, so in `whole` where below 64
+        if (position >= 64) continue;
+        EXPECT_EQ(part.claimed(k), reference.claimed(position)) << "block of " << size;
+        EXPECT_EQ(row_bytes(part.claims.x, k), row_bytes(reference.claims.x, position))
+            << "block of " << size;
+        EXPECT_EQ(part.queries[k].item<int64_t>(), reference.queries[position].item<int64_t>());
+      }
+    }
+    for (const int64_t i : {0, 13, 40, 63}) {  // alone
+      const Outcome one =
+          run(model, attack_, "{}", threat(model), select(all, {order[static_cast<size_t>(i)]}));
+      EXPECT_EQ(row_bytes(one.claims.x, 0), row_bytes(reference.claims.x, i));
+      EXPECT_EQ(one.claimed(0), reference.claimed(i));
+    }
+  }
+}
+
+TEST_P(Contract, FindsTheFlipOfALinearModelAtFivePercentMoreThanItsDistance) {
+  if (attack_.info.access != Access::kGradient) GTEST_SKIP() << "no gradient, no such promise";
+  for (Shape shape : {Shape{{12}, 2}, Shape{{2, 3, 5}, 2}, Shape{{30}, 2, at::kDouble}}) {
+    shape.lo = -4;
+    shape.hi = 4;
+    std::optional<Model> model;
+    Block block;
+    const double closest = linear_case(shape, model, block);
+    const ThreatModel threat = threat_of(attack_, norm_, 1.05 * closest, *model);
+    const Outcome outcome = run(*model, attack_, "{}", threat, block);
+    EXPECT_EQ(outcome.count(), block.size()) << "d " << shape.size();
+    expect_honest(*model, threat, block, outcome);
+  }
+}
+
+TEST_P(Contract, FindsNothingBelowTheDistanceOfALinearModel) {
+  for (Shape shape : {Shape{{12}, 2}, Shape{{30}, 2, at::kDouble}}) {
+    shape.lo = -4;
+    shape.hi = 4;
+    std::optional<Model> model;
+    Block block;
+    const double closest = linear_case(shape, model, block);
+    const ThreatModel threat = threat_of(attack_, norm_, 0.95 * closest, *model);
+    EXPECT_EQ(run(*model, attack_, "{}", threat, block).count(), 0);
+  }
+}
+
+TEST_P(Contract, AConstantModelIsNeitherBrokenNorFatal) {
+  const Shape shape{{6}, 3};
+  const Model model = linear_model(shape, at::zeros({3, 6}), values({0.0, 1.0, 0.0}));
+  const Block block = random_block(model, 5, 11);
+  EXPECT_EQ(run(model, attack_, "{}", threat(model), block).count(), 0);
+}
+
+TEST_P(Contract, RefusesParametersItDoesNotHave) {
+  const Model model = mlp_model({{9}, 4}, 16, 1);
+  EXPECT_THROW(bind_params(attack_, "{no_such_parameter: 1}", threat(model)), Error);
+}
+
+TEST_P(Contract, SaysWhatItIs) {
+  const AttackInfo& info = attack_.info;
+  EXPECT_FALSE(info.summary.empty());
+  EXPECT_FALSE(info.paper.empty());
+  EXPECT_FALSE(info.cost.empty());
+  EXPECT_EQ(info.version.size(), 16u);
+  for (const char* key : {"atlas", "nist", "owasp"}) EXPECT_EQ(info.taxonomy.count(key), 1u) << key;
+  Params params;
+  info.declare(params, ThreatModel{});
+  for (const ParamSpec& spec : params.specs()) EXPECT_FALSE(spec.help.empty()) << spec.name;
+}
+
+std::string case_name(const ::testing::TestParamInfo<Case>& info) {
+  return info.param.attack + "_" + std::string(to_string(info.param.norm));
+}
+
+INSTANTIATE_TEST_SUITE_P(Attacks, Contract, ::testing::ValuesIn(cases()), case_name);
+
+}  // namespace
+}  // namespace assay::testing

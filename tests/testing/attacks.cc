@@ -1,0 +1,61 @@
+#include "tests/testing/attacks.h"
+
+#include "harness/suite/error.h"
+#include "harness/suite/value.h"
+#include "tests/testing/models.h"
+
+namespace assay::testing {
+
+Attack find_attack(std::string_view name) {
+  for (Attack& attack : attack_table()) {
+    if (attack.info.name == name) return std::move(attack);
+  }
+  check_failed(__FILE__, __LINE__, "find_attack", "no attack " + std::string(name));
+}
+
+Bound bind_params(const Attack& attack, const std::string& params, const ThreatModel& threat) {
+  Params bound(parse_yaml(params, "test.yaml"), {});
+  Bound result = attack.bind(bound, threat);
+  bound.finish();
+  return result;
+}
+
+Block random_block(const Model& model, int64_t n, uint64_t seed, uint64_t first_id) {
+  enter_worker();
+  std::vector<int64_t> sizes{n};
+  sizes.insert(sizes.end(), model.spec().shape.begin(), model.spec().shape.end());
+  Block block;
+  block.x = random_uniform(sizes, seed, model.spec().lo, model.spec().hi, model.dtype());
+  block.y = model.judge(block.x).argmax(1);
+  block.target = block.y.add(1).remainder(model.classes());
+  for (int64_t i = 0; i < n; ++i) block.ids.push_back(first_id + static_cast<uint64_t>(i));
+  return block;
+}
+
+Block select(const Block& block, const std::vector<int64_t>& indices) {
+  const at::Tensor index = at::tensor(indices, at::kLong);
+  Block part{block.x.index_select(0, index), block.y.index_select(0, index), {}, {}};
+  if (block.target.defined()) part.target = block.target.index_select(0, index);
+  for (const int64_t i : indices) part.ids.push_back(block.ids[static_cast<size_t>(i)]);
+  return part;
+}
+
+Outcome run(const Model& model, const Attack& attack, const std::string& params,
+            const ThreatModel& threat, const Block& block, uint64_t seed) {
+  enter_worker();
+  Block given = block;
+  if (threat.goal == Goal::kUntargeted) given.target = at::Tensor();
+  const Bound bound = bind_params(attack, params, threat);
+  Oracle oracle(model, threat, given, bound.budget.queries, bound.budget.gradients);
+  Candidates claims = bound.evade(oracle, given, Rng(seed, attack.info.name, 0));
+  return {{claims.x.clone(), claims.success.clone()},
+          oracle.queries().clone(),
+          oracle.gradients().clone()};
+}
+
+std::string row_bytes(const at::Tensor& x, int64_t i) {
+  const at::Tensor row = x[i].contiguous();
+  return {static_cast<const char*>(row.const_data_ptr()), row.nbytes()};
+}
+
+}  // namespace assay::testing
