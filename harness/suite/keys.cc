@@ -80,7 +80,8 @@ std::vector<Key> suite_keys() {
       {.name = "attacks",
        .type = Type::kList,
        .help = "the attacks; one cell each, or one per eps where eps is a list",
-       .required = true},
+       .required = true,
+       .most_items = 1000},
       section_key("gate", "the rules that decide whether the candidate may replace the incumbent"),
       section_key("run", "how the work is done; verdicts do not depend on it"),
   };
@@ -149,7 +150,7 @@ std::vector<Key> sample_keys() {
 std::vector<Key> gate_keys() {
   return {
       confidence_key("confidence of every bound; 0.95 by default"),
-      {.name = "rules", .type = Type::kList, .help = "what must hold"},
+      {.name = "rules", .type = Type::kList, .help = "what must hold", .most_items = 1000},
   };
 }
 
@@ -207,7 +208,8 @@ std::vector<Key> entry_keys(Family family, bool ensemble) {
                       .help = "radius in units of the input range, fractions too; a list makes a "
                               "cell of each",
                       .limits = kAboveZero,
-                      .expected = "a number above 0 such as 0.1 or 8/255"});
+                      .expected = "a number above 0 such as 0.1 or 8/255",
+                      .most_items = 100});
       keys.push_back(choice_key("goal", "untargeted by default", {"untargeted", "targeted"}));
       keys.push_back(
           text_key("target",
@@ -216,7 +218,8 @@ std::vector<Key> entry_keys(Family family, bool ensemble) {
         keys.push_back({.name = "stages",
                         .type = Type::kList,
                         .help = "attacks in order, each on the survivors of the one before",
-                        .required = true});
+                        .required = true,
+                        .most_items = 100});
       }
       break;
     case Family::kMembership:

@@ -99,7 +99,7 @@ Json value_schema(const Key& key) {
     case Type::kSection:
       return {{"type", "object"}};
     case Type::kList:
-      return {{"type", "array"}, {"minItems", key.least_items}};
+      return {{"type", "array"}, {"minItems", key.least_items}, {"maxItems", key.most_items}};
   }
   return {};
 }

@@ -145,7 +145,7 @@ struct RuleSpec {
   std::string metric;         ///< "flags" for kFlagsClear
   Kind kind = Kind::kAtLeast;
   double limit = 0;
-  bool relative = false;  ///< limit was a percentage of the baseline (`5%`)
+  bool relative = false;  ///< of the baseline's value: `5%` is limit 0.05
   double confidence = 0.95;
   bool vacuous_ok = false;
   std::vector<std::string> except;  ///< kFlagsClear: flag ids that are allowed
@@ -173,10 +173,14 @@ struct Suite {
   double confidence = 0.95;
   std::vector<RuleSpec> rules;
   RunSpec run;
-  std::filesystem::path file;
-  std::string effective;  ///< canonical JSON of the suite after env, defaults and --set; no paths
-                          ///< are made absolute in it
-  std::string sha256;     ///< of `effective`
+  std::filesystem::path file;  ///< empty in a restored suite
+  /// Canonical JSON of the suite after env, defaults and --set; no path of the suite is made
+  /// absolute in it. Rules carry the line they stood in, so that a restored suite reports the same
+  /// places.
+  std::string effective;
+  /// Of `effective` without `model.path`, `baseline` and the rules' lines: what may differ between
+  /// runs of one suite. A run's header has the digests of model and baseline.
+  std::string sha256;
 };
 
 /// Command-line settings that replace parts of a suite before it is validated.

@@ -17,10 +17,22 @@
 namespace assay {
 namespace {
 
-constexpr size_t kMostBytes = size_t{4} << 20;  // of the file
-constexpr size_t kMostText = size_t{16} << 20;  // of all scalars, after aliases and ${VAR}
 constexpr size_t kDeepest = 32;
-constexpr size_t kMostNodes = 100'000;
+
+// `text` counts all scalars, after aliases and ${VAR}.
+struct Bounds {
+  size_t bytes = size_t{4} << 20;
+  size_t text = size_t{16} << 20;
+  size_t nodes = 100'000;
+};
+
+// Text that this program wrote from a suite within bounds has defaults merged in and may be larger.
+Bounds bounds_of(Environment environment) {
+  if (environment == Environment::kExpand) return {};
+  return {size_t{64} << 20, size_t{64} << 20, 2'000'000};
+}
+
+std::string mebibytes(size_t bytes) { return std::to_string(bytes >> 20) + " MiB"; }
 
 struct Size {
   size_t nodes = 0;
@@ -83,7 +95,7 @@ std::string expand(const std::string& text, const Where& where) {
     }
     result += expand_variable(std::string_view(text).substr(open + 2, close - open - 2), where);
     at = close + 1;
-    if (result.size() > kMostText) return result;  // the caller refuses it
+    if (result.size() > Bounds().text) return result;  // the caller refuses it
   }
 }
 
@@ -94,7 +106,7 @@ bool is_one_variable(std::string_view text) {
 class Builder : public YAML::EventHandler {
  public:
   Builder(std::string file, Environment environment)
-      : file_(std::move(file)), environment_(environment) {}
+      : file_(std::move(file)), environment_(environment), bounds_(bounds_of(environment)) {}
 
   Value take() { return std::move(root_); }
 
@@ -165,14 +177,13 @@ class Builder : public YAML::EventHandler {
   void grow(const Size& size, const Where& where) {
     nodes_ += size.nodes;
     text_ += size.text;
-    if (nodes_ > kMostNodes) {
-      throw Error(where, "more than " + std::to_string(kMostNodes) +
+    if (nodes_ > bounds_.nodes) {
+      throw Error(where, "more than " + std::to_string(bounds_.nodes) +
                              " values, aliases expanded; a suite may have no more");
     }
-    if (text_ > kMostText) {
-      throw Error(where,
-                  "more than 16 MiB of text, aliases and variables expanded; a suite may "
-                  "have no more");
+    if (text_ > bounds_.text) {
+      throw Error(where, "more than " + mebibytes(bounds_.text) +
+                             " of text, aliases and variables expanded; a suite may have no more");
     }
     if (frames_.size() + size.depth > kDeepest) {
       throw Error(where,
@@ -234,6 +245,7 @@ class Builder : public YAML::EventHandler {
 
   std::string file_;
   Environment environment_;
+  Bounds bounds_;
   Value root_;
   std::vector<Frame> frames_;
   std::map<YAML::anchor_t, Value> anchors_;
@@ -245,9 +257,10 @@ class Builder : public YAML::EventHandler {
 }  // namespace
 
 Value parse_yaml(std::string_view text, const std::string& file, Environment environment) {
-  if (text.size() > kMostBytes) {
+  const size_t most = bounds_of(environment).bytes;
+  if (text.size() > most) {
     throw Error(Where{file}, "is " + std::to_string(text.size()) +
-                                 " bytes long; a suite may have 4 MiB at most");
+                                 " bytes long; a suite may have " + mebibytes(most) + " at most");
   }
   if (text.find('\0') != std::string_view::npos) {
     throw Error(Where{file}, "contains a zero byte; a suite is a text in UTF-8");
