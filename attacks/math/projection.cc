@@ -47,8 +47,9 @@ struct Reach {
 
 // λ ≥ 0 such that Σ min(max(|v| − λ, 0), room) = eps, from below: the threshold of the projection
 // onto l1 ball ∩ box. The sum falls piecewise linearly in λ; Newton steps, guarded by bisection.
-double l1_threshold(const Reach& reach, double eps) {
-  const size_t n = reach.size.size();
+// Entries that no higher threshold can reach are dropped from `reach` on the way.
+double l1_threshold(Reach& reach, double eps) {
+  size_t n = reach.size.size();
   const double tolerance = slack(n) * eps;
   const double goal = eps - tolerance;
   double low = 0;
@@ -64,7 +65,18 @@ double l1_threshold(const Reach& reach, double eps) {
     }
     if (step == 0 && sum <= eps) return 0;  // the box alone is enough
     if (std::abs(sum - goal) <= tolerance) return lambda;
-    (sum > goal ? low : high) = lambda;
+    if (sum > goal) {
+      low = lambda;
+      size_t kept = 0;
+      for (size_t i = 0; i < n; ++i) {
+        if (reach.size[i] <= low) continue;
+        reach.size[kept] = reach.size[i];
+        reach.room[kept++] = reach.room[i];
+      }
+      n = kept;
+    } else {
+      high = lambda;
+    }
     const double newton = lambda + (sum - goal) / slope;
     lambda = slope > 0 && newton > low && newton < high ? newton : low + (high - low) / 2;
     if (lambda <= low || lambda >= high) break;  // neighbours: nothing in between
@@ -232,7 +244,10 @@ class Steps {
     for (int64_t i = 0; i < d; ++i) largest = std::max(largest, std::abs(finite(g[i])));
     if (!(largest > 0)) return;
     double sum = 0;
-    for (int64_t i = 0; i < d; ++i) sum += std::pow(finite(g[i]) / largest, 2);
+    for (int64_t i = 0; i < d; ++i) {
+      const double share = finite(g[i]) / largest;
+      sum += share * share;
+    }
     const double factor = size_ / std::sqrt(sum);
     for (int64_t i = 0; i < d; ++i) v[i] += factor * (finite(g[i]) / largest);
   }
