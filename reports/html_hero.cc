@@ -54,7 +54,8 @@ std::string bounds_words(const RuleResult& rule) {
   return out;
 }
 
-std::string culprit(const RuleResult& rule) {
+/// `lead` is the sentence above, which may have said the rule's reason already.
+std::string culprit(const RuleResult& rule, const std::string& lead) {
   std::string out = "<div class=\"card culprit tone-" + std::string(tone_of(rule.verdict)) + "\">";
   out += "<div class=\"top\"><code class=\"strong\">" +
          escape(rule.cell.empty() ? "whole run" : rule.cell) + "</code><span>" +
@@ -76,13 +77,14 @@ std::string culprit(const RuleResult& rule) {
                    escape(show_plural(*rule.regressed, "sample") + " regressed, " +
                           show_count(*rule.repaired) + " repaired, of " + show_count(rule.n)));
   }
-  // A rule without numbers (flags, no baseline) has only its reason.
-  if (!numbers && !rule.reason.empty()) out += element("p", "small", escape(rule.reason));
+  // Where the bounds do not tell, the reason does (flags, no baseline, vacuous, invalid samples).
+  const bool said = lead.find(rule.reason) != std::string::npos;
+  if (amount.empty() && !said) out += element("p", "small", escape(rule.reason));
   return out + "</div>\n";
 }
 
 /// Rules that made the decision.
-std::string culprits(const Report& report) {
+std::string culprits(const Report& report, const std::string& lead) {
   const Decision& decision = *report.decision;
   Verdict wanted = Verdict::kFail;
   std::string title = "Failed";
@@ -92,7 +94,7 @@ std::string culprits(const Report& report) {
   } else if (decision.outcome == Outcome::kPass) {
     const RuleResult* rule = tightest(decision);
     if (!rule) return "";
-    return element("h2", "label", "Closest call") + culprit(*rule);
+    return element("h2", "label", "Closest call") + culprit(*rule, lead);
   }
   std::string out;
   size_t shown = 0, total = 0;
@@ -101,7 +103,7 @@ std::string culprits(const Report& report) {
     ++total;
     if (shown >= kMostCulprits) continue;
     ++shown;
-    out += culprit(*rule);
+    out += culprit(*rule, lead);
   }
   if (total == 0) return "";
   if (total > shown) {
@@ -213,10 +215,11 @@ std::string hero(const Report& report) {
   for (const std::string& step : head.steps) steps += element("li", "", escape(capital(step)));
   const std::string todo = element("h2", "label", "What to do") +
                            "<div class=\"card\"><ol class=\"steps\">" + steps + "</ol></div>\n";
-  const std::string left = culprits(report) + progress(report) + refusal(report);
-  out += "<div class=\"hero-grid\">";
-  if (!left.empty()) out += element("div", "stack", left);
-  return out + element("div", "stack", todo + facts(report)) + "</div>\n</div></header>\n";
+  const std::string left = culprits(report, head.sentence) + progress(report) + refusal(report);
+  out += left.empty() ? "<div class=\"hero-grid alone\">" : "<div class=\"hero-grid\">";
+  if (!left.empty()) out += element("div", "stack left", left);
+  out += element("div", "stack todo", todo) + facts(report);
+  return out + "</div>\n</div></header>\n";
 }
 
 }  // namespace assay::reports

@@ -98,10 +98,14 @@ constexpr const char* kHero = R"css(
 .verdict h1 { color: var(--tone); }
 .verdict .chip { background: var(--card); font-size: .875rem; padding: 3px 12px; }
 .reason { font-size: 1.15rem; line-height: 1.4; margin-top: 14px; max-width: 68ch; }
-.hero-grid { display: grid; gap: 16px; margin-top: 22px; }
-.hero-grid > :last-child { order: -1; }
-@media (min-width: 860px) { .hero-grid { grid-template-columns: 1fr 1fr; gap: 28px; }
-  .hero-grid > :last-child { order: 0; } }
+.hero-grid { display: grid; gap: 20px; margin-top: 22px;
+  grid-template-areas: "todo" "left" "facts"; }
+.hero-grid .left { grid-area: left; }
+.hero-grid .todo { grid-area: todo; }
+.hero-grid .facts { grid-area: facts; }
+@media (min-width: 860px) { .hero-grid { gap: 20px 28px; grid-template-columns: 1fr 1fr;
+  grid-template-rows: auto 1fr; grid-template-areas: "left todo" "left facts"; }
+  .hero-grid.alone { grid-template-areas: "todo facts"; grid-template-rows: auto; } }
 .hero-grid > * { min-width: 0; }
 .stack { display: grid; gap: 12px; align-content: start; }
 .label { color: var(--soft); font-size: .875rem; font-weight: 600; letter-spacing: 0; }
@@ -110,7 +114,7 @@ constexpr const char* kHero = R"css(
 .culprit .shift { font-size: 1.05rem; font-weight: 600; }
 .culprit svg { margin: 10px 0 4px; width: 100%; max-width: 360px; height: auto; }
 .steps { padding-left: 1.3em; display: grid; gap: 8px; }
-.facts { display: grid; gap: 14px 24px;
+.facts { display: grid; gap: 14px 24px; align-content: start;
   grid-template-columns: repeat(auto-fill, minmax(min(100%, 138px), 1fr)); }
 .facts dt { color: var(--soft); font-size: .8125rem; }
 .facts dd { font-weight: 600; }
@@ -171,6 +175,7 @@ td .interval { width: 270px; min-width: 270px; }
 pre { margin: 0; padding: 14px 16px; overflow-x: auto; background: var(--card);
   border: 1px solid var(--line); border-radius: 12px; line-height: 1.6; }
 @media (max-width: 520px) { .wrap { padding: 0 14px; } section { margin: 34px 0; }
+  .verdict h1 { flex: 1 1 calc(100% - 70px); } .chart { font-size: 13.5px; }
   .card { padding: 14px; } th, td { padding: 8px 11px; } }
 @media print { body { background: #fff; } .card, .scroll, details, pre { box-shadow: none;
   break-inside: avoid; } }
