@@ -46,11 +46,11 @@ step $logs/build.log "[3/8] build with $jobs jobs" \
   cmake --build --preset release --parallel "$jobs"
 
 train "[4/8] train the model in production, adversarially" \
-  production --eps 0.1 --epochs 2 --rows 0 30000 --seed 1
+  production --eps 0.1 --epochs 3 --rows 0 30000 --seed 1
 train "[5/8] train a careless candidate: more accurate, nothing done for robustness" \
   careless --epochs 2 --seed 2
 train "[6/8] train an improved candidate: adversarially, on more data" \
-  improved --eps 0.1 --epochs 3 --seed 3
+  improved --eps 0.1 --epochs 4 --seed 3
 
 expect 1 "the gate fails, the candidate is refused" \
   "[7/8] may the careless candidate replace the one in production?" careless
