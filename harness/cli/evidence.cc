@@ -33,8 +33,8 @@ Suite suite_of(const Evidence& evidence, const RunFacts& facts) {
 }
 
 void judge(Judged* judged) {
-  const bool usable = judged->baseline && judged->baseline->complete();
-  judged->decision = decide(judged->suite, judged->evidence, usable ? &*judged->baseline : nullptr);
+  judged->decision =
+      decide_run(judged->suite, judged->evidence, judged->baseline ? &*judged->baseline : nullptr);
 }
 
 Judged judge_folder(const fs::path& folder) {
@@ -177,7 +177,6 @@ ExitCode merge_folders(const std::vector<std::string>& folders, const std::strin
   write_run_facts(out, facts);
   merge_adversarials(folders, out);
   write_all_reports(judged, out);
-  if (judged.baseline && !judged.baseline->complete()) return ExitCode::kIncomplete;
   return exit_code(judged.decision.outcome);
 }
 

@@ -86,6 +86,17 @@ std::string utc_now() {
   return text;
 }
 
+Decision decide_run(const Suite& suite, const Evidence& evidence, const Evidence* baseline) {
+  if (baseline == nullptr || (baseline->complete() && baseline->interrupted.empty())) {
+    return decide(suite, evidence, baseline);
+  }
+  Decision decision = decide(suite, evidence, nullptr);
+  decision.outcome = Outcome::kIncomplete;
+  decision.reason = "the incumbent's run is incomplete: " +
+                    (baseline->interrupted.empty() ? "units are missing" : baseline->interrupted);
+  return decision;
+}
+
 void write_run_facts(const fs::path& folder, const RunFacts& facts) {
   const nlohmann::ordered_json json = {{"baseline", facts.baseline},
                                        {"baseline_sha256", facts.baseline_sha256},

@@ -30,6 +30,9 @@ RunFacts read_run_facts(const std::filesystem::path& folder);
 /// Now, as 2026-01-31T12:00:00Z.
 std::string utc_now();
 
+/// decide(), where an incumbent whose own run did not finish makes the decision incomplete.
+Decision decide_run(const Suite& suite, const Evidence& evidence, const Evidence* baseline);
+
 /// Adversarials by `cell/sample`: float32 or float64 values of one sample.
 using Adversarials = std::map<std::string, std::vector<double>>;
 

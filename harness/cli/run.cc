@@ -131,7 +131,7 @@ class Run {
 
  private:
   RunOptions run_options(ProgressBar* bar) const;
-  Evidence measure(Subject* subject, const std::string& title, bool candidate);
+  Evidence measure(Subject* subject, bool is_incumbent, const Evidence* baseline);
   Baseline measure_baseline();
   ExitCode finish(const Evidence& evidence, const Baseline& baseline);
   ExitCode refused(const Error& error);
@@ -165,17 +165,13 @@ RunOptions Run::run_options(ProgressBar* bar) const {
   return options;
 }
 
-Evidence Run::measure(Subject* subject, const std::string& title, bool candidate) {
-  ProgressBar bar(title);
+Evidence Run::measure(Subject* subject, bool is_incumbent, const Evidence* baseline) {
+  ProgressBar bar(is_incumbent ? "incumbent" : "candidate");
   RunOptions options = run_options(&bar);
   const Suite& suite = session_->suite;
-  if (candidate && shard_.count == 1) {
-    options.after_clean = [&suite](Evidence evidence) {
-      evidence.ended_early = "clean_accuracy";
-      const Decision decision = decide(suite, evidence, nullptr);
-      return std::any_of(decision.rules.begin(), decision.rules.end(), [](const RuleResult& rule) {
-        return rule.metric == "clean_accuracy" && rule.verdict == RuleResult::Verdict::kFail;
-      });
+  if (!is_incumbent && shard_.count == 1) {
+    options.after_clean = [&suite, baseline](const Evidence& evidence) {
+      return clean_pass_failure(suite, evidence, baseline);
     };
   }
   return run_plan(
@@ -208,7 +204,7 @@ Baseline Run::measure_baseline() {
   try {
     Subject incumbent(*session_, path, store_.get());
     baseline.sha256 = incumbent.plan().header.model.sha256;
-    baseline.evidence = measure(&incumbent, "incumbent", false);
+    baseline.evidence = measure(&incumbent, true, nullptr);
   } catch (const Error& error) {
     if (error.code() != ExitCode::kRefused) throw;
     throw Error("baseline: " + std::string(error.what()));
@@ -257,9 +253,7 @@ ExitCode Run::finish(const Evidence& evidence, const Baseline& baseline) {
   const Evidence* incumbent = baseline.evidence ? &*baseline.evidence : nullptr;
   write_evidence(folder_, evidence);
   if (incumbent) write_baseline(folder_, *incumbent);
-  const bool partial = incumbent && !incumbent->complete();
-  const Decision decision = partial ? decide(session_->suite, evidence, nullptr)
-                                    : decide(session_->suite, evidence, incumbent);
+  const Decision decision = decide_run(session_->suite, evidence, incumbent);
   const Save save = options_.save == "all"    ? Save::kAll
                     : options_.save == "none" ? Save::kNone
                                               : Save::kRegressed;
@@ -271,9 +265,8 @@ ExitCode Run::finish(const Evidence& evidence, const Baseline& baseline) {
                   {session_->suite.baseline, baseline.sha256, started_, report.wall_s, workers_});
   write_reports(folder_, report);
   print_summary(report, folder_);
-  const ExitCode code = partial ? ExitCode::kIncomplete : exit_code(decision.outcome);
   // A shard only measures: pass, fail and inconclusive belong to the merge.
-  if (shard_.count == 1) return code;
+  if (shard_.count == 1) return exit_code(decision.outcome);
   return evidence.interrupted.starts_with("shard ") || evidence.complete() ? ExitCode::kPass
                                                                            : ExitCode::kIncomplete;
 }
@@ -304,7 +297,7 @@ ExitCode Run::run() {
       !baseline.evidence->interrupted.starts_with("shard ")) {
     evidence.interrupted = "incumbent: " + baseline.evidence->interrupted;
   } else {
-    evidence = measure(&*candidate, "candidate", true);
+    evidence = measure(&*candidate, false, baseline.evidence ? &*baseline.evidence : nullptr);
   }
   return finish(evidence, baseline);
 }

@@ -82,7 +82,7 @@ void require_torchscript(const std::filesystem::path& path) {
   if (!std::ifstream(path, std::ios::binary)) {
     throw Error("model " + path.string() + " cannot be read: " + std::strerror(errno));
   }
-  const std::string head = head_of(path, 16);
+  const std::string head = head_of(path, 64);
   if (head.empty()) refuse_file(path, std::string("is empty; ") + kExport);
   if (head.starts_with("PK\x03\x04")) return require_code(path);
   if (head.starts_with("\x80\x02") || head.starts_with("\x80\x04")) {

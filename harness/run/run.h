@@ -38,8 +38,10 @@ struct RunOptions {
   std::function<std::string()> stop = [] { return std::string(); };
   /// Called after each unit, one call at a time.
   std::function<void(const Progress&)> progress = [](const Progress&) {};
-  /// Called once with the evidence of the clean pass; true ends the run there.
-  std::function<bool(const Evidence&)> after_clean = [](const Evidence&) { return false; };
+  /// Called once with the evidence of the clean pass; a reason ends the run there.
+  std::function<std::string(const Evidence&)> after_clean = [](const Evidence&) {
+    return std::string();
+  };
 };
 
 /// Runs what the store does not have and returns all of it. `model` is called (at most once, before

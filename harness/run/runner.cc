@@ -1,3 +1,4 @@
+#include <tbb/global_control.h>
 #include <tbb/task_arena.h>
 #include <tbb/task_group.h>
 #include <tbb/task_scheduler_observer.h>
@@ -55,6 +56,8 @@ class Runner {
         model_(model),
         store_(store),
         options_(options),
+        allowed_(tbb::global_control::max_allowed_parallelism,
+                 static_cast<size_t>(options.workers)),
         arena_(options.workers),
         observer_(arena_) {}
 
@@ -62,10 +65,8 @@ class Runner {
     sort_units();
     run_phase(Unit::Kind::kClean);
     Evidence evidence = collect();
-    if (interrupted_.empty() && options_.after_clean(evidence)) {
-      evidence.ended_early = "clean_accuracy";
-      return evidence;
-    }
+    if (interrupted_.empty()) evidence.ended_early = options_.after_clean(evidence);
+    if (!evidence.ended_early.empty()) return evidence;
     run_phase(Unit::Kind::kBlock);
     return collect();
   }
@@ -95,7 +96,8 @@ class Runner {
       if (unit->kind == kind && !results_.contains(unit->key)) pending.push_back(unit);
     }
     if (pending.empty() || !interrupted_.empty()) return;
-    const Model& model = model_();
+    if (loaded_ == nullptr) loaded_ = &model_();
+    const Model& model = *loaded_;
     std::atomic<size_t> next = 0;
     const auto work = [&] {
       for (size_t i = next++; i < pending.size(); i = next++) {
@@ -193,8 +195,10 @@ class Runner {
   const std::function<const Model&()>& model_;
   Store* store_;
   const RunOptions& options_;
+  const tbb::global_control allowed_;  // more workers than cores are the user's choice
   tbb::task_arena arena_;
   EnterWorkers observer_;
+  const Model* loaded_ = nullptr;
   std::vector<const Unit*> mine_;
   std::set<std::string> seen_;
   std::map<std::string, int64_t> places_;

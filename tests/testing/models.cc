@@ -43,7 +43,7 @@ void save_module(const std::filesystem::path& path, const std::string& forward,
   for (const auto& [name, value] : parameters) {
     module.register_parameter(name, value.clone(), /*is_buffer=*/false);
   }
-  module.define(forward);
+  module.define(forward + "\n");
   module.eval();
   module.save(path.string());
 }

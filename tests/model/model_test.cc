@@ -1,0 +1,201 @@
+#include "harness/model/model.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "harness/model/probe.h"
+#include "harness/suite/error.h"
+#include "tests/testing/models.h"
+
+namespace assay {
+namespace {
+
+using ::testing::HasSubstr;
+using testing::Shape;
+using testing::values;
+
+std::vector<std::string> flag_ids(const Model& model) {
+  std::vector<std::string> ids;
+  for (const Flag& flag : model.facts().flags) ids.push_back(flag.id);
+  return ids;
+}
+
+// Loads a module of this code for one input of two entries and two classes.
+Model load_code(const std::string& forward,
+                const std::vector<std::pair<std::string, at::Tensor>>& parameters = {}) {
+  return testing::load_module(Shape{{2}, 2}, forward, parameters);
+}
+
+std::string refusal(const std::string& forward,
+                    ModelSpec::Output output = ModelSpec::Output::kLogits,
+                    const std::string& index = "") {
+  const std::filesystem::path path =
+      std::filesystem::path(::testing::TempDir()) / "assay_refusal.pt";
+  testing::save_module(path, forward, {});
+  ModelSpec spec = testing::to_spec(Shape{{2}, 2}, path);
+  spec.output = output;
+  spec.output_index = index;
+  try {
+    Model::load(spec, path, 16, "cpu");
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::kRefused);
+    return error.what();
+  }
+  return "";
+}
+
+TEST(Tape, VjpIsTheGradientOfTheWeightedLogits) {
+  const Model model = testing::mlp_model(Shape{{6}, 4, at::kDouble}, 16, 3);
+  const at::Tensor x = testing::random_uniform({5, 6}, 1, 0, 1, at::kDouble);
+  const at::Tensor c = testing::random_normal({5, 4}, 2, at::kDouble);
+  const Tape tape = model.record(x);
+  const at::Tensor gradient = tape.vjp(c);
+  const double h = 1e-6;
+  for (int64_t j = 0; j < 6; ++j) {
+    at::Tensor up = x.clone(), down = x.clone();
+    up.select(1, j).add_(h);
+    down.select(1, j).sub_(h);
+    const at::Tensor slope =
+        model.logits(up).sub(model.logits(down)).mul(c).sum(1).div(2 * h);  // [5]
+    EXPECT_TRUE(gradient.select(1, j).allclose(slope, 1e-5, 1e-7));
+  }
+}
+
+TEST(Tape, MayBeAskedAgain) {
+  const Model model = testing::cnn_model(Shape{{1, 8, 8}, 3}, 1);
+  const at::Tensor x = testing::random_uniform({3, 1, 8, 8}, 1, 0, 1);
+  const Tape tape = model.record(x);
+  const at::Tensor a = tape.vjp(at::one_hot(at::tensor({0, 1, 2}, at::kLong), 3).to(at::kFloat));
+  const at::Tensor b = tape.vjp(at::one_hot(at::tensor({1, 1, 0}, at::kLong), 3).to(at::kFloat));
+  EXPECT_TRUE(a[1].equal(b[1]));
+  EXPECT_FALSE(a[0].equal(b[0]));
+}
+
+void expect_row_bits(const Model& model) {
+  EXPECT_NE(model.facts().quantum, 0);
+  std::vector<int64_t> sizes = model.spec().shape;
+  sizes.insert(sizes.begin(), 64);
+  const at::Tensor x = testing::random_uniform(sizes, 5, 0, 1);
+  const at::Tensor c = testing::random_normal({64, model.classes()}, 6);
+  const Tape all = model.record(x);
+  const at::Tensor gradient = all.vjp(c);
+  for (const int64_t n : {1, 2, 3, 5, 7, 17, 33, 63}) {
+    const int64_t first = 64 - n;
+    const Tape part = model.record(x.narrow(0, first, n));
+    EXPECT_TRUE(part.logits().equal(all.logits().narrow(0, first, n))) << n;
+    EXPECT_TRUE(part.vjp(c.narrow(0, first, n)).equal(gradient.narrow(0, first, n))) << n;
+  }
+}
+
+TEST(Model, ARowKeepsItsBitsInEveryBatch) {
+  // Without MKL's reproducible mode these two networks have other bits at odd rows.
+  for (const auto& [shape, classes] :
+       {std::pair<std::vector<int64_t>, int64_t>{{1, 9, 7}, 5}, {{1, 28, 28}, 10}}) {
+    expect_row_bits(testing::cnn_model(Shape{shape, classes}, 4));
+  }
+}
+
+TEST(Model, LogitsTapeAndJudgeAgreeToTheBit) {
+  const Model model = testing::cnn_model(Shape{{2, 6, 6}, 3}, 8);
+  const at::Tensor x = testing::random_uniform({100, 2, 6, 6}, 5, 0, 1);
+  EXPECT_TRUE(model.logits(x).equal(model.record(x).logits()));
+  EXPECT_TRUE(model.logits(x).equal(model.judge(x)));
+}
+
+TEST(Model, NormalisesBeforeTheNetworkAndInTheGradient) {
+  const std::filesystem::path path = std::filesystem::path(::testing::TempDir()) / "assay_norm.pt";
+  testing::save_module(path, "def forward(self, x):\n    return torch.flatten(x, 1) * 2", {});
+  ModelSpec spec = testing::to_spec(Shape{{2, 1, 1}, 2}, path);
+  spec.mean = {0.5, 0.25};
+  spec.std = {0.5, 0.1};
+  const Model model = Model::load(spec, path, 16, "cpu");
+  const Tape tape = model.record(values({1, 0.5}).view({1, 2, 1, 1}));
+  EXPECT_TRUE(tape.logits().allclose(values({2, 5}).view({1, 2})));
+  EXPECT_TRUE(tape.vjp(at::ones({1, 2})).flatten().allclose(values({4, 20})));
+}
+
+TEST(Model, TurnsProbabilitiesAndASigmoidIntoLogits) {
+  const std::filesystem::path path = std::filesystem::path(::testing::TempDir()) / "assay_out.pt";
+  testing::save_module(
+      path, "def forward(self, x):\n    return {'p': torch.softmax(x, 1), 'z': x[:, 0]}", {});
+  ModelSpec spec = testing::to_spec(Shape{{2}, 2}, path);
+  const at::Tensor x = values({0.2, 0.9}).view({1, 2});
+  spec.output = ModelSpec::Output::kProbabilities;
+  spec.output_index = "p";
+  EXPECT_TRUE(Model::load(spec, path, 16, "cpu").logits(x).allclose(at::log_softmax(x, 1)));
+  spec.output = ModelSpec::Output::kSigmoid;
+  spec.output_index = "z";
+  EXPECT_TRUE(Model::load(spec, path, 16, "cpu").logits(x).allclose(values({0, 0.2}).view({1, 2})));
+}
+
+TEST(Model, FlagsWhatMakesAttacksWeak) {
+  EXPECT_THAT(flag_ids(load_code("def forward(self, x):\n    return torch.softmax(x * 9, 1)")),
+              ::testing::ElementsAre("softmax_output"));
+  EXPECT_THAT(flag_ids(load_code("def forward(self, x):\n    return torch.relu(x - 2)")),
+              ::testing::ElementsAre("zero_gradient"));
+  EXPECT_THAT(flag_ids(load_code(
+                  "def forward(self, x):\n    return torch.one_hot(torch.argmax(x, 1), 2) * 3.0")),
+              ::testing::ElementsAre("no_gradient"));
+  EXPECT_THAT(flag_ids(load_code("def forward(self, x):\n    return x - x.mean(0, keepdim=True)")),
+              ::testing::ElementsAre("batch_dependent"));
+  const Model dropout =
+      load_code("def forward(self, x):\n    return torch.dropout(x * 3 - 1, 0.2, True) * 0.5 + x");
+  EXPECT_THAT(flag_ids(dropout), ::testing::ElementsAre("train_mode", "randomised"));
+  EXPECT_TRUE(dropout.facts().random);
+  EXPECT_THAT(flag_ids(testing::mlp_model(Shape{{4}, 3}, 8, 1)), ::testing::IsEmpty());
+}
+
+TEST(Model, RefusesWhatCannotBeJudged) {
+  EXPECT_THAT(refusal("def forward(self, x):\n    return torch.log(x - 3)"), HasSubstr("NaN"));
+  EXPECT_THAT(refusal("def forward(self, x):\n    return x[:, :1]"),
+              HasSubstr("returns shape [16, 1]"));
+  EXPECT_THAT(refusal("def forward(self, x):\n    return (x, x)"), HasSubstr("model.output_index"));
+  EXPECT_THAT(refusal("def forward(self, x):\n    return (x, x)", ModelSpec::Output::kLogits, "2"),
+              HasSubstr("returns 2 values"));
+  EXPECT_THAT(
+      refusal("def forward(self, x):\n    return {'a': x}", ModelSpec::Output::kLogits, "b"),
+      HasSubstr("the keys a"));
+  EXPECT_THAT(refusal("def forward(self, x):\n    return x.view(4, 2)"), HasSubstr("batch of 16"));
+}
+
+TEST(Model, AFaultOfItsCodeIsAModelFailure) {
+  const Model model = load_code(
+      "def forward(self, x):\n    assert float(x.max()) < 1.5, 'too bright'\n    return x");
+  EXPECT_THROW(model.logits(values({2, 2}).view({1, 2})), ModelFailure);
+  EXPECT_THROW(model.record(values({2, 2}).view({1, 2})), ModelFailure);
+}
+
+TEST(Model, KeepsTheFactsItIsGiven) {
+  ModelFacts facts;
+  facts.quantum = 8;
+  facts.flags = {{"a", "b", "c \"quoted\"", "d"}};
+  const ModelFacts again = parse_facts(to_text(facts));
+  EXPECT_EQ(again.quantum, 8);
+  EXPECT_EQ(again.flags, facts.flags);
+}
+
+TEST(ModelFile, OtherFilesAreNamedWithTheCure) {
+  const std::filesystem::path path = std::filesystem::path(::testing::TempDir()) / "assay_other.pt";
+  const auto message = [&path](const std::string& bytes) {
+    std::ofstream(path, std::ios::binary) << bytes;
+    try {
+      Model::load(testing::to_spec(Shape{{2}, 2}, path), path, 16, "cpu");
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ExitCode::kRefused);
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  EXPECT_THAT(message(""), HasSubstr("is empty"));
+  EXPECT_THAT(message("PK\x03\x04 and nothing more"), HasSubstr("damaged or truncated"));
+  EXPECT_THAT(message("\x80\x02}q."), HasSubstr("plain pickle"));
+  EXPECT_THAT(message("version https://git-lfs.github.com/spec/v1\n"), HasSubstr("git lfs pull"));
+  EXPECT_THAT(message(std::string("\x10\0\0\0\0\0\0\0{}", 10)), HasSubstr("safetensors"));
+  EXPECT_THAT(message("hello, this is text"), HasSubstr("torch.jit.script"));
+}
+
+}  // namespace
+}  // namespace assay

@@ -1,0 +1,135 @@
+#include "harness/model/oracle.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "tests/testing/models.h"
+
+namespace assay {
+namespace {
+
+using testing::Shape;
+using testing::values;
+
+// Label 1 if the first entry is above 0.5, else 0; two entries in [0, 1].
+Model threshold_model() {
+  return testing::linear_model(Shape{{2}, 2}, values({-1, 0, 1, 0}).view({2, 2}),
+                               values({0.5, -0.5}));
+}
+
+Block two_samples() {
+  Block block;
+  block.x = values({0.4, 0.5, 0.2, 0.5}).view({2, 2});
+  block.y = at::zeros({2}, at::kLong);
+  block.ids = {1, 2};
+  return block;
+}
+
+ThreatModel linf(std::optional<double> eps) {
+  ThreatModel threat;
+  threat.eps = eps;
+  return threat;
+}
+
+at::Tensor rows(std::vector<int64_t> numbers) { return at::tensor(numbers, at::kLong); }
+
+TEST(Oracle, KeepsTheFirstBrokenPointInsideTheBall) {
+  const Model model = threshold_model();
+  const Block block = two_samples();
+  Oracle oracle(model, linf(0.2), block, 0, 0);
+  oracle.logits(values({0.58, 0.5, 0.6, 0.5}).view({2, 2}), rows({0, 1}));
+  EXPECT_TRUE(oracle.found()[0].item<bool>());
+  EXPECT_FALSE(oracle.found()[1].item<bool>()) << "0.6 breaks, but is 0.4 away";
+  EXPECT_NEAR(oracle.best_distance()[0].item<double>(), 0.18, 1e-6);
+  oracle.logits(values({0.55, 0.5}).view({1, 2}), rows({0}));
+  EXPECT_NEAR(oracle.best_distance()[0].item<double>(), 0.18, 1e-6) << "a decided sample stays";
+  EXPECT_TRUE(oracle.undecided(rows({0, 1, 1})).equal(rows({1, 2})));
+}
+
+TEST(Oracle, KeepsTheNearestPointWhereThereIsNoRadius) {
+  const Model model = threshold_model();
+  const Block block = two_samples();
+  Oracle oracle(model, linf(std::nullopt), block, 0, 0);
+  oracle.labels(values({0.9, 0.5, 0.6, 0.5, 0.7, 0.5}).view({3, 2}), rows({0, 0, 0}));
+  EXPECT_NEAR(oracle.best_distance()[0].item<double>(), 0.2, 1e-6);
+  EXPECT_NEAR(oracle.best().x[0][0].item<double>(), 0.6, 1e-6);
+  EXPECT_FALSE(oracle.decided()[0].item<bool>()) << "a nearer one may come";
+}
+
+TEST(Oracle, APointOutsideTheBoxNeverCounts) {
+  const Model model = threshold_model();
+  const Block block = two_samples();
+  Oracle oracle(model, linf(2.0), block, 0, 0);
+  oracle.logits(values({1.2, 0.5}).view({1, 2}), rows({0}));
+  EXPECT_FALSE(oracle.found()[0].item<bool>());
+}
+
+TEST(Oracle, ATargetedGoalWantsItsLabel) {
+  const Model model = threshold_model();
+  Block block = two_samples();
+  block.target = at::tensor({1, 0}, at::kLong);
+  ThreatModel threat = linf(1.0);
+  threat.goal = Goal::kTargeted;
+  Oracle oracle(model, threat, block, 0, 0);
+  EXPECT_TRUE(oracle.breaks(at::tensor({1, 1}, at::kLong), rows({0, 1}))
+                  .equal(at::tensor({1, 0}, at::kLong).to(at::kBool)));
+}
+
+TEST(Oracle, CountsRowsAndGradientRows) {
+  const Model model = threshold_model();
+  const Block block = two_samples();
+  Oracle oracle(model, linf(0.01), block, 0, 0);
+  const at::Tensor x = block.x.index_select(0, rows({0, 0, 1}));
+  const Tape tape = oracle.tape(x, rows({0, 0, 1}));
+  at::Tensor c = at::ones({3, 2});
+  c[1].zero_();
+  oracle.vjp(tape, c, rows({0, 0, 1}));
+  EXPECT_TRUE(oracle.queries().equal(rows({2, 1})));
+  EXPECT_TRUE(oracle.gradients().equal(rows({1, 1}))) << "a zero cotangent costs nothing";
+  EXPECT_TRUE(oracle.zero_gradients().equal(rows({1, 1}))) << "1·w0 + 1·w1 is zero here";
+}
+
+TEST(Oracle, ANonFiniteOutputInTheBoxIsTheModelsFault) {
+  const Model model = testing::load_module(
+      Shape{{2}, 2}, "def forward(self, x):\n    return torch.where(x == 0.25, x / 0.0, x)", {});
+  Block block;
+  block.x = values({0.5, 0.5, 0.5, 0.5}).view({2, 2});
+  block.y = at::zeros({2}, at::kLong);
+  block.ids = {1, 2};
+  Oracle oracle(model, linf(1.0), block, 0, 0);
+  oracle.logits(values({0.5, 0.25, 0.5, 0.5}).view({2, 2}), rows({0, 1}));
+  EXPECT_TRUE(oracle.failed()[0].item<bool>());
+  EXPECT_TRUE(oracle.decided()[0].item<bool>());
+  EXPECT_FALSE(oracle.found()[0].item<bool>());
+  EXPECT_FALSE(oracle.failed()[1].item<bool>());
+  oracle.logits(values({0.25, -1}).view({1, 2}), rows({1}));
+  EXPECT_FALSE(oracle.failed()[1].item<bool>()) << "outside the box nothing is promised";
+}
+
+using OracleDeathTest = ::testing::Test;
+
+TEST(OracleDeathTest, ABudgetIsHard) {
+  ::testing::FLAGS_gtest_death_test_style = "threadsafe";
+  const Model model = threshold_model();
+  const Block block = two_samples();
+  Oracle oracle(model, linf(0.01), block, 2, 0);
+  oracle.logits(block.x, rows({0, 0}));
+  EXPECT_TRUE(oracle.queries_left().equal(rows({0, 2})));
+  EXPECT_DEATH(oracle.logits(block.x, rows({0, 1})), "query budget");
+}
+
+TEST(OracleDeathTest, AccessIsWhatTheThreatModelGrants) {
+  ::testing::FLAGS_gtest_death_test_style = "threadsafe";
+  const Model model = threshold_model();
+  const Block block = two_samples();
+  ThreatModel threat = linf(0.01);
+  threat.access = Access::kLabel;
+  Oracle oracle(model, threat, block, 0, 0);
+  oracle.labels(block.x, rows({0, 1}));
+  EXPECT_DEATH(oracle.logits(block.x, rows({0, 1})), "more access");
+  EXPECT_DEATH(oracle.tape(block.x, rows({0, 1})), "more access");
+}
+
+}  // namespace
+}  // namespace assay

@@ -1,0 +1,271 @@
+#include "harness/run/run.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "harness/suite/digest.h"
+#include "tests/testing/models.h"
+
+namespace assay {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::Shape;
+
+// A folder with a model, data and a suite; removed at the end.
+class RunTest : public ::testing::Test {
+ protected:
+  RunTest() {
+    folder_ = fs::path(::testing::TempDir()) /
+              ("assay_run_" + std::to_string(getpid()) + "_" +
+               ::testing::UnitTest::GetInstance()->current_test_info()->name());
+    fs::create_directories(folder_);
+    write_data(150);
+    attacks_ = attack_table();
+    for (const Attack& attack : attacks_) infos_.push_back(attack.info);
+  }
+  ~RunTest() override { fs::remove_all(folder_); }
+
+  // Random images [1, 4, 4] of bytes, labelled by the model where `model` is set.
+  void write_data(int64_t n) {
+    const auto big = [](uint32_t number) {
+      return std::string{static_cast<char>(number >> 24), static_cast<char>(number >> 16),
+                         static_cast<char>(number >> 8), static_cast<char>(number)};
+    };
+    const auto count = static_cast<uint32_t>(n);
+    std::string images = big(0x803) + big(count) + big(4) + big(4);
+    std::string labels = big(0x801) + big(count);
+    const at::Tensor pixels =
+        testing::random_uniform({n, 16}, 3, 0, 255).round().to(at::kByte).contiguous();
+    images.append(reinterpret_cast<const char*>(pixels.const_data_ptr<uint8_t>()),
+                  static_cast<size_t>(n * 16));
+    const Model model = make_model(1);
+    const at::Tensor truth =
+        model.logits(pixels.to(at::kFloat).div(255).view({n, 1, 4, 4})).argmax(1);
+    for (int64_t i = 0; i < n; ++i) {
+      labels += static_cast<char>(i % 10 == 0 ? 0 : truth[i].item<int64_t>());
+    }
+    std::ofstream(folder_ / "x", std::ios::binary) << images;
+    std::ofstream(folder_ / "y", std::ios::binary) << labels;
+  }
+
+  static Model make_model(uint64_t seed) { return testing::cnn_model(Shape{{1, 4, 4}, 3}, seed); }
+
+  Suite make_suite(const std::string& attacks, const std::string& more = "") {
+    const fs::path file = folder_ / "suite.yaml";
+    std::ofstream(file)
+        << "assay: 1\nname: t\nseed: 5\n"
+           "model: {path: m.pt, input: {shape: [1, 4, 4], range: [0, 1]}, classes: 3}\n"
+           "data: {test: {format: idx, images: x, labels: y}}\n"
+        << attacks << more;
+    return load_suite(file, {}, infos_);
+  }
+
+  // Runs a suite on a model with a store of its own name.
+  Evidence run(const Suite& suite, const Model& model, const std::string& store,
+               RunOptions options = {}) {
+    const Dataset dataset = Dataset::open(suite.data.at("test"), suite.model);
+    const Samples samples{&dataset, draw(dataset, suite.sample)};
+    const Plan plan = make_plan(suite, {"m.pt", std::string(64, 'a')},
+                                describe(dataset, samples.indices), platform("cpu"), attacks_);
+    Store kept(folder_ / store);
+    loads_ = 0;
+    return run_plan(
+        suite, plan, samples, attacks_,
+        [&]() -> const Model& {
+          ++loads_;
+          return model;
+        },
+        &kept, options);
+  }
+
+  fs::path folder_;
+  std::vector<Attack> attacks_;
+  std::vector<AttackInfo> infos_;
+  int loads_ = 0;
+};
+
+constexpr const char* kPgd =
+    "attacks:\n"
+    "  - {name: pgd, attack: pgd, norm: linf, eps: [0.02, 0.1], steps: 5, restarts: 2}\n"
+    "  - {name: two, attack: pgd, norm: l2, eps: 0.3, steps: 5, random_start: true}\n";
+
+RunOptions with_workers(int workers) {
+  RunOptions options;
+  options.workers = workers;
+  return options;
+}
+
+TEST_F(RunTest, GivesTheSameBytesForOneTwoAndEightWorkers) {
+  const Suite suite = make_suite(kPgd);
+  const Model model = make_model(1);
+  const std::string one = to_text(run(suite, model, "s1", with_workers(1)));
+  EXPECT_EQ(one, to_text(run(suite, model, "s2", with_workers(2))));
+  EXPECT_EQ(one, to_text(run(suite, model, "s8", with_workers(8))));
+}
+
+TEST_F(RunTest, VerdictsDoNotDependOnTheBlockSize) {
+  const Model model = make_model(1);
+  const Suite small = make_suite(kPgd, "run: {block: 7}\n");
+  const Evidence a = run(small, model, "s1");
+  const Suite large = make_suite(kPgd, "run: {block: 64}\n");
+  const Evidence b = run(large, model, "s2");
+  ASSERT_EQ(a.header.cells.size(), 3U);
+  for (size_t cell = 0; cell < 3; ++cell) {
+    const auto rows_a = a.rows(a.header.cells[cell]);
+    const auto rows_b = b.rows(b.header.cells[cell]);
+    int broken = 0;
+    for (size_t i = 0; i < rows_a.size(); ++i) {
+      EXPECT_EQ(rows_a[i]->status, rows_b[i]->status) << i;
+      EXPECT_EQ(rows_a[i]->distance, rows_b[i]->distance) << i;
+      EXPECT_EQ(rows_a[i]->queries, rows_b[i]->queries) << i;
+      broken += rows_a[i]->status == Status::kBroken;
+    }
+    EXPECT_GT(broken, 0) << "a comparison of nothing shows nothing";
+  }
+}
+
+TEST_F(RunTest, ShardsUniteToTheSameBytes) {
+  const Suite suite = make_suite(kPgd, "run: {block: 16}\n");
+  const Model model = make_model(1);
+  const std::string whole = to_text(run(suite, model, "whole"));
+  std::vector<Evidence> shards;
+  for (const int64_t i : {2, 0, 1}) {
+    RunOptions options;
+    options.shard = i;
+    options.shards = 3;
+    shards.push_back(run(suite, model, "shard" + std::to_string(i), options));
+    EXPECT_FALSE(shards.back().complete());
+  }
+  EXPECT_EQ(to_text(merge(shards)), whole);
+  shards.pop_back();
+  EXPECT_FALSE(merge(shards).complete());
+}
+
+TEST_F(RunTest, AStoredUnitIsNeverComputedAgain) {
+  const Suite suite = make_suite(kPgd);
+  const Model model = make_model(1);
+  const std::string first = to_text(run(suite, model, "s"));
+  EXPECT_EQ(loads_, 1);
+  EXPECT_EQ(to_text(run(suite, model, "s")), first);
+  EXPECT_EQ(loads_, 0) << "with nothing to compute the model is not even loaded";
+}
+
+TEST_F(RunTest, ARunThatWasStoppedGoesOn) {
+  const Suite suite = make_suite(kPgd, "run: {block: 8}\n");
+  const Model model = make_model(1);
+  const std::string whole = to_text(run(suite, model, "whole"));
+  RunOptions options;
+  int asked = 0;
+  options.stop = [&asked] { return ++asked > 25 ? std::string("enough") : std::string(); };
+  const Evidence part = run(suite, model, "s", options);
+  EXPECT_EQ(part.interrupted, "enough");
+  EXPECT_EQ(part.units.size(), 25U);
+  EXPECT_EQ(to_text(run(suite, model, "s")), whole);
+}
+
+TEST_F(RunTest, EndsAfterTheCleanPassWhereTheGateSaysSo) {
+  const Suite suite = make_suite(kPgd);
+  RunOptions options;
+  options.after_clean = [](const Evidence& evidence) {
+    EXPECT_FALSE(evidence.clean_labels().empty());
+    return std::string("clean accuracy is too low");
+  };
+  const Evidence evidence = run(suite, make_model(1), "s", options);
+  EXPECT_EQ(evidence.ended_early, "clean accuracy is too low");
+  EXPECT_EQ(evidence.units.size(), evidence.header.clean_units.size());
+}
+
+TEST_F(RunTest, CellsThatDifferInNameOnlyShareTheirUnits) {
+  const Suite suite = make_suite(
+      "attacks:\n  - {name: a, attack: pgd, norm: linf, eps: 0.1, steps: 3}\n"
+      "  - {name: b, attack: pgd, norm: linf, eps: 0.1, steps: 3}\n");
+  const Evidence evidence = run(suite, make_model(1), "s");
+  EXPECT_EQ(evidence.header.cells[0].units, evidence.header.cells[1].units);
+  EXPECT_EQ(evidence.header.cells[0].key, evidence.header.cells[1].key);
+  EXPECT_EQ(evidence.rows(evidence.header.cells[0]), evidence.rows(evidence.header.cells[1]));
+  EXPECT_TRUE(evidence.complete());
+}
+
+TEST_F(RunTest, EveryParameterIsPartOfTheCellsKey) {
+  const auto key = [this](const std::string& entry) {
+    const Suite suite =
+        make_suite("attacks:\n  - {name: a, attack: pgd, norm: linf, " + entry + "}\n");
+    return make_plan(suite, {"m.pt", std::string(64, 'a')}, {}, platform("cpu"), attacks_)
+        .header.cells[0]
+        .key;
+  };
+  const std::string base = key("eps: 0.1, steps: 3");
+  EXPECT_EQ(base, key("eps: 1/10, steps: 3"));
+  EXPECT_EQ(base, key("steps: 3, eps: 0.1, restarts: 1")) << "a default is a value";
+  EXPECT_NE(base, key("eps: 0.1, steps: 4"));
+  EXPECT_NE(base, key("eps: 0.2, steps: 3"));
+  EXPECT_NE(base, key("eps: 0.1, steps: 3, loss: margin"));
+  EXPECT_NE(base, key("eps: 0.1, steps: 3, goal: targeted, target: next"));
+}
+
+TEST_F(RunTest, ASampleTheModelThrowsOnIsItsErrorAndTheOthersStand) {
+  const Suite suite = make_suite("attacks:\n  - {name: a, attack: fgsm, norm: linf, eps: 0.1}\n");
+  const Model good = make_model(1);
+  const Evidence before = run(suite, good, "good");
+  // A network that throws on the inputs whose first pixel is that of sample 17.
+  const Dataset dataset = Dataset::open(suite.data.at("test"), suite.model);
+  const int64_t which = 17;
+  char pixel[40];
+  std::snprintf(pixel, sizeof pixel, "%.17g",
+                dataset.read(std::span(&which, 1)).flatten()[0].item<double>());
+  const Model bad = testing::load_module(Shape{{1, 4, 4}, 3},
+                                         "def forward(self, x):\n"
+                                         "    assert not bool((x[:, 0, 0, 0] == " +
+                                             std::string(pixel) +
+                                             ").any()), 'this one'\n"
+                                             "    return torch.flatten(x, 1)[:, :3] * 3.0",
+                                         {});
+  const Evidence after = run(suite, bad, "bad");
+  int errors = 0, others = 0;
+  for (const auto& row : after.rows(after.header.cells[0])) {
+    errors += row->status == Status::kError && row->cause == Cause::kCandidate;
+    others += row->status != Status::kError;
+  }
+  EXPECT_EQ(after.rows(after.header.cells[0])[17]->status, Status::kError);
+  EXPECT_GT(errors, 0);
+  EXPECT_LT(errors, 10);
+  EXPECT_GT(others, 140);
+  EXPECT_TRUE(after.complete());
+}
+
+TEST_F(RunTest, ARandomisedModelGivesTheSameBytesAgain) {
+  const Suite suite = make_suite("attacks:\n  - {name: a, attack: fgsm, norm: linf, eps: 0.1}\n");
+  const Model model = testing::load_module(
+      Shape{{1, 4, 4}, 3},
+      "def forward(self, x):\n    return torch.flatten(torch.dropout(x, 0.5, True), 1)[:, :3]", {});
+  ASSERT_TRUE(model.facts().random);
+  EXPECT_EQ(to_text(run(suite, model, "s1", with_workers(1))),
+            to_text(run(suite, model, "s2", with_workers(4))));
+}
+
+TEST(Workers, AreAtLeastOneAndFitTheMemory) {
+  EXPECT_GE(default_workers(0), 1);
+  EXPECT_EQ(default_workers(1), 1);
+  EXPECT_EQ(memory_available(12345), 12345);
+}
+
+TEST(BlockSize, ComesFromTheInputAlone) {
+  Suite suite;
+  suite.model.shape = {1, 28, 28};
+  EXPECT_EQ(block_size(suite), 64);
+  suite.model.shape = {3, 224, 224};
+  EXPECT_EQ(block_size(suite) % 4, 0);
+  EXPECT_LT(block_size(suite), 64);
+  suite.model.shape = {3, 4096, 4096};
+  EXPECT_EQ(block_size(suite), 4);
+  suite.run.block = 10;
+  EXPECT_EQ(block_size(suite), 10);
+}
+
+}  // namespace
+}  // namespace assay
