@@ -73,13 +73,17 @@ TEST(Tidy, AnOrphanIsFound) {
                        {"configs/attacks/nothing.yaml", "attack: nothing\n"},
                        {"configs/suites/unused.yaml", "assay: 1\n"},
                        {"tests/golden/old.json", "{}\n"},
+                       {"tests/run/helper.cc", "int b;\n"},
+                       {"tests/run/named.cc", "int c;\n"},
+                       {"tests/CMakeLists.txt", "add_library(named run/named.cc)\n"},
                        {"harness/run/used.h", "#pragma once\n"},
                        {"harness/run/user.cc", "#include \"harness/run/used.h\"\n"}}),
               ElementsAre("harness/run/lonely.h: nobody includes it",
                           "harness/elsewhere/a.cc: no target compiles it",
                           "configs/attacks/nothing.yaml: there is no attack of that name",
                           "configs/suites/unused.yaml: nothing loads it",
-                          "tests/golden/old.json: no test reads it"));
+                          "tests/golden/old.json: no test reads it",
+                          "tests/run/helper.cc: no target compiles it"));
 }
 
 TEST(Tidy, HeadersKeepTheHabits) { EXPECT_THAT(header_habits(project()), IsEmpty()); }
