@@ -112,7 +112,7 @@ inline std::string zip(const std::vector<std::pair<std::string, std::string>>& e
             little(packed.size(), 8) + packed;
     directory += "PK\x01\x02" + little(45, 2) + little(45, 2) + little(0, 2) + method +
                  little(0, 4) + crc + little(packed.size(), 4) + little(content.size(), 4) +
-                 little(name.size(), 2) + little(0, 12) + little(offset, 4) + name;
+                 little(name.size(), 2) + std::string(12, '\0') + little(offset, 4) + name;
   }
   const std::string count = little(entries.size(), 2);
   return body + directory + "PK\x05\x06" + little(0, 4) + count + count +

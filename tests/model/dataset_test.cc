@@ -291,12 +291,14 @@ TEST_F(DatasetTest, ValuesOutsideTheBoxAreFoundInTheModelsType) {
   };
   // A last bit of float64 rounds away in a float32 model, which gets the box's end.
   EXPECT_EQ(values(open(1 + 1e-12).read(std::vector<int64_t>{1}))[1], 1);
-  for (const auto& [value, text] : {std::pair{1.5, "1.5"}, {-0.1, "-0.1"}, {1e300, "1e+300"}}) {
-    EXPECT_THAT(error_of([&] {
-                  open(value).read(std::vector<int64_t>{0, 1});
-                }),
-                HasSubstr("x.npy: row 1: " + std::string(text) +
-                          " at [1]; expected a number in the box [0, 1]"));
+  const std::vector<std::pair<double, std::string>> cases{
+      {1.5, "1.5"}, {-0.1, "-0.1"}, {1e300, "1e+300"}};
+  for (const auto& each : cases) {
+    EXPECT_THAT(
+        error_of([&] {
+          open(each.first).read(std::vector<int64_t>{0, 1});
+        }),
+        HasSubstr("x.npy: row 1: " + each.second + " at [1]; expected a number in the box [0, 1]"));
   }
 }
 
