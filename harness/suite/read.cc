@@ -250,8 +250,9 @@ void check_known(Value& section, std::span<const Key> keys, const std::string& t
     throw Error(section.where, title + " is " + shown(section) + ", expected a map of keys");
   }
   for (auto& [key, value] : section.map) {
+    const std::string& name = key.scalar;  // clang 14 cannot capture `key` itself
     const auto known =
-        std::find_if(keys.begin(), keys.end(), [&](const Key& k) { return k.name == key.scalar; });
+        std::find_if(keys.begin(), keys.end(), [&name](const Key& k) { return k.name == name; });
     if (known == keys.end()) continue;
     if (value.is_null()) {
       throw Error(key.where, "`" + key.scalar + "` is empty; give it a value or remove the key");

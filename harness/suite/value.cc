@@ -83,6 +83,13 @@ std::string scalar_json(const Value& value) {
 
 }  // namespace
 
+Value::Value() = default;
+Value::Value(const Value&) = default;
+Value::Value(Value&&) noexcept = default;
+Value& Value::operator=(const Value&) = default;
+Value& Value::operator=(Value&&) noexcept = default;
+Value::~Value() = default;
+
 const Value* Value::find(std::string_view key) const {
   const auto found = std::find_if(map.begin(), map.end(),
                                   [&](const auto& entry) { return entry.first.scalar == key; });

@@ -20,6 +20,14 @@ struct Value {
   std::vector<std::pair<Value, Value>> map;  ///< in file order; keys are scalars, none twice
   Where where;
 
+  // Defined where Value is complete: clang needs that for a vector of pairs of it.
+  Value();
+  Value(const Value&);
+  Value(Value&&) noexcept;
+  Value& operator=(const Value&);
+  Value& operator=(Value&&) noexcept;
+  ~Value();
+
   bool is_null() const { return kind == Kind::kNull; }
   bool is_scalar() const { return kind == Kind::kScalar; }
   bool is_list() const { return kind == Kind::kList; }
