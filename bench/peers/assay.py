@@ -1,0 +1,54 @@
+"""`assay run` on a suite of one PGD cell, as a process of its own with a fresh store."""
+
+import csv
+import json
+import pathlib
+import shutil
+import subprocess
+import time
+
+# The rule always passes: only the verdicts are of interest here.
+SUITE = """\
+assay: 1
+name: peers
+seed: 1
+model: {{ path: "{model}", input: {{ shape: [1, 28, 28], range: [0, 1] }}, classes: 10 }}
+baseline: none
+data: {{ test: {{ format: idx, images: "{images}", labels: "{labels}" }} }}
+sample: {{ first: {samples} }}
+attacks:
+  - {{ name: pgd, attack: pgd, norm: linf, eps: {eps}, steps: {steps}, step_size: {step_size},
+      random_start: false }}
+gate: {{ rules: [ {{ cell: pgd, metric: robust_accuracy, at_least: 0 }} ] }}
+"""
+
+
+class Assay:
+    def __init__(self, binary, folder, model, data, samples, settings):
+        self.binary = binary
+        self.folder = pathlib.Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.suite = self.folder / "suite.yaml"
+        self.suite.write_text(SUITE.format(
+            model=pathlib.Path(model).resolve(), images=data / "t10k-images-idx3-ubyte.gz",
+            labels=data / "t10k-labels-idx1-ubyte.gz", samples=samples, eps=settings.eps,
+            steps=settings.steps, step_size=settings.step_size))
+
+    def run(self, workers):
+        """Runs afresh → {process_s, attack_s, robust}: wall time of the whole process, time of
+        the cell by worker (attack and judging), and whether each sample stayed robust."""
+        out, store = self.folder / "run", self.folder / "store"
+        for folder in (out, store):
+            shutil.rmtree(folder, ignore_errors=True)
+        begin = time.perf_counter()
+        done = subprocess.run(
+            [self.binary, "run", self.suite, "--workers", str(workers), "--out", out, "--store",
+             store, "--save-adversarials", "none"], capture_output=True, text=True)
+        process_s = time.perf_counter() - begin
+        if done.returncode != 0:
+            raise SystemExit(f"assay run ended with exit code {done.returncode}:\n{done.stderr}")
+        cell = json.loads((out / "report.json").read_text())["cells"][0]
+        with open(out / "samples.csv", newline="") as file:
+            robust = [row["status"] == "robust" for row in csv.DictReader(file)]
+        return {"process_s": process_s, "attack_s": cell["cost"]["time_s"] / workers,
+                "forwards": cell["cost"]["forwards"], "robust": robust}

@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# Times Assay's PGD against torchattacks, Foolbox and ART: the same TorchScript files, the same
+# samples, one run. Makes a Python environment of its own (about 1.2 GB, ignored by git), and trains
+# a standard and an adversarially trained Fashion-MNIST CNN the first time.
+#
+#   bench/peers/run.sh [ASSAY] [--samples N] [--repetitions N] [--model NAME=FILE]...
+#
+# ASSAY is the program, build/release/assay by default. FASHION_MNIST names the data's folder if it
+# is not Debian's. On a machine that others use too, `chrt -r 10 bench/peers/run.sh` as root keeps
+# them from disturbing either side.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+venv=$here/.venv
+results=$here/.results
+data=${FASHION_MNIST:-/usr/share/datasets/fashion-mnist}
+
+assay=$here/../../build/release/assay
+if [[ $# -gt 0 && $1 != -* ]]; then
+  assay=$1
+  shift
+fi
+[[ -x $assay ]] || { echo "no program at $assay; build it, or name it first" >&2; exit 2; }
+[[ -r $data/t10k-images-idx3-ubyte.gz ]] ||
+  { echo "no Fashion-MNIST in $data; install dataset-fashion-mnist or set FASHION_MNIST" >&2; exit 2; }
+mkdir -p "$results"
+
+if ! cmp -s "$here/requirements.txt" "$venv/installed.txt"; then
+  echo "installing the peers into $venv" >&2
+  python3 -m venv --clear "$venv"
+  # PyTorch's own CPU build, where pip is not set up to find one; else what pip offers.
+  "$venv/bin/pip" install -q "torch==2.13.0+cpu" ||
+    "$venv/bin/pip" install -q --index-url https://download.pytorch.org/whl/cpu torch==2.13.0
+  "$venv/bin/pip" install -q -r "$here/requirements.txt"
+  "$venv/bin/pip" install -q --no-deps torchattacks==3.5.1
+  cp "$here/requirements.txt" "$venv/installed.txt"
+fi
+
+# train NAME OPTIONS...: trains $results/NAME.pt unless it is there.
+train() {
+  local out=$results/$1.pt
+  shift
+  [[ -e $out ]] || "$assay" train --images "$data/train-images-idx3-ubyte.gz" \
+    --labels "$data/train-labels-idx1-ubyte.gz" --out "$out" "$@" >&2
+}
+
+models=()
+if [[ " $* " != *" --model"* ]]; then
+  train standard --epochs 2 --seed 2
+  train adversarial --eps 0.1 --epochs 3 --seed 3
+  models=(--model "standard=$results/standard.pt" --model "adversarial=$results/adversarial.pt")
+fi
+exec "$venv/bin/python" "$here/compare.py" --assay "$assay" --data "$data" --results "$results" \
+  "${models[@]}" "$@"
