@@ -1,0 +1,140 @@
+// Exit codes of `assay run`, their precedence, and the reports that come with them.
+#include "tests/cli/workshop.h"
+
+namespace assay::testing {
+namespace {
+
+using ::testing::HasSubstr;
+
+class ExitCodes : public Workshop {
+ protected:
+  void expect_reports(const std::string& run, const std::string& decided) {
+    for (const char* report : kReports) {
+      EXPECT_TRUE(exists(run + "/" + report)) << run << "/" << report;
+      EXPECT_FALSE(read(run + "/" + report).empty()) << report;
+    }
+    EXPECT_EQ(decision(run), decided);
+  }
+};
+
+TEST_F(ExitCodes, ZeroWhenTheGatePasses) {
+  write_suite({.rules = kPass});
+  expect_end(run("out"), 0, {});
+  expect_reports("out", "pass");
+  const nlohmann::json at_01 = cell("out", "pgd@0.1");
+  EXPECT_DOUBLE_EQ(at_01["metrics"]["robust_accuracy"]["value"], 0.5);
+  EXPECT_DOUBLE_EQ(cell("out", "pgd@8/255")["metrics"]["robust_accuracy"]["value"], 1.0);
+}
+
+TEST_F(ExitCodes, OneWhenTheGateFails) {
+  write_suite({.rules = kFail});
+  expect_end(run("out"), 1, {});
+  expect_reports("out", "fail");
+}
+
+TEST_F(ExitCodes, TwoForUsageAndNothingIsWritten) {
+  write_suite({});
+  for (const std::vector<std::string>& args :
+       std::vector<std::vector<std::string>>{{},
+                                             {"rum", "suite.yaml"},
+                                             {"run"},
+                                             {"run", "suite.yaml", "--ouput", "x"},
+                                             {"run", "suite.yaml", "--workers", "many"},
+                                             {"run", "suite.yaml", "--shard", "3/3"},
+                                             {"run", "suite.yaml", "--save-adversarials", "some"},
+                                             {"run", "missing.yaml"}}) {
+    const Ended ended = assay(args);
+    EXPECT_EQ(ended.code, 2) << ended.err;
+    EXPECT_THAT(ended.err, ::testing::StartsWith("assay: "));
+    EXPECT_EQ(ended.out, "");
+  }
+  EXPECT_FALSE(exists("runs"));
+}
+
+TEST_F(ExitCodes, ThreeWhenTheTimeLimitIsOver) {
+  SuiteParts parts;
+  parts.rules = kFail;
+  parts.more = "run: { time_limit: 0.001s }";
+  write_suite(parts);
+  const Ended ended = run("out");
+  expect_end(ended, 3, {});
+  expect_reports("out", "incomplete");
+  EXPECT_THAT(ended.out, HasSubstr("time limit"));
+}
+
+TEST_F(ExitCodes, FourWhenNothingIsShownEitherWay) {
+  write_suite({.rules = kInconclusive});
+  expect_end(run("out"), 4, {});
+  expect_reports("out", "inconclusive");
+}
+
+TEST_F(ExitCodes, FiveWhenTheCandidateIsRefused) {
+  write_suite({.model = "three_classes.pt"});
+  expect_end(run("out"), 5, {"the candidate is refused", "model.classes 2"});
+  expect_reports("out", "refused");
+}
+
+TEST_F(ExitCodes, ABadSuiteGoesBeforeARefusedCandidate) {
+  SuiteParts parts;
+  parts.model = "three_classes.pt";
+  parts.data = "{ format: csv, path: missing.csv, label: label }";
+  write_suite(parts);
+  expect_end(run("out"), 2, {"missing.csv"});
+}
+
+TEST_F(ExitCodes, ARefusedCandidateGoesBeforeAnIncompleteRun) {
+  SuiteParts parts;
+  parts.model = "three_classes.pt";
+  parts.more = "run: { time_limit: 0.001s }";
+  write_suite(parts);
+  EXPECT_EQ(run("out").code, 5);
+}
+
+TEST_F(ExitCodes, AnIncompleteRunGoesBeforeAFailedRule) {
+  // A full first cell fails its rule; the slow second one runs into the limit.
+  SuiteParts parts = image_parts();
+  parts.model = "slow_cnn.pt";
+  parts.attacks =
+      "- { name: fgsm, attack: fgsm, eps: 0.5 }\n"
+      "  - { name: pgd, attack: pgd, eps: 0.000001, steps: 10000 }";
+  parts.rules = "- { cell: fgsm, metric: robust_accuracy, at_least: 0.99 }";
+  write_suite(parts);
+  const std::vector<std::string> flags = {"--workers", "1", "--set", "run.time_limit=4s"};
+  const Ended ended = run("out", flags);
+  expect_end(ended, 3, {});
+  EXPECT_EQ(cell("out", "fgsm")["status"], "complete") << "the limit came too early to tell";
+  EXPECT_EQ(cell("out", "pgd")["status"], "incomplete");
+  EXPECT_EQ(json("out/report.json")["rules"][0]["verdict"], "fail");
+}
+
+TEST_F(ExitCodes, AFailedRuleGoesBeforeAnInconclusiveOne) {
+  write_suite({.rules = std::string(kInconclusive) + "\n    " + kFail});
+  EXPECT_EQ(run("out").code, 1);
+}
+
+TEST_F(ExitCodes, AnInconclusiveRuleGoesBeforeAPassedOne) {
+  write_suite({.rules = std::string(kPass) + "\n    " + kInconclusive});
+  EXPECT_EQ(run("out").code, 4);
+}
+
+TEST_F(ExitCodes, AFailedCleanAccuracyRuleEndsTheRunWithAHint) {
+  write_suite({.model = "swapped.pt",
+               .rules = "- { cell: \"pgd@0.1\", metric: clean_accuracy, at_least: 0.9 }"});
+  const Ended ended = run("out");
+  EXPECT_EQ(ended.code, 1) << ended.err;
+  EXPECT_THAT(ended.out, HasSubstr("class order"));
+  EXPECT_EQ(cell("out", "pgd@0.1")["cost"]["gradients"], 0);
+}
+
+TEST_F(ExitCodes, StdoutCarriesTheSummaryAndLastTheFolder) {
+  write_suite({.rules = kFail});
+  const Ended ended = run("out");
+  EXPECT_THAT(ended.out, HasSubstr("pgd@0.1"));
+  EXPECT_THAT(ended.out, ::testing::EndsWith("\nout\n"));
+  EXPECT_LE(widest_line(ended.out), 80U) << ended.out;
+  EXPECT_THAT(ended.out, ::testing::Not(HasSubstr("\x1b")));
+  EXPECT_THAT(ended.err, ::testing::Not(::testing::AnyOf(HasSubstr("\x1b"), HasSubstr("\r"))));
+}
+
+}  // namespace
+}  // namespace assay::testing
