@@ -17,7 +17,7 @@
 #include <cmath>
 #include <optional>
 
-#include "attacks/math/losses.h"
+#include "attacks/math/look.h"
 #include "attacks/math/projection.h"
 #include "attacks/math/random_point.h"
 #include "attacks/math/rows.h"
@@ -85,30 +85,17 @@ at::Tensor coast(const at::Tensor& velocity, const at::Tensor& g, double momentu
   return result;
 }
 
-// Rows of c [m, K] outside `keep` [k] set to 0: no gradient is wanted of them.
-at::Tensor only(const at::Tensor& c, const at::Tensor& keep) {
-  if (keep.size(0) == c.size(0)) return c;
-  return at::zeros_like(c).index_copy_(0, keep, c.index_select(0, keep));
-}
-
 // One restart. Returns early once every sample is decided.
 void climb(Oracle& oracle, Active& active, const Settings& settings, const Ball& ball) {
   const double size =
       settings.step_size.value_or(2.5 * ball.eps / static_cast<double>(settings.steps));
   const int64_t d = row_length(active.x0);
   for (int64_t step = 0; step < settings.steps; ++step) {
-    at::Tensor gradient;  // [m, ...]
-    {
-      const Tape tape = oracle.tape(active.x, active.rows);
-      const at::Tensor keep = oracle.undecided(active.rows);
-      if (keep.size(0) == 0) return;
-      const Loss loss = active.target.defined()
-                            ? reach_loss(settings.loss, tape.logits(), active.y, active.target)
-                            : leave_loss(settings.loss, tape.logits(), active.y);
-      gradient = oracle.vjp(tape, only(loss.direction, keep), active.rows);
-      if (keep.size(0) < active.rows.size(0)) gradient = gradient.index_select(0, keep);
-      active.keep(keep);
-    }
+    const std::optional<Look> seen =
+        look(oracle, active.x, active.rows, active.y, active.target, settings.loss);
+    if (!seen) return;
+    active.keep(seen->keep);
+    at::Tensor gradient = seen->gradient;  // [m, ...]
     if (settings.momentum > 0) {
       active.velocity = coast(active.velocity, gradient, settings.momentum);
       gradient = active.velocity;
@@ -128,11 +115,7 @@ Candidates run(Oracle& oracle, const Rng& rng, const Settings& settings) {
     Active active{all, block.x, block.x, block.y, block.target, {}};
     active.keep(left);
     if (settings.random_start) {
-      std::vector<uint64_t> samples;
-      for (int64_t i = 0; i < left.size(0); ++i) {
-        samples.push_back(block.ids[static_cast<size_t>(left.const_data_ptr<int64_t>()[i])]);
-      }
-      active.x = random_point(active.x0, samples, restart, 0, rng, ball);
+      active.x = random_point(active.x0, keys_of(block, left), restart, 0, rng, ball);
     }
     climb(oracle, active, settings, ball);
   }

@@ -4,6 +4,8 @@
 #include <cmath>
 
 #include "attacks/math/rows.h"
+#include "attacks/math/steepest.h"
+#include "harness/model/ball.h"
 #include "harness/suite/error.h"
 
 namespace assay::attacks {
@@ -66,6 +68,17 @@ at::Tensor random_point(const at::Tensor& x0, std::span<const uint64_t> samples,
     }
   });
   return project(point, centre, ball);  // clips to the box; the ball only loses its rounding
+}
+
+at::Tensor surface_point(const at::Tensor& x0, std::span<const uint64_t> samples, int64_t restart,
+                         int64_t step, const Rng& rng, const Ball& ball) {
+  const at::IntArrayRef shape = x0.sizes().slice(1);
+  const at::Tensor v = ball.norm == Norm::kLinf
+                           ? rng.uniform(samples, shape, restart, step).mul_(2).sub_(1)
+                           : rng.normal(samples, shape, restart, step);  // [n, ...] float64
+  const at::Tensor length = distance(v, at::zeros_like(v), ball.norm);   // [n], never 0
+  const at::Tensor scaled = v.mul(spread(length.reciprocal().mul(ball.eps), v));
+  return project(x0.add(scaled.to(x0.scalar_type())), x0, ball);
 }
 
 }  // namespace assay::attacks

@@ -75,7 +75,7 @@ void print_attack(const AttackInfo& info) {
 }
 
 ExitCode show(const std::string& name) {
-  const std::vector<Attack> attacks = attack_table();
+  const std::vector<Attack> attacks = with_ensemble(attack_table());
   if (name.empty()) {
     print_list(attacks);
     return ExitCode::kPass;
@@ -96,14 +96,14 @@ ExitCode show(const std::string& name) {
 Command add_attacks(CLI::App& app) {
   auto name = std::make_shared<std::string>();
   CLI::App* command = app.add_subcommand("attacks", "list the attacks, or describe one");
-  command->add_option("name", *name, "an attack");
+  command->add_option("name", *name, "an attack")->type_name("");
   return {command, [name] { return show(*name); }};
 }
 
 Command add_schema(CLI::App& app) {
   CLI::App* command = app.add_subcommand("schema", "print the JSON Schema of suites, for editors");
   return {command, [] {
-            std::cout << suite_schema(infos_of(attack_table()));
+            std::cout << suite_schema(infos_of(with_ensemble(attack_table())));
             return ExitCode::kPass;
           }};
 }

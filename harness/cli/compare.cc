@@ -139,7 +139,8 @@ void replay_cell(const Evidence& evidence, const CellHeader& cell, const Adversa
 ExitCode replay(const std::string& folder, const std::string& path) {
   const Evidence evidence = read_evidence(folder);
   const Header& header = evidence.header;
-  const Suite suite = restore_suite(header.suite, header.suite_folder, infos_of(attack_table()));
+  const Suite suite =
+      restore_suite(header.suite, header.suite_folder, infos_of(with_ensemble(attack_table())));
   const fs::path file = path.empty() ? fs::path(header.model.path) : fs::path(path);
   if (!fs::exists(file)) {
     throw Error("the run's model is not at " + file.string() + "; name it with --model");
@@ -168,8 +169,8 @@ Command add_compare(CLI::App& app) {
   auto left = std::make_shared<std::string>();
   auto right = std::make_shared<std::string>();
   CLI::App* command = app.add_subcommand("compare", "compare two runs sample by sample");
-  command->add_option("a", *left, "FOLDER or FOLDER:CELL")->required();
-  command->add_option("b", *right, "FOLDER or FOLDER:CELL")->required();
+  command->add_option("a", *left, "FOLDER or FOLDER:CELL")->required()->type_name("");
+  command->add_option("b", *right, "FOLDER or FOLDER:CELL")->required()->type_name("");
   return {command, [left, right] { return compare(*left, *right); }};
 }
 
@@ -177,8 +178,8 @@ Command add_replay(CLI::App& app) {
   auto folder = std::make_shared<std::string>();
   auto model = std::make_shared<std::string>();
   CLI::App* command = app.add_subcommand("replay", "try a run's adversarials again on its model");
-  command->add_option("dir", *folder, "a run folder")->required();
-  command->add_option("--model", *model, "the model, where it has moved");
+  command->add_option("dir", *folder, "a run folder")->required()->type_name("");
+  command->add_option("--model", *model, "the model, where it has moved")->type_name("FILE");
   return {command, [folder, model] { return replay(*folder, *model); }};
 }
 

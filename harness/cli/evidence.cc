@@ -26,8 +26,8 @@ struct Judged {
 };
 
 Suite suite_of(const Evidence& evidence, const RunFacts& facts) {
-  Suite suite =
-      restore_suite(evidence.header.suite, evidence.header.suite_folder, infos_of(attack_table()));
+  Suite suite = restore_suite(evidence.header.suite, evidence.header.suite_folder,
+                              infos_of(with_ensemble(attack_table())));
   suite.baseline = facts.baseline;
   return suite;
 }
@@ -186,15 +186,15 @@ Command add_gate(CLI::App& app) {
   auto folder = std::make_shared<std::string>();
   auto cell = std::make_shared<std::string>();
   CLI::App* command = app.add_subcommand("gate", "judge a run's evidence again");
-  command->add_option("dir", *folder, "a run folder")->required();
-  command->add_option("--cell", *cell, "only this cell's rules");
+  command->add_option("dir", *folder, "a run folder")->required()->type_name("");
+  command->add_option("--cell", *cell, "only this cell's rules")->type_name("NAME");
   return {command, [folder, cell] { return gate(*folder, *cell); }};
 }
 
 Command add_report(CLI::App& app) {
   auto folder = std::make_shared<std::string>();
   CLI::App* command = app.add_subcommand("report", "write a run's reports again");
-  command->add_option("dir", *folder, "a run folder")->required();
+  command->add_option("dir", *folder, "a run folder")->required()->type_name("");
   return {command, [folder] { return report(*folder); }};
 }
 
@@ -202,8 +202,8 @@ Command add_merge(CLI::App& app) {
   auto folders = std::make_shared<std::vector<std::string>>();
   auto out = std::make_shared<std::string>();
   CLI::App* command = app.add_subcommand("merge", "unite the shards of a run, and decide");
-  command->add_option("dirs", *folders, "the shards' run folders")->required();
-  command->add_option("--out", *out, "folder for the whole")->required();
+  command->add_option("dirs", *folders, "the shards' run folders")->required()->type_name("");
+  command->add_option("--out", *out, "folder for the whole")->required()->type_name("DIR");
   return {command, [folders, out] { return merge_folders(*folders, *out); }};
 }
 

@@ -1,6 +1,15 @@
 // assay: may this candidate replace the model in production?
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cerrno>
 #include <csignal>
+#include <cstdio>
+#include <cstring>
 #include <iostream>
+#include <set>
 
 #include "harness/cli/commands.h"
 #include "harness/suite/error.h"
@@ -9,27 +18,78 @@
 namespace {
 
 constexpr const char* kAbout =
-    "Attacks a candidate model as a suite says, compares it with the incumbent sample by sample,\n"
-    "and exits 0 only if it is shown to be no worse than the suite allows.";
+    "Attacks a candidate model as a suite says, compares it with the incumbent\n"
+    "sample by sample, and exits 0 only if it is shown to be no worse than the\n"
+    "suite allows.";
 
 constexpr const char* kFooter =
-    "exit codes: 0 the gate passes, 1 it fails, 2 usage, suite or data error, 3 incomplete\n"
-    "(worth a retry), 4 inconclusive, 5 the candidate was refused before it ran";
+    "exit codes: 0 the gate passes, 1 it fails, 2 usage, suite or data error,\n"
+    "3 incomplete (worth a retry), 4 inconclusive, 5 the candidate was refused\n"
+    "before it ran";
 
 int fail(const std::string& message, assay::ExitCode code) {
   std::cerr << "assay: " << message << std::endl;
   return static_cast<int>(code);
 }
 
+// A closed stdin, stdout or stderr would lend its number to the next file that is opened, and what
+// is printed would end up in there.
+void keep_standard_files() {
+  int file = 0;
+  do {
+    file = open("/dev/null", O_RDWR);
+  } while (file >= 0 && file <= STDERR_FILENO);
+  if (file > STDERR_FILENO) close(file);
+}
+
+// What CLI11 says of a command line, with the nearest option for one that does not exist.
+std::string explain(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
+  std::vector<std::string> names;
+  if (app.get_subcommands().empty()) {
+    if (argc < 2) return "no command given";
+    if (argv[1][0] == '-') return "no option `" + std::string(argv[1]) + "`";
+    for (const CLI::App* each : app.get_subcommands(nullptr)) names.push_back(each->get_name());
+    return "no command `" + std::string(argv[1]) + "`" + assay::suggest(argv[1], names);
+  }
+  const CLI::App& command = *app.get_subcommands()[0];
+  for (const CLI::Option* option : command.get_options()) {
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  }
+  for (int i = 2; i < argc; ++i) {
+    const std::string name = std::string(argv[i]).substr(0, std::string(argv[i]).find('='));
+    if (name.starts_with("--") && name != "--" &&
+        std::find(names.begin(), names.end(), name) == names.end()) {
+      return "no option `" + name + "` of assay " + command.get_name() +
+             assay::suggest(name, names);
+    }
+  }
+  std::string message = error.what();
+  message[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(message[0])));
+  return message;
+}
+
+// Commands whose whole result is what they print: a caller must not take half of it for all.
+// The others leave their result in a folder and in the exit code.
+int end_output(const std::string& command, int code) {
+  std::cout.flush();
+  if (std::fflush(stdout) == 0 && std::cout.good() && std::ferror(stdout) == 0) return code;
+  const std::string reason = errno == 0 ? "" : ": " + std::string(std::strerror(errno));
+  std::cerr << "assay: cannot write to standard output" << reason << std::endl;
+  const std::set<std::string> printing = {"attacks", "compare", "plan", "schema", "validate"};
+  return printing.contains(command) ? static_cast<int>(assay::ExitCode::kUsage) : code;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  keep_standard_files();
   std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is an error of the write, not the end
+  std::signal(SIGXFSZ, SIG_IGN);  // and so is a file that may not grow
   CLI::App app(kAbout, "assay");
   app.footer(kFooter);
   app.set_version_flag("--version", assay::kVersion);
   app.require_subcommand(1);
-  app.get_formatter()->column_width(34);
+  app.get_formatter()->column_width(28);
   const std::vector<assay::Command> commands = {
       assay::add_run(app),     assay::add_validate(app), assay::add_plan(app),
       assay::add_merge(app),   assay::add_gate(app),     assay::add_report(app),
@@ -41,17 +101,15 @@ int main(int argc, char** argv) {
   } catch (const CLI::Success& success) {  // --help, --version
     return app.exit(success);
   } catch (const CLI::ParseError& error) {
-    std::vector<std::string> names;
-    for (const assay::Command& command : commands) names.push_back(command.app->get_name());
-    std::string message = error.what();
-    if (argc > 1 && app.get_subcommands().empty() && argv[1][0] != '-') {
-      message = "no command `" + std::string(argv[1]) + "`" + assay::suggest(argv[1], names);
-    }
-    return fail(message + "; see assay --help", assay::ExitCode::kUsage);
+    const std::string command =
+        app.get_subcommands().empty() ? "" : app.get_subcommands()[0]->get_name() + " ";
+    return fail(explain(app, error, argc, argv) + "; see assay " + command + "--help",
+                assay::ExitCode::kUsage);
   }
   try {
     for (const assay::Command& command : commands) {
-      if (command.app->parsed()) return static_cast<int>(command.run());
+      if (!command.app->parsed()) continue;
+      return end_output(command.app->get_name(), static_cast<int>(command.run()));
     }
   } catch (const assay::Error& error) {
     return fail(error.what(), error.code());

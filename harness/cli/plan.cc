@@ -47,7 +47,7 @@ void try_model(const Session& session, const Model& model) {
 
 ExitCode validate(const Options& options) {
   if (!options.load) {
-    const std::vector<Attack> attacks = attack_table();
+    const std::vector<Attack> attacks = with_ensemble(attack_table());
     const Suite suite = load_suite(options.suite, options.overrides, infos_of(attacks));
     std::printf("%s is valid: %zu cells, %zu rules\n", options.suite.c_str(), suite.cells.size(),
                 suite.rules.size());
@@ -106,7 +106,7 @@ void print_estimate(const Session& session) {
 }
 
 ExitCode plan(const Options& options) {
-  const std::vector<Attack> attacks = attack_table();
+  const std::vector<Attack> attacks = with_ensemble(attack_table());
   if (options.cells) {
     const Suite suite = load_suite(options.suite, options.overrides, infos_of(attacks));
     for (const Cell& cell : suite.cells) std::cout << cell.name << '\n';
@@ -132,10 +132,15 @@ ExitCode plan(const Options& options) {
 }
 
 void add_common(CLI::App* command, Options* options) {
-  command->add_option("suite", options->suite, "the suite, a YAML file")->required();
-  command->add_option("--model", options->overrides.model, "the candidate, in place of model.path");
-  command->add_option("--set", options->overrides.set, "replace a part of the suite")
-      ->type_name("PATH=VALUE");
+  command->add_option("suite", options->suite, "the suite, a YAML file")
+      ->required()
+      ->type_name("FILE");
+  command->add_option("--model", options->overrides.model, "the candidate, not model.path")
+      ->type_name("FILE");
+  command
+      ->add_option("--set", options->overrides.set, "replace a part of the suite; may be repeated")
+      ->type_name("PATH=VALUE")
+      ->allow_extra_args(false);
 }
 
 }  // namespace
@@ -145,7 +150,7 @@ Command add_validate(CLI::App& app) {
   CLI::App* command = app.add_subcommand("validate", "check a suite without running it");
   add_common(command, options.get());
   command->add_flag("--load", options->load,
-                    "also load model and data and run one block, forward and gradient");
+                    "also load model and data, and run one block,\nforward and gradient");
   return {command, [options] { return validate(*options); }};
 }
 
@@ -154,7 +159,7 @@ Command add_plan(CLI::App& app) {
   CLI::App* command = app.add_subcommand("plan", "show the cells and units of a suite");
   add_common(command, options.get());
   command->add_flag("--estimate", options->estimate,
-                    "time one block of each cell; print seconds and memory");
+                    "time one block of each cell; print seconds and\nmemory");
   command->add_flag("--cells", options->cells, "only the names of the cells, one a line");
   return {command, [options] { return plan(*options); }};
 }

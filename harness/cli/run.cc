@@ -188,7 +188,6 @@ Baseline Run::measure_baseline() {
   Baseline baseline;
   const std::string& path = session_->suite.baseline;
   if (path.empty() || path == "none") return baseline;
-  if (!fs::exists(path)) throw Error("no such baseline: " + path);
   if (!is_model(path)) {
     baseline.evidence = read_evidence(path);
     if (!baseline.evidence->complete()) {
@@ -275,6 +274,14 @@ ExitCode Run::run() {
   catch_signals();
   session_ = std::make_unique<Session>(options_.suite, options_.overrides);
   const Suite& suite = session_->suite;
+  // Before a folder is taken into use: a mistyped path is mended and tried again.
+  if (!fs::exists(suite.model.path)) {
+    throw Error("no such model file: " + suite.model.path.string());
+  }
+  if (!suite.baseline.empty() && suite.baseline != "none" && !fs::exists(suite.baseline)) {
+    throw Error("no such baseline: " + suite.baseline +
+                "; name a model, a run folder or an evidence file, or `none` for a first run");
+  }
   workers_ = options_.workers > 0 ? options_.workers : default_workers(suite.run.memory_limit);
   store_ = std::make_unique<Store>(options_.store);
   folder_ = prepare_folder(options_, suite, started_);
@@ -306,31 +313,42 @@ ExitCode Run::run() {
 
 Command add_run(CLI::App& app) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand(
-      "run", "attack the candidate (and the incumbent), decide, and write the reports");
-  command->add_option("suite", options->suite, "the suite, a YAML file")->required();
-  command->add_option("--model", options->overrides.model, "the candidate, in place of model.path");
-  command->add_option("--baseline", options->overrides.baseline,
-                      "a model, a run folder or an evidence file; `none` declares a first run");
-  command->add_option("--out", options->out,
-                      "folder for evidence and reports "
-                      "(default runs/<time>-<name>)");
+  CLI::App* command =
+      app.add_subcommand("run", "attack candidate and incumbent, decide, write reports");
+  command->add_option("suite", options->suite, "the suite, a YAML file")
+      ->required()
+      ->type_name("FILE");
+  command->add_option("--model", options->overrides.model, "the candidate, not model.path")
+      ->type_name("FILE");
+  command
+      ->add_option("--baseline", options->overrides.baseline,
+                   "a model, run folder or evidence file; or none,\nfor a first run")
+      ->type_name("X|none");
+  command
+      ->add_option("--out", options->out,
+                   "folder for evidence and reports\n(default runs/<time>-<name>)")
+      ->type_name("DIR");
   command->add_option("--store", options->store, "folder of results kept by key")
+      ->type_name("DIR")
       ->capture_default_str();
   command
       ->add_option("--workers", options->workers,
-                   "threads (default: affinity, cgroup quota and memory)")
-      ->check(CLI::Range(1, 1024));
+                   "threads; by default as many as CPUs, cgroup and\nmemory allow")
+      ->type_name("N")
+      ->check(CLI::Range(1, 1024).description(""));
   command
       ->add_option("--set", options->overrides.set,
-                   "replace a part of the suite, e.g. attacks.pgd.steps=10")
-      ->type_name("PATH=VALUE");
+                   "replace a part of the suite, e.g.\nattacks.pgd.steps=10; may be repeated")
+      ->type_name("PATH=VALUE")
+      ->allow_extra_args(false);
   command->add_flag("--resume", options->resume, "go on with the run in --out");
   command->add_option("--shard", options->shard, "run part i of n, counted from 0")
       ->type_name("i/n");
-  command->add_option("--save-adversarials", options->save, "which adversarials go into --out")
-      ->check(CLI::IsMember({"regressed", "all", "none"}))
-      ->capture_default_str();
+  command
+      ->add_option("--save-adversarials", options->save,
+                   "which go into --out: regressed (default), all, none")
+      ->type_name("WHICH")
+      ->check(CLI::IsMember({"regressed", "all", "none"}).description(""));
   return {command, [options] { return Run(*options).run(); }};
 }
 

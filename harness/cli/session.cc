@@ -12,7 +12,8 @@ std::vector<AttackInfo> infos_of(const std::vector<Attack>& attacks) {
 }
 
 Session::Session(const std::filesystem::path& suite_file, const Overrides& overrides)
-    : attacks(attack_table()), suite(load_suite(suite_file, overrides, infos_of(attacks))) {
+    : attacks(with_ensemble(attack_table())),
+      suite(load_suite(suite_file, overrides, infos_of(attacks))) {
   platform = assay::platform(suite.run.device);
   const auto test = suite.data.find("test");
   if (test == suite.data.end()) {

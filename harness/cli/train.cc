@@ -49,41 +49,55 @@ ExitCode run(const Options& options) {
 
 Command add_train(CLI::App& app) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand(
-      "train", "train a small CNN on idx images and save it as TorchScript (same bytes each time)");
-  command->add_option("--images", options->images, "idx images (.gz too)")->required();
-  command->add_option("--labels", options->labels, "idx labels (.gz too)")->required();
-  command->add_option("--out", options->out, "the TorchScript file to write")->required();
-  command->add_option("--rows", options->rows, "half-open part of the set, e.g. --rows 0 30000")
+  CLI::App* command = app.add_subcommand("train", "train a small CNN on idx images (TorchScript)");
+  command->add_option("--images", options->images, "idx images (.gz too)")
+      ->required()
+      ->type_name("FILE");
+  command->add_option("--labels", options->labels, "idx labels (.gz too)")
+      ->required()
+      ->type_name("FILE");
+  command->add_option("--out", options->out, "the TorchScript file to write")
+      ->required()
+      ->type_name("FILE");
+  command->add_option("--rows", options->rows, "half-open part, e.g. --rows 0 30000")
       ->expected(2)
       ->type_name("FIRST END");
-  command->add_option("--shape", options->shape, "of one image: channels height width")
+  command->add_option("--shape", options->shape, "channels, height, width of an image")
       ->expected(3)
+      ->type_name("N")
       ->capture_default_str();
   command->add_option("--classes", options->classes, "number of classes")
-      ->check(CLI::Range(2, 100000))
+      ->type_name("N")
+      ->check(CLI::Range(2, 100000).description(""))
       ->capture_default_str();
   command
-      ->add_option("--eps", options->train.eps,
-                   "adversarial training in this linf radius (box [0, 1]); 0: standard")
-      ->check(CLI::Range(0.0, 1.0))
+      ->add_option(
+          "--eps", options->train.eps,
+          "adversarial training in this linf radius of the\nbox [0, 1]; 0: standard training")
+      ->type_name("R")
+      ->check(CLI::Range(0.0, 1.0).description(""))
       ->capture_default_str();
   command->add_option("--epochs", options->train.epochs, "passes over the data")
-      ->check(CLI::Range(1, 10000))
+      ->type_name("N")
+      ->check(CLI::Range(1, 10000).description(""))
       ->capture_default_str();
   command->add_option("--batch", options->train.batch, "samples per step, a multiple of 4")
-      ->check(CLI::Range(4, 65536))
+      ->type_name("N")
+      ->check(CLI::Range(4, 65536).description(""))
       ->capture_default_str();
   command->add_option("--learning-rate", options->train.learning_rate, "peak of the schedule")
-      ->check(CLI::Range(1e-6, 1.0))
+      ->type_name("R")
+      ->check(CLI::Range(1e-6, 1.0).description(""))
       ->capture_default_str();
   command->add_option("--seed", options->train.seed, "of weights, order and perturbations")
+      ->type_name("N")
       ->capture_default_str();
   options->train.workers = 0;
   command
       ->add_option("--workers", options->train.workers,
-                   "threads, at most 4; the result does not depend on it")
-      ->check(CLI::Range(1, 4));
+                   "threads, at most 4; the result is the same")
+      ->type_name("N")
+      ->check(CLI::Range(1, 4).description(""));
   return {command, [options] { return run(*options); }};
 }
 

@@ -86,9 +86,14 @@ std::string target_text(const ThreatModel& threat) {
   }
 }
 
+std::string value_text(const ParamValue& value) {
+  const std::string json = canonical_json(ParamMap{{"x", value}});
+  return json.substr(5, json.size() - 6);  // {"x":…}
+}
+
 // What a verdict depends on besides model and samples.
 std::map<std::string, std::string> attack_fields(const Suite& suite, const AttackSpec& spec,
-                                                 const AttackInfo& info,
+                                                 const std::vector<Attack>& attacks,
                                                  std::optional<double> eps) {
   std::map<std::string, std::string> fields = {
       {"norm", std::string(to_string(spec.threat.norm))},
@@ -97,11 +102,19 @@ std::map<std::string, std::string> attack_fields(const Suite& suite, const Attac
       {"target", target_text(spec.threat)},
       {"access", std::string(to_string(spec.threat.access))},
       {"attack", spec.attack},
-      {"version", info.version},
+      {"version", find_attack(attacks, spec.attack).info.version},
       {"seed", std::to_string(suite.seed)},
   };
   for (const auto& [name, value] : spec.params) {
-    fields["params." + name] = canonical_json(ParamMap{{name, value}});
+    fields["params." + name] = value_text(value);
+  }
+  for (size_t i = 0; i < spec.stages.size(); ++i) {
+    const AttackSpec& stage = spec.stages[i];
+    const std::string prefix = "params.stages." + std::to_string(i) + ".";
+    fields[prefix + "name"] = stage.name;
+    fields[prefix + "attack"] = stage.attack;
+    fields[prefix + "version"] = find_attack(attacks, stage.attack).info.version;
+    for (const auto& [name, value] : stage.params) fields[prefix + name] = value_text(value);
   }
   return fields;
 }
@@ -125,10 +138,11 @@ std::string samples_digest(const std::vector<SampleInfo>& samples, int64_t begin
 }
 
 CellHeader cell_header(const Suite& suite, const Cell& cell, const AttackSpec& spec,
-                       const AttackInfo& info) {
+                       const std::vector<Attack>& attacks) {
+  const AttackInfo& info = find_attack(attacks, spec.attack).info;
   CellHeader header;
   header.name = cell.name;
-  header.key_fields = attack_fields(suite, spec, info, cell.eps);
+  header.key_fields = attack_fields(suite, spec, attacks, cell.eps);
   header.key_fields["sample"] = sample_text(suite.sample);
   header.key_fields["preprocessing"] = preprocessing_text(suite);
   header.key = digest_of(header.key_fields);
@@ -140,7 +154,12 @@ CellHeader cell_header(const Suite& suite, const Cell& cell, const AttackSpec& s
   header.threat = spec.threat;
   header.threat.eps = cell.eps;
   header.taxonomy = info.taxonomy;
-  for (const AttackSpec& stage : spec.stages) header.stages.push_back(stage.name);
+  for (const AttackSpec& stage : spec.stages) {
+    header.stages.push_back(stage.name);
+    for (const auto& [name, value] : stage.params) {
+      header.params[stage.name + "." + name] = value;
+    }
+  }
   return header;
 }
 
@@ -200,8 +219,29 @@ const Attack& find_attack(const std::vector<Attack>& attacks, const std::string&
 
 Bound bind_entry(const AttackSpec& spec, const ThreatModel& threat,
                  const std::vector<Attack>& attacks) {
-  Params params(spec.entry, {});  // validated when the suite was loaded
+  Params params = params_of(spec);
   return find_attack(attacks, spec.attack).bind(params, threat);
+}
+
+std::vector<Attack> with_ensemble(std::vector<Attack> attacks) {
+  Attack ensemble;
+  ensemble.info = {
+      .name = "ensemble",
+      .family = Family::kEvasion,
+      .access = Access::kGradient,
+      .norms = {Norm::kLinf, Norm::kL2, Norm::kL1, Norm::kL0},
+      .targeted = true,
+      .summary = "runs its stages in order, each on the survivors of the one before",
+      .paper =
+          "Croce, Hein: Reliable Evaluation of Adversarial Robustness with an Ensemble of "
+          "Diverse Parameter-free Attacks, ICML 2020, arXiv:2003.01690",
+      .cost = "at most the sum of its stages",
+      .taxonomy = {{"atlas", "AML.T0043"}, {"nist", "NISTAML.022"}, {"owasp", "ML01:2023"}},
+      .version = "1",
+      .declare = [](Params&, const ThreatModel&) {},
+  };
+  attacks.push_back(std::move(ensemble));
+  return attacks;
 }
 
 Plan make_plan(const Suite& suite, const FileIdentity& model,
@@ -242,10 +282,10 @@ Plan make_plan(const Suite& suite, const FileIdentity& model,
   for (const Cell& cell : suite.cells) {
     const AttackSpec& spec = suite.attacks[cell.spec];
     const AttackInfo& info = find_attack(attacks, spec.attack).info;
-    header.cells.push_back(cell_header(suite, cell, spec, info));
+    header.cells.push_back(cell_header(suite, cell, spec, attacks));
     // The eps of one minimum-norm entry read the same units.
     const std::optional<double> eps = info.minimum_norm ? std::nullopt : cell.eps;
-    const std::string fields = digest_of(attack_fields(suite, spec, info, eps));
+    const std::string fields = digest_of(attack_fields(suite, spec, attacks, eps));
     const bool first =
         !info.minimum_norm || &cell == suite.cells.data() || (&cell - 1)->spec != cell.spec;
     for (size_t i = 0; i < ranges.size(); ++i) {

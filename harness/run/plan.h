@@ -43,6 +43,9 @@ const Attack& find_attack(const std::vector<Attack>& attacks, const std::string&
 Bound bind_entry(const AttackSpec& spec, const ThreatModel& threat,
                  const std::vector<Attack>& attacks);
 
+/// The table with `ensemble`, which has no file of its own: a plan runs its stages.
+std::vector<Attack> with_ensemble(std::vector<Attack> attacks);
+
 /// Plans a run of `model` over drawn samples. Pure.
 Plan make_plan(const Suite& suite, const FileIdentity& model,
                const std::vector<SampleInfo>& samples, const Platform& platform,

@@ -186,19 +186,78 @@ Judged attack_block(const Task& task, const Block& block, Cost* cost, int64_t* z
   return judged;
 }
 
+Block sub_block(const Block& block, const std::vector<int64_t>& rows) {
+  if (static_cast<int64_t>(rows.size()) == block.size()) return block;
+  const at::Tensor index = at::tensor(rows, at::kLong);
+  Block part;
+  part.x = block.x.index_select(0, index);
+  part.y = block.y.index_select(0, index);
+  if (block.target.defined()) part.target = block.target.index_select(0, index);
+  for (const int64_t row : rows) part.ids.push_back(block.ids[static_cast<size_t>(row)]);
+  return part;
+}
+
+// Takes over what a later stage found out about a sample, and adds up what it cost.
+void add_stage(const Verdict& later, Verdict* row) {
+  const int64_t queries = row->queries + later.queries;
+  const int64_t gradients = row->gradients + later.gradients;
+  // A doubtful claim stays on record unless a later stage breaks the sample.
+  if (later.status != Status::kRobust || row->status == Status::kRobust) *row = later;
+  row->queries = queries;
+  row->gradients = gradients;
+}
+
+// Runs the tasks in order, each on the samples that no earlier one broke.
+Judged attack_in_stages(const std::vector<Task>& tasks, const Block& block, Cost* cost,
+                        int64_t* zero_gradients) {
+  Judged total;
+  total.rows.resize(static_cast<size_t>(block.size()));
+  std::vector<int64_t> left(static_cast<size_t>(block.size()));
+  std::iota(left.begin(), left.end(), 0);
+  std::vector<at::Tensor> found;
+  int64_t kept = 0;
+  for (const Task& task : tasks) {
+    if (left.empty()) break;
+    const Judged judged = attack_block(task, sub_block(block, left), cost, zero_gradients);
+    std::vector<int64_t> survivors;
+    for (size_t i = 0; i < left.size(); ++i) {
+      Verdict& row = total.rows[static_cast<size_t>(left[i])];
+      add_stage(judged.rows[i], &row);
+      if (judged.rows[i].status == Status::kBroken) {
+        row.tensor_row = kept++;
+      } else if (judged.rows[i].status != Status::kError) {
+        survivors.push_back(left[i]);
+      }
+    }
+    found.push_back(judged.adversarials);
+    left = std::move(survivors);
+  }
+  total.adversarials = at::cat(found, 0);
+  return total;
+}
+
 // Bytes of a contiguous tensor, as they go into a blob.
 std::string bytes_of(const at::Tensor& tensor) {
   const at::Tensor flat = tensor.contiguous();
   return {static_cast<const char*>(flat.const_data_ptr()), flat.nbytes()};
 }
 
-Task make_task(const Suite& suite, const Unit& unit, const std::vector<Attack>& attacks,
-               const Model& model) {
-  const AttackSpec& spec = suite.attacks[unit.entry];
-  ThreatModel threat = spec.threat;
-  threat.eps = unit.eps;
-  return {model, threat, bind_entry(spec, threat, attacks), Rng(suite.seed, spec.attack, 0),
-          spec.attack};
+// An entry's attack or, for an ensemble, its stages in order.
+std::vector<Task> make_tasks(const Suite& suite, const Unit& unit,
+                             const std::vector<Attack>& attacks, const Model& model) {
+  const AttackSpec& entry = suite.attacks[unit.entry];
+  const auto task = [&](const AttackSpec& spec, uint64_t stage, const std::string& name) {
+    ThreatModel threat = spec.threat;
+    threat.eps = unit.eps;
+    return Task{model, threat, bind_entry(spec, threat, attacks),
+                Rng(suite.seed, spec.attack, stage), name};
+  };
+  if (entry.stages.empty()) return {task(entry, 0, entry.attack)};
+  std::vector<Task> tasks;
+  for (size_t i = 0; i < entry.stages.size(); ++i) {
+    tasks.push_back(task(entry.stages[i], i, entry.stages[i].name));
+  }
+  return tasks;
 }
 
 }  // namespace
@@ -220,13 +279,13 @@ UnitResult run_unit(const Suite& suite, const Plan& plan, const Unit& unit, cons
     result.cost.time_s = since(start);
     return result;
   }
-  const Task task = make_task(suite, unit, attacks, model);
+  const std::vector<Task> tasks = make_tasks(suite, unit, attacks, model);
   const Chosen chosen =
-      choose_rows(suite, plan.header, unit, task.threat, model, x, clean, &result.rows);
+      choose_rows(suite, plan.header, unit, tasks[0].threat, model, x, clean, &result.rows);
   int64_t zero_gradients = 0;
   if (!chosen.rows.empty()) {
     const Block block = make_block(x, chosen, plan.header, unit);
-    const Judged judged = attack_block(task, block, &result.cost, &zero_gradients);
+    const Judged judged = attack_in_stages(tasks, block, &result.cost, &zero_gradients);
     std::string blob;
     if (judged.adversarials.size(0) > 0) blob = store->put_blob(bytes_of(judged.adversarials));
     for (size_t i = 0; i < judged.rows.size(); ++i) {

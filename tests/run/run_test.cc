@@ -25,7 +25,7 @@ class RunTest : public ::testing::Test {
                ::testing::UnitTest::GetInstance()->current_test_info()->name());
     fs::create_directories(folder_);
     write_data(150);
-    attacks_ = attack_table();
+    attacks_ = with_ensemble(attack_table());
     for (const Attack& attack : attacks_) infos_.push_back(attack.info);
   }
   ~RunTest() override { fs::remove_all(folder_); }

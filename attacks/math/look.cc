@@ -1,0 +1,38 @@
+#include "attacks/math/look.h"
+
+namespace assay::attacks {
+namespace {
+
+// Rows of c [m, K] outside `keep` [k] set to 0: no gradient is wanted of them.
+at::Tensor only(const at::Tensor& c, const at::Tensor& keep) {
+  if (keep.size(0) == c.size(0)) return c;
+  return at::zeros_like(c).index_copy_(0, keep, c.index_select(0, keep));
+}
+
+}  // namespace
+
+std::optional<Look> look(Oracle& oracle, const at::Tensor& x, const at::Tensor& rows,
+                         const at::Tensor& y, const at::Tensor& target, LossKind kind) {
+  const Tape tape = oracle.tape(x, rows);
+  Look found{oracle.undecided(rows), {}, {}};
+  if (found.keep.size(0) == 0) return std::nullopt;
+  const Loss loss = target.defined() ? reach_loss(kind, tape.logits(), y, target)
+                                     : leave_loss(kind, tape.logits(), y);
+  found.value = loss.value;
+  found.gradient = oracle.vjp(tape, only(loss.direction, found.keep), rows);
+  if (found.keep.size(0) < rows.size(0)) {
+    found.value = found.value.index_select(0, found.keep);
+    found.gradient = found.gradient.index_select(0, found.keep);
+  }
+  return found;
+}
+
+std::vector<uint64_t> keys_of(const Block& block, const at::Tensor& rows) {
+  std::vector<uint64_t> keys;
+  for (int64_t i = 0; i < rows.size(0); ++i) {
+    keys.push_back(block.ids[static_cast<size_t>(rows[i].item<int64_t>())]);
+  }
+  return keys;
+}
+
+}  // namespace assay::attacks

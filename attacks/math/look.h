@@ -1,0 +1,31 @@
+// One taped forward that serves loss, gradient and the dropping of decided samples.
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "attacks/math/losses.h"
+#include "harness/model/oracle.h"
+
+namespace assay::attacks {
+
+/// What a look at m rows found out about those k ≤ m whose sample is not decided yet.
+struct Look {
+  at::Tensor keep;      ///< [k] indices into the rows
+  at::Tensor value;     ///< [k] float64 loss
+  at::Tensor gradient;  ///< [k, ...] of the loss, up to a positive factor per row (losses.h)
+};
+
+/// Sends x [m, ...] for the block rows `rows` [m] and takes the gradient of the loss that leaves y
+/// or, where `target` is defined, reaches it, for the undecided rows only. Nothing is left:
+/// nullopt.
+std::optional<Look> look(Oracle& oracle, const at::Tensor& x, const at::Tensor& rows,
+                         const at::Tensor& y, const at::Tensor& target, LossKind loss);
+
+/// The Rng keys of the samples behind `rows` [m].
+std::vector<uint64_t> keys_of(const Block& block, const at::Tensor& rows);
+
+}  // namespace assay::attacks

@@ -1,0 +1,24 @@
+// Steepest directions, row by row.
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include "harness/suite/suite.h"
+
+namespace assay::attacks {
+
+/// One number per row, shaped to scale or choose whole rows of `like`: [n] → [n, 1, …].
+at::Tensor spread(const at::Tensor& per_row, const at::Tensor& like);
+
+/// Lengths of rows in l2, by float64: [n, ...] → [n, 1, …] in the type of g; 1 for a row of zeros.
+at::Tensor length_or_one(const at::Tensor& g);
+
+/// The direction of norm 1 that raises a linear function with gradient g [n, ...] most:
+///   linf  the sign of g
+///   l2    g / ‖g‖₂
+///   l1    the signs of the `share` [n] of entries of largest |g| (rounded down, at least one),
+///         over their number (l1 only)
+/// 0 where g is.
+at::Tensor steepest(const at::Tensor& g, Norm norm, const at::Tensor& share = {});
+
+}  // namespace assay::attacks

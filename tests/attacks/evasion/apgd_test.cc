@@ -1,0 +1,100 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/testing/attacks.h"
+#include "tests/testing/models.h"
+
+namespace assay::testing {
+namespace {
+
+ThreatModel ball(Norm norm, double eps, double lo = 0, double hi = 1) {
+  ThreatModel threat;
+  threat.norm = norm;
+  threat.eps = eps;
+  threat.lo = lo;
+  threat.hi = hi;
+  return threat;
+}
+
+Attack apgd() { return find_attack("apgd"); }
+
+// Two classes: the flip at distance |w·x + b| / ‖w‖_dual is known in closed form.
+TEST(Apgd, ReachesTheClosedFormOnLinearModels) {
+  for (const Norm norm : {Norm::kLinf, Norm::kL2, Norm::kL1}) {
+    for (const int64_t d : {2, 20, 784}) {
+      Shape shape{{d}, 2, at::kDouble};
+      shape.lo = -100;
+      shape.hi = 100;
+      const at::Tensor w = random_normal({d}, 3, at::kDouble);
+      const Model model =
+          linear_model(shape, at::stack({w.mul(-0.5), w.mul(0.5)}), at::zeros({2}, at::kDouble));
+      Block block = random_block(model, 5, 4);
+      block.x = block.x.mul(0.01);
+      block.y = model.judge(block.x).argmax(1);
+      const double dual = norm == Norm::kLinf ? w.abs().sum().item<double>()
+                          : norm == Norm::kL2 ? w.norm().item<double>()
+                                              : w.abs().max().item<double>();
+      for (int64_t i = 0; i < block.size(); ++i) {
+        const double closest = std::abs(block.x[i].dot(w).item<double>()) / dual;
+        const Block one = select(block, {i});
+        EXPECT_EQ(run(model, apgd(), "{}", ball(norm, 1.05 * closest, -100, 100), one).count(), 1)
+            << to_string(norm) << " d " << d << " sample " << i;
+        EXPECT_EQ(run(model, apgd(), "{}", ball(norm, 0.99 * closest, -100, 100), one).count(), 0);
+      }
+    }
+  }
+}
+
+TEST(Apgd, IsNoWeakerThanPgdOnTheSameBudget) {
+  for (const Norm norm : {Norm::kLinf, Norm::kL2, Norm::kL1}) {
+    const Model model = mlp_model({{40}, 6}, 64, 41);
+    const Block block = random_block(model, 200, 42);
+    const double eps = norm == Norm::kLinf ? 0.03 : norm == Norm::kL2 ? 0.15 : 0.6;
+    const int64_t pgd =
+        run(model, find_attack("pgd"), "{steps: 100}", ball(norm, eps), block).count();
+    const int64_t found = run(model, apgd(), "{steps: 100}", ball(norm, eps), block).count();
+    EXPECT_GT(pgd, 10) << to_string(norm);
+    EXPECT_GE(found, pgd - 2) << to_string(norm);
+  }
+}
+
+TEST(Apgd, TargetsAndRestartsOnlyAdd) {
+  const Model model = mlp_model({{40}, 6}, 64, 41);
+  const Block block = random_block(model, 200, 42);
+  const ThreatModel threat = ball(Norm::kLinf, 0.03);
+  const int64_t once = run(model, apgd(), "{steps: 20, loss: dlr}", threat, block).count();
+  const int64_t targets =
+      run(model, apgd(), "{steps: 20, loss: dlr, targets: 5}", threat, block).count();
+  const int64_t more =
+      run(model, apgd(), "{steps: 20, loss: dlr, restarts: 4}", threat, block).count();
+  EXPECT_GE(more, once);
+  EXPECT_GE(targets, once - 1);
+}
+
+TEST(Apgd, MoreTargetsThanLabelsMeansAllLabels) {
+  const Model model = mlp_model({{12}, 3}, 16, 5);
+  const Block block = random_block(model, 30, 6);
+  const ThreatModel threat = ball(Norm::kLinf, 0.05);
+  EXPECT_EQ(run(model, apgd(), "{steps: 10, targets: 2}", threat, block).count(),
+            run(model, apgd(), "{steps: 10, targets: 9}", threat, block).count());
+}
+
+TEST(Apgd, AveragesGradientsOfARandomisedModel) {
+  const Model model = load_module({{12}, 3},
+                                  "def forward(self, x):\n"
+                                  "    return (x + 0.3 * torch.randn_like(x))[:, :3] * 4.0",
+                                  {});
+  const Block block = random_block(model, 8, 6);
+  const ThreatModel threat = ball(Norm::kLinf, 1e-6);
+  const Outcome one = run(model, apgd(), "{steps: 3, eot: 4}", threat, block);
+  EXPECT_LE(one.queries.max().item<int64_t>(), 16);
+}
+
+TEST(Apgd, RefusesTargetsBesideATargetedGoal) {
+  ThreatModel threat = ball(Norm::kLinf, 0.1);
+  threat.goal = Goal::kTargeted;
+  EXPECT_THROW(bind_params(apgd(), "{targets: 3}", threat), Error);
+}
+
+}  // namespace
+}  // namespace assay::testing
