@@ -7,7 +7,6 @@
 #include <cstring>
 #include <ctime>
 #include <iostream>
-#include <nlohmann/json.hpp>
 
 #include "harness/record/files.h"
 #include "harness/record/safetensors.h"
@@ -95,32 +94,6 @@ Decision decide_run(const Suite& suite, const Evidence& evidence, const Evidence
   decision.reason = "the incumbent's run is incomplete: " +
                     (baseline->interrupted.empty() ? "units are missing" : baseline->interrupted);
   return decision;
-}
-
-void write_run_facts(const fs::path& folder, const RunFacts& facts) {
-  const nlohmann::ordered_json json = {{"baseline", facts.baseline},
-                                       {"baseline_sha256", facts.baseline_sha256},
-                                       {"started", facts.started},
-                                       {"wall_s", facts.wall_s},
-                                       {"workers", facts.workers}};
-  write_durably(folder / "run.json", json.dump(2) + "\n");
-}
-
-RunFacts read_run_facts(const fs::path& folder) {
-  RunFacts facts;
-  const fs::path file = folder / "run.json";
-  if (!fs::exists(file)) return facts;
-  try {
-    const nlohmann::json json = nlohmann::json::parse(read_bytes(file));
-    facts.baseline = json.value("baseline", "");
-    facts.baseline_sha256 = json.value("baseline_sha256", "");
-    facts.started = json.value("started", "");
-    facts.wall_s = json.value("wall_s", 0.0);
-    facts.workers = json.value("workers", 0);
-  } catch (const nlohmann::json::exception& error) {
-    throw Error(file.string() + " is damaged: " + error.what());
-  }
-  return facts;
 }
 
 void write_adversarials(const fs::path& folder, const Evidence& evidence, const Decision& decision,

@@ -10,22 +10,11 @@
 
 #include "harness/gate/decision.h"
 #include "harness/model/dataset.h"
+#include "harness/record/run_facts.h"
 #include "harness/record/store.h"
 #include "reports/report.h"
 
 namespace assay {
-
-/// Facts of one invocation, kept in run.json beside the evidence.
-struct RunFacts {
-  std::string baseline;  ///< as given: "", "none", or a path
-  std::string baseline_sha256;
-  std::string started;  ///< UTC, ISO 8601
-  double wall_s = 0;
-  int workers = 0;
-};
-void write_run_facts(const std::filesystem::path& folder, const RunFacts& facts);
-/// Defaults where the folder has none (evidence from elsewhere).
-RunFacts read_run_facts(const std::filesystem::path& folder);
 
 /// Now, as 2026-01-31T12:00:00Z.
 std::string utc_now();

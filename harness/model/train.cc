@@ -29,8 +29,10 @@ enum Stage : uint64_t { kWeights, kOrder, kStart };
 constexpr const char* kForward = R"(
 def forward(self, x):
     x = (x - self.shift) * self.scale
-    x = torch.max_pool2d(torch.relu(torch.conv2d(x, self.conv1_weight, self.conv1_bias, [1, 1], [1, 1])), [2, 2])
-    x = torch.max_pool2d(torch.relu(torch.conv2d(x, self.conv2_weight, self.conv2_bias, [1, 1], [1, 1])), [2, 2])
+    x = torch.relu(torch.conv2d(x, self.conv1_weight, self.conv1_bias, [1, 1], [1, 1]))
+    x = torch.max_pool2d(x, [2, 2])
+    x = torch.relu(torch.conv2d(x, self.conv2_weight, self.conv2_bias, [1, 1], [1, 1]))
+    x = torch.max_pool2d(x, [2, 2])
     x = torch.relu(torch.addmm(self.dense1_bias, torch.flatten(x, 1), self.dense1_weight.t()))
     return torch.addmm(self.dense2_bias, x, self.dense2_weight.t())
 )";

@@ -1,0 +1,38 @@
+#include "harness/record/run_facts.h"
+
+#include <nlohmann/json.hpp>
+
+#include "harness/record/files.h"
+#include "harness/suite/error.h"
+
+namespace assay {
+
+namespace fs = std::filesystem;
+
+void write_run_facts(const fs::path& folder, const RunFacts& facts) {
+  const nlohmann::ordered_json json = {{"baseline", facts.baseline},
+                                       {"baseline_sha256", facts.baseline_sha256},
+                                       {"started", facts.started},
+                                       {"wall_s", facts.wall_s},
+                                       {"workers", facts.workers}};
+  write_durably(folder / "run.json", json.dump(2) + "\n");
+}
+
+RunFacts read_run_facts(const fs::path& folder) {
+  RunFacts facts;
+  const fs::path file = folder / "run.json";
+  if (!fs::exists(file)) return facts;
+  try {
+    const nlohmann::json json = nlohmann::json::parse(read_bytes(file));
+    facts.baseline = json.value("baseline", "");
+    facts.baseline_sha256 = json.value("baseline_sha256", "");
+    facts.started = json.value("started", "");
+    facts.wall_s = json.value("wall_s", 0.0);
+    facts.workers = json.value("workers", 0);
+  } catch (const nlohmann::json::exception& error) {
+    throw Error(file.string() + " is damaged: " + error.what());
+  }
+  return facts;
+}
+
+}  // namespace assay

@@ -1,0 +1,21 @@
+// run.json: what one invocation knew and evidence does not hold.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+namespace assay {
+
+/// Facts of one invocation, kept in run.json beside the evidence.
+struct RunFacts {
+  std::string baseline;  ///< as given: "", "none", or a path
+  std::string baseline_sha256;
+  std::string started;  ///< UTC, ISO 8601
+  double wall_s = 0;
+  int workers = 0;
+};
+void write_run_facts(const std::filesystem::path& folder, const RunFacts& facts);
+/// Defaults where the folder has none (evidence from elsewhere).
+RunFacts read_run_facts(const std::filesystem::path& folder);
+
+}  // namespace assay
