@@ -20,8 +20,10 @@ if [[ $# -gt 0 && $1 != -* ]]; then
   shift
 fi
 [[ -x $assay ]] || { echo "no program at $assay; build it, or name it first" >&2; exit 2; }
-[[ -r $data/t10k-images-idx3-ubyte.gz ]] ||
-  { echo "no Fashion-MNIST in $data; install dataset-fashion-mnist or set FASHION_MNIST" >&2; exit 2; }
+if [[ ! -r $data/t10k-images-idx3-ubyte.gz ]]; then
+  echo "no Fashion-MNIST in $data; install dataset-fashion-mnist or set FASHION_MNIST" >&2
+  exit 2
+fi
 mkdir -p "$results"
 
 if ! cmp -s "$here/requirements.txt" "$venv/installed.txt"; then

@@ -1,6 +1,6 @@
-// Resizing to the bit as Pillow (Resample.c, Geometry.c) and as torchvision's tensor path. The order
-// of passes is that of Pillow up to 12, rows first; Pillow 13 takes columns first in some shapes,
-// which moves single pixels by a level or two.
+// Resizing to the bit as Pillow (Resample.c, Geometry.c) and as torchvision's tensor path. The
+// order of passes is that of Pillow up to 12, rows first; Pillow 13 takes columns first in some
+// shapes, which moves single pixels by a level or two.
 #include <ATen/ATen.h>
 
 #include <algorithm>

@@ -98,10 +98,13 @@ attacks:
   - { name: fgsm, attack: fgsm, eps: 8/255 }
   - { name: pgd,  attack: pgd,  eps: [0.05, 0.1], steps: 40, step_size: 0.01, restarts: 2 }
   - { name: aa,   attack: ensemble, eps: 8/255,
-      stages: [ { attack: apgd, loss: ce }, { attack: apgd, loss: dlr, targets: 9 }, { attack: square, queries: 5000 } ] }
+      stages: [ { attack: apgd, loss: ce }, { attack: apgd, loss: dlr, targets: 9 },
+                { attack: square, queries: 5000 } ] }
   - { name: near, attack: fmn, norm: l2, steps: 200, eps: [0.5, 1.0] }
-  - { name: mia,  attack: lira, mode: offline, shadows: 16, members: members, non_members: non_members, pool: pool }
-  - { name: steal, attack: knockoff, surface: probabilities, pool: pool, budgets: [100, 1000, 10000] }
+  - { name: mia,  attack: lira, mode: offline, shadows: 16,
+      members: members, non_members: non_members, pool: pool }
+  - { name: steal, attack: knockoff, surface: probabilities, pool: pool,
+      budgets: [100, 1000, 10000] }
 gate:
   confidence: 0.95
   rules:

@@ -120,11 +120,13 @@ TEST(Suite, RestoredFromItsEffectiveTextItIsTheSame) {
 TEST(Suite, OddSpellingsSurviveRestoring) {
   const std::string text = R"(assay: 1
 name: 007
-model: { path: 1.50, input: { shape: [3, 8, 8] }, classes: [0, "1", 02, yes, null_] , output_index: 1 }
+model: { path: 1.50, input: { shape: [3, 8, 8] }, classes: [0, "1", 02, yes, null_],
+         output_index: 1 }
 data: { test: { format: npz, path: "a # b: c", x: 1e3, y: "true" } }
 baseline: none
 attacks:
-  - { name: 1.0, attack: pgd, norm: linf, eps: [0.10, 1e-1000, "0.30", 1/5, .4], step_size: 1/100, steps: 1e2 }
+  - { name: 1.0, attack: pgd, norm: linf, eps: [0.10, 1e-1000, "0.30", 1/5, .4],
+      step_size: 1/100, steps: 1e2 }
   - { name: d, attack: deepfool }
 gate:
   rules:

@@ -131,15 +131,18 @@ bool is_compiled(const Tree& tree, const std::string& path) {
 
 Tree read_tree(const std::filesystem::path& root) {
   namespace fs = std::filesystem;
-  static const std::set<std::string> kFolders = {".git",       ".cache", ".assay",  "runs",
-                                                 "quickstart", "venv",   "libtorch"};
+  static const std::set<std::string> kFolders = {"runs", "quickstart", "venv", "libtorch"};
   static const std::set<std::string> kText = {".cc",  ".h",    ".cmake", ".txt", ".md",  ".yaml",
                                               ".yml", ".json", ".sh",    ".in",  ".csv", ".py"};
   Tree tree;
   for (auto entry = fs::recursive_directory_iterator(root); entry != fs::end(entry); ++entry) {
     const std::string name = entry->path().filename().string();
     if (entry->is_directory()) {
-      if (kFolders.contains(name) || name.starts_with("build")) entry.disable_recursion_pending();
+      // Hidden folders are git's, caches, and what runs leave behind.
+      const bool hidden = name.starts_with(".") && name != ".ci";
+      if (hidden || kFolders.contains(name) || name.starts_with("build")) {
+        entry.disable_recursion_pending();
+      }
       continue;
     }
     const std::string path = fs::relative(entry->path(), root).generic_string();

@@ -1,5 +1,4 @@
 #include "attacks/math/projection.h"
-#include "attacks/math/random_point.h"
 
 #include <gtest/gtest.h>
 
@@ -7,6 +6,7 @@
 #include <limits>
 #include <numeric>
 
+#include "attacks/math/random_point.h"
 #include "harness/model/ball.h"
 #include "harness/model/model.h"
 #include "tests/testing/models.h"
