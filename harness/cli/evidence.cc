@@ -78,7 +78,7 @@ void write_all_reports(const Judged& judged, const fs::path& folder) {
   if (!adversarials.empty()) {
     const std::unique_ptr<Dataset> dataset = open_test(judged);
     report.pictures =
-        choose_pictures(judged.evidence, judged.decision, adversarials, dataset.get(), 24);
+        choose_pictures(judged.evidence, judged.decision, adversarials, dataset.get(), 12);
   }
   write_reports(folder, report);
   print_summary(report, folder);

@@ -3,6 +3,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
@@ -53,24 +54,40 @@ std::vector<double> widen(const NamedArray& array) {
   return values;
 }
 
-// Which (cell, sample) pairs to show, the regressed ones first, a few of each cell in turn.
-std::vector<std::pair<const CellHeader*, int64_t>> pairs_to_show(const Evidence& evidence,
-                                                                 const Decision& decision) {
-  std::vector<std::pair<const CellHeader*, int64_t>> pairs;
+using Pair = std::pair<const CellHeader*, int64_t>;
+
+// One pair of each cell in turn, so that every cell shows some.
+std::vector<Pair> interleave(const std::vector<std::vector<Pair>>& by_cell) {
+  std::vector<Pair> pairs;
+  for (size_t i = 0; true; ++i) {
+    const size_t before = pairs.size();
+    for (const std::vector<Pair>& cell : by_cell) {
+      if (i < cell.size()) pairs.push_back(cell[i]);
+    }
+    if (pairs.size() == before) return pairs;
+  }
+}
+
+// Which (cell, sample) pairs to show: the regressed ones first, then others that broke.
+std::vector<Pair> pairs_to_show(const Evidence& evidence, const Decision& decision) {
   std::map<std::string, std::vector<int64_t>> regressed;
   for (const CellResult& cell : decision.cells) regressed[cell.name] = cell.regressed;
+  std::vector<std::vector<Pair>> first, second;
   for (const CellHeader& cell : evidence.header.cells) {
-    for (const int64_t sample : regressed[cell.name]) pairs.emplace_back(&cell, sample);
-  }
-  for (const CellHeader& cell : evidence.header.cells) {
+    first.emplace_back();
+    second.emplace_back();
+    const std::vector<int64_t>& lost = regressed[cell.name];
+    for (const int64_t sample : lost) first.back().emplace_back(&cell, sample);
     for (const std::optional<Verdict>& row : evidence.rows(cell)) {
       if (!row || row->status != Status::kBroken) continue;
-      const std::vector<int64_t>& shown = regressed[cell.name];
-      if (std::find(shown.begin(), shown.end(), row->sample) == shown.end()) {
-        pairs.emplace_back(&cell, row->sample);
+      if (std::find(lost.begin(), lost.end(), row->sample) == lost.end()) {
+        second.back().emplace_back(&cell, row->sample);
       }
     }
   }
+  std::vector<Pair> pairs = interleave(first);
+  const std::vector<Pair> others = interleave(second);
+  pairs.insert(pairs.end(), others.begin(), others.end());
   return pairs;
 }
 

@@ -259,7 +259,7 @@ ExitCode Run::finish(const Evidence& evidence, const Baseline& baseline) {
   write_adversarials(folder_, evidence, decision, *store_, save);
   Report report = report_of(evidence, baseline, decision);
   report.pictures =
-      choose_pictures(evidence, decision, read_adversarials(folder_), session_->dataset.get(), 24);
+      choose_pictures(evidence, decision, read_adversarials(folder_), session_->dataset.get(), 12);
   write_run_facts(folder_,
                   {session_->suite.baseline, baseline.sha256, started_, report.wall_s, workers_});
   write_reports(folder_, report);
