@@ -5,7 +5,7 @@ add_library(assay_options INTERFACE)
 target_include_directories(assay_options INTERFACE "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>")
 target_compile_features(assay_options INTERFACE cxx_std_20)
 target_compile_options(assay_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor
-  -Wno-subobject-linkage -Wno-missing-field-initializers
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage> -Wno-missing-field-initializers
   $<$<BOOL:${ASSAY_WERROR}>:-Werror>)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
   # False alarms of g++ 12 on std::string concatenation (GCC bugs 105329 and 105651).
