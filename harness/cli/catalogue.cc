@@ -96,7 +96,7 @@ ExitCode show(const std::string& name) {
 Command add_attacks(CLI::App& app) {
   auto name = std::make_shared<std::string>();
   CLI::App* command = app.add_subcommand("attacks", "list the attacks, or describe one");
-  command->add_option("name", *name, "an attack")->type_name("");
+  command->add_option("name", *name, "the attack to describe")->type_name("");
   return {command, [name] { return show(*name); }};
 }
 

@@ -168,7 +168,8 @@ ExitCode replay(const std::string& folder, const std::string& path) {
 Command add_compare(CLI::App& app) {
   auto left = std::make_shared<std::string>();
   auto right = std::make_shared<std::string>();
-  CLI::App* command = app.add_subcommand("compare", "compare two runs sample by sample");
+  CLI::App* command =
+      app.add_subcommand("compare", "compare the robust accuracy of two runs, sample by sample");
   command->add_option("a", *left, "FOLDER or FOLDER:CELL")->required()->type_name("");
   command->add_option("b", *right, "FOLDER or FOLDER:CELL")->required()->type_name("");
   return {command, [left, right] { return compare(*left, *right); }};
@@ -177,7 +178,8 @@ Command add_compare(CLI::App& app) {
 Command add_replay(CLI::App& app) {
   auto folder = std::make_shared<std::string>();
   auto model = std::make_shared<std::string>();
-  CLI::App* command = app.add_subcommand("replay", "try a run's adversarials again on its model");
+  CLI::App* command = app.add_subcommand(
+      "replay", "try a run's saved adversarials again; 0 if all reproduce, else 1");
   command->add_option("dir", *folder, "a run folder")->required()->type_name("");
   command->add_option("--model", *model, "the model, where it has moved")->type_name("FILE");
   return {command, [folder, model] { return replay(*folder, *model); }};

@@ -101,9 +101,11 @@ ExitCode gate_cell(const Judged& judged, const std::string& name) {
     ++rules;
     fail = fail || rule.verdict == Verdict::kFail;
     inconclusive = inconclusive || rule.verdict == Verdict::kInconclusive;
-    std::cout << name << "  " << rule.metric << ' ' << to_string(rule.kind) << ' '
-              << number_text(rule.limit) << ": " << to_string(rule.verdict)
-              << (rule.reason.empty() ? "" : ", " + rule.reason)
+    const bool flags = rule.kind == RuleSpec::Kind::kFlagsClear;
+    std::cout << name << "  " << rule.metric << ' '
+              << (flags ? "clear"
+                        : std::string(to_string(rule.kind)) + ' ' + number_text(rule.limit))
+              << ": " << to_string(rule.verdict) << (rule.reason.empty() ? "" : ", " + rule.reason)
               << (rule.hint.empty() ? "" : " (" + rule.hint + ")") << std::endl;
   }
   if (cell->samples.error > 0) {
@@ -185,7 +187,8 @@ ExitCode merge_folders(const std::vector<std::string>& folders, const std::strin
 Command add_gate(CLI::App& app) {
   auto folder = std::make_shared<std::string>();
   auto cell = std::make_shared<std::string>();
-  CLI::App* command = app.add_subcommand("gate", "judge a run's evidence again");
+  CLI::App* command =
+      app.add_subcommand("gate", "judge a run's evidence again, without model or data");
   command->add_option("dir", *folder, "a run folder")->required()->type_name("");
   command->add_option("--cell", *cell, "only this cell's rules")->type_name("NAME");
   return {command, [folder, cell] { return gate(*folder, *cell); }};
@@ -193,7 +196,8 @@ Command add_gate(CLI::App& app) {
 
 Command add_report(CLI::App& app) {
   auto folder = std::make_shared<std::string>();
-  CLI::App* command = app.add_subcommand("report", "write a run's reports again");
+  CLI::App* command =
+      app.add_subcommand("report", "write a run's reports again, from its evidence");
   command->add_option("dir", *folder, "a run folder")->required()->type_name("");
   return {command, [folder] { return report(*folder); }};
 }
@@ -203,7 +207,7 @@ Command add_merge(CLI::App& app) {
   auto out = std::make_shared<std::string>();
   CLI::App* command = app.add_subcommand("merge", "unite the shards of a run, and decide");
   command->add_option("dirs", *folders, "the shards' run folders")->required()->type_name("");
-  command->add_option("--out", *out, "folder for the whole")->required()->type_name("DIR");
+  command->add_option("--out", *out, "new folder for the whole run")->required()->type_name("DIR");
   return {command, [folders, out] { return merge_folders(*folders, *out); }};
 }
 

@@ -147,7 +147,8 @@ void add_common(CLI::App* command, Options* options) {
 
 Command add_validate(CLI::App& app) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("validate", "check a suite without running it");
+  CLI::App* command = app.add_subcommand(
+      "validate", "check a suite without running it; 0 if it is in order, else 2");
   add_common(command, options.get());
   command->add_flag("--load", options->load,
                     "also load model and data, and run one block,\nforward and gradient");
