@@ -257,7 +257,7 @@ TEST(Workers, AreAtLeastOneAndFitTheMemory) {
 TEST(BlockSize, ComesFromTheInputAlone) {
   Suite suite;
   suite.model.shape = {1, 28, 28};
-  EXPECT_EQ(block_size(suite), 64);
+  EXPECT_EQ(block_size(suite), 128);
   suite.model.shape = {3, 224, 224};
   EXPECT_EQ(block_size(suite) % 4, 0);
   EXPECT_LT(block_size(suite), 64);
