@@ -4,19 +4,26 @@
 // Adversarial Attacks", ICLR 2018, arXiv:1706.06083, §2.1; momentum: Dong et al., "Boosting
 // Adversarial Attacks with Momentum", CVPR 2018, arXiv:1710.06081, Algorithm 1; l1 steps: Tramèr,
 // Boneh, "Adversarial Training and Robustness for Multiple Perturbations", NeurIPS 2019,
-// arXiv:1904.13000, Algorithm 1 (SLIDE).
-// Reference: jeromerony/adversarial-library adv_lib/attacks/projected_gradient_descent.py.
+// arXiv:1904.13000, Algorithm 1 (SLIDE). Transfer variants: `nesterov` and `scale_copies`, Lin et
+// al., ICLR 2020, arXiv:1908.06281 (NI, SI); `diverse_prob`, Xie et al., CVPR 2019,
+// arXiv:1803.06978 (DI); `translation_kernel`, Dong et al., CVPR 2019, arXiv:1904.02884 (TI).
+// Reference: jeromerony/adversarial-library adv_lib/attacks/projected_gradient_descent.py;
+// variants: Trustworthy-AI-Group/TransferAttack transferattack/gradient, input_transformation.
 // Deviations: a sample is done at its first success, and later restarts run for the others only;
 // the last iterate is tried as well; projections onto l2 and l1 are exact on ball ∩ box; for l1 the
 // number of entries that a step moves falls from top_share · d to 1 halfway, since a fixed share
 // cannot reach the vertices where an l1 ball is widest; the cotangent is scaled to 1, so that a
-// saturated softmax does not zero the gradient. The clean input is the first iterate without a
-// random start.
-// Cost per sample, at most: restarts · (steps + 1) forwards, restarts · steps gradients.
+// saturated softmax does not zero the gradient; the look-ahead point of `nesterov` is projected, so
+// that it may count as an adversarial, and copies are scaled and padded towards 0 or the end of the
+// box next to it. The clean input is the first iterate without a random start. Iterates themselves
+// are sent only where no variant replaces them, and last.
+// Cost per sample, at most: restarts · (steps · scale_copies + 1) forwards, restarts · steps ·
+// scale_copies gradients.
 #include <algorithm>
 #include <cmath>
 #include <optional>
 
+#include "attacks/math/diversity.h"
 #include "attacks/math/look.h"
 #include "attacks/math/projection.h"
 #include "attacks/math/random_point.h"
@@ -32,6 +39,8 @@ struct Settings {
   std::optional<double> step_size;
   bool random_start;
   double momentum;
+  bool nesterov;
+  Diversity diversity;
   double top_share;
   LossKind loss;
 };
@@ -86,13 +95,22 @@ at::Tensor coast(const at::Tensor& velocity, const at::Tensor& g, double momentu
 }
 
 // One restart. Returns early once every sample is decided.
-void climb(Oracle& oracle, Active& active, const Settings& settings, const Ball& ball) {
+void climb(Oracle& oracle, Active& active, const Settings& settings, const Ball& ball,
+           const Rng& rng, int64_t restart) {
   const double size =
       settings.step_size.value_or(2.5 * ball.eps / static_cast<double>(settings.steps));
   const int64_t d = row_length(active.x0);
   for (int64_t step = 0; step < settings.steps; ++step) {
+    const int64_t top = top_entries(settings, d, step);
+    at::Tensor x = active.x;  // [m, ...] where the gradient is taken
+    if (settings.nesterov && active.velocity.defined()) {
+      x = ascend(x, active.velocity, active.x0, size * settings.momentum, top, ball);
+    }
     const std::optional<Look> seen =
-        look(oracle, active.x, active.rows, active.y, active.target, settings.loss);
+        settings.diversity.none()
+            ? look(oracle, x, active.rows, active.y, active.target, settings.loss)
+            : look_around(oracle, x, active.rows, active.y, active.target, settings.loss,
+                          settings.diversity, rng, restart, step);
     if (!seen) return;
     active.keep(seen->keep);
     at::Tensor gradient = seen->gradient;  // [m, ...]
@@ -100,13 +118,14 @@ void climb(Oracle& oracle, Active& active, const Settings& settings, const Ball&
       active.velocity = coast(active.velocity, gradient, settings.momentum);
       gradient = active.velocity;
     }
-    active.x = ascend(active.x, gradient, active.x0, size, top_entries(settings, d, step), ball);
+    active.x = ascend(active.x, gradient, active.x0, size, top, ball);
   }
   oracle.labels(active.x, active.rows);
 }
 
 Candidates run(Oracle& oracle, const Rng& rng, const Settings& settings) {
   const Block& block = oracle.block();
+  check_images(settings.diversity, block.x);
   const Ball ball = ball_of(oracle.threat());
   const at::Tensor all = at::arange(block.size(), at::kLong);
   for (int64_t restart = 0; restart < settings.restarts; ++restart) {
@@ -117,7 +136,7 @@ Candidates run(Oracle& oracle, const Rng& rng, const Settings& settings) {
     if (settings.random_start) {
       active.x = random_point(active.x0, keys_of(block, left), restart, 0, rng, ball);
     }
-    climb(oracle, active, settings, ball);
+    climb(oracle, active, settings, ball, rng, restart);
   }
   return oracle.best();
 }
@@ -134,6 +153,9 @@ Bound bind(Params& params, const ThreatModel&) {
                                      "start at a random point of the ball, not the clean input"),
       .momentum = params.number("momentum", 0, {0, 10},
                                 "decay of accumulated gradients (MI-FGSM uses 1); 0: none"),
+      .nesterov = params.boolean("nesterov", false,
+                                 "with momentum: take the gradient one step ahead (NI-FGSM)"),
+      .diversity = read_diversity(params),
       .top_share = params.number("top_share", 0.01, {0, 1},
                                  "l1: share of entries that the first step moves (SLIDE: 1 - q); "
                                  "falls to one entry halfway"),
@@ -144,11 +166,16 @@ Bound bind(Params& params, const ThreatModel&) {
                                 ", but without random_start every restart is the same; set "
                                 "random_start: true or restarts: 1");
   }
+  if (settings.nesterov && settings.momentum == 0) {
+    params.fail("nesterov",
+                "nesterov looks ahead along the momentum, but momentum is 0; set "
+                "momentum: 1");
+  }
+  const int64_t looks = settings.steps * settings.diversity.scale_copies;
   return {[settings](Oracle& oracle, const Block&, const Rng& rng) {
             return run(oracle, rng, settings);
           },
-          {.queries = settings.restarts * (settings.steps + 1),
-           .gradients = settings.restarts * settings.steps}};
+          {.queries = settings.restarts * (looks + 1), .gradients = settings.restarts * looks}};
 }
 
 }  // namespace
@@ -165,7 +192,9 @@ Attack pgd() {
       .paper =
           "Madry, Makelov, Schmidt, Tsipras, Vladu: Towards Deep Learning Models "
           "Resistant to Adversarial Attacks, ICLR 2018, arXiv:1706.06083",
-      .cost = "restarts * (steps + 1) forwards, restarts * steps gradients",
+      .cost =
+          "restarts * (steps * scale_copies + 1) forwards, restarts * steps * scale_copies "
+          "gradients",
       .taxonomy = {{"atlas", "AML.T0043.000"}, {"nist", "NISTAML.022"}, {"owasp", "ML01:2023"}},
   };
   attack.bind = bind;

@@ -212,6 +212,45 @@ TEST(Pgd, DefaultStepIsTwoAndAHalfEpsOverSteps) {
   EXPECT_TRUE(derived.claims.x.equal(given.claims.x));
 }
 
+TEST(Pgd, EveryTransferVariantBreaksWhatIsFarInside) {
+  const Model model = cnn_model({{1, 8, 10}, 5}, 51);
+  const Block block = random_block(model, 30, 52);
+  for (const char* variant :
+       {"momentum: 1, nesterov: true", "diverse_prob: 0.5", "scale_copies: 3",
+        "translation_kernel: 3", "momentum: 1, diverse_prob: 1, scale_copies: 2"}) {
+    const std::string params = std::string("{steps: 30, ") + variant + "}";
+    const Outcome outcome = run(model, pgd(), params, ball(Norm::kLinf, 0.5), block);
+    EXPECT_GE(outcome.count(), 28) << params;
+    const Outcome near = run(model, pgd(), params, ball(Norm::kL2, 0.2), block);
+    const Outcome plain = run(model, pgd(), "{steps: 30}", ball(Norm::kL2, 0.2), block);
+    EXPECT_FALSE(near.claims.x.equal(plain.claims.x)) << params;
+  }
+}
+
+TEST(Pgd, CopiesCostAQueryAndAGradientEach) {
+  const Model model = mlp_model({{9}, 4}, 16, 1);
+  const Block block = random_block(model, 10, 2);
+  const Outcome outcome =
+      run(model, pgd(), "{steps: 5, scale_copies: 3}", ball(Norm::kLinf, 1e-6), block);
+  EXPECT_TRUE(outcome.queries.eq(16).all().item<bool>());
+  EXPECT_TRUE(outcome.gradients.eq(15).all().item<bool>());
+}
+
+TEST(Pgd, RefusesImageTransformsForTables) {
+  const Model model = mlp_model({{9}, 4}, 16, 1);
+  const Block block = random_block(model, 4, 2);
+  for (const char* name : {"diverse_prob", "translation_kernel"}) {
+    const std::string params = std::string("{") + name + ": 1}";
+    try {
+      run(model, pgd(), params, ball(Norm::kLinf, 0.1), block);
+      FAIL() << params;
+    } catch (const Error& error) {
+      EXPECT_THAT(error.what(), ::testing::HasSubstr(name));
+      EXPECT_THAT(error.what(), ::testing::HasSubstr("9 features"));
+    }
+  }
+}
+
 TEST(Pgd, RefusesBadParametersWithTheirPlace) {
   using ::testing::HasSubstr;
   EXPECT_THAT(error_of("{steps: 0}"), HasSubstr("test.yaml:1:"));
@@ -226,6 +265,10 @@ TEST(Pgd, RefusesBadParametersWithTheirPlace) {
   EXPECT_THAT(error_of("{restart: 2}"), HasSubstr("restarts"));
   EXPECT_THAT(error_of("{restarts: 2, random_start: false}"), HasSubstr("random_start: true"));
   EXPECT_EQ(error_of("{restarts: 1, random_start: false}"), "");
+  EXPECT_THAT(error_of("{nesterov: true}"), HasSubstr("momentum: 1"));
+  EXPECT_THAT(error_of("{translation_kernel: 4}"), HasSubstr("5"));
+  EXPECT_THAT(error_of("{diverse_prob: 1.5}"), HasSubstr("diverse_prob"));
+  EXPECT_THAT(error_of("{scale_copies: 0}"), HasSubstr("scale_copies"));
 }
 
 TEST(PgdDeathTest, ARadiusIsNeeded) {
