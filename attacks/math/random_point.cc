@@ -1,6 +1,7 @@
 #include "attacks/math/random_point.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "attacks/math/rows.h"
@@ -34,25 +35,24 @@ void uniform_in_l2(const double* z, double* v, int64_t d, double eps) {
   for (int64_t i = 0; i < d; ++i) v[i] = factor * z[i];
 }
 
-}  // namespace
+// How many numbers one point takes: d and what its norm needs more.
+int64_t count_numbers(int64_t d, Norm norm) {
+  return d + (norm == Norm::kLinf ? 0 : norm == Norm::kL1 ? 1 : 2);
+}
 
-at::Tensor random_point(const at::Tensor& x0, std::span<const uint64_t> samples, int64_t restart,
-                        int64_t step, const Rng& rng, const Ball& ball) {
-  ASSAY_CHECK(static_cast<int64_t>(samples.size()) == x0.size(0), "one sample key for each row");
+// The point of the ball around each row of x0 for its row of numbers: [n, count_numbers(d)].
+at::Tensor points_for(const at::Tensor& x0, const at::Tensor& numbers, const Ball& ball) {
   const at::Tensor centre = x0.contiguous();
   const at::Tensor point = at::empty_like(centre);
   const int64_t d = row_length(x0);
-  const int64_t extra = ball.norm == Norm::kLinf ? 0 : ball.norm == Norm::kL1 ? 1 : 2;
-  const at::Tensor numbers = ball.norm == Norm::kL2
-                                 ? rng.normal(samples, {d + extra}, restart, step)
-                                 : rng.uniform(samples, {d + extra}, restart, step);
+  const int64_t width = count_numbers(d, ball.norm);
   with_type(x0, [&](auto zero) {
     using T = decltype(zero);
     const double* draw = numbers.const_data_ptr<double>();
     const T* cs = centre.const_data_ptr<T>();
     T* out = point.data_ptr<T>();
     std::vector<double> v(static_cast<size_t>(d));
-    for (int64_t row = 0; row < x0.size(0); ++row, draw += d + extra, cs += d, out += d) {
+    for (int64_t row = 0; row < x0.size(0); ++row, draw += width, cs += d, out += d) {
       if (ball.norm == Norm::kL1) {
         uniform_in_l1(draw, v.data(), d, ball.eps);
       } else if (ball.norm == Norm::kL2) {
@@ -68,6 +68,29 @@ at::Tensor random_point(const at::Tensor& x0, std::span<const uint64_t> samples,
     }
   });
   return project(point, centre, ball);  // clips to the box; the ball only loses its rounding
+}
+
+}  // namespace
+
+at::Tensor random_point(const at::Tensor& x0, std::span<const uint64_t> samples, int64_t restart,
+                        int64_t step, const Rng& rng, const Ball& ball) {
+  ASSAY_CHECK(static_cast<int64_t>(samples.size()) == x0.size(0), "one sample key for each row");
+  const int64_t width = count_numbers(row_length(x0), ball.norm);
+  const at::Tensor numbers = ball.norm == Norm::kL2 ? rng.normal(samples, {width}, restart, step)
+                                                    : rng.uniform(samples, {width}, restart, step);
+  return points_for(x0, numbers, ball);
+}
+
+at::Tensor random_points(const at::Tensor& x0, uint64_t sample, int64_t count, int64_t restart,
+                         int64_t step, const Rng& rng, const Ball& ball) {
+  ASSAY_CHECK(x0.size(0) == 1, "points around one row");
+  const std::array<uint64_t, 1> key{sample};
+  const std::array<int64_t, 2> shape{count, count_numbers(row_length(x0), ball.norm)};
+  const at::Tensor numbers = ball.norm == Norm::kL2 ? rng.normal(key, shape, restart, step)
+                                                    : rng.uniform(key, shape, restart, step);
+  std::vector<int64_t> sizes(static_cast<size_t>(x0.dim()), -1);
+  sizes[0] = count;
+  return points_for(x0.expand(sizes), numbers.squeeze(0), ball);
 }
 
 at::Tensor surface_point(const at::Tensor& x0, std::span<const uint64_t> samples, int64_t restart,

@@ -18,6 +18,11 @@ namespace assay::attacks {
 at::Tensor random_point(const at::Tensor& x0, std::span<const uint64_t> samples, int64_t restart,
                         int64_t step, const Rng& rng, const Ball& ball);
 
+/// `count` such points around one row, which depend on sample, restart and step together, and each
+/// on its place among them: x0 [1, ...] → [count, ...].
+at::Tensor random_points(const at::Tensor& x0, uint64_t sample, int64_t count, int64_t restart,
+                         int64_t step, const Rng& rng, const Ball& ball);
+
 /// A random point on the surface of the ball around each row of x0, then projected onto ball ∩ box:
 /// linf a uniform vector and l2 and l1 a normal one, scaled to norm eps. Keys as above.
 at::Tensor surface_point(const at::Tensor& x0, std::span<const uint64_t> samples, int64_t restart,
