@@ -56,6 +56,10 @@ class Contract : public ::testing::TestWithParam<Case> {
  protected:
   Attack attack_ = find_attack(GetParam().attack);
   Norm norm_ = GetParam().norm;
+  // Attacks without gradients have large budgets by default: too slow for so many runs.
+  std::string params_ = attack_.info.access == Access::kGradient ? "{}"
+                        : attack_.info.name == "noise"           ? "{draws: 500}"
+                                                                 : "{queries: 500}";
 
   ThreatModel threat(const Model& model) const {
     return threat_of(attack_, norm_, middling_eps(norm_), model);
@@ -74,7 +78,7 @@ class Contract : public ::testing::TestWithParam<Case> {
     const double radius =
         ball_radius(threat, block.x[0].numel(), block.x.scalar_type() == at::kDouble);
     const at::Tensor away = distance(outcome.claims.x, block.x, threat.norm);
-    const Budget budget = bind_params(attack_, "{}", threat).budget;
+    const Budget budget = bind_params(attack_, params_, threat).budget;
     for (int64_t i = 0; i < n; ++i) {
       if (budget.queries > 0) {
         EXPECT_LE(outcome.queries[i].item<int64_t>(), budget.queries);
@@ -116,8 +120,8 @@ class Contract : public ::testing::TestWithParam<Case> {
 TEST_P(Contract, SameSeedGivesSameBytes) {
   const Model model = mlp_model({{9}, 4}, 16, 1);
   const Block block = random_block(model, 24, 2);
-  const Outcome first = run(model, attack_, "{}", threat(model), block, 5);
-  const Outcome second = run(model, attack_, "{}", threat(model), block, 5);
+  const Outcome first = run(model, attack_, params_, threat(model), block, 5);
+  const Outcome second = run(model, attack_, params_, threat(model), block, 5);
   EXPECT_TRUE(first.claims.x.equal(second.claims.x));
   EXPECT_TRUE(first.claims.success.equal(second.claims.success));
   EXPECT_TRUE(first.queries.equal(second.queries));
@@ -129,7 +133,7 @@ TEST_P(Contract, BreaksSomeSamplesAndIsHonestAboutThem) {
   for (const Shape& shape : shapes) {
     const Model model = mlp_model(shape, 16, 3);
     const Block block = random_block(model, 40, 4);
-    const Outcome outcome = run(model, attack_, "{}", threat(model), block);
+    const Outcome outcome = run(model, attack_, params_, threat(model), block);
     expect_honest(model, threat(model), block, outcome);
     broken += outcome.count();
   }
@@ -142,7 +146,7 @@ TEST_P(Contract, IsHonestOnConvolutionsOverOtherBoxes) {
   shape.hi = 1;
   const Model model = cnn_model(shape, 5);
   const Block block = random_block(model, 20, 6);
-  expect_honest(model, threat(model), block, run(model, attack_, "{}", threat(model), block));
+  expect_honest(model, threat(model), block, run(model, attack_, params_, threat(model), block));
 }
 
 TEST_P(Contract, HonoursATarget) {
@@ -153,7 +157,7 @@ TEST_P(Contract, HonoursATarget) {
   ThreatModel towards = threat(model);
   towards.goal = Goal::kTargeted;
   towards.eps = 4 * *towards.eps;
-  const Outcome outcome = run(model, attack_, "{}", towards, block);
+  const Outcome outcome = run(model, attack_, params_, towards, block);
   expect_honest(model, towards, block, outcome);
   EXPECT_GT(outcome.count(), 0);
 }
@@ -166,14 +170,14 @@ TEST_P(Contract, TheRestOfTheBatchDoesNotMatter) {
     std::vector<int64_t> order(70);
     for (int64_t i = 0; i < 70; ++i) order[static_cast<size_t>(i)] = i * 29 % 70;
     const Block whole = select(all, {order.begin(), order.begin() + 64});
-    const Outcome reference = run(model, attack_, "{}", threat(model), whole);
+    const Outcome reference = run(model, attack_, params_, threat(model), whole);
     EXPECT_GT(reference.count(), 0);
     EXPECT_LT(reference.count(), 64);
     for (const int64_t size : {1, 2, 3, 5, 17, 64}) {
       // The last samples first, and for the largest block other neighbours too.
       std::vector<int64_t> some;
       for (int64_t k = 0; k < size; ++k) some.push_back(order[static_cast<size_t>(69 - k)]);
-      const Outcome part = run(model, attack_, "{}", threat(model), select(all, some));
+      const Outcome part = run(model, attack_, params_, threat(model), select(all, some));
       for (int64_t k = 0; k < size; ++k) {
         const int64_t position = 69 - k;  // in `order`, so in `whole` where below 64
         if (position >= 64) continue;
@@ -185,7 +189,7 @@ TEST_P(Contract, TheRestOfTheBatchDoesNotMatter) {
     }
     for (const int64_t i : {0, 13, 40, 63}) {  // alone
       const Outcome one =
-          run(model, attack_, "{}", threat(model), select(all, {order[static_cast<size_t>(i)]}));
+          run(model, attack_, params_, threat(model), select(all, {order[static_cast<size_t>(i)]}));
       EXPECT_EQ(row_bytes(one.claims.x, 0), row_bytes(reference.claims.x, i));
       EXPECT_EQ(one.claimed(0), reference.claimed(i));
     }
@@ -201,7 +205,7 @@ TEST_P(Contract, FindsTheFlipOfALinearModelAtFivePercentMoreThanItsDistance) {
     Block block;
     const double closest = linear_case(shape, model, block);
     const ThreatModel threat = threat_of(attack_, norm_, 1.05 * closest, *model);
-    const Outcome outcome = run(*model, attack_, "{}", threat, block);
+    const Outcome outcome = run(*model, attack_, params_, threat, block);
     EXPECT_EQ(outcome.count(), block.size()) << "d " << shape.size();
     expect_honest(*model, threat, block, outcome);
   }
@@ -215,7 +219,7 @@ TEST_P(Contract, FindsNothingBelowTheDistanceOfALinearModel) {
     Block block;
     const double closest = linear_case(shape, model, block);
     const ThreatModel threat = threat_of(attack_, norm_, 0.95 * closest, *model);
-    EXPECT_EQ(run(*model, attack_, "{}", threat, block).count(), 0);
+    EXPECT_EQ(run(*model, attack_, params_, threat, block).count(), 0);
   }
 }
 
@@ -223,7 +227,7 @@ TEST_P(Contract, AConstantModelIsNeitherBrokenNorFatal) {
   const Shape shape{{6}, 3};
   const Model model = linear_model(shape, at::zeros({3, 6}), values({0.0, 1.0, 0.0}));
   const Block block = random_block(model, 5, 11);
-  EXPECT_EQ(run(model, attack_, "{}", threat(model), block).count(), 0);
+  EXPECT_EQ(run(model, attack_, params_, threat(model), block).count(), 0);
 }
 
 TEST_P(Contract, RefusesParametersItDoesNotHave) {
