@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <limits>
+#include <optional>
 #include <utility>
 
 #include "harness/model/model_file.h"
@@ -289,12 +290,23 @@ Model Model::load(const ModelSpec& spec, const std::filesystem::path& path, int6
     impl->mean = per_channel(spec.mean, spec, dtype);
     impl->std = per_channel(spec.std, spec, dtype);
   }
+  // Both before the first call, which rewrites the graph.
+  const std::vector<std::string> training = training_nodes(impl->original);
+  std::optional<torch::jit::Module> frozen;
+  try {
+    // Without the numeric optimisations freezing only folds attributes. It inlines submodules,
+    // which needs the optimiser that workers turn off.
+    const torch::jit::GraphOptimizerEnabledGuard inlining(true);
+    frozen = torch::jit::freeze(impl->original, std::nullopt, false);
+  } catch (const std::exception&) {
+    frozen.reset();  // not every module can be frozen; it then serves as it is
+  }
   const at::Tensor inputs = probe_inputs(spec, block);  // [block, ...]
   Model model(std::move(impl));
   Impl& self = *model.impl_;
-  at::Tensor before;
+  at::Tensor logits;
   try {
-    before = model.judge(inputs);
+    logits = model.judge(inputs);
   } catch (const ModelFailure& error) {
     throw Error(path.string() + " fails on a batch of " + std::to_string(block) +
                     " inputs of model.input.shape " + c10::str(at::IntArrayRef(spec.shape)) + ": " +
@@ -302,15 +314,12 @@ Model Model::load(const ModelSpec& spec, const std::filesystem::path& path, int6
                 ExitCode::kRefused);
   }
   try {
-    // Without the numeric optimisations freezing only folds attributes; trust, but compare bits.
-    torch::jit::Module frozen = torch::jit::freeze(self.original, std::nullopt, false);
-    if (self.forward(frozen, inputs).equal(self.forward(self.original, inputs))) {
-      self.graph = std::move(frozen);
-    }
+    // Trust, but compare bits.
+    if (frozen && self.forward(*frozen, inputs).equal(logits)) self.graph = *frozen;
   } catch (const std::exception&) {
-    self.graph = self.original;  // not every module can be frozen; it then serves as it is
+    self.graph = self.original;
   }
-  self.facts = known ? *known : probe(model, inputs, training_nodes(self.graph), path.string());
+  self.facts = known ? *known : probe(model, inputs, training, path.string());
   return model;
 }
 

@@ -3,6 +3,7 @@
 #include <torch/csrc/jit/api/module.h>
 #include <torch/csrc/jit/ir/constants.h>
 #include <torch/csrc/jit/passes/inliner.h>
+#include <torch/csrc/jit/runtime/graph_executor.h>
 
 #include <algorithm>
 #include <set>
@@ -129,6 +130,8 @@ at::Tensor probe_inputs(const ModelSpec& spec, int64_t n) {
 }
 
 std::vector<std::string> training_nodes(const torch::jit::Module& module) {
+  // Without the optimiser, which workers turn off, calls of submodules are not inlined.
+  const torch::jit::GraphOptimizerEnabledGuard inlining(true);
   const std::shared_ptr<torch::jit::Graph> graph = module.get_method("forward").graph()->copy();
   torch::jit::Inline(*graph);
   std::set<std::string> found;

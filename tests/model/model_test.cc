@@ -148,6 +148,14 @@ TEST(Model, FlagsWhatMakesAttacksWeak) {
   EXPECT_THAT(flag_ids(testing::mlp_model(Shape{{4}, 3}, 8, 1)), ::testing::IsEmpty());
 }
 
+TEST(Model, SeesTrainingModeInsideSubmodules) {
+  const std::filesystem::path path = std::filesystem::path(::testing::TempDir()) / "assay_nest.pt";
+  testing::save_nested(
+      path, "def forward(self, x):\n    return torch.dropout(x * 3 - 1, 0.2, True) * 0.5 + x");
+  const Model model = Model::load(testing::to_spec(Shape{{2}, 2}, path), path, 16, "cpu");
+  EXPECT_THAT(flag_ids(model), ::testing::ElementsAre("train_mode", "randomised"));
+}
+
 TEST(Model, RefusesWhatCannotBeJudged) {
   EXPECT_THAT(refusal("def forward(self, x):\n    return torch.log(x - 3)"), HasSubstr("NaN"));
   EXPECT_THAT(refusal("def forward(self, x):\n    return x[:, :1]"),

@@ -48,6 +48,16 @@ void save_module(const std::filesystem::path& path, const std::string& forward,
   module.save(path.string());
 }
 
+void save_nested(const std::filesystem::path& path, const std::string& forward) {
+  torch::jit::Module child("Child");
+  child.define(forward + "\n");
+  torch::jit::Module parent("Parent");
+  parent.register_module("child", child);
+  parent.define("def forward(self, x):\n    return self.child.forward(x)\n");
+  parent.eval();
+  parent.save(path.string());
+}
+
 Model load_module(const Shape& shape, const std::string& forward,
                   const std::vector<std::pair<std::string, at::Tensor>>& parameters) {
   const std::filesystem::path path = fresh_path();

@@ -30,6 +30,9 @@ ModelSpec to_spec(const Shape& shape, const std::filesystem::path& path);
 void save_module(const std::filesystem::path& path, const std::string& forward,
                  const std::vector<std::pair<std::string, at::Tensor>>& parameters);
 
+/// Writes a module that calls a submodule with this `def forward(self, x)`.
+void save_nested(const std::filesystem::path& path, const std::string& forward);
+
 /// Writes, loads and removes such a module.
 Model load_module(const Shape& shape, const std::string& forward,
                   const std::vector<std::pair<std::string, at::Tensor>>& parameters);
