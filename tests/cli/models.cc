@@ -55,18 +55,18 @@ void save_planes(const fs::path& folder) {
   save_plane(folder / "batch_baked_in.pt", "  return x.view(4, 2) @ self.weight + self.bias\n");
   save_plane(folder / "dtype_baked_in.pt", "  return x.double() @ self.weight + self.bias\n");
   // Sample 3 of the tests, (0.8, 0.03), is the only input with x1 = 0.03.
-  save_plane(folder / "throws_on_one.pt",
-             "  if bool((torch.abs(x[:, 1] - 0.03) < 1e-6).any()):\n"
-             "    raise RuntimeError('unexpected sensor value')\n" +
-                 linear);
+  save_plane(
+      folder / "throws_on_one.pt",
+      "  assert not bool((torch.abs(x[:, 1] - 0.03) < 1e-6).any()), 'unexpected sensor value'\n" +
+          linear);
   save_plane(folder / "nan_on_one.pt", logits +
                                            "  bad = torch.abs(x[:, 1:] - 0.03) < 1e-6\n"
                                            "  return torch.where(bad, z * float('nan'), z)\n");
   // FGSM at 0.1 takes the 25 samples with x0 = 0.2 to 0.3, where the right model holds.
-  save_plane(folder / "throws_under_attack.pt",
-             "  if bool((torch.abs(x[:, 0] - 0.3) < 1e-5).any()):\n"
-             "    raise RuntimeError('unexpected sensor value')\n" +
-                 linear);
+  save_plane(
+      folder / "throws_under_attack.pt",
+      "  assert not bool((torch.abs(x[:, 0] - 0.3) < 1e-5).any()), 'unexpected sensor value'\n" +
+          linear);
   torch::jit::Module empty("Empty");
   empty.define("def other(self, x):\n  return x\n");
   empty.save((folder / "no_forward.pt").string());

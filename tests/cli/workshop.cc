@@ -115,18 +115,20 @@ std::string Workshop::decision(const std::string& run) const {
 
 std::vector<std::string> Workshop::flags(const std::string& run) const {
   std::vector<std::string> ids;
-  for (const nlohmann::json& flag : json(run + "/report.json").at("flags")) {
+  const nlohmann::json report = json(run + "/report.json");
+  for (const nlohmann::json& flag : report.at("flags")) {
     ids.push_back(flag.at("id"));
   }
   return ids;
 }
 
 nlohmann::json Workshop::cell(const std::string& run, const std::string& name) const {
-  for (const nlohmann::json& each : json(run + "/report.json").at("cells")) {
+  const nlohmann::json report = json(run + "/report.json");
+  for (const nlohmann::json& each : report.at("cells")) {
     if (each.at("name") == name) return each;
   }
   ADD_FAILURE() << run << " has no cell " << name;
-  return {};
+  return nlohmann::json::object();
 }
 
 void expect_end(const Ended& ended, int code, const std::vector<std::string>& says) {
