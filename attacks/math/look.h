@@ -17,6 +17,7 @@ struct Look {
   at::Tensor keep;      ///< [k] indices into the rows
   at::Tensor value;     ///< [k] float64 loss
   at::Tensor gradient;  ///< [k, ...] of the loss, up to a positive factor per row (losses.h)
+  at::Tensor broken;    ///< [k] bool: these logits break the sample
 };
 
 /// Sends x [m, ...] for the block rows `rows` [m] and takes the gradient of the loss that leaves y

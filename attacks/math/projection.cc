@@ -290,25 +290,33 @@ Ball ball_of(const ThreatModel& threat) {
   return {threat.norm, *threat.eps, threat.lo, threat.hi};
 }
 
-at::Tensor project(const at::Tensor& x, const at::Tensor& x0, const Ball& ball) {
+at::Tensor project(const at::Tensor& x, const at::Tensor& x0, const Ball& ball,
+                   const at::Tensor& radius) {
   check_shapes(x, x0);
   const at::Tensor from = x.contiguous();
   const at::Tensor centre = x0.contiguous();
   at::Tensor result = at::empty_like(centre);
   const int64_t d = row_length(x0);
   std::vector<double> v(static_cast<size_t>(d));
-  Projector projector(ball);
+  const at::Tensor radii = radius.contiguous();
+  Ball own = ball;
+  Projector projector(own);
   with_type(x, [&](auto zero) {
     using T = decltype(zero);
     const T* xs = from.const_data_ptr<T>();
     const T* cs = centre.const_data_ptr<T>();
     T* out = result.data_ptr<T>();
     for (int64_t row = 0; row < x.size(0); ++row, xs += d, cs += d, out += d) {
+      own.eps = radii.const_data_ptr<double>()[row];
       for (int64_t i = 0; i < d; ++i) v[i] = double{xs[i]} - double{cs[i]};
       projector.project(v.data(), cs, out, d);
     }
   });
   return result;
+}
+
+at::Tensor project(const at::Tensor& x, const at::Tensor& x0, const Ball& ball) {
+  return project(x, x0, ball, at::full({x0.size(0)}, ball.eps, at::kDouble));
 }
 
 at::Tensor ascend(const at::Tensor& x, const at::Tensor& g, const at::Tensor& x0, double size,
@@ -338,25 +346,33 @@ at::Tensor ascend(const at::Tensor& x, const at::Tensor& g, const at::Tensor& x0
   return result;
 }
 
-at::Tensor maximise_linear(const at::Tensor& g, const at::Tensor& x0, const Ball& ball) {
+at::Tensor maximise_linear(const at::Tensor& g, const at::Tensor& x0, const Ball& ball,
+                           const at::Tensor& radius) {
   check_shapes(g, x0);
   const at::Tensor along = g.contiguous();
   const at::Tensor centre = x0.contiguous();
   at::Tensor result = at::empty_like(centre);
   const int64_t d = row_length(x0);
   std::vector<double> v(static_cast<size_t>(d));
-  Projector projector(ball);
+  const at::Tensor radii = radius.contiguous();
+  Ball own = ball;
+  Projector projector(own);
   with_type(x0, [&](auto zero) {
     using T = decltype(zero);
     const T* gs = along.const_data_ptr<T>();
     const T* cs = centre.const_data_ptr<T>();
     T* out = result.data_ptr<T>();
     for (int64_t row = 0; row < x0.size(0); ++row, gs += d, cs += d, out += d) {
+      own.eps = radii.const_data_ptr<double>()[row];
       for (int64_t i = 0; i < d; ++i) v[i] = finite(gs[i]);
       projector.maximise(v.data(), cs, out, d);
     }
   });
   return result;
+}
+
+at::Tensor maximise_linear(const at::Tensor& g, const at::Tensor& x0, const Ball& ball) {
+  return maximise_linear(g, x0, ball, at::full({x0.size(0)}, ball.eps, at::kDouble));
 }
 
 }  // namespace assay::attacks

@@ -26,6 +26,9 @@ Ball ball_of(const ThreatModel& threat);
 /// the threshold (l1) or scale (l2) of the whole intersection is found, not ball and box in turn.
 /// x, x0 [n, ...] of one type → [n, ...].
 at::Tensor project(const at::Tensor& x, const at::Tensor& x0, const Ball& ball);
+/// The same with a radius of its own for each row, `radius` [n] float64, in place of ball.eps.
+at::Tensor project(const at::Tensor& x, const at::Tensor& x0, const Ball& ball,
+                   const at::Tensor& radius);
 
 /// One step of projected steepest ascent: project(x + size · s), where s has norm 1 and points
 /// along the gradient g as the ball's norm sees it:
@@ -40,5 +43,8 @@ at::Tensor ascend(const at::Tensor& x, const at::Tensor& g, const at::Tensor& x0
 /// The point of the ball around each row of x0 that maximises ⟨g, x⟩: x0 where g is 0.
 /// g, x0 [n, ...] → [n, ...].
 at::Tensor maximise_linear(const at::Tensor& g, const at::Tensor& x0, const Ball& ball);
+/// The same with a radius of its own for each row, as above.
+at::Tensor maximise_linear(const at::Tensor& g, const at::Tensor& x0, const Ball& ball,
+                           const at::Tensor& radius);
 
 }  // namespace assay::attacks
