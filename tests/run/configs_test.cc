@@ -1,0 +1,37 @@
+// The suites and the attacks' examples that come with the program are valid.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "harness/run/plan.h"
+#include "harness/suite/error.h"
+#include "harness/suite/suite.h"
+
+namespace assay {
+namespace {
+
+TEST(Configs, EverySuiteThatComesWithTheProgramIsValid) {
+  std::vector<AttackInfo> infos;
+  for (const Attack& attack : with_ensemble(attack_table())) infos.push_back(attack.info);
+  int loaded = 0;
+  for (const char* folder : {"configs/suites", "configs/attacks"}) {
+    const std::filesystem::path root = std::filesystem::path(ASSAY_SOURCE_DIR) / folder;
+    for (const auto& entry : std::filesystem::directory_iterator(root)) {
+      if (entry.path().extension() != ".yaml") continue;
+      try {
+        const Suite suite = load_suite(entry.path(), {}, infos);
+        EXPECT_EQ(suite.name, entry.path().stem().string());
+        EXPECT_FALSE(suite.rules.empty()) << entry.path();
+        ++loaded;
+      } catch (const Error& error) {
+        ADD_FAILURE() << error.what();
+      }
+    }
+  }
+  EXPECT_GE(loaded, 4);
+}
+
+}  // namespace
+}  // namespace assay
