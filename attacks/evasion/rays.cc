@@ -1,0 +1,138 @@
+// RayS: searches the signs of a linf ray, by labels alone.
+//
+// Paper: Chen, Gu, "RayS: A Ray Searching Method for Hard-label Adversarial Attack", KDD 2020,
+// arXiv:2006.12792, Algorithms 1 to 3.
+// Reference: uclaml/RayS general_torch_model.py, RayS.py.
+// Deviations: rays end at the walls of the box; bisection is relative to the radius (to 0.1 %)
+// rather than absolute; once blocks of one entry are done, the search starts again from large
+// blocks that begin at a random place, where the reference runs out of blocks.
+// Cost per sample, at most: queries forwards, no gradients. Without eps it finds the smallest
+// distance; with eps it stops at the first broken point inside the ball.
+#include <algorithm>
+#include <vector>
+
+#include "attacks/math/boundary.h"
+#include "attacks/math/look.h"
+#include "attacks/math/query.h"
+#include "attacks/math/sign_blocks.h"
+#include "attacks/math/steepest.h"
+#include "harness/model/attack.h"
+
+namespace assay::attacks {
+namespace {
+
+struct Settings {
+  int64_t queries;
+  double tolerance;
+};
+
+// Samples with their rays x0 + radius · sign. A sample is checking a block or bisecting, whatever
+// the others do: every round sends one query of each.
+struct Rays {
+  at::Tensor rows;                 // [m]
+  at::Tensor x0;                   // [m, ...]
+  at::Tensor sign, trial;          // [m, ...] the best ray, and the one tried
+  at::Tensor radius;               // [m] float64 of the best ray: broken, once any was
+  at::Tensor low;                  // [m] float64 while bisecting: the trial is not broken there
+  at::Tensor bisecting;            // [m] bool
+  std::vector<SignBlocks> blocks;  // [m] which block is next
+
+  void keep(const at::Tensor& indices) {
+    if (indices.size(0) == rows.size(0)) return;
+    for (at::Tensor* each : {&rows, &x0, &sign, &trial, &radius, &low, &bisecting}) {
+      *each = each->index_select(0, indices);
+    }
+    std::vector<SignBlocks> left;
+    for (int64_t i = 0; i < indices.size(0); ++i) {
+      left.push_back(blocks[static_cast<size_t>(indices[i].item<int64_t>())]);
+    }
+    blocks = std::move(left);
+  }
+};
+
+at::Tensor on_ray(const Rays& rays, const at::Tensor& length, const ThreatModel& threat) {
+  const at::Tensor point = rays.x0.to(at::kDouble).add(rays.trial.mul(spread(length, rays.trial)));
+  return point.clamp(threat.lo, threat.hi).to(rays.x0.scalar_type());
+}
+
+// Flips the next block of every sample that is not bisecting.
+void next_trials(Rays& rays, const Block& block, const Rng& rng) {
+  const int64_t d = rays.sign.numel() / rays.sign.size(0);
+  rays.trial = at::where(spread(rays.bisecting, rays.trial), rays.trial, rays.sign).contiguous();
+  const bool* busy = rays.bisecting.const_data_ptr<bool>();
+  const std::vector<uint64_t> keys = keys_of(block, rays.rows);
+  double* trial = rays.trial.data_ptr<double>();
+  for (size_t i = 0; i < keys.size(); ++i) {
+    if (!busy[i]) rays.blocks[i].flip_next(trial + static_cast<int64_t>(i) * d, d, keys[i], rng);
+  }
+}
+
+// What the labels say about each trial at the length that was sent. A flipped block that keeps the
+// best radius broken is worth bisecting: its ray is at least as good.
+void learn(Rays& rays, const at::Tensor& broken, const at::Tensor& length, double tolerance) {
+  const at::Tensor missed = at::where(broken, rays.low, length);
+  rays.low = at::where(rays.bisecting, missed, at::zeros_like(length));
+  rays.radius = at::where(broken, length, rays.radius);
+  rays.sign = at::where(spread(broken, rays.sign), rays.trial, rays.sign);
+  const at::Tensor wide = rays.radius.sub(rays.low).gt(rays.radius.mul(tolerance));
+  rays.bisecting = rays.bisecting.logical_or(broken).logical_and(wide);
+}
+
+Candidates run(Oracle& oracle, const Rng& rng, const Settings& settings) {
+  const Block& block = oracle.block();
+  const ThreatModel& threat = oracle.threat();
+  const int64_t n = block.size();
+  const double whole = threat.hi - threat.lo;
+  Rays rays{.rows = at::arange(n, at::kLong), .x0 = block.x};
+  rays.sign = at::ones(block.x.sizes(), at::kDouble);
+  rays.trial = rays.sign;
+  rays.radius = at::full({n}, whole, at::kDouble);
+  rays.low = at::zeros({n}, at::kDouble);
+  rays.bisecting = at::zeros({n}, at::kBool);
+  rays.blocks.resize(static_cast<size_t>(n));
+  for (bool first = true;; first = false) {
+    rays.keep(able(oracle, rays.rows, 1));
+    if (rays.rows.size(0) == 0) break;
+    if (!first) next_trials(rays, block, rng);
+    const at::Tensor length =
+        at::where(rays.bisecting, rays.low.add(rays.radius).div(2), rays.radius);  // [m]
+    learn(rays, breaks(oracle, on_ray(rays, length, threat), rays.rows), length,
+          settings.tolerance);
+  }
+  return oracle.best();
+}
+
+Bound bind(Params& params, const ThreatModel&) {
+  const Settings settings{
+      .queries = params.integer("queries", 10000, {1, 10000000}, "hard budget for each sample"),
+      .tolerance = params.number("tolerance", 1e-3, {1e-6, 0.5},
+                                 "share of the radius to which a ray is bisected"),
+  };
+  return {[settings](Oracle& oracle, const Block&, const Rng& rng) {
+            return run(oracle, rng, settings);
+          },
+          {.queries = settings.queries}};
+}
+
+}  // namespace
+
+Attack rays() {
+  Attack attack;
+  attack.info = {
+      .name = "rays",
+      .family = Family::kEvasion,
+      .access = Access::kLabel,
+      .norms = {Norm::kLinf},
+      .targeted = true,
+      .summary = "search for the signs of the shortest linf ray, by labels alone",
+      .paper =
+          "Chen, Gu: RayS: A Ray Searching Method for Hard-label Adversarial Attack, KDD 2020, "
+          "arXiv:2006.12792",
+      .cost = "queries forwards",
+      .taxonomy = {{"atlas", "AML.T0043.001"}, {"nist", "NISTAML.025"}, {"owasp", "ML01:2023"}},
+  };
+  attack.bind = bind;
+  return attack;
+}
+
+}  // namespace assay::attacks
