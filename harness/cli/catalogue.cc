@@ -4,6 +4,7 @@
 #include <iostream>
 
 #include "harness/cli/commands.h"
+#include "harness/cli/output.h"
 #include "harness/cli/session.h"
 
 namespace assay {
@@ -41,22 +42,22 @@ std::string norms_text(const AttackInfo& info) {
 void print_list(const std::vector<Attack>& attacks) {
   for (const Attack& attack : attacks) {
     const AttackInfo& info = attack.info;
-    std::printf("%-18s %-10s %-9s %-14s %s\n", info.name.c_str(),
+    std::printf("%-18s %-10s %-9s %s\n    %s\n", info.name.c_str(),
                 std::string(to_string(info.family)).c_str(),
                 std::string(to_string(info.access)).c_str(), norms_text(info).c_str(),
-                info.summary.c_str());
+                wrapped(info.summary, 75, 4).c_str());
   }
 }
 
 void print_attack(const AttackInfo& info) {
-  std::printf("%s: %s\n\n", info.name.c_str(), info.summary.c_str());
+  std::printf("%s\n\n", wrapped(info.name + ": " + info.summary, 79, 2).c_str());
   std::printf("  family    %s%s\n", std::string(to_string(info.family)).c_str(),
               info.minimum_norm ? ", minimum norm" : "");
   std::printf("  access    %s\n", std::string(to_string(info.access)).c_str());
   std::printf("  norms     %s\n", norms_text(info).c_str());
   std::printf("  goals     untargeted%s\n", info.targeted ? ", targeted" : "");
-  std::printf("  paper     %s\n", info.paper.c_str());
-  std::printf("  cost      %s\n", info.cost.c_str());
+  std::printf("  paper     %s\n", wrapped(info.paper, 67, 12).c_str());
+  std::printf("  cost      %s\n", wrapped(info.cost, 67, 12).c_str());
   std::printf("  taxonomy ");
   for (const auto& [name, value] : info.taxonomy)
     std::printf(" %s %s;", name.c_str(), value.c_str());
@@ -69,7 +70,7 @@ void print_attack(const AttackInfo& info) {
   info.declare(params, threat);
   for (const ParamSpec& spec : params.specs()) {
     std::printf("  %-14s default %-8s %s\n      %s\n", spec.name.c_str(), value_text(spec).c_str(),
-                range_text(spec).c_str(), spec.help.c_str());
+                range_text(spec).c_str(), wrapped(spec.help, 73, 6).c_str());
   }
   if (params.specs().empty()) std::printf("  none\n");
 }

@@ -28,6 +28,7 @@ struct Judged {
 Suite suite_of(const Evidence& evidence, const RunFacts& facts) {
   Suite suite = restore_suite(evidence.header.suite, evidence.header.suite_folder,
                               infos_of(with_ensemble(attack_table())));
+  if (!facts.suite.empty()) suite.file = facts.suite;
   suite.baseline = facts.baseline;
   return suite;
 }
@@ -163,6 +164,7 @@ ExitCode merge_folders(const std::vector<std::string>& folders, const std::strin
       throw Error(folder + " was run against another baseline than " + folders[0]);
     }
     facts.baseline = each.baseline;
+    facts.suite = each.suite;
     facts.baseline_sha256 = each.baseline_sha256;
     facts.started = facts.started.empty() ? each.started : std::min(facts.started, each.started);
     facts.wall_s = std::max(facts.wall_s, each.wall_s);

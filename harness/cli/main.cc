@@ -12,6 +12,7 @@
 #include <set>
 
 #include "harness/cli/commands.h"
+#include "harness/cli/output.h"
 #include "harness/suite/error.h"
 #include "harness/suite/version.h"
 
@@ -68,6 +69,17 @@ std::string explain(const CLI::App& app, const CLI::ParseError& error, int argc,
   return message;
 }
 
+// CLI11 wraps no lines; help is read in terminals of 80 columns.
+constexpr size_t kHelpColumn = 28;
+void wrap_help(CLI::App& app) {
+  for (CLI::App* command : app.get_subcommands(nullptr)) {
+    for (CLI::Option* option : command->get_options()) {
+      option->description(assay::wrapped(option->get_description(), 79 - kHelpColumn, 0));
+    }
+    command->description(assay::wrapped(command->get_description(), 79 - kHelpColumn, 0));
+  }
+}
+
 // Commands whose whole result is what they print: a caller must not take half of it for all.
 // The others leave their result in a folder and in the exit code.
 int end_output(const std::string& command, int code) {
@@ -89,13 +101,14 @@ int main(int argc, char** argv) {
   app.footer(kFooter);
   app.set_version_flag("--version", assay::kVersion);
   app.require_subcommand(1);
-  app.get_formatter()->column_width(28);
+  app.get_formatter()->column_width(kHelpColumn);
   const std::vector<assay::Command> commands = {
       assay::add_run(app),     assay::add_validate(app), assay::add_plan(app),
       assay::add_merge(app),   assay::add_gate(app),     assay::add_report(app),
       assay::add_compare(app), assay::add_replay(app),   assay::add_attacks(app),
       assay::add_schema(app),  assay::add_train(app),
   };
+  wrap_help(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {  // --help, --version

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <ctime>
 #include <iostream>
+#include <sstream>
 
 #include "harness/record/files.h"
 #include "harness/record/safetensors.h"
@@ -194,6 +195,23 @@ bool wants_colour(int file) {
   const char* term = std::getenv("TERM");
   return is_terminal(file) && (no_colour == nullptr || *no_colour == '\0') &&
          (term == nullptr || std::strcmp(term, "dumb") != 0);
+}
+
+std::string wrapped(const std::string& text, size_t width, size_t indent) {
+  std::istringstream words(text);
+  std::string lines;
+  size_t used = 0;
+  for (std::string word; words >> word; used += word.size()) {
+    if (used > 0 && used + 1 + word.size() > width) {
+      lines += '\n' + std::string(indent, ' ');
+      used = 0;
+    } else if (used > 0) {
+      lines += ' ';
+      ++used;
+    }
+    lines += word;
+  }
+  return lines;
 }
 
 int terminal_width() {

@@ -48,6 +48,8 @@ void print_summary(const Report& report, const std::filesystem::path& folder);
 /// True if `file` (stdout, stderr) is a terminal that wants colour (NO_COLOR, TERM=dumb).
 bool is_terminal(int file);
 bool wants_colour(int file);
+/// Text in lines of at most `width` columns, all but the first after `indent` spaces.
+std::string wrapped(const std::string& text, size_t width, size_t indent);
 /// Columns of the terminal, 80 where unknown.
 int terminal_width();
 

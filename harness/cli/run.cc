@@ -75,7 +75,11 @@ fs::path prepare_folder(const Options& options, const Suite& suite, const std::s
     throw Error("--out " + folder.string() +
                 " is not empty; name another folder, or go on with it by --resume");
   }
-  make_folder(folder);
+  try {
+    make_folder(folder);
+  } catch (const Error& fault) {
+    throw Error("--out: " + std::string(fault.what()));  // another folder is the cure, not a retry
+  }
   return folder;
 }
 
@@ -132,6 +136,7 @@ class Run {
  private:
   RunOptions run_options(ProgressBar* bar) const;
   Evidence measure(Subject* subject, bool is_incumbent, const Evidence* baseline);
+  Baseline read_baseline_evidence();
   Baseline measure_baseline();
   ExitCode finish(const Evidence& evidence, const Baseline& baseline);
   ExitCode refused(const Error& error);
@@ -184,22 +189,25 @@ bool Run::is_model(const std::string& path) const {
   return !fs::is_directory(path) && fs::path(path).extension() != ".jsonl";
 }
 
+// The incumbent's evidence where the suite names some, and nothing where it names a model.
+Baseline Run::read_baseline_evidence() {
+  Baseline baseline;
+  const std::string& path = session_->suite.baseline;
+  if (path.empty() || path == "none" || is_model(path)) return baseline;
+  baseline.evidence = read_evidence(path);
+  if (!baseline.evidence->complete()) {
+    const std::string& reason = baseline.evidence->interrupted;
+    throw Error("baseline " + path + " is an incomplete run" +
+                (reason.empty() ? "" : " (" + reason + ")") + "; finish it with --resume first");
+  }
+  baseline.sha256 = baseline.evidence->header.model.sha256;
+  return baseline;
+}
+
 Baseline Run::measure_baseline() {
   Baseline baseline;
   const std::string& path = session_->suite.baseline;
   if (path.empty() || path == "none") return baseline;
-  if (!is_model(path)) {
-    baseline.evidence = read_evidence(path);
-    if (!baseline.evidence->complete()) {
-      throw Error("baseline " + path + " is an incomplete run" +
-                  (baseline.evidence->interrupted.empty()
-                       ? ""
-                       : " (" + baseline.evidence->interrupted + ")") +
-                  "; finish it with --resume first");
-    }
-    baseline.sha256 = baseline.evidence->header.model.sha256;
-    return baseline;
-  }
   try {
     Subject incumbent(*session_, path, store_.get());
     baseline.sha256 = incumbent.plan().header.model.sha256;
@@ -260,8 +268,8 @@ ExitCode Run::finish(const Evidence& evidence, const Baseline& baseline) {
   Report report = report_of(evidence, baseline, decision);
   report.pictures =
       choose_pictures(evidence, decision, read_adversarials(folder_), session_->dataset.get(), 12);
-  write_run_facts(folder_,
-                  {session_->suite.baseline, baseline.sha256, started_, report.wall_s, workers_});
+  write_run_facts(folder_, {session_->suite.baseline, baseline.sha256, started_, report.wall_s,
+                            workers_, session_->suite.file.string()});
   write_reports(folder_, report);
   print_summary(report, folder_);
   // A shard only measures: pass, fail and inconclusive belong to the merge.
@@ -282,6 +290,7 @@ ExitCode Run::run() {
     throw Error("no such baseline: " + suite.baseline +
                 "; name a model, a run folder or an evidence file, or `none` for a first run");
   }
+  Baseline baseline = read_baseline_evidence();
   workers_ = options_.workers > 0 ? options_.workers : default_workers(suite.run.memory_limit);
   store_ = std::make_unique<Store>(options_.store);
   folder_ = prepare_folder(options_, suite, started_);
@@ -298,7 +307,7 @@ ExitCode Run::run() {
   empty.header = candidate->plan().header;
   empty.interrupted = "not finished";
   write_evidence(folder_, empty);  // so that --resume after a kill knows what was being run
-  const Baseline baseline = measure_baseline();
+  if (!baseline.evidence) baseline = measure_baseline();
   Evidence evidence = empty;
   if (baseline.evidence && !baseline.evidence->interrupted.empty() &&
       !baseline.evidence->interrupted.starts_with("shard ")) {

@@ -10,6 +10,7 @@
 #include <torch/version.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstdlib>
 #include <limits>
 #include <optional>
@@ -189,10 +190,12 @@ at::Tensor Model::Impl::forward(torch::jit::Module module, const at::Tensor& x) 
     if (value.isTuple() || value.isList()) {
       const std::vector<c10::IValue> items =
           value.isTuple() ? value.toTupleRef().elements().vec() : value.toListRef().vec();
-      const size_t index = std::stoul(spec.output_index);
-      if (index >= items.size()) {
-        throw Error("model.output_index is " + spec.output_index + ", but the model returns " +
-                        std::to_string(items.size()) + " values",
+      size_t index = items.size();
+      const char* end = spec.output_index.data() + spec.output_index.size();
+      const auto [last, fault] = std::from_chars(spec.output_index.data(), end, index);
+      if (fault != std::errc() || last != end || index >= items.size()) {
+        throw Error("model.output_index is `" + spec.output_index + "`, but the model returns " +
+                        std::to_string(items.size()) + " values, numbered from 0",
                     ExitCode::kRefused);
       }
       value = items[index];
@@ -291,7 +294,7 @@ Model Model::load(const ModelSpec& spec, const std::filesystem::path& path, int6
     impl->std = per_channel(spec.std, spec, dtype);
   }
   // Both before the first call, which rewrites the graph.
-  const std::vector<std::string> training = training_nodes(impl->original);
+  const GraphTraits traits = inspect(impl->original);
   std::optional<torch::jit::Module> frozen;
   try {
     // Without the numeric optimisations freezing only folds attributes. It inlines submodules,
@@ -313,13 +316,14 @@ Model Model::load(const ModelSpec& spec, const std::filesystem::path& path, int6
                     error.what(),
                 ExitCode::kRefused);
   }
+  const bool random = known ? known->random : is_random(model, inputs, traits);
   try {
-    // Trust, but compare bits.
-    if (frozen && self.forward(*frozen, inputs).equal(logits)) self.graph = *frozen;
+    // Trust, but compare bits. Freezing drops dropout: a randomised model is left as it is.
+    if (frozen && !random && self.forward(*frozen, inputs).equal(logits)) self.graph = *frozen;
   } catch (const std::exception&) {
     self.graph = self.original;
   }
-  self.facts = known ? *known : probe(model, inputs, training, path.string());
+  self.facts = known ? *known : probe(model, inputs, traits, random, path.string());
   return model;
 }
 

@@ -14,9 +14,19 @@
 namespace assay {
 namespace {
 
-void collect_training(torch::jit::Block* block, std::set<std::string>* found) {
+// Operators that draw from the generator whatever their arguments; dropout draws in training only.
+bool draws_always(const std::string& name) {
+  static const std::set<std::string> kNames = {
+      "rand",     "rand_like",    "randn",       "randn_like", "randint", "randint_like",
+      "randperm", "bernoulli",    "bernoulli_",  "normal",     "normal_", "uniform_",
+      "poisson",  "exponential_", "multinomial", "random_",    "cauchy_", "geometric_"};
+  return kNames.contains(name);
+}
+
+void inspect_block(torch::jit::Block* block, std::set<std::string>* found, bool* draws) {
   for (torch::jit::Node* node : block->nodes()) {
-    for (torch::jit::Block* inner : node->blocks()) collect_training(inner, found);
+    for (torch::jit::Block* inner : node->blocks()) inspect_block(inner, found, draws);
+    if (draws_always(node->kind().toUnqualString())) *draws = true;
     const c10::FunctionSchema* schema = node->maybeSchema();
     if (schema == nullptr) continue;
     for (const char* name : {"train", "training"}) {
@@ -129,18 +139,36 @@ at::Tensor probe_inputs(const ModelSpec& spec, int64_t n) {
   return x.to(spec.dtype == ModelSpec::Dtype::kFloat64 ? at::kDouble : at::kFloat);
 }
 
-std::vector<std::string> training_nodes(const torch::jit::Module& module) {
+GraphTraits inspect(const torch::jit::Module& module) {
   // Without the optimiser, which workers turn off, calls of submodules are not inlined.
   const torch::jit::GraphOptimizerEnabledGuard inlining(true);
   const std::shared_ptr<torch::jit::Graph> graph = module.get_method("forward").graph()->copy();
   torch::jit::Inline(*graph);
   std::set<std::string> found;
-  collect_training(graph->block(), &found);
-  return {found.begin(), found.end()};
+  GraphTraits traits;
+  inspect_block(graph->block(), &found, &traits.draws);
+  traits.training.assign(found.begin(), found.end());
+  for (const std::string& name : found) {
+    if (name.find("dropout") != std::string::npos) traits.draws = true;
+  }
+  return traits;
+}
+
+bool is_random(const Model& model, const at::Tensor& inputs, const GraphTraits& traits) {
+  if (traits.draws) return true;
+  const at::Tensor logits = model.judge(inputs);
+  for (int pass = 0; pass < 4; ++pass) {
+    // Rows that are not a number differ from themselves, and are reported elsewhere.
+    if (!model.judge(inputs).nan_to_num().equal(logits.nan_to_num())) return true;
+  }
+  return false;
 }
 
 std::string explain_failure(const std::string& message) {
   // The cause stands after TorchScript's own trace.
+  if (message.find("missing value for argument") != std::string::npos) {
+    return "it takes several inputs; only classifiers with a single input are supported";
+  }
   std::string line = message;
   if (const size_t at = line.rfind("RuntimeError: "); at != std::string::npos) {
     line = line.substr(at + 14);
@@ -159,9 +187,10 @@ std::string explain_failure(const std::string& message) {
   return line;
 }
 
-ModelFacts probe(const Model& model, const at::Tensor& inputs,
-                 const std::vector<std::string>& training, const std::string& path) {
+ModelFacts probe(const Model& model, const at::Tensor& inputs, const GraphTraits& traits,
+                 bool random, const std::string& path) {
   ModelFacts facts;
+  facts.random = random;
   const at::Tensor logits = model.logits(inputs);  // [block, K]
   const int64_t bad = logits.isfinite().all(1).logical_not().sum().item<int64_t>();
   if (bad > 0) {
@@ -177,17 +206,14 @@ ModelFacts probe(const Model& model, const at::Tensor& inputs,
          "gradients vanish where the model is sure",
          "set model.output: probabilities, or export the model without its softmax"});
   }
-  if (!training.empty()) {
+  if (!traits.training.empty()) {
     std::string names;
-    for (const std::string& name : training) names += (names.empty() ? "" : ", ") + name;
+    for (const std::string& name : traits.training) names += (names.empty() ? "" : ", ") + name;
     facts.flags.push_back({"train_mode", "", "operators run in training mode: " + names,
                            "call model.eval() before the export"});
   }
-  for (int pass = 0; pass < 4 && !facts.random; ++pass) {
-    facts.random = !model.logits(inputs).equal(logits);
-  }
   if (facts.random) {
-    facts.flags.push_back({"randomised", "", "two forwards of the same inputs differ",
+    facts.flags.push_back({"randomised", "", "two forwards of the same inputs may differ",
                            "remove dropout and noise before the export, or attack with eot"});
   }
   const Tape tape = model.record(inputs);

@@ -19,15 +19,22 @@ namespace assay {
 /// every model of that shape.
 at::Tensor probe_inputs(const ModelSpec& spec, int64_t n);
 
-/// Names of operators that the graph runs in training mode (dropout, batch_norm, …), each once.
-std::vector<std::string> training_nodes(const torch::jit::Module& module);
+/// What a module's graph shows before it is called.
+struct GraphTraits {
+  std::vector<std::string> training;  ///< operators run in training mode, each once
+  bool draws = false;                 ///< an operator draws random numbers
+};
+GraphTraits inspect(const torch::jit::Module& module);
 
 /// A LibTorch message as one line, with the cure where the cause is known.
 std::string explain_failure(const std::string& message);
 
+/// True if forwards of the same inputs differ, or the graph says that they may.
+bool is_random(const Model& model, const at::Tensor& inputs, const GraphTraits& traits);
+
 /// Calls the model, still without padding, on `inputs` [block, ...] and reports what it is like.
 /// Throws Error (kRefused) for non-finite logits.
-ModelFacts probe(const Model& model, const at::Tensor& inputs,
-                 const std::vector<std::string>& training, const std::string& path);
+ModelFacts probe(const Model& model, const at::Tensor& inputs, const GraphTraits& traits,
+                 bool random, const std::string& path);
 
 }  // namespace assay

@@ -12,10 +12,12 @@
 #include <exception>
 #include <numbers>
 #include <numeric>
+#include <sstream>
 #include <thread>
 
 #include "harness/model/model.h"
 #include "harness/model/rng.h"
+#include "harness/record/files.h"
 #include "harness/suite/error.h"
 
 namespace assay {
@@ -138,15 +140,11 @@ class Trainer {
   void save(const std::filesystem::path& out) {
     for (at::Tensor parameter : parameters_) parameter.mutable_grad() = at::Tensor();
     network_.eval();
-    std::error_code error;
-    if (out.has_parent_path()) std::filesystem::create_directories(out.parent_path(), error);
-    try {
-      network_.save(out.string());
-    } catch (const std::exception& fault) {
-      throw Error("cannot write " + out.string() + ": " +
-                      std::string(fault.what()).substr(0, std::string(fault.what()).find('\n')),
-                  ExitCode::kIncomplete);
-    }
+    // LibTorch names the archive's root after the file it writes; through a stream the bytes do not
+    // depend on the name.
+    std::ostringstream bytes;
+    network_.save(bytes);
+    write_durably(out, bytes.str());
   }
 
  private:
@@ -279,6 +277,11 @@ void train(const Dataset& dataset, const ModelSpec& spec, const TrainOptions& op
     throw Error("training needs images [C, H, W] with H and W of at least 4");
   }
   if (dataset.size() == 0) throw Error("training needs at least one sample");
+  try {
+    if (out.has_parent_path()) make_folder(out.parent_path());
+  } catch (const Error& fault) {
+    throw Error("--out: " + std::string(fault.what()));
+  }
   enter_worker();
   Trainer trainer(dataset, spec, options);
   trainer.run(report);

@@ -10,11 +10,10 @@ namespace assay {
 namespace fs = std::filesystem;
 
 void write_run_facts(const fs::path& folder, const RunFacts& facts) {
-  const nlohmann::ordered_json json = {{"baseline", facts.baseline},
-                                       {"baseline_sha256", facts.baseline_sha256},
-                                       {"started", facts.started},
-                                       {"wall_s", facts.wall_s},
-                                       {"workers", facts.workers}};
+  const nlohmann::ordered_json json = {
+      {"baseline", facts.baseline}, {"baseline_sha256", facts.baseline_sha256},
+      {"started", facts.started},   {"wall_s", facts.wall_s},
+      {"workers", facts.workers},   {"suite", facts.suite}};
   write_durably(folder / "run.json", json.dump(2) + "\n");
 }
 
@@ -29,6 +28,7 @@ RunFacts read_run_facts(const fs::path& folder) {
     facts.started = json.value("started", "");
     facts.wall_s = json.value("wall_s", 0.0);
     facts.workers = json.value("workers", 0);
+    facts.suite = json.value("suite", "");
   } catch (const nlohmann::json::exception& error) {
     throw Error(file.string() + " is damaged: " + error.what());
   }

@@ -13,6 +13,7 @@ struct RunFacts {
   std::string started;  ///< UTC, ISO 8601
   double wall_s = 0;
   int workers = 0;
+  std::string suite;  ///< the suite's file, as given
 };
 void write_run_facts(const std::filesystem::path& folder, const RunFacts& facts);
 /// Defaults where the folder has none (evidence from elsewhere).
