@@ -1,0 +1,243 @@
+// The commands beside `run`.
+#include <fstream>
+
+#include "tests/cli/workshop.h"
+
+namespace assay::testing {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class Commands : public Workshop {};
+
+TEST_F(Commands, GateJudgesAgainWithTheSameExitCode) {
+  for (const auto& [rules, code] : {std::pair{kPass, 0}, {kFail, 1}, {kInconclusive, 4}}) {
+    const std::string out = "out" + std::to_string(code);
+    write_suite({.rules = rules});
+    ASSERT_EQ(run(out).code, code);
+    const Ended gate = assay({"gate", out});
+    expect_end(gate, code, {});
+    EXPECT_THAT(gate.out, ::testing::EndsWith(out + "\n"));
+  }
+  ASSERT_EQ(run("partial", {"--set", "run.time_limit=0.001s", "--store", "other"}).code, 3);
+  EXPECT_EQ(assay({"gate", "partial"}).code, 3);
+  expect_end(assay({"gate", "nowhere"}), 2, {"nowhere"});
+}
+
+TEST_F(Commands, GateOfACellKnowsOnlyItsOwnRules) {
+  write_suite({.rules = std::string(kFail) +
+                        "\n    - { cell: \"pgd@8/255\", metric: robust_accuracy, at_least: 0.9 }"});
+  ASSERT_EQ(run("out").code, 1);
+  const Ended failed = assay({"gate", "out", "--cell", "pgd@0.1"});
+  expect_end(failed, 1, {});
+  EXPECT_THAT(failed.out, HasSubstr("robust_accuracy at_least 0.7: fail"));
+  EXPECT_EQ(assay({"gate", "out", "--cell", "pgd@8/255"}).code, 0);
+  expect_end(assay({"gate", "out", "--cell", "pgd@0.2"}), 2, {"no cell `pgd@0.2`", "pgd@0.1"});
+}
+
+TEST_F(Commands, ReportWritesTheSameReportsAgain) {
+  write_suite({.rules = kPaired});
+  ASSERT_EQ(run("out", {"--model", prepared("careless.pt").string(), "--baseline",
+                        prepared("right.pt").string()})
+                .code,
+            1);
+  std::map<std::string, std::string> before;
+  for (const char* name : kReports) {
+    before[name] = read(std::string("out/") + name);
+    fs::remove(path(std::string("out/") + name));
+  }
+  EXPECT_EQ(assay({"report", "out"}).code, 1);
+  for (const auto& [name, text] : before) {
+    EXPECT_TRUE(read("out/" + name) == text) << name << " differs";
+  }
+}
+
+TEST_F(Commands, CompareCountsSamplesLostAndWon) {
+  write_suite({});
+  ASSERT_EQ(run("a").code, 0);
+  ASSERT_EQ(run("b", {"--model", prepared("careless.pt").string()}).code, 0);
+  const Ended all = assay({"compare", "a", "b"});
+  expect_end(all, 0, {});
+  EXPECT_THAT(all.out, HasSubstr("right.pt"));
+  // At 8/255 the careless model loses the 25 samples of class 0 that are 0.05 from the line.
+  const Ended one = assay({"compare", "a:pgd@8/255", "b:pgd@8/255"});
+  expect_end(one, 0, {});
+  EXPECT_THAT(one.out, ::testing::ContainsRegex("100 +1.0000 +0.7500 +\\+0.2500 .* 25 +0"));
+  const Ended crossed = assay({"compare", "a:pgd@0.1", "a:pgd@8/255"});
+  expect_end(crossed, 0, {});
+  EXPECT_THAT(crossed.out, HasSubstr("eps"));
+  EXPECT_LE(widest_line(all.out), 80U + path("a").string().size()) << all.out;
+  expect_end(assay({"compare", "a", "c"}), 2, {"no such run", "FOLDER:CELL"});
+  expect_end(assay({"compare", "a:pdg@0.1", "b"}), 2, {"pdg@0.1", "pgd@0.1"});
+}
+
+TEST_F(Commands, ReplayReproducesOnTheSameModelOnly) {
+  write_suite({});
+  ASSERT_EQ(run("out", {"--save-adversarials", "all"}).code, 0);
+  const Ended same = assay({"replay", "out"});
+  expect_end(same, 0, {});
+  EXPECT_THAT(same.out, HasSubstr("50 of 50 adversarials reproduce"));
+  const Ended other = assay({"replay", "out", "--model", prepared("swapped.pt").string()});
+  expect_end(other, 1, {});
+  EXPECT_THAT(other.out, HasSubstr("another file"));
+  EXPECT_THAT(other.out, HasSubstr("0 of 50 adversarials reproduce"));
+  ASSERT_EQ(run("none", {"--save-adversarials", "none"}).code, 0);
+  expect_end(assay({"replay", "none"}), 2, {"none", "--save-adversarials all"});
+  expect_end(assay({"replay", "out", "--model", "gone.pt"}), 2, {"gone.pt", "--model"});
+}
+
+TEST_F(Commands, AttacksAreListedAndDescribed) {
+  const Ended list = assay({"attacks"});
+  expect_end(list, 0, {});
+  EXPECT_THAT(list.out, HasSubstr("fgsm"));
+  EXPECT_THAT(list.out, HasSubstr("pgd"));
+  EXPECT_LE(widest_line(list.out), 80U) << list.out;
+  const Ended one = assay({"attacks", "pgd"});
+  expect_end(one, 0, {});
+  for (const char* text : {"steps", "step_size", "restarts", "random_start", "paper", "default"}) {
+    EXPECT_THAT(one.out, HasSubstr(text));
+  }
+  EXPECT_LE(widest_line(one.out), 80U) << one.out;
+  expect_end(assay({"attacks", "pdg"}), 2, {"no attack `pdg`", "pgd"});
+}
+
+TEST_F(Commands, TheSchemaCheckedInIsFresh) {
+  const Ended schema = assay({"schema"});
+  expect_end(schema, 0, {});
+  std::ifstream file(ASSAY_SOURCE_DIR "/configs/schema/suite.schema.json");
+  const std::string checked_in{std::istreambuf_iterator<char>(file), {}};
+  EXPECT_TRUE(schema.out == checked_in)
+      << "run: assay schema > configs/schema/suite.schema.json, and commit it";
+  EXPECT_FALSE(nlohmann::json::parse(schema.out, nullptr, false).is_discarded());
+}
+
+TEST_F(Commands, ValidateNeedsNeitherModelNorDataUnlessLoading) {
+  SuiteParts parts;
+  parts.model = "./absent.pt";
+  parts.data = "{ format: csv, path: absent.csv, label: label }";
+  write_suite(parts);
+  const Ended valid = assay({"validate", "suite.yaml"});
+  expect_end(valid, 0, {});
+  EXPECT_THAT(valid.out, HasSubstr("2 cells"));
+  expect_end(assay({"validate", "suite.yaml", "--load"}), 2, {"absent.csv"});
+  write_suite({});
+  const Ended loaded = assay({"validate", "suite.yaml", "--load"});
+  expect_end(loaded, 0, {});
+  EXPECT_THAT(loaded.out, HasSubstr("right, gradient finite"));
+  expect_end(assay({"validate", "suite.yaml", "--load", "--model", prepared("nan.pt").string()}), 2,
+             {"NaN"});
+  EXPECT_FALSE(exists(".assay")) << "validating writes nothing";
+}
+
+TEST_F(Commands, PlanListsCellsAndEstimatesThem) {
+  write_suite({});
+  const Ended cells = assay({"plan", "suite.yaml", "--cells"});
+  expect_end(cells, 0, {});
+  EXPECT_EQ(cells.out, "pgd@0.1\npgd@8/255\n");
+  const Ended plan = assay({"plan", "suite.yaml"});
+  expect_end(plan, 0, {});
+  EXPECT_THAT(plan.out, HasSubstr("100 samples"));
+  const Ended estimate = assay({"plan", "suite.yaml", "--estimate"});
+  expect_end(estimate, 0, {});
+  EXPECT_THAT(estimate.out, HasSubstr("all robust"));
+  EXPECT_THAT(estimate.out, HasSubstr("all cells"));
+  EXPECT_LE(widest_line(estimate.out), 80U) << estimate.out;
+}
+
+TEST_F(Commands, SetReplacesPartsOfTheSuite) {
+  write_suite({});
+  ASSERT_EQ(run("out", {"--set", "attacks.pgd.steps=7", "--set", "name=other"}).code, 0);
+  EXPECT_EQ(cell("out", "pgd@0.1")["params"]["steps"], 7);
+  EXPECT_EQ(json("out/report.json")["suite"]["name"], "other");
+  // One value an option: what follows is the suite.
+  const Ended before = assay({"run", "--set", "attacks.pgd.steps=7", "suite.yaml", "--out", "b"});
+  expect_end(before, 0, {});
+  expect_end(run("x", {"--set", "attacks.pgd.stepz=7"}), 2, {"stepz", "steps"});
+  expect_end(run("x", {"--set", "attacks.pdg.steps=7"}), 2, {"pdg", "pgd"});
+  expect_end(run("x", {"--set", "attacks.pgd.steps"}), 2, {"--set", "path=value"});
+  EXPECT_FALSE(exists("x"));
+}
+
+TEST_F(Commands, HelpFitsAnEightyColumnTerminal) {
+  for (const char* command : {"run", "validate", "plan", "merge", "gate", "report", "compare",
+                              "replay", "attacks", "schema", "train"}) {
+    const Ended help = assay({command, "--help"});
+    expect_end(help, 0, {});
+    EXPECT_LE(widest_line(help.out), 80U) << help.out;
+  }
+  const Ended help = assay({"--help"});
+  expect_end(help, 0, {});
+  EXPECT_LE(widest_line(help.out), 80U) << help.out;
+  EXPECT_THAT(help.out, HasSubstr("4 inconclusive"));
+  EXPECT_THAT(assay({"--version"}).out, ::testing::ContainsRegex("^[0-9]+\\.[0-9]+\\.[0-9]+"));
+}
+
+TEST_F(Commands, MistypedOnesAreAnsweredWithTheNearest) {
+  write_suite({});
+  expect_end(assay({"vaildate", "suite.yaml"}), 2, {"no command `vaildate`", "validate"});
+  expect_end(assay({"run", "suite.yaml", "--worker", "2"}), 2, {"--worker", "--workers"});
+  expect_end(assay({"run", "suit.yaml"}), 2, {"suit.yaml"});
+}
+
+class Training : public Workshop {
+ protected:
+  Ended train(const std::string& out, std::vector<std::string> more = {}) {
+    std::vector<std::string> args = {"train",
+                                     "--images",
+                                     prepared("images.idx").string(),
+                                     "--labels",
+                                     prepared("labels.idx").string(),
+                                     "--out",
+                                     out,
+                                     "--shape",
+                                     "1",
+                                     "8",
+                                     "8",
+                                     "--classes",
+                                     "4",
+                                     "--epochs",
+                                     "2",
+                                     "--batch",
+                                     "32"};
+    args.insert(args.end(), more.begin(), more.end());
+    return assay(args);
+  }
+};
+
+TEST_F(Training, GivesTheSameBytesForAnyNumberOfWorkersAndLoads) {
+  const Ended first = train("one.pt", {"--workers", "1", "--eps", "0.05"});
+  expect_end(first, 0, {"epoch 2/2"});
+  EXPECT_EQ(first.out, "one.pt\n");
+  expect_end(train("again.pt", {"--workers", "1", "--eps", "0.05"}), 0, {});
+  expect_end(train("two.pt", {"--workers", "2", "--eps", "0.05"}), 0, {});
+  EXPECT_TRUE(read("one.pt") == read("again.pt"));
+  EXPECT_TRUE(read("one.pt") == read("two.pt"));
+  expect_end(train("other.pt", {"--seed", "9", "--eps", "0.05"}), 0, {});
+  EXPECT_FALSE(read("one.pt") == read("other.pt"));
+  SuiteParts parts = image_parts();
+  parts.model = "./one.pt";
+  parts.rules = "- { cell: fgsm, metric: clean_accuracy, at_least: 0.0 }";
+  write_suite(parts);
+  const Ended ended = run("out");
+  EXPECT_EQ(ended.code, 0) << ended.err << ended.out;
+  EXPECT_THAT(flags("out"), ::testing::IsEmpty());
+}
+
+TEST_F(Training, RefusesWhatCannotBeTrainedOn) {
+  expect_end(train("x.pt", {"--rows", "0", "1000"}), 2, {"1000", "256"});
+  expect_end(assay({"train", "--images", prepared("images.idx").string(), "--labels",
+                    prepared("labels.idx").string(), "--out", "x.pt", "--batch", "30"}),
+             2, {"--batch", "multiple of 4"});
+  expect_end(train("x.pt", {"--epochs", "0"}), 2, {"--epochs"});
+  write("blocked", "a file");
+  expect_end(train("blocked/x.pt"), 2, {"blocked"});
+  expect_end(assay({"train", "--images", "gone.idx", "--labels", prepared("labels.idx").string(),
+                    "--out", "x.pt"}),
+             2, {"gone.idx"});
+  EXPECT_FALSE(exists("x.pt"));
+}
+
+}  // namespace
+}  // namespace assay::testing
