@@ -82,7 +82,7 @@ TEST(Suite, RulesCoverTheCellsThatHaveTheMetric) {
   EXPECT_THAT(suite.rules[0].cells, ElementsAre(2));
   EXPECT_EQ(suite.rules[0].kind, RuleSpec::Kind::kAtLeast);
   EXPECT_EQ(suite.rules[0].limit, 0.4);
-  EXPECT_EQ(suite.rules[0].where.line, 29);
+  EXPECT_EQ(suite.rules[0].where.line, 32);
   EXPECT_THAT(suite.rules[1].cells, ElementsAre(0, 1, 2, 3, 4, 5));
   EXPECT_THAT(suite.rules[2].cells, ElementsAre(0, 1, 2, 3, 4, 5, 6, 7));
   EXPECT_THAT(suite.rules[2].except, ElementsAre("few_classes"));
@@ -134,7 +134,7 @@ gate:
     - { cell: d, metric: median_distance, max_drop: 5% }
 )";
   // 1e-1000 is no number above zero.
-  EXPECT_THAT(fault(text), HasSubstr("suite.yaml:7:55: `eps` is `1e-1000`"));
+  EXPECT_THAT(fault(text), HasSubstr("suite.yaml:8:55: `eps` is `1e-1000`"));
   std::string mended = text;
   mended.replace(mended.find("1e-1000"), 7, "0.20");
   // 0.20 and 1/5 are one radius.
