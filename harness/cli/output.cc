@@ -190,11 +190,14 @@ void write_reports(const fs::path& folder, const Report& report) {
 
 bool is_terminal(int file) { return isatty(file) == 1; }
 
+bool can_draw(int file) {
+  const char* term = std::getenv("TERM");
+  return is_terminal(file) && term != nullptr && *term != '\0' && std::strcmp(term, "dumb") != 0;
+}
+
 bool wants_colour(int file) {
   const char* no_colour = std::getenv("NO_COLOR");
-  const char* term = std::getenv("TERM");
-  return is_terminal(file) && (no_colour == nullptr || *no_colour == '\0') &&
-         (term == nullptr || std::strcmp(term, "dumb") != 0);
+  return can_draw(file) && (no_colour == nullptr || *no_colour == '\0');
 }
 
 std::string wrapped(const std::string& text, size_t width, size_t indent) {

@@ -45,8 +45,11 @@ void write_reports(const std::filesystem::path& folder, const Report& report);
 /// The summary table and, last, the folder, on stdout.
 void print_summary(const Report& report, const std::filesystem::path& folder);
 
-/// True if `file` (stdout, stderr) is a terminal that wants colour (NO_COLOR, TERM=dumb).
+/// True if `file` (stdout, stderr) is a terminal.
 bool is_terminal(int file);
+/// One that understands control sequences (TERM is set, and not to dumb).
+bool can_draw(int file);
+/// And that is to show colour (NO_COLOR).
 bool wants_colour(int file);
 /// Text in lines of at most `width` columns, all but the first after `indent` spaces.
 std::string wrapped(const std::string& text, size_t width, size_t indent);

@@ -38,7 +38,7 @@ std::string duration_text(double seconds) {
 
 ProgressBar::ProgressBar(std::string title)
     : title_(std::move(title)),
-      terminal_(is_terminal(STDERR_FILENO)),
+      terminal_(can_draw(STDERR_FILENO)),
       last_(std::chrono::steady_clock::now()) {}
 
 ProgressBar::~ProgressBar() {

@@ -271,6 +271,10 @@ ExitCode Run::finish(const Evidence& evidence, const Baseline& baseline) {
   write_run_facts(folder_, {session_->suite.baseline, baseline.sha256, started_, report.wall_s,
                             workers_, session_->suite.file.string()});
   write_reports(folder_, report);
+  if (!evidence.interrupted.empty() && !evidence.interrupted.starts_with("shard ")) {
+    std::cerr << "assay: the run is incomplete: " << evidence.interrupted
+              << "; go on with it by --resume" << std::endl;
+  }
   print_summary(report, folder_);
   // A shard only measures: pass, fail and inconclusive belong to the merge.
   if (shard_.count == 1) return exit_code(decision.outcome);

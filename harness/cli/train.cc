@@ -6,6 +6,7 @@
 
 #include "harness/cli/commands.h"
 #include "harness/cli/session.h"
+#include "harness/record/files.h"
 
 namespace assay {
 namespace {
@@ -33,6 +34,10 @@ ExitCode run(const Options& options) {
   if (options.train.batch % 4 != 0) throw Error("--batch must be a multiple of 4");
   TrainOptions train_options = options.train;
   if (train_options.workers == 0) train_options.workers = default_workers(0);
+  // Not after minutes of training.
+  const std::filesystem::path out = options.out;
+  if (std::filesystem::is_directory(out)) throw Error("--out " + options.out + " is a folder");
+  if (out.has_parent_path()) make_folder(out.parent_path());
   const Dataset dataset = Dataset::open(data, spec);
   train(dataset, spec, train_options, options.out, [](const EpochReport& epoch) {
     char line[120];

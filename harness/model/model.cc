@@ -270,6 +270,14 @@ at::Tensor per_channel(const std::vector<double>& values, const ModelSpec& spec,
   return at::tensor(values, at::kDouble).to(dtype).reshape(shape);
 }
 
+// Of two tapes of the same inputs, by their bits.
+bool same_gradients(const Tape& a, const Tape& b) {
+  const at::Tensor c = at::arange(1, a.logits().size(1) + 1, a.logits().options())
+                           .sub(0.5)
+                           .expand_as(a.logits());  // [n, K]
+  return a.has_gradient() == b.has_gradient() && a.vjp(c).equal(b.vjp(c));
+}
+
 }  // namespace
 
 Model::Model(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -319,7 +327,12 @@ Model Model::load(const ModelSpec& spec, const std::filesystem::path& path, int6
   const bool random = known ? known->random : is_random(model, inputs, traits);
   try {
     // Trust, but compare bits. Freezing drops dropout: a randomised model is left as it is.
-    if (frozen && !random && self.forward(*frozen, inputs).equal(logits)) self.graph = *frozen;
+    if (frozen && !random && self.forward(*frozen, inputs).equal(logits)) {
+      const Tape own = model.record(inputs);
+      self.graph = *frozen;
+      // Freezing also drops `detach`, and with it the gradient of a straight-through estimator.
+      if (!same_gradients(own, model.record(inputs))) self.graph = self.original;
+    }
   } catch (const std::exception&) {
     self.graph = self.original;
   }

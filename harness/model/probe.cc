@@ -49,7 +49,13 @@ struct Bits {
   at::Tensor logits;
   at::Tensor gradient;
   bool operator==(const Bits& other) const {
-    return logits.equal(other.logits) && gradient.equal(other.gradient);
+    return same(logits, other.logits) && same(gradient, other.gradient);
+  }
+
+ private:
+  // A gradient that is NaN everywhere does not depend on the batch.
+  static bool same(const at::Tensor& a, const at::Tensor& b) {
+    return a.equal(b) || a.isclose(b, 0, 0, /*equal_nan=*/true).all().item<bool>();
   }
 };
 
@@ -232,6 +238,15 @@ ModelFacts probe(const Model& model, const at::Tensor& inputs, const GraphTraits
                            std::to_string(zero) + " of " + std::to_string(inputs.size(0)) +
                                " probe gradients are zero in every entry",
                            "attacks with gradients are blind there; add one with score access"});
+  }
+  const int64_t wild = gradient.flatten(1).isfinite().all(1).logical_not().sum().item<int64_t>();
+  if (wild > 0) {
+    facts.flags.push_back(
+        {"nonfinite_gradient", "",
+         std::to_string(wild) + " of " + std::to_string(inputs.size(0)) +
+             " probe gradients hold NaN or infinity",
+         "attacks with gradients are blind there; look for a NaN that torch.where "
+         "hides and for log or sqrt of 0, or add an attack with score access"});
   }
   if (facts.random) return facts;  // no bits to keep
   facts.quantum = find_quantum(model, inputs);

@@ -83,11 +83,15 @@ void write_durably(const std::filesystem::path& path, std::string_view bytes) {
 void make_folder(const std::filesystem::path& folder) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
-  if (error || !std::filesystem::is_directory(folder, error)) {
-    throw Error("cannot create the folder " + folder.string() + ": " +
-                    (error ? error.message() : "a file of that name exists"),
-                ExitCode::kIncomplete);
-  }
+  if (!error && std::filesystem::is_directory(folder, error)) return;
+  // A path that can never be a folder is a user's to mend; only the rest is worth a retry.
+  const bool mendable = !error || error == std::errc::not_a_directory ||
+                        error == std::errc::file_exists || error == std::errc::filename_too_long ||
+                        error == std::errc::permission_denied ||
+                        error == std::errc::no_such_file_or_directory;
+  throw Error("cannot create the folder " + folder.string() + ": " +
+                  (error ? error.message() : "a file of that name exists"),
+              mendable ? ExitCode::kUsage : ExitCode::kIncomplete);
 }
 
 std::string read_bytes(const std::filesystem::path& path) {

@@ -149,7 +149,8 @@ CellHeader cell_header(const Suite& suite, const Cell& cell, const AttackSpec& s
   header.family = spec.family;
   header.attack = spec.attack;
   header.version = info.version;
-  header.minimum_norm = info.minimum_norm;
+  // Some attacks look for the nearest point exactly where no radius is given.
+  header.minimum_norm = info.minimum_norm || !cell.eps;
   header.params = spec.params;
   header.threat = spec.threat;
   header.threat.eps = cell.eps;

@@ -59,9 +59,15 @@ void save_planes(const fs::path& folder) {
       folder / "throws_on_one.pt",
       "  assert not bool((torch.abs(x[:, 1] - 0.03) < 1e-6).any()), 'unexpected sensor value'\n" +
           linear);
-  save_plane(folder / "nan_on_one.pt", logits +
-                                           "  bad = torch.abs(x[:, 1:] - 0.03) < 1e-6\n"
-                                           "  return torch.where(bad, z * float('nan'), z)\n");
+  const std::string bad = "  bad = torch.abs(x[:, 1:] - 0.03) < 1e-6\n";
+  save_plane(folder / "nan_on_one.pt",
+             logits + bad + "  return torch.where(bad, torch.full_like(z, float('nan')), z)\n");
+  // torch.where hides the NaN from the output, and its gradient is NaN for every input.
+  save_plane(folder / "nan_gradient.pt",
+             logits + bad + "  return torch.where(bad, z * float('nan'), z)\n");
+  // Rounds to 1/1000 and passes the gradient on, as quantised models are trained.
+  save_plane(folder / "straight_through.pt",
+             "  x = x + (torch.round(x * 1000.0) * 0.001 - x).detach()\n" + linear);
   // FGSM at 0.1 takes the 25 samples with x0 = 0.2 to 0.3, where the right model holds.
   save_plane(
       folder / "throws_under_attack.pt",

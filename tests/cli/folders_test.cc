@@ -1,0 +1,196 @@
+// Where a run goes, how it goes on, and what it is compared with.
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "tests/cli/workshop.h"
+
+namespace assay::testing {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+
+class Folders : public Workshop {};
+
+TEST_F(Folders, TheDefaultIsANewFolderInRunsThatLatestPointsAt) {
+  write_suite({});
+  const Ended ended = assay({"run", "suite.yaml"});
+  ASSERT_EQ(ended.code, 0) << ended.err;
+  std::vector<std::string> found;
+  for (const auto& entry : fs::directory_iterator(path("runs"))) {
+    found.push_back(entry.path().filename().string());
+  }
+  std::sort(found.begin(), found.end());
+  ASSERT_EQ(found.size(), 2U);
+  EXPECT_THAT(found[0], ::testing::MatchesRegex("[0-9]{8}T[0-9]{6}Z-plane"));
+  EXPECT_EQ(found[1], "latest");
+  EXPECT_EQ(fs::read_symlink(path("runs/latest")), found[0]);
+  EXPECT_THAT(ended.out, ::testing::EndsWith("runs/" + found[0] + "\n"));
+  EXPECT_TRUE(exists(".assay"));
+  // At once again: another folder, and latest follows.
+  ASSERT_EQ(assay({"run", "suite.yaml"}).code, 0);
+  EXPECT_NE(fs::read_symlink(path("runs/latest")), found[0]);
+  EXPECT_EQ(decision("runs/latest"), "pass");
+}
+
+TEST_F(Folders, OneInUseIsRefusedAndLeftAlone) {
+  write_suite({});
+  write("out/notes.txt", "mine");
+  expect_end(run("out"), 2, {"out", "not empty", "--resume"});
+  EXPECT_FALSE(exists("out/report.json"));
+  EXPECT_EQ(read("out/notes.txt"), "mine");
+  expect_end(run("samples.csv"), 2, {"samples.csv is a file"});
+  EXPECT_THAT(read("samples.csv"), HasSubstr("x0,x1,label"));
+}
+
+TEST_F(Folders, AnEmptyOneServes) {
+  write_suite({});
+  fs::create_directories(path("deep/out"));
+  EXPECT_EQ(run("deep/out").code, 0);
+  EXPECT_EQ(run("also/deeper/out").code, 0);
+}
+
+TEST_F(Folders, OneThatCannotBeWrittenIsNamed) {
+  write_suite({});
+  write("blocked", "a file");
+  expect_end(run("blocked/out"), 2, {"blocked/out"});
+  if (geteuid() != 0) {
+    fs::create_directories(path("closed"));
+    fs::permissions(path("closed"), fs::perms::owner_read | fs::perms::owner_exec);
+    expect_end(run("closed/out"), 2, {"closed/out"});
+  }
+  // Whoever the user is: nothing can be created in /proc.
+  expect_end(run("/proc/assay-out"), 2, {"/proc/assay-out"});
+}
+
+TEST_F(Folders, AMistypedModelOrBaselineDoesNotUseUpTheFolder) {
+  write_suite({});
+  expect_end(run("out", {"--model", "mistyped.pt"}), 2, {"no such model file", "mistyped.pt"});
+  expect_end(run("out", {"--baseline", "mistyped.pt"}), 2, {"no such baseline", "mistyped.pt"});
+  EXPECT_EQ(run("out").code, 0);
+}
+
+TEST_F(Folders, ResumeNeedsTheFolder) {
+  write_suite({});
+  expect_end(assay({"run", "suite.yaml", "--resume"}), 2, {"--resume needs --out"});
+}
+
+TEST_F(Folders, ResumeRefusesAnotherSuiteModelOrDataByName) {
+  write_suite({});
+  ASSERT_EQ(run("out").code, 0);
+  const std::string before = read("out/evidence.jsonl");
+  expect_end(run("out", {"--resume", "--set", "attacks.pgd.steps=4"}), 2, {"another suite"});
+  expect_end(run("out", {"--resume", "--model", prepared("careless.pt").string()}), 2,
+             {"another model"});
+  std::string csv = read("samples.csv");
+  csv.replace(csv.find("0.2,"), 4, "0.3,");
+  write("samples.csv", csv);
+  expect_end(run("out", {"--resume"}), 2, {"another data"});
+  EXPECT_EQ(read("out/evidence.jsonl"), before);
+}
+
+TEST_F(Folders, ResumeOfAFinishedRunChangesNothing) {
+  write_suite({});
+  ASSERT_EQ(run("out").code, 0);
+  const std::string evidence = read("out/evidence.jsonl");
+  const std::string samples = read("out/samples.csv");
+  EXPECT_EQ(run("out", {"--resume"}).code, 0);
+  EXPECT_EQ(read("out/evidence.jsonl"), evidence);
+  EXPECT_EQ(read("out/samples.csv"), samples);
+}
+
+TEST_F(Folders, ARefusedCandidateCanBeReplacedAndTheRunGoOn) {
+  write_suite({});
+  fs::copy_file(prepared("nan.pt"), path("candidate.pt"));
+  ASSERT_EQ(run("out", {"--model", "candidate.pt"}).code, 5);
+  fs::copy_file(prepared("right.pt"), path("candidate.pt"), fs::copy_options::overwrite_existing);
+  EXPECT_EQ(run("out", {"--model", "candidate.pt", "--resume"}).code, 0);
+  EXPECT_EQ(decision("out"), "pass");
+}
+
+class Baselines : public Workshop {
+ protected:
+  // Drop 0.25 at 8/255: the careless model's line is 0.02 off.
+  Ended against(const std::string& baseline, const std::string& out) {
+    return run(out, {"--model", prepared("careless.pt").string(), "--baseline", baseline});
+  }
+};
+
+TEST_F(Baselines, AModelARunFolderAndAnEvidenceFileDecideTheSame) {
+  write_suite({.rules = kPaired});
+  const std::string right = prepared("right.pt").string();
+  ASSERT_EQ(run("before", {"--baseline", "none", "--set",
+                           "gate.rules=[{cell: pgd@0.1, metric: robust_accuracy, at_least: 0}]"})
+                .code,
+            0);
+  ASSERT_EQ(against(right, "by_model").code, 1);
+  ASSERT_EQ(against("before", "by_folder").code, 1);
+  ASSERT_EQ(against("before/evidence.jsonl", "by_file").code, 1);
+  EXPECT_EQ(read("by_model/samples.csv"), read("by_folder/samples.csv"));
+  EXPECT_EQ(read("by_model/samples.csv"), read("by_file/samples.csv"));
+  const nlohmann::json rules = json("by_model/report.json")["rules"];
+  EXPECT_EQ(rules, json("by_folder/report.json")["rules"]);
+  EXPECT_EQ(rules, json("by_file/report.json")["rules"]);
+  ASSERT_EQ(rules.size(), 2U);
+  for (const nlohmann::json& rule : rules) {
+    if (rule["cell"] != "pgd@8/255") continue;
+    EXPECT_DOUBLE_EQ(rule["difference"], 0.25);
+  }
+  EXPECT_EQ(json("by_model/report.json")["baseline"]["sha256"],
+            json("before/report.json")["model"]["sha256"]);
+}
+
+TEST_F(Baselines, TheIncumbentPassesAgainstItself) {
+  write_suite({.rules = kPaired});
+  EXPECT_EQ(run("out", {"--baseline", prepared("right.pt").string()}).code, 0);
+}
+
+TEST_F(Baselines, NoneDeclaresAFirstRunWhereAnotherRuleMustDecide) {
+  write_suite({.rules = std::string(kPaired) + "\n    " + kPass}, "both.yaml");
+  const Ended first = assay({"run", "both.yaml", "--out", "first", "--baseline", "none"});
+  EXPECT_EQ(first.code, 0) << first.out;
+  EXPECT_EQ(json("first/report.json")["rules_not_applicable"], 2);
+  EXPECT_TRUE(json("first/report.json")["baseline"].is_null());
+  write_suite({.rules = kPaired});
+  EXPECT_EQ(run("alone", {"--baseline", "none"}).code, 4);
+}
+
+TEST_F(Baselines, AForgottenOneIsInconclusive) {
+  write_suite({.rules = std::string(kPaired) + "\n    " + kPass});
+  EXPECT_EQ(run("out").code, 4);
+}
+
+TEST_F(Baselines, AnIncompleteRunIsRefused) {
+  write_suite({.rules = kPaired});
+  ASSERT_EQ(run("partial", {"--set", "run.time_limit=0.001s"}).code, 3);
+  expect_end(against("partial", "out"), 2, {"partial", "incomplete", "time limit", "--resume"});
+}
+
+TEST_F(Baselines, AFileThatIsNoModelIsTheUsersErrorNotTheCandidates) {
+  write_suite({.rules = kPaired});
+  write("incumbent.pt", "not a model");
+  expect_end(against("incumbent.pt", "out"), 2, {"baseline", "incumbent.pt", "TorchScript"});
+}
+
+TEST_F(Baselines, WithOtherParametersTheReasonNamesTheField) {
+  write_suite({.rules = kPaired});
+  ASSERT_EQ(run("before", {"--set", "attacks.pgd.steps=5"}).code, 4);
+  EXPECT_EQ(against("before", "out").code, 4);
+  EXPECT_THAT(read("out/report.json"), HasSubstr("steps 5 in the baseline, 3 here"));
+}
+
+TEST_F(Baselines, TheIncumbentIsAttackedOnceOnly) {
+  write_suite({.rules = kPaired});
+  const std::string right = prepared("right.pt").string();
+  ASSERT_EQ(against(right, "first").code, 1);
+  // Its verdicts are in the store by key: measuring it again as candidate costs nothing new.
+  ASSERT_EQ(run("again", {"--baseline", "none"}).code, 4);
+  const Ended third = against(right, "third");
+  EXPECT_EQ(third.code, 1);
+  EXPECT_THAT(third.err, ::testing::Not(HasSubstr("incumbent ")));
+}
+
+}  // namespace
+}  // namespace assay::testing

@@ -1,0 +1,172 @@
+// Signals, full disks, and terminals that are there or not.
+#include <csignal>
+
+#include "tests/cli/workshop.h"
+
+namespace assay::testing {
+namespace {
+
+using ::testing::AnyOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class Interruptions : public Workshop {
+ protected:
+  // A run of minutes, for something to happen to.
+  void write_long_suite() {
+    SuiteParts parts = image_parts();
+    parts.model = "slow_cnn.pt";
+    parts.attacks = "- { name: pgd, attack: pgd, eps: 0.000001, steps: 40, restarts: 5 }";
+    parts.rules = "- { cell: pgd, metric: robust_accuracy, at_least: 0.05 }";
+    parts.more = "run: { block: 4 }";
+    write_suite(parts);
+  }
+};
+
+TEST_F(Interruptions, SignalsEndARunBetweenUnitsWithReports) {
+  write_long_suite();
+  for (const auto& [signal, name] : {std::pair{SIGINT, "SIGINT"}, std::pair{SIGTERM, "SIGTERM"}}) {
+    const std::string out = std::string("by-") + name;
+    Program program(invocation({"run", "suite.yaml", "--out", out, "--workers", "1"}));
+    // Evidence without verdicts is written when the run begins.
+    while (program.running() && !exists(out + "/evidence.jsonl")) usleep(1000);
+    program.send(signal);
+    const Ended ended = program.wait();
+    expect_end(ended, 3, {});
+    EXPECT_THAT(ended.out, HasSubstr(name));
+    EXPECT_EQ(decision(out), "incomplete");
+    for (const char* report : kReports) EXPECT_TRUE(exists(out + "/" + report)) << report;
+  }
+}
+
+TEST_F(Interruptions, ASecondSignalDoesNotWait) {
+  write_long_suite();
+  Program program(invocation({"run", "suite.yaml", "--out", "out", "--workers", "1", "--set",
+                              "attacks.pgd.steps=100000", "--set", "run.block=64"}));
+  while (program.running() && !exists("out/evidence.jsonl")) usleep(1000);
+  program.send(SIGTERM);
+  usleep(50000);
+  program.send(SIGTERM);
+  const Ended ended = program.wait();
+  EXPECT_EQ(ended.code, 3);
+  EXPECT_LT(ended.seconds, 60);
+}
+
+TEST_F(Interruptions, AnInterruptedRunGoesOnToTheSameBytes) {
+  SuiteParts parts = image_parts();
+  parts.model = "slow_cnn.pt";
+  write_suite(parts);
+  Program program(invocation({"run", "suite.yaml", "--out", "out"}));
+  while (program.running() && !exists("out/evidence.jsonl")) usleep(1000);
+  program.send(SIGINT);
+  EXPECT_EQ(program.wait().code, 3);
+  EXPECT_EQ(run("out", {"--resume"}).code, 0);
+  EXPECT_EQ(run("whole", {"--store", "other"}).code, 0);
+  EXPECT_TRUE(read("out/samples.csv") == read("whole/samples.csv"));
+  EXPECT_TRUE(read("out/evidence.jsonl") == read("whole/evidence.jsonl"));
+}
+
+TEST_F(Interruptions, AFullDiskIsIncompleteAndNamesThePath) {
+  write_suite(image_parts());
+  ASSERT_EQ(run("filled", {"--store", "filled-store"}).code, 0);
+  const auto run_full = [this](const std::string& out, const std::string& store, long limit) {
+    Invocation full =
+        invocation({"run", "suite.yaml", "--out", out, "--store", store, "--workers", "1"});
+    full.file_limit = limit;
+    full.out = Invocation::Stdout::kClosed;  // else it would be full as well
+    full.terminal = true;
+    return run_program(full);
+  };
+  // Wherever the space ends: in the store's first file, between its units, in the run folder.
+  for (const long limit : {0L, 4096L, 20000L, 65536L, 150000L}) {
+    const std::string n = std::to_string(limit);
+    SCOPED_TRACE("limit " + n);
+    expect_end(run_full("out" + n, "store" + n, limit), 3, {"assay: ", "store" + n});
+  }
+  // With nothing left to compute: in the store's journal or in the run folder.
+  const Ended ended = run_full("out", "filled-store", 40000);
+  expect_end(ended, 3, {"assay: "});
+  EXPECT_THAT(ended.err, ::testing::AnyOf(HasSubstr("out/"), HasSubstr("filled-store")));
+}
+
+TEST_F(Interruptions, ARunGoesOnOnceThereIsSpaceAgain) {
+  write_suite(image_parts());
+  Invocation full = invocation({"run", "suite.yaml", "--out", "out", "--workers", "1"});
+  full.file_limit = 65536;
+  full.out = Invocation::Stdout::kClosed;
+  full.terminal = true;
+  ASSERT_EQ(run_program(full).code, 3);
+  EXPECT_EQ(run("out", {"--resume"}).code, 0);
+  EXPECT_EQ(run("whole", {"--store", "other"}).code, 0);
+  EXPECT_TRUE(read("out/evidence.jsonl") == read("whole/evidence.jsonl"));
+}
+
+TEST_F(Interruptions, AClosedStdoutChangesNeitherVerdictNorFiles) {
+  write_suite({.rules = kFail});
+  ASSERT_EQ(run("plain").code, 1);
+  for (const auto out :
+       {Invocation::Stdout::kClosed, Invocation::Stdout::kFull, Invocation::Stdout::kBrokenPipe}) {
+    const std::string n = std::to_string(static_cast<int>(out));
+    Invocation muted = invocation({"run", "suite.yaml", "--out", "out" + n, "--store", "st" + n});
+    muted.out = out;
+    const Ended ended = run_program(muted);
+    expect_end(ended, 1, {});
+    EXPECT_TRUE(read("plain/samples.csv") == read("out" + n + "/samples.csv"));
+    EXPECT_EQ(json("plain/report.json")["rules"], json("out" + n + "/report.json")["rules"]);
+    EXPECT_EQ(read("out" + n + "/evidence.jsonl"), read("plain/evidence.jsonl"));
+    EXPECT_EQ(run("again" + n, {"--store", "st" + n}).code, 1) << "the store was written into";
+  }
+}
+
+TEST_F(Interruptions, AListThatCannotBePrintedIsNotASuccess) {
+  write_suite({});
+  for (const std::vector<std::string>& args :
+       std::vector<std::vector<std::string>>{{"schema"},
+                                             {"attacks"},
+                                             {"plan", "suite.yaml", "--cells"},
+                                             {"validate", "suite.yaml"}}) {
+    Invocation full = invocation(args);
+    full.out = Invocation::Stdout::kFull;
+    expect_end(run_program(full), 2, {"standard output"});
+  }
+}
+
+TEST_F(Interruptions, ABarIsDrawnOnATerminalOnly) {
+  write_suite(image_parts());
+  Invocation plain = invocation({"run", "suite.yaml", "--out", "plain", "--store", "a"});
+  const Ended quiet = run_program(plain);
+  EXPECT_EQ(quiet.code, 0);
+  EXPECT_THAT(quiet.err, Not(AnyOf(HasSubstr("\r"), HasSubstr("\x1b"))));
+  EXPECT_THAT(quiet.err, HasSubstr("100 %"));
+  Invocation drawn = invocation({"run", "suite.yaml", "--out", "drawn", "--store", "b"});
+  drawn.terminal = true;
+  drawn.set = {{"TERM", "xterm"}};
+  const Ended bar = run_program(drawn);
+  EXPECT_EQ(bar.code, 0);
+  EXPECT_THAT(bar.err, HasSubstr("\r"));
+  EXPECT_THAT(bar.err, HasSubstr("100 %"));
+  EXPECT_LT(widest_line(bar.err.substr(bar.err.rfind('\r', bar.err.size() - 3))), 80U);
+}
+
+TEST_F(Interruptions, ColourNeedsATerminalThatWantsIt) {
+  write_suite({});
+  Invocation coloured = invocation({"run", "suite.yaml", "--out", "coloured"});
+  coloured.terminal = coloured.terminal_out = true;
+  coloured.set = {{"TERM", "xterm"}};
+  coloured.unset = {"NO_COLOR"};
+  EXPECT_THAT(run_program(coloured).err, HasSubstr("\x1b["));
+  Invocation no_colour = invocation({"gate", "coloured"});
+  no_colour.terminal = no_colour.terminal_out = true;
+  no_colour.set = {{"TERM", "xterm"}, {"NO_COLOR", "1"}};
+  EXPECT_THAT(run_program(no_colour).err, Not(HasSubstr("\x1b[")));
+  Invocation no_term = invocation({"run", "suite.yaml", "--out", "no-term", "--store", "c"});
+  no_term.terminal = no_term.terminal_out = true;
+  no_term.unset = {"TERM", "NO_COLOR"};
+  const Ended ended = run_program(no_term);
+  EXPECT_EQ(ended.code, 0);
+  EXPECT_THAT(ended.err, Not(HasSubstr("\x1b[")));
+  EXPECT_THAT(ended.err, HasSubstr("pgd@0.1"));
+}
+
+}  // namespace
+}  // namespace assay::testing

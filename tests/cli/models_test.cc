@@ -1,0 +1,222 @@
+// Models as people hand them in: unusable, faulty in places, or with quirks.
+#include <fstream>
+
+#include "tests/cli/workshop.h"
+
+namespace assay::testing {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::Contains;
+using ::testing::HasSubstr;
+
+class Models : public Workshop {
+ protected:
+  // Runs the default suite on a file with these bytes.
+  Ended run_on(const std::string& name, const std::string& bytes) {
+    write(name, bytes);
+    return run("out-" + name, {"--model", name});
+  }
+  Ended run_prepared(const std::string& name, const std::vector<std::string>& more = {}) {
+    std::vector<std::string> args = {"--model", prepared(name).string()};
+    args.insert(args.end(), more.begin(), more.end());
+    return run("out-" + name, args);
+  }
+};
+
+TEST_F(Models, UnusableFilesAreRefusedWithTheirCure) {
+  write_suite({});
+  const std::string right = [] {
+    std::ifstream file(prepared("right.pt"), std::ios::binary);
+    return std::string{std::istreambuf_iterator<char>(file), {}};
+  }();
+  const std::string half = right.substr(0, right.size() / 2);
+  struct Case {
+    std::string name, bytes;
+    std::vector<std::string> says;
+  };
+  const std::string header = R"({"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})";
+  for (const Case& each : std::vector<Case>{
+           {"empty.pt", "", {"is empty", "torch.jit.script"}},
+           {"truncated.pt", half, {"truncated", "copy or export it again"}},
+           {"pointer.pt",
+            "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n",
+            {"git-lfs pointer", "git lfs pull"}},
+           {"weights.safetensors",
+            std::string(1, static_cast<char>(header.size())) + std::string(7, '\0') + header +
+                std::string(4, '\0'),
+            {"safetensors", "torch.jit.script"}},
+           {"model.onnx", std::string("\x08\x09\x12\x07pytorch", 11), {"ONNX", "torch.jit.script"}},
+           {"keras.h5", "\x89HDF\r\n\x1a\n and more", {"HDF5", "only PyTorch"}},
+           {"old.pt", std::string("\x80\x02\x8a\x0al\xfc\x9c", 7), {"pickle", "torch.jit.script"}},
+           {"page.pt", "<!DOCTYPE html><html>not found</html>", {"not a TorchScript archive"}},
+       }) {
+    SCOPED_TRACE(each.name);
+    std::vector<std::string> says = each.says;
+    says.push_back(each.name);
+    expect_end(run_on(each.name, each.bytes), 5, says);
+    EXPECT_EQ(decision("out-" + each.name), "refused");
+  }
+}
+
+TEST_F(Models, OtherArchivesAreToldApart) {
+  write_suite({});
+  struct Case {
+    std::string name;
+    std::vector<std::string> says;
+  };
+  for (const Case& each : std::vector<Case>{
+           {"state_dict.pt", {"is a state_dict", "load_state_dict", "torch.jit.script"}},
+           {"pickled.pt", {"pickled module", "torch.jit.script"}},
+           {"exported.pt2", {"torch.export", "torch.jit.script"}},
+           {"no_forward.pt", {"no method `forward`"}},
+       }) {
+    SCOPED_TRACE(each.name);
+    expect_end(run_prepared(each.name), 5, each.says);
+  }
+}
+
+TEST_F(Models, ThoseThatCannotBeJudgedAreRefused) {
+  write_suite({});
+  struct Case {
+    std::string name;
+    std::vector<std::string> says;
+  };
+  for (const Case& each : std::vector<Case>{
+           {"three_classes.pt", {"3]", "model.classes 2", "2] is expected"}},
+           {"nan.pt", {"NaN", "128 of 128", "model.normalize"}},
+           {"detached.pt", {"no gradient", "`pgd`", "detach"}},
+           {"tuple.pt", {"Tuple", "model.output_index"}},
+           {"batch_baked_in.pt", {"batch", "trace with batch 4, or script it"}},
+           {"dtype_baked_in.pt", {"dtype"}},
+       }) {
+    SCOPED_TRACE(each.name);
+    expect_end(run_prepared(each.name), 5, each.says);
+    EXPECT_EQ(decision("out-" + each.name), "refused");
+  }
+}
+
+TEST_F(Models, AMissingOneIsTheUsersError) {
+  write_suite({});
+  expect_end(run("out", {"--model", "absent.pt"}), 2, {"no such model file", "absent.pt"});
+  fs::create_directories(path("folder.pt"));
+  expect_end(run("out", {"--model", "folder.pt"}), 2, {"folder.pt", "folder"});
+}
+
+TEST_F(Models, OneThatThrowsOnAnInputFailsTheGateNamingIt) {
+  write_suite({.rules = kPass});
+  const Ended ended = run_prepared("throws_on_one.pt");
+  EXPECT_EQ(ended.code, 1) << ended.err << ended.out;
+  const std::string out = "out-throws_on_one.pt";
+  EXPECT_EQ(decision(out), "fail");
+  EXPECT_EQ(cell(out, "pgd@0.1")["samples"]["error"], 1);
+  EXPECT_THAT(read(out + "/samples.csv"), HasSubstr("pgd@0.1,3,1,"));
+  EXPECT_THAT(read(out + "/samples.csv"), ::testing::ContainsRegex("\npgd@0.1,3,1,[^\n]*error"));
+  EXPECT_THAT(ended.out, ::testing::ContainsRegex("failed on 1 sample: 3 in the clean pass"));
+}
+
+TEST_F(Models, OneThatReturnsNanOnAnInputFailsTheGateNamingIt) {
+  write_suite({.rules = kPass});
+  const Ended ended = run_prepared("nan_on_one.pt");
+  EXPECT_EQ(ended.code, 1) << ended.err << ended.out;
+  EXPECT_EQ(cell("out-nan_on_one.pt", "pgd@0.1")["samples"]["error"], 1);
+  EXPECT_THAT(ended.out, ::testing::ContainsRegex("failed on 1 sample: 3 in the clean pass"));
+}
+
+TEST_F(Models, OneThatThrowsOnlyUnderAttackNeverCountsAsRobust) {
+  write_suite({.attacks = "- { name: fgsm, attack: fgsm, eps: 0.1 }",
+               .rules = "- { cell: fgsm, metric: robust_accuracy, at_least: 0.1 }"});
+  ASSERT_EQ(run("right").code, 0);
+  EXPECT_DOUBLE_EQ(cell("right", "fgsm")["metrics"]["robust_accuracy"]["value"], 0.5);
+  const Ended ended = run_prepared("throws_under_attack.pt");
+  EXPECT_EQ(ended.code, 1) << ended.err << ended.out;
+  const nlohmann::json fgsm = cell("out-throws_under_attack.pt", "fgsm");
+  EXPECT_EQ(fgsm["samples"]["error"], 25);
+  EXPECT_DOUBLE_EQ(fgsm["metrics"]["robust_accuracy"]["value"], 0.25);
+  EXPECT_THAT(read("out-throws_under_attack.pt/report.json"), HasSubstr("unexpected sensor value"));
+}
+
+class Quirks : public Models {
+ protected:
+  // What the right model gives, by whatever way it is written.
+  void expect_right(const Ended& ended, const std::string& out) {
+    ASSERT_EQ(ended.code, 0) << ended.err << ended.out;
+    EXPECT_DOUBLE_EQ(cell(out, "pgd@0.1")["metrics"]["robust_accuracy"]["value"], 0.5);
+    EXPECT_DOUBLE_EQ(cell(out, "pgd@0.1")["metrics"]["clean_accuracy"]["value"], 1.0);
+    EXPECT_DOUBLE_EQ(cell(out, "pgd@8/255")["metrics"]["robust_accuracy"]["value"], 1.0);
+    EXPECT_THAT(flags(out), ::testing::IsEmpty());
+  }
+};
+
+TEST_F(Quirks, OutputsAreReadAsTheSuiteSays) {
+  struct Case {
+    std::string model, key;
+  };
+  for (const Case& each : std::vector<Case>{{"softmax.pt", "output: probabilities"},
+                                            {"sigmoid.pt", "output: sigmoid"},
+                                            {"tuple.pt", "output_index: 1"},
+                                            {"dict.pt", "output_index: logits"},
+                                            {"right.pt", "dtype: float64"}}) {
+    SCOPED_TRACE(each.model + " " + each.key);
+    write_suite({.model = each.model, .model_more = each.key});
+    const std::string out = "out-" + each.key.substr(each.key.rfind(' ') + 1);
+    expect_right(run(out), out);
+  }
+}
+
+TEST_F(Quirks, NormalizeIsAppliedBeforeTheModel) {
+  const std::string normalize = "normalize: { mean: [0.5, 0.5], std: [0.25, 0.25] }";
+  write_suite({.model = "normalized.pt", .model_more = normalize});
+  const Ended ended = run("out");
+  expect_right(ended, "out");
+  // Forgotten, the accuracy of a good model is that of a coin: the hint says why.
+  write_suite({.model = "normalized.pt",
+               .rules = "- { cell: \"pgd@0.1\", metric: clean_accuracy, at_least: 0.9 }"});
+  const Ended forgotten = run("forgotten");
+  EXPECT_EQ(forgotten.code, 1);
+  EXPECT_THAT(forgotten.out, HasSubstr("normali"));
+}
+
+TEST_F(Quirks, AWrongOutputIndexIsRefusedWithWhatThereIs) {
+  write_suite({.model = "tuple.pt", .model_more = "output_index: 2"});
+  expect_end(run("tuple"), 5, {"output_index is `2`", "2 values"});
+  write_suite({.model = "dict.pt", .model_more = "output_index: logit"});
+  expect_end(run("dict"), 5, {"`logit`", "features, logits"});
+  write_suite({.model = "tuple.pt", .model_more = "output_index: logits"});
+  expect_end(run("name_of_tuple"), 5, {"logits", "2 values"});
+}
+
+TEST_F(Quirks, AreFlaggedAndNeverPassUnnoticed) {
+  struct Case {
+    std::string model;
+    std::vector<std::string> flags;
+  };
+  for (const Case& each : std::vector<Case>{{"softmax.pt", {"softmax_output"}},
+                                            {"dropout.pt", {"randomised", "train_mode"}},
+                                            {"batch_norm.pt", {"batch_dependent", "train_mode"}},
+                                            {"nan_gradient.pt", {"nonfinite_gradient"}},
+                                            {"constant.pt", {"zero_gradient"}}}) {
+    SCOPED_TRACE(each.model);
+    write_suite({.model = each.model, .rules = "- { cell: \"*\", flags: clear }"});
+    const std::string out = "out-" + each.model;
+    const Ended ended = run(out);
+    // A randomised model's samples may stay unconfirmed, which is inconclusive.
+    EXPECT_THAT(ended.code, ::testing::AnyOf(1, 4)) << ended.err << ended.out;
+    for (const std::string& flag : each.flags) EXPECT_THAT(flags(out), Contains(flag));
+  }
+}
+
+TEST_F(Quirks, AStraightThroughEstimatorKeepsItsGradient) {
+  write_suite({.model = "straight_through.pt"});
+  expect_right(run("out"), "out");
+}
+
+TEST_F(Quirks, ARandomisedModelGivesTheSameBytesForAnyNumberOfWorkers) {
+  write_suite({.model = "dropout.pt", .more = "run: { block: 8 }"});
+  ASSERT_NE(run("one", {"--workers", "1", "--store", "a"}).code, 3);
+  ASSERT_NE(run("two", {"--workers", "2", "--store", "b"}).code, 3);
+  EXPECT_EQ(read("one/samples.csv"), read("two/samples.csv"));
+}
+
+}  // namespace
+}  // namespace assay::testing
