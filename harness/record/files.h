@@ -30,7 +30,8 @@ class DurableFile {
 /// Writes a whole file through DurableFile.
 void write_durably(const std::filesystem::path& path, std::string_view bytes);
 
-/// Creates a folder and its parents. Throws Error (kIncomplete) naming it.
+/// Creates a folder and its parents. Throws Error naming it: kUsage where another path is the cure
+/// (a file in the way, no permission), else kIncomplete.
 void make_folder(const std::filesystem::path& folder);
 
 /// A whole file. Throws Error (kUsage) naming it if it is absent or unreadable.

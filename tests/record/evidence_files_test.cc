@@ -133,14 +133,14 @@ TEST(EvidenceFiles, AFullDiskIsIncompleteAndLeavesTheEarlierRun) {
   EXPECT_THAT(names_in(scratch.path()), UnorderedElementsAre("evidence.jsonl", "costs.json"));
 }
 
-TEST(EvidenceFiles, AFolderThatCannotBeMadeIsIncompleteAndNamed) {
+TEST(EvidenceFiles, AFolderBlockedByAFileIsTheUsersToMendAndNamed) {
   const ScratchFolder scratch;
   std::ofstream(scratch.path() / "file") << "here";
   const fs::path folder = scratch.path() / "file";
   for (const fs::path& path : {folder, folder / "below"}) {
     const auto [message, code] = failure([&] { write_evidence(path, sample_evidence()); });
     EXPECT_THAT(message, HasSubstr(path.string()));
-    EXPECT_EQ(code, ExitCode::kIncomplete);
+    EXPECT_EQ(code, ExitCode::kUsage);
   }
 }
 

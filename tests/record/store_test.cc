@@ -161,12 +161,12 @@ TEST(Store, AnotherVersionOrAForeignDatabaseIsRefused) {
   EXPECT_THAT(message, HasSubstr("not a store"));
 }
 
-TEST(Store, AFolderThatCannotBeMadeIsIncompleteAndNamed) {
+TEST(Store, AFolderBlockedByAFileIsTheUsersToMendAndNamed) {
   const ScratchFolder scratch;
   std::ofstream(scratch.path() / "file") << "here";
   const auto [message, code] = failure([&] { Store store(scratch.path() / "file" / "store"); });
   EXPECT_THAT(message, HasSubstr((scratch.path() / "file" / "store").string()));
-  EXPECT_EQ(code, ExitCode::kIncomplete);
+  EXPECT_EQ(code, ExitCode::kUsage);
 }
 
 TEST(Store, FactsAreKeptAndReplaced) {
