@@ -75,11 +75,7 @@ fs::path prepare_folder(const Options& options, const Suite& suite, const std::s
     throw Error("--out " + folder.string() +
                 " is not empty; name another folder, or go on with it by --resume");
   }
-  try {
-    make_folder(folder);
-  } catch (const Error& fault) {
-    throw Error("--out: " + std::string(fault.what()));  // another folder is the cure, not a retry
-  }
+  make_folder(folder);
   return folder;
 }
 

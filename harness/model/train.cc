@@ -277,11 +277,6 @@ void train(const Dataset& dataset, const ModelSpec& spec, const TrainOptions& op
     throw Error("training needs images [C, H, W] with H and W of at least 4");
   }
   if (dataset.size() == 0) throw Error("training needs at least one sample");
-  try {
-    if (out.has_parent_path()) make_folder(out.parent_path());
-  } catch (const Error& fault) {
-    throw Error("--out: " + std::string(fault.what()));
-  }
   enter_worker();
   Trainer trainer(dataset, spec, options);
   trainer.run(report);
