@@ -13,7 +13,7 @@
 namespace assay::bench {
 
 /// Rows of a block, as block_size() gives them for small images.
-inline constexpr int64_t kBlock = 64;
+inline constexpr int64_t kBlock = 256;
 
 /// The file that ASSAY_BENCH_MODEL names, or "".
 std::string model_file();

@@ -31,8 +31,8 @@ void judge(benchmark::State& state) {
   count_rows(state);
 }
 
-BENCHMARK(record_and_vjp)->Arg(1)->Arg(2)->Arg(4)->Arg(8)->Arg(64)->Arg(128);
-BENCHMARK(forward)->Arg(1)->Arg(2)->Arg(4)->Arg(8)->Arg(64)->Arg(128);
+BENCHMARK(record_and_vjp)->Arg(1)->Arg(2)->Arg(4)->Arg(8)->Arg(64)->Arg(256);
+BENCHMARK(forward)->Arg(1)->Arg(2)->Arg(4)->Arg(8)->Arg(64)->Arg(256);
 BENCHMARK(judge)->Arg(kBlock);
 
 }  // namespace

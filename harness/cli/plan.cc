@@ -80,7 +80,8 @@ void print_estimate(const Session& session) {
       Model::load(suite.model, suite.model.path, block_size(suite), suite.run.device);
   require_gradients(suite, model.facts(), suite.model.path.string());
   const auto samples = static_cast<double>(session.described.size());
-  const int64_t rows = std::min<int64_t>(block_size(suite), static_cast<int64_t>(samples));
+  const auto count = static_cast<int64_t>(session.described.size());
+  const int64_t rows = std::min(unit_size(suite, count), count);
   const at::Tensor x =
       session.dataset->read(std::span(session.samples.indices).first(static_cast<size_t>(rows)));
   const int workers = default_workers(suite.run.memory_limit);
@@ -114,7 +115,7 @@ ExitCode plan(const Options& options) {
   }
   const Session session(options.suite, options.overrides);
   const Suite& suite = session.suite;
-  const int64_t block = block_size(suite);
+  const int64_t block = unit_size(suite, static_cast<int64_t>(session.described.size()));
   const size_t blocks =
       (session.described.size() + static_cast<size_t>(block) - 1) / static_cast<size_t>(block);
   std::printf("%s: %zu samples in %zu blocks of %ld; %zu cells\n", suite.name.c_str(),

@@ -14,8 +14,10 @@ namespace {
 
 // The one thing a signal handler may touch.
 volatile std::sig_atomic_t pending_signal = 0;
+volatile std::sig_atomic_t expected_sender = 0;
 
-void note_signal(int number) {
+void note_signal(int number, siginfo_t* info, void*) {
+  if (expected_sender != 0 && info->si_pid != expected_sender) return;
   // A second signal ends the process at once, for who does not want to wait for the units.
   if (pending_signal != 0) _exit(static_cast<int>(ExitCode::kIncomplete));
   pending_signal = number;
@@ -75,9 +77,11 @@ void ProgressBar::update(const Progress& progress) {
   std::cerr << '\r' << line << "\033[K" << std::flush;
 }
 
-void catch_signals() {
+void catch_signals(int sender) {
+  expected_sender = sender;
   struct sigaction action {};
-  action.sa_handler = note_signal;
+  action.sa_sigaction = note_signal;
+  action.sa_flags = SA_SIGINFO;
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
 }

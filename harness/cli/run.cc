@@ -8,6 +8,7 @@
 #include "harness/cli/output.h"
 #include "harness/cli/progress.h"
 #include "harness/cli/session.h"
+#include "harness/cli/supervise.h"
 #include "harness/gate/decision.h"
 #include "harness/record/files.h"
 #include "harness/suite/digest.h"
@@ -127,7 +128,7 @@ class Run {
     started_ = utc_now();
   }
 
-  ExitCode run();
+  ExitCode run(const Attempt& attempt);
 
  private:
   RunOptions run_options(ProgressBar* bar) const;
@@ -162,6 +163,7 @@ RunOptions Run::run_options(ProgressBar* bar) const {
       return "the time limit of " + duration_text(limit) + " is over";
     return "";
   };
+  options.crashes = session_->crashes;
   options.progress = [bar](const Progress& progress) { bar->update(progress); };
   return options;
 }
@@ -278,9 +280,10 @@ ExitCode Run::finish(const Evidence& evidence, const Baseline& baseline) {
                                                                            : ExitCode::kIncomplete;
 }
 
-ExitCode Run::run() {
-  catch_signals();
+ExitCode Run::run(const Attempt& attempt) {
+  catch_signals(attempt.supervisor);
   session_ = std::make_unique<Session>(options_.suite, options_.overrides);
+  session_->crashes = attempt.crashes;
   const Suite& suite = session_->suite;
   // Before a folder is taken into use: a mistyped path is mended and tried again.
   if (!fs::exists(suite.model.path)) {
@@ -293,8 +296,13 @@ ExitCode Run::run() {
   Baseline baseline = read_baseline_evidence();
   workers_ = options_.workers > 0 ? options_.workers : default_workers(suite.run.memory_limit);
   store_ = std::make_unique<Store>(options_.store);
-  folder_ = prepare_folder(options_, suite, started_);
-  if (options_.out.empty()) point_latest(folder_);
+  if (attempt.folder.empty()) {
+    folder_ = prepare_folder(options_, suite, started_);
+    if (options_.out.empty()) point_latest(folder_);
+    keep_folder(attempt, folder_.string());
+  } else {
+    folder_ = attempt.folder;  // in use since the attempt that a model crashed
+  }
   std::optional<Subject> candidate;
   try {
     candidate.emplace(*session_, suite.model.path, store_.get());
@@ -358,7 +366,11 @@ Command add_run(CLI::App& app) {
                    "which go into --out: regressed (default), all, none")
       ->type_name("WHICH")
       ->check(CLI::IsMember({"regressed", "all", "none"}).description(""));
-  return {command, [options] { return Run(*options).run(); }};
+  return {command, [options] {
+            // Built before the attempts: they share the time and the folder of its start.
+            Run run(*options);
+            return supervise([&run](const Attempt& attempt) { return run.run(attempt); });
+          }};
 }
 
 }  // namespace assay

@@ -46,8 +46,7 @@ Subject::Subject(const Session& session, const std::filesystem::path& path, Stor
   if (const std::optional<std::string> known = store->get_fact(key)) {
     facts_ = parse_facts(*known);
   } else {
-    model_.emplace(Model::load(session.suite.model, path, block_size(session.suite),
-                               session.suite.run.device));
+    model_.emplace(load(nullptr));
     facts_ = model_->facts();
     store->put_fact(key, to_text(facts_));
   }
@@ -57,11 +56,20 @@ Subject::Subject(const Session& session, const std::filesystem::path& path, Stor
   flags.insert(flags.begin(), facts_.flags.begin(), facts_.flags.end());
 }
 
-const Model& Subject::model() {
-  if (!model_) {
-    model_.emplace(Model::load(session_.suite.model, path_, block_size(session_.suite),
-                               session_.suite.run.device, &facts_));
+Model Subject::load(const ModelFacts* known) const {
+  std::string work = "load:" + sha256_file(path_);
+  if (const Crash* crash = find_crash(session_.crashes, work)) {
+    throw Error(path_.string() + " crashed the process (" + crash->signal +
+                    ") while it was loaded and probed; the fault is in the model's own code",
+                ExitCode::kRefused);
   }
+  const Working loading(work, -1);
+  return Model::load(session_.suite.model, path_, block_size(session_.suite),
+                     session_.suite.run.device, known);
+}
+
+const Model& Subject::model() {
+  if (!model_) model_.emplace(load(&facts_));
   return *model_;
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "harness/model/attack.h"
+#include "harness/model/crash.h"
 #include "harness/model/dataset.h"
 #include "harness/model/model.h"
 #include "harness/record/store.h"
@@ -33,6 +34,7 @@ struct Session {
   std::unique_ptr<Dataset> dataset;
   Samples samples;
   std::vector<SampleInfo> described;
+  std::vector<Crash> crashes;  ///< of earlier attempts at this run
 };
 
 /// A model of a session with its plan. What probing finds out is kept in the store, so that a run
@@ -46,6 +48,8 @@ class Subject {
   const Model& model();
 
  private:
+  Model load(const ModelFacts* known) const;
+
   const Session& session_;
   std::filesystem::path path_;
   std::optional<Model> model_;

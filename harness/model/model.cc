@@ -16,6 +16,7 @@
 #include <optional>
 #include <utility>
 
+#include "harness/model/crash.h"
 #include "harness/model/model_file.h"
 #include "harness/model/probe.h"
 #include "harness/suite/digest.h"
@@ -73,6 +74,7 @@ void enter_worker() {
   at::globalContext().setFlushDenormal(true);
   torch::jit::setGraphExecutorOptimize(false);
   c10::GradMode::set_enabled(false);
+  prepare_crash_stack();
   worker_entered = true;
 }
 
@@ -112,6 +114,7 @@ at::Tensor Tape::vjp(const at::Tensor& c) const {
     }
     at::Tensor gradient;
     try {
+      const ModelCall call;
       gradient = torch::autograd::grad({piece.logits}, {piece.x}, {part}, /*retain_graph=*/true,
                                        /*create_graph=*/false, /*allow_unused=*/true)[0];
     } catch (const std::exception& error) {
@@ -182,6 +185,7 @@ at::Tensor Model::Impl::forward(torch::jit::Module module, const at::Tensor& x) 
   const at::Tensor input = mean.defined() ? x.sub(mean).div(std) : x;
   c10::IValue value;
   try {
+    const ModelCall call;
     value = module.forward({input});
   } catch (const std::exception& error) {
     rethrow(error);
@@ -246,6 +250,7 @@ torch::jit::Module open_module(const ModelSpec& spec, const std::filesystem::pat
   require_torchscript(path);
   torch::jit::Module module;
   try {
+    const ModelCall call;
     module = torch::jit::load(path.string(), c10::Device(at::kCPU));
   } catch (const std::exception& error) {
     throw Error(path.string() + " cannot be loaded as TorchScript: " + first_line(error.what()),
@@ -308,6 +313,7 @@ Model Model::load(const ModelSpec& spec, const std::filesystem::path& path, int6
     // Without the numeric optimisations freezing only folds attributes. It inlines submodules,
     // which needs the optimiser that workers turn off.
     const torch::jit::GraphOptimizerEnabledGuard inlining(true);
+    const ModelCall call;
     frozen = torch::jit::freeze(impl->original, std::nullopt, false);
   } catch (const std::exception&) {
     frozen.reset();  // not every module can be frozen; it then serves as it is

@@ -192,14 +192,23 @@ void flag_cells(const Suite& suite, Header* header) {
 
 int64_t block_size(const Suite& suite) {
   if (suite.run.block > 0) return suite.run.block;
-  // 128 rows: the last few survivors of a block cost whole steps, so fewer blocks waste less. Large
+  // 256 rows: the last few survivors of a block cost whole steps, so fewer blocks waste less. Large
   // inputs get fewer, so that a worker's activations of about 100 times the input stay within
   // 512 MiB. Multiples of 4 suit every padding quantum seen.
   int64_t d = 1;
   for (const int64_t size : suite.model.shape) d *= size;
   const int64_t width = suite.model.dtype == ModelSpec::Dtype::kFloat64 ? 8 : 4;
   const int64_t rows = (int64_t{512} << 20) / (100 * d * width);
-  return std::clamp<int64_t>(rows / 4 * 4, 4, 128);
+  return std::clamp<int64_t>(rows / 4 * 4, 4, 256);
+}
+
+int64_t unit_size(const Suite& suite, int64_t samples) {
+  const int64_t most = block_size(suite);
+  if (suite.run.block > 0) return most;
+  // Units of about one size, and two of them as soon as they fill a batch: else a small sample
+  // would keep one worker only.
+  const int64_t units = std::max((samples + most - 1) / most, samples > 64 ? int64_t{2} : 1);
+  return std::clamp<int64_t>((samples + 4 * units - 1) / (4 * units) * 4, 4, most);
 }
 
 std::string facts_key(const Suite& suite, const FileIdentity& model, const Platform& platform) {
@@ -268,8 +277,8 @@ Plan make_plan(const Suite& suite, const FileIdentity& model,
   header.samples = samples;
 
   const std::string model_key = facts_key(suite, model, platform);
-  const int64_t block = block_size(suite);
   const auto count = static_cast<int64_t>(samples.size());
+  const int64_t block = unit_size(suite, count);
   std::vector<std::string> ranges;
   for (int64_t begin = 0; begin < count; begin += block) {
     Unit unit;

@@ -30,8 +30,12 @@ struct Plan {
   std::vector<Unit> units;  ///< clean pass first, then entries in the suite's order
 };
 
-/// Samples per unit: suite's run.block, else a fixed formula of the input's size (never a timing).
+/// Most rows of a forward: the suite's run.block, else a fixed formula of the input's size (never a
+/// timing).
 int64_t block_size(const Suite& suite);
+
+/// Samples per unit of a run over so many, at most block_size().
+int64_t unit_size(const Suite& suite, int64_t samples);
 
 /// Key of what loading finds out about a model (ModelFacts), for Store::get_fact.
 std::string facts_key(const Suite& suite, const FileIdentity& model, const Platform& platform);

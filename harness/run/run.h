@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "harness/model/attack.h"
+#include "harness/model/crash.h"
 #include "harness/model/dataset.h"
 #include "harness/model/model.h"
 #include "harness/record/evidence.h"
@@ -34,6 +35,8 @@ struct RunOptions {
   int workers = 1;
   int64_t shard = 0;  ///< which part of the blocks, below `shards`
   int64_t shards = 1;
+  /// Of earlier attempts. The units they hit go row by row, without the rows that crashed.
+  std::vector<Crash> crashes;
   /// Asked between units: a reason to stop (time limit, signal), or "". Called from any worker.
   std::function<std::string()> stop = [] { return std::string(); };
   /// Called after each unit, one call at a time.
@@ -52,10 +55,11 @@ Evidence run_plan(const Suite& suite, const Plan& plan, const Samples& samples,
                   Store* store, const RunOptions& options);
 
 /// Runs one unit that needs nothing from the store but `clean` (labels of its samples by position,
-/// for kBlock). Adversarials go to the store's blobs.
+/// for kBlock). Adversarials go to the store's blobs. `crashes`: of earlier attempts at any unit.
 UnitResult run_unit(const Suite& suite, const Plan& plan, const Unit& unit, const Samples& samples,
                     const std::vector<Attack>& attacks, const Model& model,
-                    const std::vector<int64_t>& clean, Store* store);
+                    const std::vector<int64_t>& clean, const std::vector<Crash>& crashes,
+                    Store* store);
 
 /// What one block of an attack costs on this machine, at its dearest and its cheapest.
 struct UnitEstimate {

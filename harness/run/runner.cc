@@ -74,12 +74,13 @@ class Runner {
  private:
   // Which units this shard runs, and which of them the store already has.
   void sort_units() {
+    const int64_t rows = unit_size(suite_, static_cast<int64_t>(plan_.header.samples.size()));
     int64_t index = 0;
     std::string cell;
     for (const Unit& unit : plan_.units) {
       index = unit.cell == cell ? index : 0;
       cell = unit.cell;
-      const int64_t block = unit.begin / block_size(suite_);
+      const int64_t block = unit.begin / rows;
       const int64_t place = index++;
       if (block % options_.shards != options_.shard || !seen_.insert(unit.key).second) continue;
       mine_.push_back(&unit);
@@ -128,8 +129,8 @@ class Runner {
         alone = std::unique_lock(random_mutex_);
         seed_generator(unit.key);
       }
-      UnitResult result =
-          run_unit(suite_, plan_, unit, samples_, attacks_, model, clean_labels(unit), store_);
+      UnitResult result = run_unit(suite_, plan_, unit, samples_, attacks_, model,
+                                   clean_labels(unit), options_.crashes, store_);
       result.index = places_.at(unit.key);
       store_->put(to_stored(result, unit));
       const std::lock_guard lock(mutex_);

@@ -22,8 +22,43 @@ at::Tensor read_range(const Samples& samples, int64_t begin, int64_t end) {
           .subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin)));
 }
 
+// Crashes of earlier attempts at one unit. It then goes row by row: a row's result does not depend
+// on the others.
+class UnitCrashes {
+ public:
+  UnitCrashes(const std::vector<Crash>& crashes, const std::string& unit)
+      : enough_(crashes.size() >= kMost) {
+    for (const Crash& crash : crashes) {
+      if (crash.work == unit) mine_.push_back(crash);
+    }
+  }
+  bool any() const { return !mine_.empty(); }
+  // Why this row of the unit is not tried again, or "".
+  std::string reason(int64_t row) const {
+    for (const Crash& crash : mine_) {
+      if (crash.row == row) return "the model crashed the process (" + crash.signal + ")";
+    }
+    if (enough_ && any()) {
+      return "not tried: the model had crashed the process " + std::to_string(kMost) + " times";
+    }
+    return "";
+  }
+
+ private:
+  static constexpr size_t kMost = 32;  // each costs a start of the process
+  std::vector<Crash> mine_;
+  bool enough_;
+};
+
+void blame(const std::string& detail, Verdict* row) {
+  row->status = Status::kError;
+  row->cause = Cause::kCandidate;
+  row->detail = detail;
+}
+
 // Labels of clean inputs; a row whose forward fails by itself is the candidate's fault.
-void run_clean(const Model& model, const at::Tensor& x, UnitResult* result) {
+void run_clean(const Model& model, const at::Tensor& x, const UnitCrashes& crashes,
+               UnitResult* result) {
   const auto label_rows = [&](const at::Tensor& part, int64_t first) {
     const at::Tensor logits = model.judge(part);  // [m, K]
     const at::Tensor labels = logits.argmax(1);
@@ -34,23 +69,32 @@ void run_clean(const Model& model, const at::Tensor& x, UnitResult* result) {
         row.clean = labels[i].item<int64_t>();
         continue;
       }
-      row.status = Status::kError;
-      row.cause = Cause::kCandidate;
-      row.detail = "the model returned NaN or infinity for the clean input";
+      blame("the model returned NaN or infinity for the clean input", &row);
     }
   };
-  try {
-    label_rows(x, 0);
-  } catch (const ModelFailure&) {
+  const auto label_each = [&] {
     for (int64_t i = 0; i < x.size(0); ++i) {
+      Verdict& row = result->rows[static_cast<size_t>(i)];
+      const std::string reason = crashes.reason(i);
+      if (!reason.empty()) {
+        blame(reason, &row);
+        continue;
+      }
       try {
+        const Working on_row(result->key, i);
         label_rows(x.narrow(0, i, 1), i);
       } catch (const ModelFailure& failure) {
-        Verdict& row = result->rows[static_cast<size_t>(i)];
-        row.status = Status::kError;
-        row.cause = Cause::kCandidate;
-        row.detail = failure.what();
+        blame(failure.what(), &row);
       }
+    }
+  };
+  if (crashes.any()) {
+    label_each();
+  } else {
+    try {
+      label_rows(x, 0);
+    } catch (const ModelFailure&) {
+      label_each();
     }
   }
   result->cost.judged += x.size(0);
@@ -88,15 +132,12 @@ Chosen choose_rows(const Suite& suite, const Header& header, const Unit& unit,
   const Rng rng(suite.seed, "target", 0);
   const bool needs_logits =
       threat.goal == Goal::kTargeted && threat.target.kind == Target::Kind::kLeastLikely;
-  const at::Tensor logits = needs_logits ? model.judge(x) : at::Tensor();
   for (size_t i = 0; i < rows->size(); ++i) {
     Verdict& row = (*rows)[i];
     const SampleInfo& sample = header.samples[static_cast<size_t>(unit.begin) + i];
     row.clean = clean[i];
     if (row.clean < 0) {
-      row.status = Status::kError;
-      row.cause = Cause::kCandidate;
-      row.detail = "the model failed on the clean input";
+      blame("the model failed on the clean input", &row);
       continue;
     }
     if (row.clean != sample.label) {
@@ -107,7 +148,7 @@ Chosen choose_rows(const Suite& suite, const Header& header, const Unit& unit,
       const auto position = static_cast<int64_t>(i);
       const int64_t target =
           target_of(threat, rng, hash64(sample.id), sample.label, model.classes(),
-                    needs_logits ? logits[position] : at::Tensor());
+                    needs_logits ? model.judge(x.narrow(0, position, 1))[0] : at::Tensor());
       if (target == sample.label) {
         row.detail = "its own label is the target";
         continue;
@@ -150,6 +191,31 @@ struct Task {
   const std::string attack;
 };
 
+// What is judged of a row that the candidate failed on.
+Judged fault_of_row(const Block& block, const std::string& detail) {
+  Judged judged;
+  judged.rows.resize(1);
+  blame(detail, &judged.rows[0]);
+  judged.adversarials = block.x.narrow(0, 0, 0);
+  return judged;
+}
+
+// Puts together what `attack` returns for each row of a block alone.
+template <typename AttackRow>
+Judged row_by_row(const Block& block, AttackRow attack) {
+  Judged judged;
+  std::vector<at::Tensor> found;
+  int64_t kept = 0;
+  for (int64_t i = 0; i < block.size(); ++i) {
+    Judged one = attack(i);
+    if (one.rows[0].tensor_row >= 0) one.rows[0].tensor_row = kept++;
+    judged.rows.push_back(one.rows[0]);
+    found.push_back(one.adversarials);
+  }
+  judged.adversarials = at::cat(found, 0);
+  return judged;
+}
+
 // Attacks and judges a block. Where the model throws, each row is tried by itself: rows do not
 // influence each other, so the others come out as they would have.
 Judged attack_block(const Task& task, const Block& block, Cost* cost, int64_t* zero_gradients) {
@@ -161,23 +227,11 @@ Judged attack_block(const Task& task, const Block& block, Cost* cost, int64_t* z
     judged = judge_block(task.model, oracle, candidates, task.attack);
   } catch (const ModelFailure& failure) {
     if (block.size() == 1) {
-      judged.rows.resize(1);
-      judged.rows[0].status = Status::kError;
-      judged.rows[0].cause = Cause::kCandidate;
-      judged.rows[0].detail = failure.what();
-      judged.adversarials = block.x.narrow(0, 0, 0);
-      return judged;
+      return fault_of_row(block, failure.what());
     }
-    std::vector<at::Tensor> found;
-    int64_t kept = 0;
-    for (int64_t i = 0; i < block.size(); ++i) {
-      Judged one = attack_block(task, one_row(block, i), cost, zero_gradients);
-      if (one.rows[0].tensor_row >= 0) one.rows[0].tensor_row = kept++;
-      judged.rows.push_back(one.rows[0]);
-      found.push_back(one.adversarials);
-    }
-    judged.adversarials = at::cat(found, 0);
-    return judged;
+    return row_by_row(block, [&](int64_t i) {
+      return attack_block(task, one_row(block, i), cost, zero_gradients);
+    });
   }
   cost->forwards += oracle.queries().sum().item<int64_t>();
   cost->gradients += oracle.gradients().sum().item<int64_t>();
@@ -264,7 +318,10 @@ std::vector<Task> make_tasks(const Suite& suite, const Unit& unit,
 
 UnitResult run_unit(const Suite& suite, const Plan& plan, const Unit& unit, const Samples& samples,
                     const std::vector<Attack>& attacks, const Model& model,
-                    const std::vector<int64_t>& clean, Store* store) {
+                    const std::vector<int64_t>& clean, const std::vector<Crash>& crashes,
+                    Store* store) {
+  const Working on_unit(unit.key, -1);
+  const UnitCrashes crashed(crashes, unit.key);
   const Clock::time_point start = Clock::now();
   UnitResult result;
   result.key = unit.key;
@@ -275,7 +332,7 @@ UnitResult run_unit(const Suite& suite, const Plan& plan, const Unit& unit, cons
   }
   const at::Tensor x = read_range(samples, unit.begin, unit.end);
   if (unit.kind == Unit::Kind::kClean) {
-    run_clean(model, x, &result);
+    run_clean(model, x, crashed, &result);
     result.cost.time_s = since(start);
     return result;
   }
@@ -285,7 +342,17 @@ UnitResult run_unit(const Suite& suite, const Plan& plan, const Unit& unit, cons
   int64_t zero_gradients = 0;
   if (!chosen.rows.empty()) {
     const Block block = make_block(x, chosen, plan.header, unit);
-    const Judged judged = attack_in_stages(tasks, block, &result.cost, &zero_gradients);
+    const Judged judged =
+        crashed.any() ? row_by_row(block,
+                                   [&](int64_t i) {
+                                     const int64_t row = chosen.rows[static_cast<size_t>(i)];
+                                     const std::string reason = crashed.reason(row);
+                                     if (!reason.empty()) return fault_of_row(block, reason);
+                                     const Working on_row(unit.key, row);
+                                     return attack_in_stages(tasks, one_row(block, i), &result.cost,
+                                                             &zero_gradients);
+                                   })
+                      : attack_in_stages(tasks, block, &result.cost, &zero_gradients);
     std::string blob;
     if (judged.adversarials.size(0) > 0) blob = store->put_blob(bytes_of(judged.adversarials));
     for (size_t i = 0; i < judged.rows.size(); ++i) {

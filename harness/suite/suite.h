@@ -155,7 +155,7 @@ struct RuleSpec {
 std::string_view to_string(RuleSpec::Kind kind);  // at_least at_most max_drop max_rise flags
 
 struct RunSpec {
-  int64_t block = 0;         ///< samples per unit; 0: block_size()
+  int64_t block = 0;         ///< samples per unit; 0: unit_size()
   double time_limit_s = 0;   ///< 0: none
   int64_t memory_limit = 0;  ///< bytes; 0: none
   std::string device = "cpu";

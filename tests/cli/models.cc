@@ -73,6 +73,17 @@ void save_planes(const fs::path& folder) {
       folder / "throws_under_attack.pt",
       "  assert not bool((torch.abs(x[:, 0] - 0.3) < 1e-5).any()), 'unexpected sensor value'\n" +
           linear);
+  // Reads far outside of its input's memory: no exception, the process is gone.
+  const auto crashes_where = [&](const std::string& name, const std::string& condition) {
+    save_plane(folder / name, "  if bool((" + condition +
+                                  ").any()):\n"
+                                  "    y = torch._reshape_alias(x, [2000000000, 2], [2, 1])\n"
+                                  "    x = x + y.sum()\n" +
+                                  linear);
+  };
+  crashes_where("crashes_on_one.pt", "torch.abs(x[:, 1] - 0.03) < 1e-6");
+  crashes_where("crashes_under_attack.pt", "torch.abs(x[:, 0] - 0.3) < 1e-5");
+  crashes_where("crashes_always.pt", "x[:, 0] > -1.0");
   torch::jit::Module empty("Empty");
   empty.define("def other(self, x):\n  return x\n");
   empty.save((folder / "no_forward.pt").string());

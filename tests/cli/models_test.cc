@@ -84,7 +84,7 @@ TEST_F(Models, ThoseThatCannotBeJudgedAreRefused) {
   };
   for (const Case& each : std::vector<Case>{
            {"three_classes.pt", {"3]", "model.classes 2", "2] is expected"}},
-           {"nan.pt", {"NaN", "128 of 128", "model.normalize"}},
+           {"nan.pt", {"NaN", "256 of 256", "model.normalize"}},
            {"detached.pt", {"no gradient", "`pgd`", "detach"}},
            {"tuple.pt", {"Tuple", "model.output_index"}},
            {"batch_baked_in.pt", {"batch", "trace with batch 4, or script it"}},
@@ -134,6 +134,42 @@ TEST_F(Models, OneThatThrowsOnlyUnderAttackNeverCountsAsRobust) {
   EXPECT_EQ(fgsm["samples"]["error"], 25);
   EXPECT_DOUBLE_EQ(fgsm["metrics"]["robust_accuracy"]["value"], 0.25);
   EXPECT_THAT(read("out-throws_under_attack.pt/report.json"), HasSubstr("unexpected sensor value"));
+}
+
+TEST_F(Models, OneThatCrashesTheProcessOnAnInputFailsTheGateNamingIt) {
+  write_suite({.rules = kPass});
+  const Ended ended = run_prepared("crashes_on_one.pt", {"--workers", "2"});
+  EXPECT_EQ(ended.code, 1) << ended.err << ended.out;
+  const std::string out = "out-crashes_on_one.pt";
+  EXPECT_EQ(decision(out), "fail");
+  EXPECT_EQ(cell(out, "pgd@0.1")["samples"]["error"], 1);
+  EXPECT_EQ(cell(out, "pgd@0.1")["samples"]["ok"], 99);
+  EXPECT_THAT(read(out + "/samples.csv"), ::testing::ContainsRegex("\npgd@0.1,3,1,[^\n]*error"));
+  EXPECT_THAT(read(out + "/report.json"), HasSubstr("crashed the process (SIGSEGV)"));
+  EXPECT_THAT(ended.err, HasSubstr("a model crashed the process (SIGSEGV)"));
+  // What a crash cost is not paid again.
+  const Ended again = run("again", {"--model", prepared("crashes_on_one.pt").string()});
+  EXPECT_EQ(again.code, 1);
+  EXPECT_THAT(again.err, ::testing::Not(HasSubstr("crashed the process (SIGSEGV); going on")));
+  EXPECT_TRUE(read(out + "/samples.csv") == read("again/samples.csv"));
+}
+
+TEST_F(Models, OneThatCrashesTheProcessUnderAttackLeavesTheOtherSamplesAsTheyAre) {
+  write_suite({.attacks = "- { name: fgsm, attack: fgsm, eps: 0.1 }",
+               .rules = "- { cell: fgsm, metric: robust_accuracy, at_least: 0.1 }"});
+  ASSERT_EQ(run("right").code, 0);
+  const Ended ended = run_prepared("crashes_under_attack.pt");
+  EXPECT_EQ(ended.code, 1) << ended.err << ended.out;
+  const nlohmann::json fgsm = cell("out-crashes_under_attack.pt", "fgsm");
+  EXPECT_EQ(fgsm["samples"]["error"], 25);
+  EXPECT_DOUBLE_EQ(fgsm["metrics"]["robust_accuracy"]["value"], 0.25);
+}
+
+TEST_F(Models, OneThatCrashesTheProcessWhenItIsProbedIsRefused) {
+  write_suite({});
+  const Ended ended = run_prepared("crashes_always.pt");
+  expect_end(ended, 5, {"crashes_always.pt", "crashed the process (SIGSEGV)", "loaded and probed"});
+  EXPECT_EQ(decision("out-crashes_always.pt"), "refused");
 }
 
 class Quirks : public Models {

@@ -257,7 +257,7 @@ TEST(Workers, AreAtLeastOneAndFitTheMemory) {
 TEST(BlockSize, ComesFromTheInputAlone) {
   Suite suite;
   suite.model.shape = {1, 28, 28};
-  EXPECT_EQ(block_size(suite), 128);
+  EXPECT_EQ(block_size(suite), 256);
   suite.model.shape = {3, 224, 224};
   EXPECT_EQ(block_size(suite) % 4, 0);
   EXPECT_LT(block_size(suite), 64);
@@ -265,6 +265,65 @@ TEST(BlockSize, ComesFromTheInputAlone) {
   EXPECT_EQ(block_size(suite), 4);
   suite.run.block = 10;
   EXPECT_EQ(block_size(suite), 10);
+}
+
+TEST(UnitSize, CutsASampleIntoPartsOfAboutOneSizeThatFitABlock) {
+  Suite suite;
+  suite.model.shape = {1, 28, 28};
+  EXPECT_EQ(unit_size(suite, 10), 12);
+  EXPECT_EQ(unit_size(suite, 100), 52);
+  EXPECT_EQ(unit_size(suite, 500), 252);
+  EXPECT_EQ(unit_size(suite, 513), 172);
+  for (const int64_t samples : {1, 64, 65, 255, 256, 257, 511, 1000, 10000, 100001}) {
+    const int64_t size = unit_size(suite, samples);
+    EXPECT_LE(size, block_size(suite)) << samples;
+    EXPECT_EQ(size % 4, 0) << samples;
+    EXPECT_LT((samples + size - 1) / size * size - samples, 4 * ((samples + size - 1) / size))
+        << samples;
+  }
+  suite.run.block = 10;
+  EXPECT_EQ(unit_size(suite, 500), 10);
+}
+
+TEST_F(RunTest, CrashesOfEarlierAttemptsAreTheCandidatesFaultAndOfNoOtherSample) {
+  const Suite suite = make_suite(kPgd);
+  const Model model = make_model(1);
+  const Evidence sound = run(suite, model, "sound", with_workers(1));
+  RunOptions options = with_workers(1);
+  const UnitResult& unit = sound.units.back();
+  size_t hit = 0;
+  while (unit.rows[hit].status != Status::kBroken) ++hit;
+  options.crashes = {{unit.key, -1, "SIGSEGV"}, {unit.key, static_cast<int64_t>(hit), "SIGBUS"}};
+  const Evidence crashed = run(suite, model, "crashed", options);
+  ASSERT_EQ(crashed.units.size(), sound.units.size());
+  for (size_t i = 0; i < unit.rows.size(); ++i) {
+    const Verdict& row = crashed.units.back().rows[i];
+    if (i == hit) {
+      EXPECT_EQ(row.status, Status::kError);
+      EXPECT_EQ(row.cause, Cause::kCandidate);
+      EXPECT_EQ(row.detail, "the model crashed the process (SIGBUS)");
+    } else {
+      EXPECT_EQ(row.status, unit.rows[i].status) << i;
+      EXPECT_EQ(row.distance, unit.rows[i].distance) << i;
+      EXPECT_EQ(row.queries, unit.rows[i].queries) << i;
+    }
+  }
+}
+
+TEST_F(RunTest, AUnitThatCrashedTooOftenIsNotTriedAgain) {
+  const Suite suite = make_suite(kPgd);
+  const Model model = make_model(1);
+  const std::string key = run(suite, model, "sound", with_workers(1)).units.back().key;
+  RunOptions options = with_workers(1);
+  options.crashes.assign(32, {"another unit", 0, "SIGSEGV"});
+  options.crashes.push_back({key, -1, "SIGSEGV"});
+  const Evidence crashed = run(suite, model, "crashed", options);
+  for (const Verdict& row : crashed.units.back().rows) {
+    if (row.status == Status::kMisclassified) continue;
+    EXPECT_EQ(row.status, Status::kError);
+    EXPECT_EQ(row.detail, "not tried: the model had crashed the process 32 times");
+  }
+  EXPECT_NE(crashed.units.front().rows[0].status, Status::kError);
 }
 
 }  // namespace

@@ -1,0 +1,29 @@
+// A command in a child process: a model that crashes takes down that one only.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "harness/model/crash.h"
+#include "harness/suite/error.h"
+
+namespace assay {
+
+/// What earlier attempts at a command have left.
+struct Attempt {
+  std::vector<Crash> crashes;  ///< of models, in earlier attempts
+  std::string folder;          ///< what the first attempt passed to keep_folder()
+  int supervisor = 0;          ///< its process
+  int record = -1;             ///< file for lines to the supervisor
+};
+
+/// Tells later attempts which folder this one has taken into use.
+void keep_folder(const Attempt& attempt, const std::string& folder);
+
+/// Runs `work` in a child process, again after each crash inside a model call, with all crashes so
+/// far. Forwards SIGINT and SIGTERM. Returns, in the child, what `work` returned; in the supervisor
+/// the child's exit code. Must be called while the process has one thread.
+ExitCode supervise(const std::function<ExitCode(const Attempt&)>& work);
+
+}  // namespace assay

@@ -1,0 +1,112 @@
+#include "harness/model/crash.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <csignal>
+#include <cstring>
+#include <sstream>
+
+namespace assay {
+namespace {
+
+constexpr size_t kMostWork = 255;
+constexpr std::array kSignals = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
+constexpr std::array kNames = {"SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE", "SIGABRT"};
+
+// What a signal handler may read: plain bytes of its own thread.
+struct Mark {
+  char work[kMostWork + 1] = {};
+  int64_t row = -1;
+  int calls = 0;
+};
+thread_local Mark mark;
+thread_local std::array<char, 64 << 10> stack;
+
+// Set once, before the handlers are.
+int record_file = -1;
+std::array<struct sigaction, kSignals.size()> previous;
+
+void set_mark(std::string_view work, int64_t row) {
+  const size_t size = std::min(work.size(), kMostWork);
+  std::memcpy(mark.work, work.data(), size);
+  mark.work[size] = '\0';
+  mark.row = row;
+}
+
+// Appends to a buffer of fixed size; a signal handler may not allocate.
+void append(char* line, size_t* size, const char* text) {
+  const size_t length = std::strlen(text);
+  std::memcpy(line + *size, text, length);
+  *size += length;
+}
+
+void on_crash(int number) {
+  const auto at =
+      static_cast<size_t>(std::find(kSignals.begin(), kSignals.end(), number) - kSignals.begin());
+  if (mark.calls > 0 && at < kSignals.size()) {
+    char line[kMostWork + 64];
+    size_t size = 0;
+    append(line, &size, "crash ");
+    append(line, &size, mark.work);
+    append(line, &size, mark.row < 0 ? " -" : " ");
+    char digits[24];
+    size_t count = 0;
+    for (int64_t left = std::abs(mark.row); left > 0 || count == 0; left /= 10) {
+      digits[count++] = static_cast<char>('0' + left % 10);
+    }
+    while (count > 0) line[size++] = digits[--count];
+    append(line, &size, " ");
+    append(line, &size, kNames[at]);
+    append(line, &size, "\n");
+    [[maybe_unused]] const ssize_t written = write(record_file, line, size);
+  }
+  // Dies of it as it would have, or hands it to a sanitizer.
+  if (at < kSignals.size()) sigaction(number, &previous[at], nullptr);
+  raise(number);
+}
+
+}  // namespace
+
+Working::Working(std::string_view work, int64_t row) : before_(mark.work), row_before_(mark.row) {
+  set_mark(work, row);
+}
+
+Working::~Working() { set_mark(before_, row_before_); }
+
+ModelCall::ModelCall() { ++mark.calls; }
+ModelCall::~ModelCall() { --mark.calls; }
+
+void prepare_crash_stack() {
+  stack_t alternative{};
+  alternative.ss_sp = stack.data();
+  alternative.ss_size = stack.size();
+  sigaltstack(&alternative, nullptr);
+}
+
+void record_crashes(int file) {
+  record_file = file;
+  prepare_crash_stack();
+  struct sigaction action {};
+  action.sa_handler = on_crash;
+  action.sa_flags = SA_ONSTACK | SA_NODEFER;
+  for (size_t i = 0; i < kSignals.size(); ++i) {
+    sigaction(kSignals[i], &action, &previous[i]);
+  }
+}
+
+bool parse_crash(const std::string& line, Crash* crash) {
+  std::istringstream words(line);
+  std::string kind;
+  return static_cast<bool>(words >> kind >> crash->work >> crash->row >> crash->signal) &&
+         kind == "crash";
+}
+
+const Crash* find_crash(const std::vector<Crash>& crashes, std::string_view work) {
+  const auto found = std::find_if(crashes.begin(), crashes.end(),
+                                  [work](const Crash& crash) { return crash.work == work; });
+  return found == crashes.end() ? nullptr : &*found;
+}
+
+}  // namespace assay

@@ -1,0 +1,54 @@
+// A model's native code can take the process down. What it was working on is then on record.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace assay {
+
+/// A crash inside a model call: of an earlier attempt at the same work.
+struct Crash {
+  std::string work;    ///< what the thread had marked, e.g. a unit's key
+  int64_t row = -1;    ///< the row of the unit it was working on alone; -1: several
+  std::string signal;  ///< SIGSEGV, SIGABRT, …
+};
+
+/// Marks what the calling thread works on, until it is destroyed. `work` without blanks, at most
+/// 255 characters count.
+class Working {
+ public:
+  Working(std::string_view work, int64_t row);
+  ~Working();
+  Working(const Working&) = delete;
+  Working& operator=(const Working&) = delete;
+
+ private:
+  std::string before_;
+  int64_t row_before_;
+};
+
+/// Stands while the calling thread is inside a model's own code.
+class ModelCall {
+ public:
+  ModelCall();
+  ~ModelCall();
+  ModelCall(const ModelCall&) = delete;
+  ModelCall& operator=(const ModelCall&) = delete;
+};
+
+/// From here on, a thread that dies of a signal inside a model call writes a line to `file` first:
+/// `crash WORK ROW SIGNAL`.
+void record_crashes(int file);
+
+/// The crash that such a line tells of; false for another line.
+bool parse_crash(const std::string& line, Crash* crash);
+
+/// The crash of this work as a whole, or null.
+const Crash* find_crash(const std::vector<Crash>& crashes, std::string_view work);
+
+/// Gives the calling thread a stack to handle an overflow of its own.
+void prepare_crash_stack();
+
+}  // namespace assay
