@@ -162,7 +162,8 @@ Row row_of(const RuleResult& rule) {
           ascii_dash(bounds_text(rule))};
 }
 
-/// Natural widths, then cell and rule give way until a row fits.
+/// Natural widths, then cell and rule give way until a row fits: the one that is farther above what
+/// it can be read at (cell 16, rule 32).
 std::array<int, 5> fit(const std::vector<Row>& rows, int width) {
   std::array<int, 5> widths{};
   for (const Row& row : rows) {
@@ -170,7 +171,7 @@ std::array<int, 5> fit(const std::vector<Row>& rows, int width) {
   }
   const auto total = [&] { return widths[0] + widths[1] + widths[2] + widths[3] + widths[4] + 8; };
   while (total() > width && (widths[1] > 8 || widths[2] > 12)) {
-    --widths[widths[2] > 12 && widths[2] - 12 >= widths[1] - 16 ? 2 : widths[1] > 8 ? 1 : 2];
+    --widths[widths[2] > 12 && (widths[1] <= 8 || widths[2] - 32 >= widths[1] - 16) ? 2 : 1];
   }
   if (total() > width) widths[4] = -2;  // too narrow for bounds
   return widths;
@@ -233,12 +234,19 @@ std::string summary_text(const Report& report, int width, bool colour) {
   if (reports::has_baseline(report)) {
     names += " against " + plain(reports::base_name(report.baseline_path));
   }
-  std::string word(to_string(decision.outcome));
+  // A shard only measures: it has no decision, and exits as if it passed.
+  const std::string part = report.evidence == nullptr ? "" : report.evidence->interrupted;
+  const bool shard = part.starts_with("shard ");
+  const Outcome outcome = shard ? Outcome::kPass : decision.outcome;
+  std::string word(shard ? "measured" : to_string(outcome));
   std::transform(word.begin(), word.end(), word.begin(),
                  [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
   const int room = width - columns(word) - 2;
-  std::string out = paint(word, code_of(decision.outcome)) + "  " + elide(names, room) + "\n";
-  out += wrap(plain(reports::headline(report).sentence), width, "");
+  std::string out = paint(word, code_of(outcome)) + "  " + elide(names, room) + "\n";
+  out +=
+      wrap(shard ? plain(part) + " is measured; `assay merge` puts the shards together and decides"
+                 : plain(reports::headline(report).sentence),
+           width, "");
   const std::vector<const RuleResult*> rules = reports::by_severity(decision);
   if (!rules.empty()) {
     out += "\n" + table(rules, width, paint);
@@ -254,7 +262,7 @@ std::string summary_text(const Report& report, int width, bool colour) {
   out += "\n" + wrap(reports::show_plural(decision.rules_decided, "rule") + " decided, " +
                          reports::show_count(decision.rules_not_applicable) + " not applicable, " +
                          reports::show_plural(static_cast<int64_t>(decision.cells.size()), "cell") +
-                         "; exit " + std::to_string(static_cast<int>(exit_code(decision.outcome))),
+                         "; exit " + std::to_string(static_cast<int>(exit_code(outcome))),
                      width, "");
   return out;
 }

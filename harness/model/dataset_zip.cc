@@ -1,5 +1,7 @@
 // Finds one entry of a zip archive through its central directory, the only place with sizes that
 // can be trusted: numpy writes zip64 fields into local headers even of small files.
+#include <zlib.h>
+
 #include <algorithm>
 #include <array>
 #include <string>
@@ -126,6 +128,20 @@ const Entry& pick(const std::vector<Entry>& entries, const std::string& wanted,
   throw Error(archive.name() + ": has no array `" + wanted + "`" + suggest(wanted, keys));
 }
 
+// Stored bytes are read where they are needed; their checksum is worth one pass.
+void check_stored(const Bytes& data, uint32_t crc, const std::string& name) {
+  std::vector<uint8_t> piece(size_t{1} << 20);
+  uLong sum = crc32(0, nullptr, 0);
+  for (uint64_t at = 0; at < data.size(); at += piece.size()) {
+    piece.resize(static_cast<size_t>(std::min<uint64_t>(piece.size(), data.size() - at)));
+    data.read(at, piece);
+    sum = crc32(sum, piece.data(), static_cast<uInt>(piece.size()));
+  }
+  if (sum != crc) {
+    throw Error(name + ": damaged: its checksum differs from the archive's");
+  }
+}
+
 }  // namespace
 
 Stream open_zip_entry(const Bytes& archive, const std::string& wanted) {
@@ -153,6 +169,7 @@ Stream open_zip_entry(const Bytes& archive, const std::string& wanted) {
     throw Error(name + ": damaged: stored with " + std::to_string(entry.packed) + " of " +
                 std::to_string(entry.size) + " bytes");
   }
+  check_stored(data, entry.crc, name);
   return Stream::plain(std::move(data));
 }
 

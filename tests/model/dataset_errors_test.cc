@@ -225,6 +225,10 @@ TEST_F(DatasetErrorsTest, Npz) {
   damaged[damaged.find("PK\x01\x02") + 16] ^= 1;  // the directory's CRC of x
   EXPECT_THAT(path_error(Format::kNpz, damaged),
               HasSubstr("its checksum differs from the archive's"));
+  std::string flipped = testing::zip({{"x.npy", x_}, {"y.npy", y_}}, false);
+  flipped[flipped.find(x_) + x_.size() - 1] ^= 1;  // a bit of x, stored
+  EXPECT_THAT(path_error(Format::kNpz, flipped),
+              HasSubstr("data[x]: damaged: its checksum differs from the archive's"));
   EXPECT_THAT(path_error(Format::kNpz, testing::zip({}, false)), HasSubstr("holds no arrays"));
 }
 

@@ -49,6 +49,15 @@ TEST(SummaryText, StartsWithTheDecisionAndEndsWithTheExitCode) {
               ::testing::EndsWith("exit 3\n"));
 }
 
+TEST(SummaryText, OfAShardHasNoDecisionAndTellsItsExitCode) {
+  const auto s = testing::incomplete();
+  s->evidence.interrupted = "shard 1 of 4";
+  const std::string text = summary_text(s->report, 80, false);
+  EXPECT_THAT(text, StartsWith("MEASURED  "));
+  EXPECT_THAT(text, HasSubstr("shard 1 of 4 is measured; `assay merge` puts"));
+  EXPECT_THAT(text, ::testing::EndsWith("exit 0\n"));
+}
+
 TEST(SummaryText, UsesAnsiOnlyWithColour) {
   auto s = testing::failing();
   s->decision.rules[0].reason = "\x1b[2J cleared";  // never passes on a foreign sequence
