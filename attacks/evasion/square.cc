@@ -64,7 +64,7 @@ void paint(const Layout& l, const Window& window, const T* x0, T* out, const Bal
 }
 
 // l2, l1: a grid of bumps. delta [c, h, w] is 0 on entry.
-void start_tiles(const Layout& l, const double* u, double* delta) {
+void start_tiles(const Layout& l, const double* u, double* delta, Norm norm) {
   Window tile{0, 0, std::max<int64_t>(1, l.height / 5), std::max<int64_t>(1, l.width / 5)};
   const int64_t down = l.height / tile.height;
   const int64_t right = l.width / tile.width;
@@ -73,7 +73,7 @@ void start_tiles(const Layout& l, const double* u, double* delta) {
   for (int64_t t = 0; t < down * right; ++t) {
     tile.top = top + (t / right) * tile.height;
     tile.left = left + (t % right) * tile.width;
-    const std::vector<double> bump = eta(tile.height, tile.width, runs_across(tile, *u++));
+    const std::vector<double> bump = eta(tile.height, tile.width, runs_across(tile, *u++), norm);
     for (int64_t c = 0; c < l.channels; ++c) {
       const double sign = sign_of(*u++);
       const double* next = bump.data();
@@ -95,7 +95,7 @@ void move_mass(const Layout& l, const Window& size, const double* u, double* del
   const bool l1 = ball.norm == Norm::kL1;
   const Window to = placed(size, l, u);
   const Window from = placed(size, l, u + 2);
-  const std::vector<double> bump = eta(to.height, to.width, runs_across(to, u[4]));
+  const std::vector<double> bump = eta(to.height, to.width, runs_across(to, u[4]), ball.norm);
   const int64_t d = l.size();
   const double spent = length(delta, d, l1);
   const double left =
@@ -120,7 +120,9 @@ void move_mass(const Layout& l, const Window& size, const double* u, double* del
       });
     }
     const double windows = length(taken.data(), l.height * l.width, l1);
-    const double wanted = l1 ? spare + windows : std::sqrt(spare + windows * windows);
+    // l1: so much for every channel that the projection cuts small entries elsewhere.
+    const double wanted = l1 ? (spare + windows) * static_cast<double>(l.channels)
+                             : std::sqrt(spare + windows * windows);
     const double factor = wanted / (1e-12 + length(fresh.data(), to.height * to.width, l1));
     for_each(from, [&](int64_t i, int64_t j) { plane[i * l.width + j] = 0; });
     n = 0;
@@ -156,7 +158,7 @@ at::Tensor propose(const at::Tensor& x, const at::Tensor& x0, const at::Tensor& 
               [&](int64_t c, int64_t) { return -sign_of(draw[5 + c]); });
       } else {
         for (int64_t k = 0; k < d; ++k) delta[k] = double{out[k]} - double{from[k]};
-        if (step == 0) start_tiles(l, draw, delta.data());
+        if (step == 0) start_tiles(l, draw, delta.data(), ball.norm);
         if (step > 0) move_mass(l, size, draw, delta.data(), ball);
         for (int64_t k = 0; k < d; ++k) {
           out[k] = static_cast<T>(delta[k] + (ball.norm == Norm::kL1 ? double{from[k]} : 0.0));

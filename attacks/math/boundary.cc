@@ -1,15 +1,73 @@
 #include "attacks/math/boundary.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "attacks/math/look.h"
 #include "attacks/math/query.h"
+#include "attacks/math/rows.h"
 #include "attacks/math/steepest.h"
 #include "attacks/math/windows.h"
 #include "harness/model/ball.h"
 
 namespace assay::attacks {
 namespace {
+
+// Probes of a sample that share a batch. Fixed: which of them are sent, and which of several broken
+// ones the oracle keeps, must not depend on the other samples.
+constexpr int64_t kChunk = 16;
+
+// Sums over the probes of each boundary point.
+class Sums {
+ public:
+  Sums(int64_t m, int64_t d)
+      : d_(d),
+        all_(static_cast<size_t>(m * d)),
+        broken_(all_.size()),
+        count_(static_cast<size_t>(m)),
+        hits_(count_.size()) {}
+
+  // k probes of the points `active`, in steps of delta. What counts is where the box let them go.
+  template <typename T>
+  void add(const T* x, const T* probes, const bool* broken, const double* delta,
+           const int64_t* active, int64_t k) {
+    for (int64_t i = 0; i < k; ++i) {
+      const int64_t row = active[i];
+      double* all = all_.data() + row * d_;
+      double* hit = broken_.data() + row * d_;
+      const T* from = x + row * d_;
+      const T* to = probes + i * d_;
+      for (int64_t j = 0; j < d_; ++j) {
+        const double u = (double{to[j]} - double{from[j]}) / delta[row];
+        all[j] += u;
+        if (broken[i]) hit[j] += u;
+      }
+      count_[static_cast<size_t>(row)] += 1;
+      hits_[static_cast<size_t>(row)] += broken[i] ? 1 : 0;
+    }
+  }
+
+  at::Tensor direction(at::IntArrayRef sizes) const {
+    const at::Tensor g = at::empty(sizes, at::kDouble);
+    double* out = g.data_ptr<double>();
+    for (size_t row = 0; row < count_.size(); ++row) {
+      const double count = count_[row];
+      const double hits = hits_[row];
+      // Σ (φ − mean φ) u for φ = ±1; where all agree, ± Σ u.
+      const double mean = hits / std::max(count, 1.0);
+      const size_t d = static_cast<size_t>(d_);
+      for (size_t j = row * d; j < (row + 1) * d; ++j) {
+        out[j] = hits == 0 ? -all_[j] : hits == count ? all_[j] : broken_[j] - mean * all_[j];
+      }
+    }
+    return g;
+  }
+
+ private:
+  int64_t d_;
+  std::vector<double> all_, broken_;  // [m · d] Σ u, and Σ u over the broken ones
+  std::vector<double> count_, hits_;  // [m]
+};
 
 // Uniform noise that is constant on cells of `side` × `side` entries. → like x0 [m, ...]
 at::Tensor coarse_noise(const at::Tensor& x0, std::span<const uint64_t> keys, int64_t attempt,
@@ -84,26 +142,77 @@ at::Tensor blend(const at::Tensor& x0, const at::Tensor& x, const at::Tensor& t,
   return at::where(whole, x, point);
 }
 
-at::Tensor bisect(Oracle& oracle, const at::Tensor& x0, const at::Tensor& x, const at::Tensor& rows,
-                  const at::Tensor& tolerance) {
-  const at::Tensor low = at::zeros_like(tolerance);  // [m]
-  const at::Tensor high = at::ones_like(tolerance);  // [m]
+at::Tensor bisect(Oracle& oracle, const at::Tensor& rows, const at::Tensor& low,
+                  const at::Tensor& high, const at::Tensor& tolerance, const Way& way) {
+  const at::Tensor out = low.clone();  // [m] farthest that is not broken
+  const at::Tensor in = high.clone();  // [m] nearest that is
   for (;;) {
     at::Tensor open = able(oracle, rows, 1);
-    const at::Tensor gap = high.sub(low).gt(tolerance).index_select(0, open);
+    const at::Tensor gap = in.sub(out).gt(tolerance).index_select(0, open);
     open = open.index_select(0, gap.nonzero().squeeze(1));  // [k]
-    if (open.size(0) == 0) break;
+    if (open.size(0) == 0) return in;
     const at::Tensor middle =
-        low.index_select(0, open).add(high.index_select(0, open)).div(2);  // [k]
-    const at::Tensor trial =
-        blend(x0.index_select(0, open), x.index_select(0, open), middle, oracle.threat());
-    const at::Tensor broken = breaks(oracle, trial, rows.index_select(0, open));  // [k]
-    const at::Tensor in = broken.nonzero().squeeze(1);
-    const at::Tensor out = broken.logical_not().nonzero().squeeze(1);
-    high.index_copy_(0, open.index_select(0, in), middle.index_select(0, in));
-    low.index_copy_(0, open.index_select(0, out), middle.index_select(0, out));
+        out.index_select(0, open).add(in.index_select(0, open)).div(2);  // [k]
+    const at::Tensor broken = breaks(oracle, way(open, middle), rows.index_select(0, open));
+    const at::Tensor hits = broken.nonzero().squeeze(1);
+    const at::Tensor misses = broken.logical_not().nonzero().squeeze(1);
+    in.index_copy_(0, open.index_select(0, hits), middle.index_select(0, hits));
+    out.index_copy_(0, open.index_select(0, misses), middle.index_select(0, misses));
   }
-  return blend(x0, x, high, oracle.threat());
+}
+
+at::Tensor bisect(Oracle& oracle, const at::Tensor& x0, const at::Tensor& x, const at::Tensor& rows,
+                  const at::Tensor& tolerance) {
+  const at::Tensor share = bisect(oracle, rows, at::zeros_like(tolerance), at::ones_like(tolerance),
+                                  tolerance, [&](const at::Tensor& indices, const at::Tensor& t) {
+                                    return blend(x0.index_select(0, indices),
+                                                 x.index_select(0, indices), t, oracle.threat());
+                                  });
+  return blend(x0, x, share, oracle.threat());
+}
+
+at::Tensor retire(Oracle& oracle, Fringe& fringe, int64_t queries) {
+  const at::Tensor paying = able(oracle, fringe.rows, queries);
+  const at::Tensor poor = at::ones_like(fringe.rows, at::kBool);
+  const at::Tensor left = poor.index_fill_(0, paying, false).nonzero().squeeze(1);
+  bisect(oracle, fringe.x0.index_select(0, left), fringe.x.index_select(0, left),
+         fringe.rows.index_select(0, left), at::zeros({left.size(0)}, at::kDouble));
+  fringe.keep(paying);
+  return paying;
+}
+
+at::Tensor estimate(Oracle& oracle, const Fringe& fringe, const at::Tensor& delta,
+                    const at::Tensor& probes, const Draw& draw) {
+  const ThreatModel& threat = oracle.threat();
+  Sums sums(fringe.rows.size(0), row_length(fringe.x));
+  const at::Tensor x = fringe.x.contiguous();
+  const int64_t most = probes.max().item<int64_t>();
+  for (int64_t first = 0; first < most; first += kChunk) {
+    std::vector<at::Tensor> points, indices;
+    for (int64_t probe = first; probe < std::min(most, first + kChunk); ++probe) {
+      const at::Tensor paying = probes.gt(probe);
+      paying.logical_and_(oracle.decided().index_select(0, fringe.rows).logical_not());
+      const at::Tensor active = paying.nonzero().squeeze(1);  // [k]
+      if (active.size(0) == 0) break;
+      const at::Tensor from = x.index_select(0, active);
+      const at::Tensor u =
+          draw(from, keys_of(oracle.block(), fringe.rows.index_select(0, active)), probe);
+      const at::Tensor to =
+          from.to(at::kDouble).add(u.mul(spread(delta.index_select(0, active), u)));
+      points.push_back(to.clamp(threat.lo, threat.hi).to(x.scalar_type()));
+      indices.push_back(active);
+    }
+    if (points.empty()) break;
+    const at::Tensor batch = at::cat(points);    // [b, ...]
+    const at::Tensor active = at::cat(indices);  // [b] into fringe
+    const at::Tensor broken = breaks(oracle, batch, fringe.rows.index_select(0, active));
+    with_type(x, [&](auto zero) {
+      using T = decltype(zero);
+      sums.add(x.const_data_ptr<T>(), batch.const_data_ptr<T>(), broken.const_data_ptr<bool>(),
+               delta.const_data_ptr<double>(), active.const_data_ptr<int64_t>(), active.size(0));
+    });
+  }
+  return sums.direction(x.sizes());
 }
 
 }  // namespace assay::attacks

@@ -4,6 +4,8 @@
 #include <ATen/ATen.h>
 
 #include <cstdint>
+#include <functional>
+#include <span>
 
 #include "harness/model/oracle.h"
 #include "harness/model/rng.h"
@@ -34,13 +36,39 @@ Fringe noise_start(Oracle& oracle, const Rng& rng, int64_t tries);
 at::Tensor blend(const at::Tensor& x0, const at::Tensor& x, const at::Tensor& t,
                  const ThreatModel& threat);
 
-/// Moves each broken x towards x0 by bisecting the share of the way that is needed, until it is
-/// known to `tolerance` [m] float64, the sample is decided or its budget is spent. The point that
-/// comes back was sent and is broken. x0, x [m, ...], rows [m] → [m, ...].
+/// The points of fringe samples `indices` [k] at lengths t [k] float64 of their ways → [k, ...].
+using Way = std::function<at::Tensor(const at::Tensor& indices, const at::Tensor& t)>;
+
+/// Bisects how far each sample has to go: `high` [m] float64 is broken, `low` [m] is not, and the
+/// gap is halved until it is at most `tolerance` [m], the sample is decided or its budget is spent.
+/// rows [m] → [m], broken, and sent if it is not `high` itself.
+at::Tensor bisect(Oracle& oracle, const at::Tensor& rows, const at::Tensor& low,
+                  const at::Tensor& high, const at::Tensor& tolerance, const Way& way);
+
+/// The same on the way from x0 to the broken x, as a share of it: moves x to the boundary.
+/// x0, x [m, ...], rows [m] → [m, ...].
 at::Tensor bisect(Oracle& oracle, const at::Tensor& x0, const at::Tensor& x, const at::Tensor& rows,
                   const at::Tensor& tolerance);
 
 /// [k] indices into rows whose sample is not decided and can pay for `queries` more.
 at::Tensor able(const Oracle& oracle, const at::Tensor& rows, int64_t queries);
+
+/// Keeps the samples of the fringe that can pay for `queries` more → their indices [k]. Those that
+/// are left out and not decided spend the rest of their budgets on bisecting towards x0.
+at::Tensor retire(Oracle& oracle, Fringe& fringe, int64_t queries);
+
+/// Fewer probes than these say nothing about a direction.
+constexpr int64_t kFewestProbes = 8;
+
+/// Random directions for the probe of this number: one row for each key, shaped like x [k, ...],
+/// float64.
+using Draw =
+    std::function<at::Tensor(const at::Tensor& x, std::span<const uint64_t> keys, int64_t probe)>;
+
+/// Estimates the direction into the broken side at boundary points from the labels of probes at
+/// x + delta · u, u drawn: the sum of (φ − mean φ) u for φ = ±1, up to a factor (Chen et al. 2020,
+/// eq. 16). Sample i pays for probes [m] of them at the distance delta [m]. → [m, ...] float64.
+at::Tensor estimate(Oracle& oracle, const Fringe& fringe, const at::Tensor& delta,
+                    const at::Tensor& probes, const Draw& draw);
 
 }  // namespace assay::attacks

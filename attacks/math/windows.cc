@@ -8,9 +8,10 @@
 namespace assay::attacks {
 namespace {
 
-// Adds concentric rectangles of weight 1/k² to rows first ≤ i < first + height of a bump.
-void add_bump(std::vector<double>& bump, int64_t first, int64_t height, int64_t width,
-              double sign) {
+// Adds concentric rectangles to rows first ≤ i < first + height of a bump of that length: of weight
+// 1/k², for l1 1/k⁴.
+void add_bump(std::vector<double>& bump, int64_t first, int64_t height, int64_t width, Norm norm,
+              double size) {
   double sum = 0;
   std::vector<double> part(static_cast<size_t>(height * width), 0.0);
   for (int64_t i = 0; i < height; ++i) {
@@ -19,11 +20,14 @@ void add_bump(std::vector<double>& bump, int64_t first, int64_t height, int64_t 
       const int64_t rings = std::max(height / 2, width / 2) + 1;
       const int64_t reach = std::max(std::abs(i - height / 2), std::abs(j - width / 2));
       double& value = part[static_cast<size_t>(i * width + j)];
-      for (int64_t k = reach; k < rings; ++k) value += 1.0 / static_cast<double>((k + 1) * (k + 1));
-      sum += value * value;
+      for (int64_t k = reach; k < rings; ++k) {
+        const double weight = 1.0 / static_cast<double>((k + 1) * (k + 1));
+        value += norm == Norm::kL1 ? weight * weight : weight;
+      }
+      sum += norm == Norm::kL1 ? value : value * value;
     }
   }
-  const double factor = sum > 0 ? sign / std::sqrt(sum) : 0;
+  const double factor = sum > 0 ? size / (norm == Norm::kL1 ? sum : std::sqrt(sum)) : 0;
   for (size_t k = 0; k < part.size(); ++k) {
     bump[static_cast<size_t>(first * width) + k] = factor * part[k];
   }
@@ -59,9 +63,9 @@ Window placed(Window window, const Layout& layout, const double* u) {
   return window;
 }
 
-std::vector<double> eta(int64_t height, int64_t width, bool across) {
+std::vector<double> eta(int64_t height, int64_t width, bool across, Norm norm) {
   if (across) {
-    const std::vector<double> other = eta(width, height, false);
+    const std::vector<double> other = eta(width, height, false, norm);
     std::vector<double> result(other.size());
     for (int64_t i = 0; i < height; ++i) {
       for (int64_t j = 0; j < width; ++j) {
@@ -71,10 +75,9 @@ std::vector<double> eta(int64_t height, int64_t width, bool across) {
     return result;
   }
   std::vector<double> result(static_cast<size_t>(height * width), 0.0);
-  add_bump(result, 0, height / 2, width, 1);
-  add_bump(result, height / 2, height - height / 2, width, -1);
-  const double factor = height > 1 ? std::sqrt(0.5) : 1;
-  for (double& value : result) value *= factor;
+  const double half = height == 1 ? 1 : norm == Norm::kL1 ? 0.5 : std::sqrt(0.5);
+  add_bump(result, 0, height / 2, width, norm, half);
+  add_bump(result, height / 2, height - height / 2, width, norm, -half);
   return result;
 }
 

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "harness/suite/suite.h"
+
 namespace assay::attacks {
 
 /// A row as channels of an image: row-major [channels, height, width].
@@ -37,8 +39,8 @@ void for_each(const Window& window, F f) {
   }
 }
 
-/// η of Square: a positive and a negative bump side by side, of Euclidean length 1. `across` puts
-/// them left and right rather than one above the other. → [height · width]
-std::vector<double> eta(int64_t height, int64_t width, bool across);
+/// η of Square: a positive and a negative bump side by side, of length 1 in the norm (l2 or l1).
+/// `across` puts them left and right rather than one above the other. → [height · width]
+std::vector<double> eta(int64_t height, int64_t width, bool across, Norm norm);
 
 }  // namespace assay::attacks

@@ -1,4 +1,4 @@
-"""`assay run` on a suite of one PGD cell, as a process of its own with a fresh store."""
+"""`assay run` on a suite of one cell, as a process of its own with a fresh store."""
 
 import csv
 import json
@@ -17,26 +17,26 @@ baseline: none
 data: {{ test: {{ format: idx, images: "{images}", labels: "{labels}" }} }}
 sample: {{ first: {samples} }}
 attacks:
-  - {{ name: pgd, attack: pgd, norm: linf, eps: {eps}, steps: {steps}, step_size: {step_size},
-      random_start: false }}
-gate: {{ rules: [ {{ cell: pgd, metric: robust_accuracy, at_least: 0 }} ] }}
+  - {{ name: cell, {entry} }}
+gate: {{ rules: [ {{ cell: cell, metric: clean_accuracy, at_least: 0 }} ] }}
 """
 
 
 class Assay:
-    def __init__(self, binary, folder, model, data, samples, settings):
+    def __init__(self, binary, folder, model, data, samples, case):
         self.binary = binary
+        self.case = case
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.suite = self.folder / "suite.yaml"
         self.suite.write_text(SUITE.format(
             model=pathlib.Path(model).resolve(), images=data / "t10k-images-idx3-ubyte.gz",
-            labels=data / "t10k-labels-idx1-ubyte.gz", samples=samples, eps=settings.eps,
-            steps=settings.steps, step_size=settings.step_size))
+            labels=data / "t10k-labels-idx1-ubyte.gz", samples=samples, entry=case.entry))
 
     def run(self, workers):
-        """Runs afresh → {process_s, attack_s, robust}: wall time of the whole process, time of
-        the cell by worker (attack and judging), and whether each sample stayed robust."""
+        """Runs afresh → {process_s, attack_s, strength, robust, forwards}: wall time of the whole
+        process, time of the cell by worker (attack and judging), the case's metric, whether each
+        sample stayed robust, and rows sent for each sample."""
         out, store = self.folder / "run", self.folder / "store"
         for folder in (out, store):
             shutil.rmtree(folder, ignore_errors=True)
@@ -51,4 +51,5 @@ class Assay:
         with open(out / "samples.csv", newline="") as file:
             robust = [row["status"] == "robust" for row in csv.DictReader(file)]
         return {"process_s": process_s, "attack_s": cell["cost"]["time_s"] / workers,
-                "forwards": cell["cost"]["forwards"], "robust": robust}
+                "strength": cell["metrics"][self.case.metric]["value"], "robust": robust,
+                "forwards": cell["cost"]["forwards"] / len(robust)}

@@ -1,20 +1,34 @@
-"""The same PGD by three other libraries: x, y → adversarial x, in batches of a given size."""
+"""The same attacks by other libraries: x, y → adversarial x, in batches of a given size."""
 
 import dataclasses
+import importlib.util
+from collections.abc import Callable
 
 import numpy as np
 import torch
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
-    eps: float = 0.1
-    step_size: float = 0.025
-    steps: int = 40
+class Case:
+    """An attack as Assay's suites spell it, and what makes it by library: model, case → run."""
+    entry: str
+    peers: dict[str, Callable]
+    norm: str
+    eps: float | None = None  # None: minimum norm
+    step_size: float = 0
+    steps: int = 0
+    queries: int = 0
+    batches: tuple[int, ...] = (128,)
+    samples: int = 100
+    repetitions: int = 1
+
+    @property
+    def metric(self):
+        return "median_distance" if self.eps is None else "robust_accuracy"
 
 
 class Classifier(torch.nn.Module):
-    """A TorchScript file as an ordinary module: ART and Foolbox hook into modules.
+    """A TorchScript file as an ordinary module that counts rows: ART and Foolbox hook into modules.
 
     Its parameters need no gradients, which spares Foolbox the weights' share of each backward pass.
     """
@@ -25,54 +39,138 @@ class Classifier(torch.nn.Module):
         for parameter in self.script.parameters():
             parameter.requires_grad_(False)
         self.eval()
+        self.rows = 0
 
     def forward(self, x):
+        self.rows += len(x)
         return self.script(x)
 
 
-def torchattacks_pgd(model, settings):
-    import torchattacks
-
-    attack = torchattacks.PGD(model, eps=settings.eps, alpha=settings.step_size,
-                              steps=settings.steps, random_start=False)
-
-    def run(x, y, batch):
-        return torch.cat([attack(*part) for part in zip(x.split(batch), y.split(batch))])
-
-    return run
+def batched(attack):
+    """Makes x, y → adversarial x out of one that takes a batch."""
+    return lambda x, y, batch: torch.cat(
+        [attack(*part) for part in zip(x.split(batch), y.split(batch))])
 
 
-def foolbox_pgd(model, settings):
-    import foolbox
+def torchattacks_peer(name, **fixed):
+    def make(model, case):
+        import torchattacks
 
-    wrapped = foolbox.PyTorchModel(model, bounds=(0, 1), device="cpu")
-    attack = foolbox.attacks.LinfPGD(abs_stepsize=settings.step_size, steps=settings.steps,
-                                     random_start=False)
+        settings = {key: value(case) for key, value in fixed.items()}
+        return batched(getattr(torchattacks, name)(model, **settings))
 
-    def run(x, y, batch):
-        return torch.cat([
-            attack.run(wrapped, part, foolbox.criteria.Misclassification(labels),
-                       epsilon=settings.eps)
-            for part, labels in zip(x.split(batch), y.split(batch))
-        ])
-
-    return run
+    return make
 
 
-def art_pgd(model, settings):
-    from art.attacks.evasion import ProjectedGradientDescentPyTorch
-    from art.estimators.classification import PyTorchClassifier
+def original_autoattack(model, case):
+    from autoattack import AutoAttack
 
-    def run(x, y, batch):
-        classifier = PyTorchClassifier(model, torch.nn.CrossEntropyLoss(), tuple(x.shape[1:]), 10,
-                                       clip_values=(0.0, 1.0), device_type="cpu")
-        attack = ProjectedGradientDescentPyTorch(
-            classifier, norm=np.inf, eps=settings.eps, eps_step=settings.step_size,
-            max_iter=settings.steps, num_random_init=0, batch_size=batch, verbose=False)
-        return torch.from_numpy(attack.generate(x.numpy(), y.numpy()))
-
-    return run
+    attack = AutoAttack(model, norm=case.norm.capitalize(), eps=case.eps, seed=0, device="cpu",
+                        verbose=False)
+    return lambda x, y, batch: attack.run_standard_evaluation(x, y, bs=batch)
 
 
-PEERS = {"torchattacks": torchattacks_pgd, "foolbox": foolbox_pgd, "art": art_pgd}
-BATCHES = (64, 128, 500)
+def foolbox_peer(name, **fixed):
+    def make(model, case):
+        import foolbox
+
+        wrapped = foolbox.PyTorchModel(model, bounds=(0, 1), device="cpu")
+        settings = {key: value(case) for key, value in fixed.items()}
+        attack = getattr(foolbox.attacks, name)(**settings)
+
+        def run(x, y):
+            _, clipped, _ = attack(wrapped, x, foolbox.criteria.Misclassification(y),
+                                   epsilons=case.eps)
+            return clipped
+
+        return batched(run)
+
+    return make
+
+
+def art_peer(name, **fixed):
+    def make(model, case):
+        from art.attacks import evasion
+        from art.estimators.classification import PyTorchClassifier
+
+        def run(x, y, batch):
+            classifier = PyTorchClassifier(model, torch.nn.CrossEntropyLoss(), tuple(x.shape[1:]),
+                                           10, clip_values=(0.0, 1.0), device_type="cpu")
+            settings = {key: value(case) for key, value in fixed.items()}
+            attack = getattr(evasion, name)(
+                classifier, norm=np.inf if case.norm == "linf" else int(case.norm[1:]),
+                batch_size=batch, verbose=False, **settings)
+            return torch.from_numpy(attack.generate(x.numpy(), y.numpy()))
+
+        return run
+
+    return make
+
+
+def eps(case):
+    return case.eps
+
+
+def steps(case):
+    return case.steps
+
+
+def queries(case):
+    return case.queries
+
+
+def constant(value):
+    return lambda case: value
+
+
+def hop_skip_jump(norm, steps_wanted, queries_wanted):
+    # The peers have no budget: so many steps take about so many queries.
+    return Case(
+        f"attack: hop_skip_jump, norm: {norm}, queries: {queries_wanted}",
+        {"foolbox": foolbox_peer("HopSkipJumpAttack", steps=steps, constraint=constant(norm)),
+         "art": art_peer("HopSkipJump", max_iter=steps)},
+        norm, steps=steps_wanted, queries=queries_wanted)
+
+
+def minimum_norm(attack, peer, norm):
+    return Case(f"attack: {attack}, norm: {norm}, steps: 100",
+                {"foolbox": foolbox_peer(peer, steps=steps)}, norm, steps=100)
+
+
+CASES = {
+    "pgd": Case(
+        "attack: pgd, norm: linf, eps: 0.1, steps: 40, step_size: 0.025, random_start: false",
+        {"torchattacks": torchattacks_peer(
+            "PGD", eps=eps, alpha=lambda case: case.step_size, steps=steps,
+            random_start=constant(False)),
+         "foolbox": foolbox_peer(
+             "LinfPGD", abs_stepsize=lambda case: case.step_size, steps=steps,
+             random_start=constant(False)),
+         "art": art_peer(
+             "ProjectedGradientDescentPyTorch", eps=eps, eps_step=lambda case: case.step_size,
+             max_iter=steps, num_random_init=constant(0))},
+        "linf", eps=0.1, step_size=0.025, steps=40, batches=(64, 128, 500), samples=500,
+        repetitions=5),
+    "autoattack": Case(
+        "attack: ensemble, norm: linf, eps: 0.1, stages: ["
+        " { name: apgd_ce, attack: apgd, loss: ce, steps: 100 },"
+        " { name: apgd_t, attack: apgd, loss: dlr, steps: 100, targets: 9 },"
+        " { name: fab_t, attack: fab, steps: 100, targets: 9 },"
+        " { name: square, attack: square, queries: 5000 } ]",
+        {"torchattacks": torchattacks_peer("AutoAttack", norm=constant("Linf"), eps=eps,
+                                           n_classes=constant(10), seed=constant(0))}
+        | ({"autoattack": original_autoattack} if importlib.util.find_spec("autoattack") else {}),
+        "linf", eps=0.1),
+    "fmn_linf": minimum_norm("fmn", "LInfFMNAttack", "linf"),
+    "fmn_l2": minimum_norm("fmn", "L2FMNAttack", "l2"),
+    "fmn_l1": minimum_norm("fmn", "L1FMNAttack", "l1"),
+    "ddn": minimum_norm("ddn", "DDNAttack", "l2"),
+    "hop_skip_jump_l2": hop_skip_jump("l2", 12, 3000),
+    "hop_skip_jump_linf": hop_skip_jump("linf", 12, 3000),
+    "square": Case(
+        "attack: square, norm: linf, eps: 0.1, queries: 5000",
+        {"torchattacks": torchattacks_peer("Square", norm=constant("Linf"), eps=eps,
+                                           n_queries=queries, seed=constant(0)),
+         "art": art_peer("SquareAttack", eps=eps, max_iter=queries)},
+        "linf", eps=0.1, queries=5000),
+}

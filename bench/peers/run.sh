@@ -1,10 +1,14 @@
 #!/usr/bin/env bash
-# Times Assay's PGD against torchattacks, Foolbox and ART: the same TorchScript files, the same
-# samples, one run. Makes a Python environment of its own (about 1.2 GB, ignored by git), and trains
-# a standard and an adversarially trained Fashion-MNIST CNN the first time.
+# Assay's attacks against those of torchattacks, Foolbox and ART, strength and time: the same
+# TorchScript files, the same samples, one run. Makes a Python environment of its own (about 1.2 GB,
+# ignored by git), and trains a standard and an adversarially trained Fashion-MNIST CNN the first
+# time.
 #
-#   bench/peers/run.sh [ASSAY] [--samples N] [--repetitions N] [--model NAME=FILE]...
+#   bench/peers/run.sh [ASSAY] [--attack NAME|all]... [--samples N] [--repetitions N]
+#                      [--model NAME=FILE]...
 #
+# --attack is pgd by default; peers.py lists the others. The original autoattack, which is not
+# published as a package, takes part where it is installed in .venv.
 # ASSAY is the program, build/release/assay by default. FASHION_MNIST names the data's folder if it
 # is not Debian's. On a machine that others use too, `chrt -r 10 bench/peers/run.sh` as root keeps
 # them from disturbing either side.

@@ -72,6 +72,18 @@ void expect_nothing_without_start(const Attack& attack) {
   }
 }
 
+void expect_all_labels_used(const Attack& attack, int64_t queries) {
+  const Model model = mlp_model({{12}, 4}, 16, 76);
+  const Block block = random_block(model, 10, 77);
+  for (const Norm norm : attack.info.norms) {
+    const Outcome outcome = run(model, attack, "{queries: " + std::to_string(queries) + "}",
+                                label_only(norm, model), block);
+    EXPECT_EQ(outcome.count(), 10);
+    EXPECT_TRUE(outcome.queries.eq(queries).all().item<bool>())
+        << to_string(norm) << outcome.queries;
+  }
+}
+
 void expect_rows_alone_alike(const Attack& attack, const std::string& params) {
   const Model model = cnn_model({{1, 4, 5}, 4}, 74);
   const Block block = random_block(model, 9, 75);

@@ -26,6 +26,9 @@ void expect_close_to_the_plane(const Attack& attack, Norm norm, const Shape& sha
 /// Expects no claim and no more queries than the budget where the model gives one label only.
 void expect_nothing_without_start(const Attack& attack);
 
+/// Expects that every sample of a small model costs all its queries without eps.
+void expect_all_labels_used(const Attack& attack, int64_t queries);
+
 /// Expects that without eps each sample's bytes, distance and queries are those it has alone.
 void expect_rows_alone_alike(const Attack& attack, const std::string& params);
 

@@ -48,6 +48,10 @@ TEST(HopSkipJump, ClaimsNothingWhereNoStartIsFound) {
   expect_nothing_without_start(hop_skip_jump());
 }
 
+TEST(HopSkipJump, SpendsTheWholeBudget) {
+  for (const int64_t queries : {150, 1111}) expect_all_labels_used(hop_skip_jump(), queries);
+}
+
 TEST(HopSkipJump, MinimumNormDoesNotDependOnTheRestOfTheBatch) {
   expect_rows_alone_alike(hop_skip_jump(), "{queries: 700}");
 }

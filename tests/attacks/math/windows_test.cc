@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <numeric>
 
 namespace assay::attacks {
@@ -49,10 +50,15 @@ TEST(Windows, AreDrawnUpToTheLastPlace) {
 
 TEST(Windows, EtaHasLengthOneAndTwoSigns) {
   for (const auto& [height, width] : {std::pair{1, 1}, {1, 6}, {5, 5}, {7, 3}, {2, 2}}) {
-    for (const bool across : {false, true}) {
-      const std::vector<double> bump = eta(height, width, across);
+    for (const auto& [across, norm] :
+         {std::pair{false, Norm::kL2}, {true, Norm::kL2}, {false, Norm::kL1}, {true, Norm::kL1}}) {
+      const std::vector<double> bump = eta(height, width, across, norm);
       ASSERT_EQ(bump.size(), static_cast<size_t>(height * width));
-      EXPECT_NEAR(std::inner_product(bump.begin(), bump.end(), bump.begin(), 0.0), 1, 1e-12);
+      const double length =
+          std::accumulate(bump.begin(), bump.end(), 0.0, [norm = norm](double sum, double each) {
+            return sum + (norm == Norm::kL1 ? std::abs(each) : each * each);
+          });
+      EXPECT_NEAR(length, 1, 1e-12) << to_string(norm);
       if ((across ? width : height) == 1) continue;
       EXPECT_GT(bump.front(), 0);
       EXPECT_LT(bump.back(), 0);
@@ -61,13 +67,16 @@ TEST(Windows, EtaHasLengthOneAndTwoSigns) {
 }
 
 TEST(Windows, EtaPeaksInTheMiddleOfEachHalf) {
-  const std::vector<double> bump = eta(10, 5, false);  // two halves of 5 × 5
+  const std::vector<double> bump = eta(10, 5, false, Norm::kL2);  // two halves of 5 × 5
   for (size_t k = 0; k < 25; ++k) {
     EXPECT_LE(bump[k], bump[12]);
     EXPECT_GE(bump[25 + k], bump[37]);
   }
   // Weights 1 + 1/4 + 1/9 in the middle, 1/4 + 1/9 around it, 1/9 at the edge.
   EXPECT_NEAR(bump[12] / bump[0], (1 + 0.25 + 1.0 / 9) / (1.0 / 9), 1e-9);
+  // l1 squares the weights.
+  const std::vector<double> sharp = eta(10, 5, false, Norm::kL1);
+  EXPECT_NEAR(sharp[12] / sharp[0], (1 + 1.0 / 16 + 1.0 / 81) / (1.0 / 81), 1e-9);
 }
 
 }  // namespace
