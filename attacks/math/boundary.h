@@ -26,8 +26,9 @@ struct Fringe {
 /// that is broken; samples without one, or decided meanwhile, are left out: all their queries were
 /// in vain, and nothing is claimed for them. Draws take restart −1.
 ///
-/// The points are uniform noise, on the grid of the input itself and on ever coarser ones in turn:
-/// some models give all fine noise one label, whose samples could not start from it.
+/// The points are uniform noise, on the grid of the input itself and on ever coarser ones in turn,
+/// then corners of the box on the same grids: some models give all fine noise one label, and a
+/// target may lie far out.
 Fringe noise_start(Oracle& oracle, const Rng& rng, int64_t tries);
 
 /// The point a share t of the way from x0 to x, in the box. linf: x, clipped to within t times its

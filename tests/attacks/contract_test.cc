@@ -58,9 +58,11 @@ class Contract : public ::testing::TestWithParam<Case> {
  protected:
   Attack attack_ = find_attack(GetParam().attack);
   Norm norm_ = GetParam().norm;
-  // Attacks without gradients have large budgets by default: too slow for so many runs.
+  // Attacks without gradients have large budgets by default: too slow for so many runs. With so few
+  // queries, estimates have to be small for an attack to come anywhere.
   std::string params_ = attack_.info.access == Access::kGradient ? "{}"
                         : attack_.info.name == "noise"           ? "{draws: 500}"
+                        : attack_.info.name == "spsa"            ? "{queries: 500, pairs: 10}"
                                                                  : "{queries: 500}";
 
   ThreatModel threat(const Model& model) const {
