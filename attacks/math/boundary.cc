@@ -69,23 +69,24 @@ class Sums {
   std::vector<double> count_, hits_;  // [m]
 };
 
-// Uniform noise that is constant on cells of `side` × `side` entries; `corners` puts each cell at
-// a wall of the box. → like x0 [m, ...]
+// What is drawn around a sample: noise, corners of the box, and what lies half way to them.
+constexpr int64_t kUniform = 0, kCorners = 1, kHalfWay = 2, kKinds = 3;
+
+// Noise that is constant on cells of `side` × `side` entries. → like x0 [m, ...]
 at::Tensor coarse_noise(const at::Tensor& x0, std::span<const uint64_t> keys, int64_t attempt,
-                        int64_t side, bool corners, const Rng& rng, const ThreatModel& threat) {
+                        int64_t side, int64_t kind, const Rng& rng, const ThreatModel& threat) {
   const Layout l = layout_of(x0);
   const int64_t down = (l.height + side - 1) / side;
   const int64_t right = (l.width + side - 1) / side;
   at::Tensor u = rng.uniform(keys, {l.channels, down, right}, -1, attempt);
-  if (corners) u = u.round();
+  if (kind != kUniform) u = u.round();
   const at::Tensor i = at::arange(l.height, at::kLong).div(side, "floor");
   const at::Tensor j = at::arange(l.width, at::kLong).div(side, "floor");
   u = u.index_select(2, i).index_select(3, j);  // [m, c, h, w]
-  return u.mul(threat.hi - threat.lo)
-      .add(threat.lo)
+  const at::Tensor noise = u.mul(threat.hi - threat.lo).add(threat.lo).reshape(x0.sizes());
+  return (kind == kHalfWay ? noise.add(x0).div(2) : noise)
       .clamp(threat.lo, threat.hi)
-      .to(x0.scalar_type())
-      .reshape(x0.sizes());
+      .to(x0.scalar_type());
 }
 
 }  // namespace
@@ -109,13 +110,13 @@ Fringe noise_start(Oracle& oracle, const Rng& rng, int64_t tries) {
   const at::Tensor found = at::zeros({n}, at::kBool);
   at::Tensor rows = at::arange(n, at::kLong);  // those that still look
   int64_t side = 1;
-  bool corners = false;
+  int64_t kind = kUniform;
   for (int64_t attempt = 0; attempt < tries; ++attempt) {
     rows = rows.index_select(0, able(oracle, rows, 1));
     if (rows.size(0) == 0) break;
     const at::Tensor x0 = block.x.index_select(0, rows);
     const at::Tensor trial =
-        coarse_noise(x0, keys_of(block, rows), attempt, side, corners, rng, oracle.threat());
+        coarse_noise(x0, keys_of(block, rows), attempt, side, kind, rng, oracle.threat());
     const at::Tensor broken = breaks(oracle, trial, rows);  // [m]
     const at::Tensor hits = broken.nonzero().squeeze(1);
     start.index_copy_(0, rows.index_select(0, hits), trial.index_select(0, hits));
@@ -124,7 +125,7 @@ Fringe noise_start(Oracle& oracle, const Rng& rng, int64_t tries) {
     side *= 2;
     if (side < 2 * std::max(l.height, l.width)) continue;
     side = 1;
-    corners = !corners;
+    kind = (kind + 1) % kKinds;
   }
   Fringe fringe{at::arange(n, at::kLong), block.x, start};
   fringe.keep(found.nonzero().squeeze(1));

@@ -27,8 +27,8 @@ struct Fringe {
 /// in vain, and nothing is claimed for them. Draws take restart −1.
 ///
 /// The points are uniform noise, on the grid of the input itself and on ever coarser ones in turn,
-/// then corners of the box on the same grids: some models give all fine noise one label, and a
-/// target may lie far out.
+/// then corners of the box and points half way to corners on the same grids: some models give all
+/// fine noise one label, and a target may be rare.
 Fringe noise_start(Oracle& oracle, const Rng& rng, int64_t tries);
 
 /// The point a share t of the way from x0 to x, in the box. linf: x, clipped to within t times its
