@@ -14,16 +14,18 @@ at::Tensor only(const at::Tensor& c, const at::Tensor& keep) {
 std::optional<Look> look(Oracle& oracle, const at::Tensor& x, const at::Tensor& rows,
                          const at::Tensor& y, const at::Tensor& target, LossKind kind) {
   const Tape tape = oracle.tape(x, rows);
-  Look found{oracle.undecided(rows), {}, {}, {}};
+  Look found{oracle.undecided(rows), {}, {}, {}, {}};
   if (found.keep.size(0) == 0) return std::nullopt;
   const Loss loss = target.defined() ? reach_loss(kind, tape.logits(), y, target)
                                      : leave_loss(kind, tape.logits(), y);
   found.value = loss.value;
+  found.scale = loss.scale;
   found.gradient = oracle.vjp(tape, only(loss.direction, found.keep), rows);
   found.broken = oracle.breaks(tape.logits().argmax(1), rows);
   if (found.keep.size(0) < rows.size(0)) {
     found.broken = found.broken.index_select(0, found.keep);
     found.value = found.value.index_select(0, found.keep);
+    found.scale = found.scale.index_select(0, found.keep);
     found.gradient = found.gradient.index_select(0, found.keep);
   }
   return found;

@@ -16,7 +16,8 @@ namespace assay::attacks {
 struct Look {
   at::Tensor keep;      ///< [k] indices into the rows
   at::Tensor value;     ///< [k] float64 loss
-  at::Tensor gradient;  ///< [k, ...] of the loss, up to a positive factor per row (losses.h)
+  at::Tensor gradient;  ///< [k, ...] of the loss, up to a positive factor per row (losses.h):
+  at::Tensor scale;     ///< [k] float64, this one
   at::Tensor broken;    ///< [k] bool: these logits break the sample
 };
 

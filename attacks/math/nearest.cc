@@ -83,15 +83,16 @@ double cosine(int64_t step, int64_t steps) {
          2;
 }
 
-void tighten(Oracle& oracle, int64_t steps) {
+void tighten(Oracle& oracle, int64_t steps, double stretch) {
   const Block& block = oracle.block();
   const bool counts = oracle.threat().norm == Norm::kL0;
   at::Tensor rows = at::arange(block.size(), at::kLong);
   keep_rows(oracle.found().nonzero().squeeze(1), {&rows});
   keep_rows(oracle.undecided(rows), {&rows});
   const Candidates best = oracle.best();
-  at::Tensor from = best.x.index_select(0, rows).clone();                       // [m, ...]
-  at::Tensor x0 = block.x.index_select(0, rows);                                // [m, ...]
+  at::Tensor x0 = block.x.index_select(0, rows);           // [m, ...]
+  at::Tensor from = best.x.index_select(0, rows).clone();  // [m, ...]
+  if (stretch != 1) from = x0.add(from.sub(x0).mul(stretch));
   at::Tensor high = oracle.best_distance().index_select(0, rows).contiguous();  // breaks here
   at::Tensor low = at::zeros_like(high);                                        // and not here
   for (int64_t step = 0; step < steps && rows.size(0) > 0; ++step) {

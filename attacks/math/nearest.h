@@ -37,7 +37,8 @@ double cosine(int64_t step, int64_t steps);
 
 /// Pulls every best point towards its clean input: bisects the radius to which it can be shrunk, in
 /// at most `steps` queries per sample (l0: the number of changes, until it is exact). The oracle
-/// keeps what holds.
-void tighten(Oracle& oracle, int64_t steps);
+/// keeps what holds. `stretch`: what the way to the best point is prolonged by first, as far as the
+/// box allows; which entries change stays the same.
+void tighten(Oracle& oracle, int64_t steps, double stretch = 1);
 
 }  // namespace assay::attacks

@@ -1,0 +1,96 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "harness/model/ball.h"
+#include "tests/testing/attacks.h"
+#include "tests/testing/linear.h"
+#include "tests/testing/models.h"
+
+namespace assay::testing {
+namespace {
+
+ThreatModel nearest(Norm norm, double lo = 0, double hi = 1) {
+  ThreatModel threat;
+  threat.norm = norm;
+  threat.lo = lo;
+  threat.hi = hi;
+  return threat;
+}
+
+at::Tensor distances(const Outcome& outcome, const Block& block, Norm norm) {
+  return distance(outcome.claims.x, block.x, norm);
+}
+
+// In many dimensions the first steps of Adam go a hundred times too far unless the model is asked.
+TEST(Cw, ReachesTheClosedFormOnLinearModels) {
+  for (const Norm norm : {Norm::kL2}) {
+    for (const int64_t d : {2, 20, 784}) {
+      Shape shape{{d}, 2, at::kDouble};
+      shape.lo = -4;
+      shape.hi = 4;
+      const LinearCase flat = linear_case(shape, norm);
+      const Outcome outcome =
+          run(flat.model, find_attack("cw"), "{}", nearest(norm, -4, 4), flat.block);
+      const at::Tensor ratio = distances(outcome, flat.block, norm).div(flat.closest);
+      EXPECT_EQ(outcome.count(), flat.block.size());
+      EXPECT_LE(ratio.max().item<double>(), 1.25) << to_string(norm) << " d " << d;
+      EXPECT_GE(ratio.min().item<double>(), 1 - 1e-9) << to_string(norm) << " d " << d;
+    }
+  }
+}
+
+// What a fixed-radius attack breaks at a radius, the distances must have found too.
+TEST(Cw, ItsDistancesBreakAsManySamplesAsPgdAtTheirMedian) {
+  const Model model = mlp_model({{40}, 6}, 64, 41);
+  const Block block = random_block(model, 100, 42);
+  for (const Norm norm : {Norm::kL2}) {
+    const Outcome outcome = run(model, find_attack("cw"), "{}", nearest(norm), block);
+    EXPECT_EQ(outcome.count(), 100) << to_string(norm);
+    const at::Tensor found = distances(outcome, block, norm);
+    ThreatModel ball = nearest(norm);
+    ball.eps = found.median().item<double>();
+    const int64_t broken = run(model, find_attack("pgd"), "{steps: 100}", ball, block).count();
+    EXPECT_GT(broken, 25) << to_string(norm);
+    EXPECT_GE(found.le(*ball.eps).sum().item<int64_t>(), broken - 4) << to_string(norm);
+  }
+}
+
+TEST(Cw, EverySampleStopsByItsOwnLoss) {
+  const Model model = mlp_model({{40}, 6}, 64, 45);
+  const Block block = random_block(model, 30, 46);
+  const Outcome outcome = run(model, find_attack("cw"), "{searches: 5, steps: 50, refine: 5}",
+                              nearest(Norm::kL2), block);
+  EXPECT_TRUE(outcome.gradients.le(251).all().item<bool>());
+  EXPECT_LT(outcome.gradients.min().item<int64_t>(), outcome.gradients.max().item<int64_t>());
+  EXPECT_TRUE(outcome.queries.sub(outcome.gradients).le(5).all().item<bool>());
+}
+
+TEST(Cw, SearchesBringDownAConstantThatIsTooLarge) {
+  const Model model = mlp_model({{40}, 6}, 64, 47);
+  const Block block = random_block(model, 40, 48);
+  const auto mean = [&](const char* params) {
+    const Outcome outcome = run(model, find_attack("cw"), params, nearest(Norm::kL2), block);
+    EXPECT_EQ(outcome.count(), 40) << params;
+    return distances(outcome, block, Norm::kL2).mean().item<double>();
+  };
+  const double once = mean("{searches: 1, initial_const: 1000, refine: 0}");
+  EXPECT_LT(mean("{searches: 12, initial_const: 1000, refine: 0}"), 0.9 * once);
+  EXPECT_LT(mean("{searches: 12, initial_const: 1.0e-6, refine: 0}"), 0.9 * once);
+}
+
+TEST(Cw, LeavesTheWallsOfTheBox) {
+  // Both entries lie on a wall, where tanh space has no finite point for them.
+  const Model model =
+      linear_model({{2}, 2}, at::stack({at::zeros({2}), values({1.0, -1.0})}), values({0.0, 0.5}));
+  Block block = random_block(model, 1, 1);
+  block.x = values({0.0, 1.0}).unsqueeze(0);
+  block.y = at::zeros({1}, at::kLong);
+  const Outcome outcome = run(model, find_attack("cw"), "{}", nearest(Norm::kL2), block);
+  ASSERT_EQ(outcome.count(), 1);
+  const double closest = 0.25 * std::sqrt(2.0);  // −0.5 + δ₁ + δ₂ = 0
+  EXPECT_LE(distances(outcome, block, Norm::kL2).item<double>(), 1.1 * closest);
+}
+
+}  // namespace
+}  // namespace assay::testing
