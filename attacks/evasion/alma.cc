@@ -172,7 +172,7 @@ Candidates run(Oracle& oracle, const Settings& settings) {
 Bound bind(Params& params, const ThreatModel& threat) {
   const Settings settings{
       .steps = params.integer("steps", 200, {1, 100000}, "gradient steps (published runs: 1000)"),
-      .step_size = params.number("step_size", threat.norm == Norm::kL1 ? 0.01 : 0.3, {1e-9, 1e9},
+      .step_size = params.number("step_size", threat.norm == Norm::kL1 ? 0.01 : 0.6, {1e-9, 1e9},
                                  "learning rate, over how far an entry has to go to flip the model "
                                  "linearised at the clean input (l1: alone, l2: with all others)"),
       .step_size_final = params.number("step_size_final", 0.01, {1e-9, 1},
