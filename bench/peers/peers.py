@@ -43,7 +43,7 @@ class Classifier(torch.nn.Module):
 
     def forward(self, x):
         self.rows += len(x)
-        return self.script(x)
+        return self.script(x.float())  # ART's HopSkipJump sends float64
 
 
 def batched(attack):
