@@ -91,7 +91,9 @@ std::string params(const CellHeader& header) {
 
 std::string threat(const CellHeader& header) {
   std::string out = std::string(to_string(header.threat.norm));
-  if (header.threat.eps) {
+  if (header.threat.unbounded) {
+    out = "perturbations of its own";
+  } else if (header.threat.eps) {
     out += " ≤ " + show_limit(*header.threat.eps, Unit::kNumber);
   } else {
     out += ", smallest change";

@@ -33,6 +33,7 @@ std::string range_text(const ParamSpec& spec) {
 }
 
 std::string norms_text(const AttackInfo& info) {
+  if (info.unbounded) return "none";
   std::string text;
   for (const Norm norm : info.norms)
     text += (text.empty() ? "" : " ") + std::string(to_string(norm));
@@ -54,7 +55,8 @@ void print_attack(const AttackInfo& info) {
   std::printf("  family    %s%s\n", std::string(to_string(info.family)).c_str(),
               info.minimum_norm ? ", minimum norm" : "");
   std::printf("  access    %s\n", std::string(to_string(info.access)).c_str());
-  std::printf("  norms     %s\n", norms_text(info).c_str());
+  std::printf("  norms     %s%s\n", norms_text(info).c_str(),
+              info.unbounded ? ": a perturbation set of its own, without eps" : "");
   std::printf("  goals     untargeted%s\n", info.targeted ? ", targeted" : "");
   std::printf("  paper     %s\n", wrapped(info.paper, 67, 12).c_str());
   std::printf("  cost      %s\n", wrapped(info.cost, 67, 12).c_str());
@@ -65,7 +67,8 @@ void print_attack(const AttackInfo& info) {
   Params params;
   ThreatModel threat;
   threat.norm = info.norms.empty() ? Norm::kLinf : info.norms.front();
-  if (!info.minimum_norm) threat.eps = 0.1;
+  threat.unbounded = info.unbounded;
+  if (!info.minimum_norm && !info.unbounded) threat.eps = 0.1;
   threat.access = info.access;
   info.declare(params, threat);
   for (const ParamSpec& spec : params.specs()) {

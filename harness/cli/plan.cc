@@ -20,6 +20,10 @@ struct Options {
   bool cells = false;
 };
 
+std::string norm_text(const ThreatModel& threat) {
+  return threat.unbounded ? "-" : std::string(to_string(threat.norm));
+}
+
 std::string eps_text(const Cell& cell) { return cell.eps ? number_text(*cell.eps) : "-"; }
 
 // One clean and one taped forward with its gradient on the first block.
@@ -125,7 +129,7 @@ ExitCode plan(const Options& options) {
   for (const Cell& cell : suite.cells) {
     const AttackSpec& spec = suite.attacks[cell.spec];
     std::printf("%-24s %-12s %-5s %-8s %-9s %zu\n", cell.name.c_str(), spec.attack.c_str(),
-                std::string(to_string(spec.threat.norm)).c_str(), eps_text(cell).c_str(),
+                norm_text(spec.threat).c_str(), eps_text(cell).c_str(),
                 std::string(to_string(spec.threat.access)).c_str(), blocks);
   }
   if (options.estimate) print_estimate(session);

@@ -18,6 +18,11 @@ at::Tensor distance(const at::Tensor& a, const at::Tensor& b, Norm norm) {
   }
 }
 
+at::Tensor distance(const at::Tensor& a, const at::Tensor& b, const ThreatModel& threat) {
+  if (threat.unbounded) return at::zeros({a.size(0)}, at::kDouble);
+  return distance(a, b, threat.norm);
+}
+
 at::Tensor in_box(const at::Tensor& x, double lo, double hi) {
   const at::Tensor flat = x.flatten(1);  // [n, d]
   // amin and amax propagate NaN, and no comparison with NaN holds.

@@ -29,6 +29,9 @@ Image decode_image(std::span<const uint8_t> bytes, int64_t channels, const std::
 Image decode_png(std::span<const uint8_t> bytes, const std::string& name);
 Image decode_jpeg(std::span<const uint8_t> bytes, const std::string& name);
 
+/// A baseline JPEG of a grey or RGB image as Pillow's save(quality=…) writes it; quality 1 to 100.
+std::vector<uint8_t> encode_jpeg(const Image& image, int quality);
+
 /// Throws Error for a size that is empty or beyond kMaxPixels.
 void check_image_size(int64_t height, int64_t width, const std::string& name);
 

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <csetjmp>
+#include <cstdlib>
 #include <cstring>
 
 #include "harness/model/image.h"
@@ -18,21 +19,38 @@ namespace {
 constexpr int kMaxScans = 500;
 
 // libjpeg leaves through longjmp, which skips destructors. So the functions that call setjmp touch
-// nothing but this plain struct, whose owner (below) does the cleaning up.
-struct JpegState {
-  jpeg_decompress_struct info;
-  jpeg_error_mgr errors;
-  jpeg_progress_mgr progress;
+// nothing but these plain structs, whose owners (below) do the cleaning up.
+struct JpegErrors {
+  jpeg_error_mgr manager;  // first, so that libjpeg's pointer to it is one to all
   jmp_buf jump;
   char message[JMSG_LENGTH_MAX];
 };
 
-JpegState* state_of(j_common_ptr info) { return static_cast<JpegState*>(info->client_data); }
+struct JpegState {
+  JpegErrors errors;
+  jpeg_decompress_struct info;
+  jpeg_progress_mgr progress;
+};
+
+struct JpegSink {
+  JpegErrors errors;
+  jpeg_compress_struct info;
+  unsigned char* bytes;  // malloc's
+  unsigned long size;
+};
+
+JpegErrors* errors_of(j_common_ptr info) { return reinterpret_cast<JpegErrors*>(info->err); }
 
 void on_exit(j_common_ptr info) {
-  JpegState* state = state_of(info);
-  info->err->format_message(info, state->message);
-  std::longjmp(state->jump, 1);
+  JpegErrors* errors = errors_of(info);
+  info->err->format_message(info, errors->message);
+  std::longjmp(errors->jump, 1);
+}
+
+std::string text_of(const JpegErrors& errors) {
+  std::string message = errors.message;
+  if (!message.empty() && message.back() == '.') message.pop_back();
+  return message;
 }
 
 // Warnings that mean lost pixels are errors; stray bytes between markers are common and harmless.
@@ -46,15 +64,14 @@ void on_message(j_common_ptr info, int level) {
 
 void on_progress(j_common_ptr info) {
   if (reinterpret_cast<j_decompress_ptr>(info)->input_scan_number <= kMaxScans) return;
-  JpegState* state = state_of(info);
-  std::strncpy(state->message, "more than 500 progressive scans", sizeof(state->message) - 1);
-  std::longjmp(state->jump, 1);
+  JpegErrors* errors = errors_of(info);
+  std::strncpy(errors->message, "more than 500 progressive scans", sizeof(errors->message) - 1);
+  std::longjmp(errors->jump, 1);
 }
 
 bool read_header(JpegState* state, const uint8_t* bytes, size_t size) {
-  if (setjmp(state->jump) != 0) return false;
+  if (setjmp(state->errors.jump) != 0) return false;
   jpeg_create_decompress(&state->info);
-  state->info.client_data = state;
   state->info.progress = &state->progress;
   jpeg_mem_src(&state->info, bytes, size);
   jpeg_read_header(&state->info, TRUE);
@@ -62,7 +79,7 @@ bool read_header(JpegState* state, const uint8_t* bytes, size_t size) {
 }
 
 bool read_rows(JpegState* state, uint8_t* pixels, size_t row_bytes) {
-  if (setjmp(state->jump) != 0) return false;
+  if (setjmp(state->errors.jump) != 0) return false;
   jpeg_start_decompress(&state->info);
   while (state->info.output_scanline < state->info.output_height) {
     JSAMPROW row = pixels + state->info.output_scanline * row_bytes;
@@ -75,11 +92,10 @@ bool read_rows(JpegState* state, uint8_t* pixels, size_t row_bytes) {
 class JpegReader {
  public:
   explicit JpegReader(const std::string& name) : name_(name) {
-    state_.info.err = jpeg_std_error(&state_.errors);
-    state_.errors.error_exit = on_exit;
-    state_.errors.emit_message = on_message;
+    state_.info.err = jpeg_std_error(&state_.errors.manager);
+    state_.errors.manager.error_exit = on_exit;
+    state_.errors.manager.emit_message = on_message;
     state_.progress.progress_monitor = on_progress;
-    state_.info.client_data = &state_;
   }
   JpegReader(const JpegReader&) = delete;
   JpegReader& operator=(const JpegReader&) = delete;
@@ -88,14 +104,56 @@ class JpegReader {
   JpegState& state() { return state_; }
   void expect(bool done) const {
     if (done) return;
-    std::string message = state_.message;
-    if (!message.empty() && message.back() == '.') message.pop_back();
-    throw Error(name_ + ": is not a readable JPEG image: " + message);
+    throw Error(name_ + ": is not a readable JPEG image: " + text_of(state_.errors));
   }
 
  private:
   JpegState state_{};
   const std::string& name_;
+};
+
+// Files as Pillow writes them: libjpeg's defaults, which halve the colours' resolution.
+bool write_rows(JpegSink* sink, const Image& image, int quality) {
+  if (setjmp(sink->errors.jump) != 0) return false;
+  jpeg_create_compress(&sink->info);
+  jpeg_mem_dest(&sink->info, &sink->bytes, &sink->size);
+  sink->info.image_height = static_cast<JDIMENSION>(image.height);
+  sink->info.image_width = static_cast<JDIMENSION>(image.width);
+  sink->info.input_components = static_cast<int>(image.channels);
+  sink->info.in_color_space = image.channels == 1 ? JCS_GRAYSCALE : JCS_RGB;
+  jpeg_set_defaults(&sink->info);
+  jpeg_set_quality(&sink->info, quality, TRUE);
+  jpeg_start_compress(&sink->info, TRUE);
+  while (sink->info.next_scanline < sink->info.image_height) {
+    // libjpeg asks for mutable rows and only reads them.
+    JSAMPROW row = const_cast<JSAMPROW>(image.pixels.data()) +
+                   sink->info.next_scanline * static_cast<size_t>(image.width * image.channels);
+    jpeg_write_scanlines(&sink->info, &row, 1);
+  }
+  jpeg_finish_compress(&sink->info);
+  return true;
+}
+
+class JpegWriter {
+ public:
+  JpegWriter() {
+    sink_.info.err = jpeg_std_error(&sink_.errors.manager);
+    sink_.errors.manager.error_exit = on_exit;
+  }
+  JpegWriter(const JpegWriter&) = delete;
+  JpegWriter& operator=(const JpegWriter&) = delete;
+  ~JpegWriter() {
+    jpeg_destroy_compress(&sink_.info);
+    std::free(sink_.bytes);
+  }
+
+  std::vector<uint8_t> write(const Image& image, int quality) {
+    ASSAY_CHECK(write_rows(&sink_, image, quality), "libjpeg: " + text_of(sink_.errors));
+    return {sink_.bytes, sink_.bytes + sink_.size};
+  }
+
+ private:
+  JpegSink sink_{};
 };
 
 // Pillow takes CMYK as Adobe writes it, inverted, and multiplies by what black leaves.
@@ -146,6 +204,11 @@ Image decode_jpeg(std::span<const uint8_t> bytes, const std::string& name) {
     image.channels = 3;
   }
   return image;
+}
+
+std::vector<uint8_t> encode_jpeg(const Image& image, int quality) {
+  ASSAY_CHECK(image.channels == 1 || image.channels == 3, "JPEG is written in grey or RGB");
+  return JpegWriter().write(image, quality);
 }
 
 }  // namespace assay

@@ -91,8 +91,8 @@ void Oracle::watch(const at::Tensor& x, const at::Tensor& logits, const at::Tens
   // the slow path sorts out).
   if (!logits.sum().isfinite().item<bool>()) watch_failures(x, logits, rows);
   const at::Tensor broken = breaks(logits.argmax(1), rows);  // [m]
-  if (threat_.eps.has_value()) {
-    // Only the first point inside the ball counts: what is decided stays as it is.
+  if (!seeks_distance(threat_)) {
+    // Only the first valid point counts: what is decided stays as it is.
     broken.logical_and_(decided_.index_select(0, rows).logical_not_());
   }
   const at::Tensor hits = broken.nonzero().squeeze(1);  // [h]
@@ -102,7 +102,7 @@ void Oracle::watch(const at::Tensor& x, const at::Tensor& logits, const at::Tens
   const at::Tensor hit_rows = rows.index_select(0, hits);  // [h]
   const at::Tensor finite = logits.index_select(0, hits).isfinite().all(1);
   const at::Tensor away =
-      distance(points, block_.x.index_select(0, hit_rows), threat_.norm).contiguous();
+      distance(points, block_.x.index_select(0, hit_rows), threat_).contiguous();
   const at::Tensor valid =
       in_box(points, threat_.lo, threat_.hi).logical_and_(away.le(radius_)).logical_and_(finite);
   const bool* is_valid = valid.const_data_ptr<bool>();
@@ -116,7 +116,7 @@ void Oracle::watch(const at::Tensor& x, const at::Tensor& logits, const at::Tens
     best_x_[sample].copy_(points[i]);
     found_.data_ptr<bool>()[sample] = true;
     queries_at_best_.data_ptr<int64_t>()[sample] = queries_.const_data_ptr<int64_t>()[sample];
-    if (threat_.eps.has_value()) decided_.data_ptr<bool>()[sample] = true;
+    if (!seeks_distance(threat_)) decided_.data_ptr<bool>()[sample] = true;
   }
 }
 

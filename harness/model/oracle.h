@@ -29,7 +29,8 @@ struct Candidates {
 };
 
 /// Counts rows, enforces budgets, and keeps per sample the best valid broken point of any query:
-/// the first one inside the ball, or for minimum-norm attacks the nearest one in the box.
+/// the first one inside the ball (or the box, for attacks that have a set of their own), or for
+/// minimum-norm attacks the nearest one in the box.
 /// "Broken" is decided on the judge's graph and padding. One thread only.
 ///
 /// Every query names, for each row of x, the block row it belongs to (`rows`, [m] int64): restarts
@@ -58,8 +59,8 @@ class Oracle {
   /// [m] bool: would these labels break the samples behind `rows`?
   at::Tensor breaks(const at::Tensor& labels, const at::Tensor& rows) const;
 
-  /// [n] bool: nothing left to gain. Fixed eps: a valid broken point was seen; minimum norm: only
-  /// where the model failed on the sample. Attacks stop paying for these.
+  /// [n] bool: nothing left to gain: a valid broken point was seen; minimum norm: only where the
+  /// model failed on the sample. Attacks stop paying for these.
   at::Tensor decided() const { return decided_; }
   /// [m] indices into `rows` (and so into x) whose sample is not decided.
   at::Tensor undecided(const at::Tensor& rows) const;

@@ -55,7 +55,9 @@ ParamValue parse_param(const Json& json, const std::string& name) {
 ThreatModel parse_threat(const Json& json) {
   Fields fields(json, "threat");
   ThreatModel threat;
-  threat.norm = parse_word(fields.text("norm"), Norm::kLinf, "norm");
+  const Json& norm = fields.at("norm");
+  threat.unbounded = norm.is_null();
+  if (!norm.is_null()) threat.norm = parse_word(as_text(norm, "norm"), Norm::kLinf, "norm");
   const Json& eps = fields.at("eps");
   if (!eps.is_null()) threat.eps = as_number(eps, "eps");
   threat.lo = fields.number("lo");

@@ -85,7 +85,11 @@ std::string threat_text(const ThreatModel& threat) {
   target.text("kind", spell(threat.target.kind));
   target.integer("label", threat.target.label);
   ObjectText object;
-  object.text("norm", to_string(threat.norm));
+  if (threat.unbounded) {
+    object.raw("norm", "null");
+  } else {
+    object.text("norm", to_string(threat.norm));
+  }
   if (threat.eps) {
     ASSAY_CHECK(std::isfinite(*threat.eps), "an eps is finite or absent");
     object.number("eps", *threat.eps);

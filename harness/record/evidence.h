@@ -44,7 +44,8 @@ struct Verdict {
   int64_t adversarial = -1;  ///< label of the stored adversarial; -1 if there is none
   Status status = Status::kRobust;
   Cause cause = Cause::kNone;
-  /// Of the stored adversarial from the sample, in the cell's norm; infinite where there is none.
+  /// Of the stored adversarial from the sample, in the cell's norm; infinite where there is no
+  /// adversarial or no norm.
   double distance = std::numeric_limits<double>::infinity();
   int64_t queries = 0;          ///< rows the attack sent for this sample
   int64_t gradients = 0;        ///< vjp rows

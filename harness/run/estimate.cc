@@ -60,8 +60,9 @@ UnitEstimate estimate_unit(const Suite& suite, const Cell& cell, const std::vect
   const int64_t before = status_bytes("VmRSS");
   aim(labels);
   for (const AttackSpec& stage : stages) {
-    estimate.robust_s +=
-        time_attack(suite, stage, 1e-9 * (suite.model.hi - suite.model.lo), attacks, model, block);
+    // No point lies within a negative radius, which attacks without one do not read.
+    const double eps = stage.threat.unbounded ? -1 : 1e-9 * (suite.model.hi - suite.model.lo);
+    estimate.robust_s += time_attack(suite, stage, eps, attacks, model, block);
   }
   estimate.memory = std::max<int64_t>(0, status_bytes("VmHWM") - before);
   // Labels that the model does not give are broken by the first point in the ball, in the first

@@ -19,7 +19,7 @@ struct Points {
 Points choose(const Oracle& oracle, const Candidates& candidates) {
   const Block& block = oracle.block();
   const Candidates seen = oracle.best();
-  const at::Tensor claim_distance = distance(candidates.x, block.x, oracle.threat().norm);
+  const at::Tensor claim_distance = distance(candidates.x, block.x, oracle.threat());
   // A claim counts where the oracle saw nothing, or something farther: an attack may build its
   // answer without a last query.
   const at::Tensor claimed = candidates.success.logical_and(
@@ -78,21 +78,20 @@ Judged judge_block(const Model& model, const Oracle& oracle, const Candidates& c
       row.status = Status::kRobust;
     } else if (!valid[i].item<bool>()) {
       row.status = Status::kInvalid;
-      row.distance = points.distances[i].item<double>();
       row.detail = boxed[i].item<bool>() ? "the claimed point is outside the ball"
                                          : "the claimed point is outside the box";
     } else if (!broken[i].item<bool>()) {
       row.status = Status::kUnconfirmed;
-      row.distance = points.distances[i].item<double>();
       row.detail = "a fresh forward gives label " + std::to_string(labels[i].item<int64_t>());
     } else {
       row.status = Status::kBroken;
       row.adversarial = labels[i].item<int64_t>();
-      row.distance = points.distances[i].item<double>();
       row.breaking_attack = attack;
       row.tensor_row = static_cast<int64_t>(kept.size());
       kept.push_back(i);
     }
+    const bool measured = row.status != Status::kRobust && row.status != Status::kError;
+    if (measured && !threat.unbounded) row.distance = points.distances[i].item<double>();
   }
   result.adversarials = points.x.index_select(0, at::tensor(kept, at::kLong));
   return result;

@@ -96,7 +96,7 @@ std::map<std::string, std::string> attack_fields(const Suite& suite, const Attac
                                                  const std::vector<Attack>& attacks,
                                                  std::optional<double> eps) {
   std::map<std::string, std::string> fields = {
-      {"norm", std::string(to_string(spec.threat.norm))},
+      {"norm", spec.threat.unbounded ? "none" : std::string(to_string(spec.threat.norm))},
       {"eps", eps ? number_text(*eps) : "none"},
       {"goal", std::string(to_string(spec.threat.goal))},
       {"target", target_text(spec.threat)},
@@ -149,11 +149,11 @@ CellHeader cell_header(const Suite& suite, const Cell& cell, const AttackSpec& s
   header.family = spec.family;
   header.attack = spec.attack;
   header.version = info.version;
-  // Some attacks look for the nearest point exactly where no radius is given.
-  header.minimum_norm = info.minimum_norm || !cell.eps;
   header.params = spec.params;
   header.threat = spec.threat;
   header.threat.eps = cell.eps;
+  // Some attacks look for the nearest point exactly where no radius is given.
+  header.minimum_norm = info.minimum_norm || seeks_distance(header.threat);
   header.taxonomy = info.taxonomy;
   for (const AttackSpec& stage : spec.stages) {
     header.stages.push_back(stage.name);

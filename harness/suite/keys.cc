@@ -197,19 +197,21 @@ std::vector<Key> entry_head_keys() {
   return {name_key("name of the entry and of its cells"), text_key("attack", "which attack", true)};
 }
 
-std::vector<Key> entry_keys(Family family, bool ensemble) {
+std::vector<Key> entry_keys(Family family, bool ensemble, bool unbounded) {
   std::vector<Key> keys = entry_head_keys();
   switch (family) {
     case Family::kEvasion:
-      keys.push_back(
-          choice_key("norm", "the norm distances are measured in", {"l0", "l1", "l2", "linf"}));
-      keys.push_back({.name = "eps",
-                      .type = Type::kRadius,
-                      .help = "radius in units of the input range, fractions too; a list makes a "
-                              "cell of each",
-                      .limits = kAboveZero,
-                      .expected = "a number above 0 such as 0.1 or 8/255",
-                      .most_items = 100});
+      if (!unbounded) {
+        keys.push_back(
+            choice_key("norm", "the norm distances are measured in", {"l0", "l1", "l2", "linf"}));
+        keys.push_back({.name = "eps",
+                        .type = Type::kRadius,
+                        .help = "radius in units of the input range, fractions too; a list makes a "
+                                "cell of each",
+                        .limits = kAboveZero,
+                        .expected = "a number above 0 such as 0.1 or 8/255",
+                        .most_items = 100});
+      }
       keys.push_back(choice_key("goal", "untargeted by default", {"untargeted", "targeted"}));
       keys.push_back(
           text_key("target",

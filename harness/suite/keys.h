@@ -28,7 +28,8 @@ std::vector<Key> data_keys(DataSpec::Format format);
 /// `name` and `attack`: the attack says which other keys an entry has.
 std::vector<Key> entry_head_keys();
 /// The keys of an attack entry that are the harness's own; all others are the attack's parameters.
-std::vector<Key> entry_keys(Family family, bool ensemble);
+/// An entry without bounds (ThreatModel::unbounded) has neither norm nor eps.
+std::vector<Key> entry_keys(Family family, bool ensemble, bool unbounded);
 /// The same for a stage of an ensemble.
 std::vector<Key> stage_keys();
 

@@ -18,7 +18,7 @@ std::map<std::string, DataSpec> load_data(Value& section, const std::filesystem:
 SampleSpec load_sample(Value& section, const std::filesystem::path& folder);
 RunSpec load_run(Value& section);
 
-/// Reads norm, eps, goal and target of an evasion entry into `spec`.
+/// Reads norm, eps, goal and target of an evasion entry into `spec`, which knows if it is bounded.
 void load_threat(const Value& entry, const AttackInfo& info, const ModelSpec& model,
                  AttackSpec& spec);
 

@@ -67,6 +67,55 @@ void bind_params(Value& entry, const AttackInfo& info, const std::vector<std::st
   }
 }
 
+// Attacks on images move pixels to where their neighbours are.
+void require_images(const AttackInfo& info, const Suite& suite, const Where& where) {
+  const std::vector<int64_t>& shape = suite.model.shape;
+  if (!info.images || shape.size() == 3) return;
+  std::string found;
+  for (const int64_t size : shape) found += (found.empty() ? "" : ", ") + std::to_string(size);
+  throw Error(where, "attack `" + info.name +
+                         "` needs images [channels, height, width], and `model.input.shape` is [" +
+                         found + "]; `noise` suits inputs of any shape");
+}
+
+// Whether an entry's points are bounded by the box alone. Those of an ensemble are if those of its
+// stages are; it cannot have both kinds. Stages that are no attacks are told of later.
+bool is_unbounded(const Value& entry, const AttackInfo& info, const Context& context) {
+  const Value* stages = info.name == "ensemble" ? entry.find("stages") : nullptr;
+  if (stages == nullptr || !stages->is_list()) return info.unbounded;
+  const AttackInfo* first = nullptr;
+  for (const Value& stage : stages->list) {
+    const Value* attack = stage.is_map() ? stage.find("attack") : nullptr;
+    const auto found = std::find_if(
+        context.attacks.begin(), context.attacks.end(),
+        [&](const AttackInfo& other) { return attack && other.name == attack->scalar; });
+    if (found == context.attacks.end()) continue;
+    if (first == nullptr) first = &*found;
+    if (found->unbounded == first->unbounded) continue;
+    const std::string& own = found->unbounded ? found->name : first->name;
+    const std::string& bounded = found->unbounded ? first->name : found->name;
+    throw Error(attack->where, "stages cannot mix `" + own +
+                                   "`, which has a perturbation set of its own, with `" + bounded +
+                                   "`, which norm and eps bound; give each an entry of its own");
+  }
+  return first != nullptr && first->unbounded;
+}
+
+// An entry without bounds takes none of its own, and leaves those in `defaults` to others.
+void refuse_bounds(const Value& entry, const AttackSpec& spec, Context& context) {
+  for (const char* name : {"norm", "eps"}) {
+    if (context.defaults != nullptr && context.defaults->find(name) != nullptr) {
+      context.used.insert(name);
+    }
+    for (const auto& [key, ignored] : entry.map) {
+      if (key.scalar != name) continue;
+      throw Error(key.where, "attack `" + spec.attack +
+                                 "` has a perturbation set of its own, which `" + key.scalar +
+                                 "` does not bound; remove it");
+    }
+  }
+}
+
 void load_stage(Value& value, const AttackSpec& parent, Context& context, AttackSpec& stage) {
   check_known(value, stage_keys(), "a stage of `" + parent.name + "`");
   const Value& attack = *value.find("attack");
@@ -89,6 +138,7 @@ void load_stage(Value& value, const AttackSpec& parent, Context& context, Attack
     throw Error(attack.where,
                 "attack `" + info.name + "` has no targeted goal, as the ensemble has");
   }
+  require_images(info, context.suite, attack.where);
   stage.attack = info.name;
   stage.family = info.family;
   stage.threat = parent.threat;
@@ -159,7 +209,10 @@ AttackSpec load_entry(Value& entry, Context& context) {
   spec.threat.access = info.access;
 
   const bool ensemble = info.name == "ensemble";
-  const std::vector<Key> keys = entry_keys(info.family, ensemble);
+  require_images(info, context.suite, attack.where);
+  spec.threat.unbounded = is_unbounded(entry, info, context);
+  if (spec.threat.unbounded) refuse_bounds(entry, spec, context);
+  const std::vector<Key> keys = entry_keys(info.family, ensemble, spec.threat.unbounded);
   std::vector<std::string> mergeable;
   for (const Key& key : keys) {
     if (!is_own(key.name)) mergeable.push_back(key.name);
@@ -226,7 +279,7 @@ void check_defaults(const Value& defaults) {
 
 Params params_of(const AttackSpec& spec) {
   std::vector<std::string> taken;
-  for (const Key& key : entry_keys(spec.family, true)) taken.push_back(key.name);
+  for (const Key& key : entry_keys(spec.family, true, false)) taken.push_back(key.name);
   return Params(spec.entry, std::move(taken));
 }
 

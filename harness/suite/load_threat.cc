@@ -92,6 +92,8 @@ void load_goal(const Value& entry, const AttackInfo& info, const ModelSpec& mode
 
 void load_threat(const Value& entry, const AttackInfo& info, const ModelSpec& model,
                  AttackSpec& spec) {
+  load_goal(entry, info, model, spec.threat);
+  if (spec.threat.unbounded) return;
   spec.threat.norm = norm_of(entry, info);
   spec.eps = eps_of(entry, spec.threat.norm);
   spec.eps_list = !spec.eps.empty() && entry.find("eps")->is_list();
@@ -102,7 +104,6 @@ void load_threat(const Value& entry, const AttackInfo& info, const ModelSpec& mo
                                  "` needs `eps`: a radius in units of `model.input.range`, such as "
                                  "0.1 or 8/255");
   }
-  load_goal(entry, info, model, spec.threat);
 }
 
 const AttackInfo& find_attack(const std::string& name, const Where& where,

@@ -214,7 +214,8 @@ std::vector<ParamSpec> declared(const AttackInfo& info) {
   for (const Norm norm : norms) {
     ThreatModel threat;
     threat.norm = norm;
-    threat.eps = norm == Norm::kL0 ? 1 : 0.1;
+    threat.unbounded = info.unbounded;
+    if (!info.unbounded) threat.eps = norm == Norm::kL0 ? 1 : 0.1;
     threat.access = info.access;
     Params params;
     if (info.declare) info.declare(params, threat);
@@ -272,7 +273,7 @@ Json entry_schema(const std::vector<AttackInfo>& attacks) {
     const bool ensemble = info.name == "ensemble";
     const Json stages = ensemble ? stage_schema(attacks) : Json(nullptr);
     cases.push_back(
-        when("attack", info.name, attack_schema(info, entry_keys(info.family, ensemble), stages)));
+        when("attack", info.name, attack_schema(info, entry_keys(info.family, ensemble, info.unbounded), stages)));
   }
   Json properties = properties_of(entry_head_keys());
   properties["attack"] = attack_names(attacks);
@@ -299,7 +300,7 @@ void add_meaning(Json& properties, const std::string& name, const Json& schema) 
 Json defaults_schema(const std::vector<AttackInfo>& attacks) {
   Json properties = Json::object();
   for (const AttackInfo& info : attacks) {
-    for (const Key& key : entry_keys(info.family, false)) {
+    for (const Key& key : entry_keys(info.family, false, info.unbounded)) {
       if (key.name == "name" || key.name == "attack") continue;
       add_meaning(properties, key.name, described(key.help, value_schema(key)));
     }

@@ -36,13 +36,21 @@ struct Target {
 /// What the attacker may change, see and want. Lengths are in the units of the box.
 struct ThreatModel {
   Norm norm = Norm::kLinf;
-  std::optional<double> eps;  ///< absent: a minimum-norm attack without a radius
+  std::optional<double> eps;  ///< absent: a minimum-norm attack without a radius, or `unbounded`
+  /// The attack has a perturbation set of its own, such as rotations: only the box bounds a point,
+  /// norm and eps mean nothing, and distances are none.
+  bool unbounded = false;
   double lo = 0;              ///< the box that every input lives in
   double hi = 1;
   Goal goal = Goal::kUntargeted;
   Target target;  ///< kTargeted
   Access access = Access::kGradient;
 };
+
+/// True if the nearest point is sought. Else any valid point decides its sample, the first one.
+inline bool seeks_distance(const ThreatModel& threat) {
+  return !threat.eps.has_value() && !threat.unbounded;
+}
 
 /// The radius up to which a point counts as inside the ball (contracts §2): eps + u·R·d^(1/p), with
 /// u = 2^-23 (float64: 2^-52), R = max(|lo|, |hi|) and d entries per sample; linf: eps + u·R;
@@ -56,6 +64,8 @@ struct AttackInfo {
   Access access = Access::kGradient;
   std::vector<Norm> norms;    ///< evasion: the norms it supports
   bool minimum_norm = false;  ///< finds distances; eps only says where the curve is read
+  bool unbounded = false;     ///< has a perturbation set of its own: takes neither norm nor eps
+  bool images = false;        ///< inputs must be images, [channels, height, width]
   bool targeted = true;       ///< supports goal: targeted
   std::string summary;        ///< one line
   std::string paper;          ///< authors, title, venue, year, arXiv id

@@ -29,6 +29,18 @@ std::span<const uint8_t> bytes_of(const std::string& text) {
   return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
 }
 
+TEST(EncodeJpeg, WritesThePixelsThatPillowWrites) {
+  const auto read = [](const char* name) { return testing::read_file(kGolden / name); };
+  for (const auto& [png_name, jpeg_name, quality] :
+       {std::tuple("rgb.png", "rgb420.jpg", 80), std::tuple("grey.png", "grey.jpg", 85)}) {
+    const Image image = decode_png(bytes_of(read(png_name)), png_name);
+    const Image written = decode_jpeg(encode_jpeg(image, quality), "written");
+    const Image golden = decode_jpeg(bytes_of(read(jpeg_name)), jpeg_name);
+    EXPECT_EQ(written.pixels, golden.pixels) << jpeg_name;
+    EXPECT_EQ(written.width, golden.width);
+  }
+}
+
 class ImageFolderTest : public testing::WithFolder {
  protected:
   DataSpec data() const {

@@ -57,6 +57,19 @@ TEST(Oracle, KeepsTheNearestPointWhereThereIsNoRadius) {
   EXPECT_FALSE(oracle.decided()[0].item<bool>()) << "a nearer one may come";
 }
 
+TEST(Oracle, KeepsTheFirstPointInTheBoxWhereNothingElseBoundsIt) {
+  const Model model = threshold_model();
+  const Block block = two_samples();
+  ThreatModel threat = linf(std::nullopt);
+  threat.unbounded = true;
+  Oracle oracle(model, threat, block, 0, 0);
+  oracle.labels(values({1.1, 0.5, 0.9, 0.5, 0.6, 0.5}).view({3, 2}), rows({0, 0, 0}));
+  EXPECT_NEAR(oracle.best().x[0][0].item<double>(), 0.9, 1e-6) << "0.6 is nearer, and later";
+  EXPECT_TRUE(oracle.undecided(rows({0, 1})).equal(rows({1}))) << "there is nothing to gain";
+  oracle.labels(values({0.6, 0.5}).view({1, 2}), rows({0}));
+  EXPECT_NEAR(oracle.best().x[0][0].item<double>(), 0.9, 1e-6);
+}
+
 TEST(Oracle, APointOutsideTheBoxNeverCounts) {
   const Model model = threshold_model();
   const Block block = two_samples();

@@ -113,6 +113,7 @@ TEST(EvidenceText, EveryFieldOfACellSurvives) {
     EXPECT_EQ(a.params, b.params);
     EXPECT_EQ(a.threat.norm, b.threat.norm);
     EXPECT_EQ(a.threat.eps, b.threat.eps);
+    EXPECT_EQ(a.threat.unbounded, b.threat.unbounded);
     EXPECT_EQ(a.threat.lo, b.threat.lo);
     EXPECT_EQ(a.threat.hi, b.threat.hi);
     EXPECT_EQ(a.threat.goal, b.threat.goal);

@@ -121,6 +121,15 @@ TEST(ReportHtml, LeavesOutAPictureThatDoesNotFillItsShape) {
   EXPECT_THAT(report_html(s->report), Not(HasSubstr("class=\"shots\"")));
 }
 
+TEST(ReportHtml, SaysThatPerturbationsAreOfTheirOwn) {
+  auto s = testing::failing();
+  s->evidence.header.cells[0].threat.eps.reset();
+  s->evidence.header.cells[0].threat.unbounded = true;
+  const std::string html = report_html(s->report);
+  EXPECT_THAT(html, HasSubstr("perturbations of its own, untargeted, gradient access"));
+  EXPECT_THAT(html, Not(HasSubstr("smallest change")));
+}
+
 TEST(ReportHtml, SurvivesNumbersThatAreNotFinite) {
   auto s = testing::failing();
   const double nan = std::nan("");

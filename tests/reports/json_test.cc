@@ -143,6 +143,17 @@ TEST(ReportJson, AbsentValuesAreNull) {
   EXPECT_TRUE(refused["versions"]["libtorch"].is_null());
 }
 
+TEST(ReportJson, APerturbationSetOfItsOwnHasNeitherNormNorEps) {
+  auto s = testing::failing();
+  s->evidence.header.cells[0].threat.eps.reset();
+  s->evidence.header.cells[0].threat.unbounded = true;
+  const Json json = Json::parse(report_json(s->report));
+  EXPECT_TRUE(json["cells"][0]["threat_model"]["norm"].is_null());
+  EXPECT_TRUE(json["cells"][0]["threat_model"]["eps"].is_null());
+  EXPECT_EQ(json["cells"][0]["threat_model"]["goal"], "untargeted");
+  EXPECT_EQ(json["cells"][1]["threat_model"]["norm"], "linf");
+}
+
 TEST(ReportJson, NeverHoldsANumberThatIsNotFinite) {
   auto s = testing::failing();
   const double nan = std::nan(""), infinity = std::numeric_limits<double>::infinity();

@@ -58,6 +58,21 @@ TEST(Judge, ConfirmsInvalidatesAndDeniesClaims) {
   EXPECT_TRUE(judged.adversarials[0].equal(candidates.x[0]));
 }
 
+TEST(Judge, OnlyTheBoxBoundsPerturbationsOfTheirOwn) {
+  const Model model = threshold_model();
+  const Block block = samples(3);
+  ThreatModel threat = linf(0);
+  threat.eps.reset();
+  threat.unbounded = true;
+  const Oracle oracle(model, threat, block, 0, 0);
+  const Judged judged =
+      judge_block(model, oracle, claims(block, {1.0, 1.5, 0.3}, {1, 1, 1}), "fake");
+  EXPECT_EQ(judged.rows[0].status, Status::kBroken);
+  EXPECT_EQ(judged.rows[1].status, Status::kInvalid);
+  EXPECT_EQ(judged.rows[2].status, Status::kUnconfirmed);
+  for (const Verdict& row : judged.rows) EXPECT_TRUE(std::isinf(row.distance)) << "has no norm";
+}
+
 TEST(Judge, TheBallEndsWhereItsRadiusSays) {
   const Model model = threshold_model();
   const Block block = samples(2);

@@ -208,6 +208,42 @@ TEST_F(RunTest, EveryParameterIsPartOfTheCellsKey) {
   EXPECT_NE(base, key("eps: 0.1, steps: 3, goal: targeted, target: next"));
 }
 
+TEST_F(RunTest, PerturbationsOfTheirOwnAreJudgedWithoutADistance) {
+  const Suite suite = make_suite(
+      "attacks:\n  - {name: c, attack: corruption, kind: contrast, severity: 5}\n"
+      "  - name: worst\n    attack: ensemble\n    stages:\n"
+      "      - {attack: corruption, kind: contrast, severity: 5}\n      - {attack: spatial}\n",
+      "defaults: {norm: linf}\n");
+  const Evidence evidence = run(suite, make_model(1), "s");
+  const Evidence again = parse_evidence(to_text(evidence), "evidence.jsonl");
+  int broken[2] = {0, 0};
+  for (size_t cell = 0; cell < 2; ++cell) {
+    const CellHeader& header = again.header.cells[cell];
+    EXPECT_TRUE(header.threat.unbounded);
+    EXPECT_FALSE(header.minimum_norm);
+    EXPECT_EQ(header.key_fields.at("norm"), "none");
+    EXPECT_EQ(header.key_fields.at("eps"), "none");
+    for (const auto& row : again.rows(header)) {
+      broken[cell] += row->status == Status::kBroken;
+      EXPECT_TRUE(row->status == Status::kBroken || row->status == Status::kRobust ||
+                  row->status == Status::kMisclassified);
+      EXPECT_TRUE(std::isinf(row->distance));
+    }
+  }
+  EXPECT_GT(broken[0], 0);
+  EXPECT_GT(broken[1], broken[0]);
+  EXPECT_EQ(again.header.cells[1].stages, (std::vector<std::string>{"corruption", "spatial"}));
+}
+
+TEST_F(RunTest, AnEstimateOfWhatNothingBreaksLetsNothingBreak) {
+  const Suite suite = make_suite("attacks: [{name: s, attack: spatial}]\n");
+  const Model model = make_model(1);
+  const at::Tensor x = testing::random_uniform({4, 1, 4, 4}, 1, 0, 1);
+  enter_worker();
+  const UnitEstimate estimate = estimate_unit(suite, suite.cells[0], attacks_, model, x);
+  EXPECT_GT(estimate.robust_s, estimate.broken_s) << "775 queries for each sample against 32";
+}
+
 TEST_F(RunTest, ASampleTheModelThrowsOnIsItsErrorAndTheOthersStand) {
   const Suite suite = make_suite("attacks:\n  - {name: a, attack: fgsm, norm: linf, eps: 0.1}\n");
   const Model good = make_model(1);

@@ -64,6 +64,12 @@ inline std::vector<AttackInfo> fake_attacks() {
       [](Params& params, const ThreatModel&) {
         params.text("source", "", "the cell whose adversarials are tried");
       });
+  AttackInfo& corruption = add("corruption", Family::kEvasion, Access::kLabel, {},
+                               [](Params& params, const ThreatModel&) {
+                                 params.integer("severity", 3, {1, 5}, "how badly");
+                               });
+  corruption.unbounded = true;
+  corruption.images = true;
   add("ensemble", Family::kEvasion, Access::kGradient, all, nothing);
   add("lira", Family::kMembership, Access::kScore, {}, [](Params& params, const ThreatModel&) {
     params.choice("mode", "offline", {"offline", "online"}, "which shadows hold the record");

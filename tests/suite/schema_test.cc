@@ -139,6 +139,9 @@ TEST(Schema, RefusesWhatTheLoaderRefuses) {
   EXPECT_EQ(fault_after("/attacks/1/stpes", 1), "$.attacks[1].stpes additionalProperties");
   EXPECT_EQ(fault_after("/attacks/1/steps", 0), "$.attacks[1].steps anyOf");
   EXPECT_EQ(fault_after("/attacks/1/norm", "l0"), "$.attacks[1].norm enum");
+  EXPECT_EQ(fault_after("/attacks/0", {{"name", "c"}, {"attack", "corruption"}}), "");
+  EXPECT_EQ(fault_after("/attacks/0", {{"name", "c"}, {"attack", "corruption"}, {"eps", 1}}),
+            "$.attacks[0].eps additionalProperties");
   EXPECT_EQ(fault_after("/attacks/1/attack", "pdg"), "$.attacks[1].attack oneOf");
   EXPECT_EQ(fault_after("/attacks/2/stages/0/query", 1),
             "$.attacks[2].stages[0].query additionalProperties");

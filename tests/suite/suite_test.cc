@@ -208,6 +208,35 @@ attacks:
   EXPECT_EQ(std::get<int64_t>(suite.attacks[3].stages[0].params.at("steps")), 7);
 }
 
+TEST(Suite, WhatHasAPerturbationSetOfItsOwnTakesNoBounds) {
+  const Suite suite = load(std::string(kSmall) + R"(
+defaults: { norm: l2, eps: 1, severity: 2 }
+attacks:
+  - { name: a, attack: fgsm }
+  - { name: c, attack: corruption }
+  - { name: e, attack: ensemble, stages: [ { attack: corruption, severity: 5 } ] }
+gate: { rules: [ { cell: "*", metric: robust_accuracy, max_drop: 0.03 } ] }
+)");
+  EXPECT_FALSE(suite.attacks[0].threat.unbounded);
+  EXPECT_THAT(suite.rules[0].cells, ElementsAre(0, 1, 2));
+  for (const size_t i : {1, 2}) {
+    const AttackSpec& spec = suite.attacks[i];
+    EXPECT_TRUE(spec.threat.unbounded);
+    EXPECT_EQ(suite.cells[i].eps, std::nullopt);
+    EXPECT_EQ(suite.cells[i].name, spec.name);
+    EXPECT_EQ(spec.entry.find("norm"), nullptr);
+    EXPECT_THAT(metric_names(spec, false),
+                ElementsAre("clean_accuracy", "robust_accuracy", "attack_success"));
+  }
+  EXPECT_EQ(std::get<int64_t>(suite.attacks[1].params.at("severity")), 2);
+  EXPECT_TRUE(suite.attacks[2].stages[0].threat.unbounded);
+  EXPECT_EQ(restore_suite(suite.effective, "", fake_attacks()).sha256, suite.sha256);
+  // By itself too: a default for attacks of other kinds is no mistake.
+  load(std::string(kSmall) +
+       "defaults: { norm: linf }\n"
+       "attacks: [ { name: c, attack: corruption } ]\n");
+}
+
 TEST(Suite, ParamsOfAnEntryBindAgain) {
   const Suite suite = load(kExample);
   for (const AttackSpec& spec : suite.attacks) {
