@@ -166,7 +166,7 @@ at::Tensor rotate(const Shot& shot, double radians) {
 }
 
 at::Tensor translate(const Shot& shot, double pixels) {
-  const double length = std::max(1.0, std::round(pixels * shot.side() / 28));
+  const double length = pixels * shot.side() / 28;
   const Motion motion{0, sign_of(shot, 0) * length, sign_of(shot, 1) * length};
   return moved(shot.u, std::array{motion}, 0).squeeze(0);
 }
