@@ -96,8 +96,8 @@ Json cell(const Report& report, const CellResult& result) {
   out["params"] = header ? params(header->params) : Json::object();
   const bool evades = header && header->family == Family::kEvasion;
   out["threat_model"] = {
-      {"norm", evades && !header->threat.unbounded ? Json(to_string(header->threat.norm))
-                                                   : Json(nullptr)},
+      {"norm",
+       evades && !header->threat.unbounded ? Json(to_string(header->threat.norm)) : Json(nullptr)},
       {"eps", evades ? optional(header->threat.eps) : Json(nullptr)},
       {"goal", evades ? Json(to_string(header->threat.goal)) : Json(nullptr)},
       {"access", header ? Json(to_string(header->threat.access)) : Json(nullptr)}};

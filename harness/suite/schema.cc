@@ -273,7 +273,8 @@ Json entry_schema(const std::vector<AttackInfo>& attacks) {
     const bool ensemble = info.name == "ensemble";
     const Json stages = ensemble ? stage_schema(attacks) : Json(nullptr);
     cases.push_back(
-        when("attack", info.name, attack_schema(info, entry_keys(info.family, ensemble, info.unbounded), stages)));
+        when("attack", info.name,
+             attack_schema(info, entry_keys(info.family, ensemble, info.unbounded), stages)));
   }
   Json properties = properties_of(entry_head_keys());
   properties["attack"] = attack_names(attacks);

@@ -52,7 +52,8 @@ std::vector<std::string> metric_names(const AttackSpec& spec, bool minimum_norm)
   switch (spec.family) {
     case Family::kEvasion: {
       std::vector<std::string> names = {"clean_accuracy", "attack_success"};
-      if (!spec.eps.empty() || spec.threat.unbounded) names.insert(names.begin() + 1, "robust_accuracy");
+      if (!spec.eps.empty() || spec.threat.unbounded)
+        names.insert(names.begin() + 1, "robust_accuracy");
       if (minimum_norm) names.push_back("median_distance");
       return names;
     }

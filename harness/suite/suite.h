@@ -40,7 +40,7 @@ struct ThreatModel {
   /// The attack has a perturbation set of its own, such as rotations: only the box bounds a point,
   /// norm and eps mean nothing, and distances are none.
   bool unbounded = false;
-  double lo = 0;              ///< the box that every input lives in
+  double lo = 0;  ///< the box that every input lives in
   double hi = 1;
   Goal goal = Goal::kUntargeted;
   Target target;  ///< kTargeted

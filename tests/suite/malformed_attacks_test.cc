@@ -126,7 +126,7 @@ std::vector<Case> attack_cases() {
        {"stages cannot mix `corruption`", "with `apgd`", "an entry of its own"}},
       {"StageBounded",
        entry("attack: ensemble, stages: [ { attack: corruption }, { attack: apgd } ]"),
-       "6:80",
+       "6:78",
        {"stages cannot mix `corruption`", "with `apgd`"}},
       {"NoImages",
        "assay: 1\nname: t\nmodel: { path: m.pt, input: { shape: [3, 8] }, classes: 2 }\n"
