@@ -57,15 +57,17 @@ ThreatModel threat_of(const Attack& attack, Norm norm, double eps, const Model& 
 }
 
 // Attacks without gradients have large budgets by default: too slow for so many runs, and a whole
-// grid leaves nothing standing.
+// grid leaves nothing standing. With so few queries, estimates have to be small for an attack to
+// come anywhere.
 std::string cheap_params(const Attack& attack) {
   if (attack.info.access == Access::kGradient) return "{}";
   Params params;
   attack.info.declare(params, ThreatModel{});
   std::string text;
   for (const ParamSpec& spec : params.specs()) {
-    for (const auto& [name, value] : {std::pair("queries", 500), std::pair("draws", 500),
-                                      std::pair("angle", 10), std::pair("shifts", 1)}) {
+    for (const auto& [name, value] :
+         {std::pair("queries", 500), std::pair("draws", 500), std::pair("pairs", 10),
+          std::pair("angle", 10), std::pair("shifts", 1)}) {
       if (spec.name == name) text += spec.name + ": " + std::to_string(value) + ", ";
     }
   }
