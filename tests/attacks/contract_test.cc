@@ -156,7 +156,7 @@ TEST_P(Contract, IsHonestOnConvolutionsOverOtherBoxes) {
 
 TEST_P(Contract, HonoursATarget) {
   if (!attack_.info.targeted) GTEST_SKIP() << "untargeted only";
-  const Model model = mlp_model(fit({{9}, 4}), 16, 7);
+  const Model model = mlp_model(fit({{9}, 4}), 16, 3);
   Block block = random_block(model, 32, 8);
   block.target = std::get<1>(model.judge(block.x).topk(2, 1)).select(1, 1);  // the runner-up
   ThreatModel towards = threat(model);
