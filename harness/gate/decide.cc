@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "harness/gate/decision.h"
+#include "harness/gate/diagnosis.h"
 #include "harness/gate/metrics.h"
 #include "harness/gate/pairing.h"
 #include "harness/gate/rules.h"
@@ -62,6 +63,7 @@ struct Case {
   std::optional<EvidenceView> baseline;
   std::vector<Pairing> pairings;  ///< by the candidate's cells
   std::vector<int64_t> partners;
+  std::vector<Flag> diagnosis;
   bool first_run = false;
 };
 
@@ -69,6 +71,7 @@ Case open_case(const Suite& suite, const Evidence& candidate, const Evidence* ba
   Case open;
   open.suite = &suite;
   open.candidate = view_evidence(candidate);
+  open.diagnosis = diagnose(open.candidate);
   open.first_run = suite.baseline == "none";
   if (baseline != nullptr && !open.first_run) {
     open.baseline = view_evidence(*baseline);
@@ -150,6 +153,7 @@ Judgement judge_in(const Case& open, const RuleSpec& rule, const std::string& ce
   trial.baseline = open.baseline ? &*open.baseline : nullptr;
   trial.pairing = &open.pairings[static_cast<size_t>(view - open.candidate.cells.data())];
   trial.partners = &open.partners;
+  trial.diagnosis = &open.diagnosis;
   trial.first_run = open.first_run;
   return judge(rule, trial);
 }
@@ -172,6 +176,7 @@ std::vector<Flag> all_flags(const Case& open, const std::vector<Flag>& raised) {
       add_flag(flags, flag);
     }
   }
+  for (const Flag& flag : open.diagnosis) add_flag(flags, flag);
   for (const Flag& flag : raised) add_flag(flags, flag);
   const auto paired = std::any_of(open.pairings.begin(), open.pairings.end(),
                                   [](const Pairing& pairing) { return pairing.cell != nullptr; });

@@ -18,6 +18,7 @@ struct Trial {
   const EvidenceView* baseline = nullptr;  ///< or null
   const Pairing* pairing = nullptr;
   const std::vector<int64_t>* partners = nullptr;  ///< of pair_samples; empty without a baseline
+  const std::vector<Flag>* diagnosis = nullptr;    ///< of diagnose(), for `flags: clear`
   bool first_run = false;
 };
 
@@ -32,7 +33,7 @@ bool needs_baseline(RuleSpec::Kind kind);
 Judgement judge(const RuleSpec& rule, const Trial& trial);
 
 /// Flags that concern a cell: its own, those of its units, and those of the whole run.
-std::vector<Flag> flags_of(const EvidenceView& view, const CellView& cell);
+std::vector<Flag> flags_of(const Trial& trial);
 
 /// "max_drop 0.03", or "max_drop 5%" where the limit is relative.
 std::string limit_text(const RuleSpec& rule);

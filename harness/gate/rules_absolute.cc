@@ -94,14 +94,19 @@ void judge_absolute(const RuleSpec& rule, const Trial& trial, RuleResult& result
   }
 }
 
-std::vector<Flag> flags_of(const EvidenceView& view, const CellView& cell) {
+std::vector<Flag> flags_of(const Trial& trial) {
+  const EvidenceView& view = *trial.candidate;
+  const CellView& cell = *trial.cell;
   const std::string& name = cell.header->name;
   const std::string entry = name.substr(0, name.find('@'));
   std::vector<Flag> flags;
-  for (const Flag& flag : view.evidence->header.flags) {
-    // A flag raised for a whole entry concerns each of its cells.
-    if (flag.cell.empty() || flag.cell == name || flag.cell == entry) flags.push_back(flag);
-  }
+  const auto add_own = [&](const std::vector<Flag>& list) {
+    for (const Flag& flag : list) {
+      // A flag raised for a whole entry concerns each of its cells.
+      if (flag.cell.empty() || flag.cell == name || flag.cell == entry) flags.push_back(flag);
+    }
+  };
+  add_own(view.evidence->header.flags);
   const auto add = [&](const std::vector<std::string>& keys) {
     for (const std::string& key : keys) {
       const auto unit = view.units.find(key);
@@ -111,13 +116,14 @@ std::vector<Flag> flags_of(const EvidenceView& view, const CellView& cell) {
   };
   add(view.evidence->header.clean_units);
   add(cell.header->units);
+  add_own(*trial.diagnosis);
   return flags;
 }
 
 void judge_flags(const RuleSpec& rule, const Trial& trial, RuleResult& result) {
   std::vector<Flag> raised;
   std::vector<std::string> ids;
-  for (const Flag& flag : flags_of(*trial.candidate, *trial.cell)) {
+  for (const Flag& flag : flags_of(trial)) {
     const auto has = [&](const std::vector<std::string>& list) {
       return std::find(list.begin(), list.end(), flag.id) != list.end();
     };

@@ -24,7 +24,11 @@ Oracle::Oracle(const Model& model, const ThreatModel& threat, const Block& block
   queries_ = at::zeros({n}, at::kLong);
   gradients_ = at::zeros({n}, at::kLong);
   zero_gradients_ = at::zeros({n}, at::kLong);
+  nonfinite_gradients_ = at::zeros({n}, at::kLong);
   queries_at_best_ = at::zeros({n}, at::kLong);
+  if (threat.eps.has_value() && threat.access != Access::kLabel) {
+    trace_.emplace(block.y, threat.goal == Goal::kTargeted ? block.target : at::Tensor());
+  }
 }
 
 Tape Oracle::tape(const at::Tensor& x, const at::Tensor& rows) {
@@ -43,8 +47,17 @@ at::Tensor Oracle::vjp(const Tape& tape, const at::Tensor& c, const at::Tensor& 
   }
   at::Tensor gradient = tape.vjp(c);  // [m, ...]
   const at::Tensor flat = gradient.flatten(1);
-  const at::Tensor zero = flat.amax(1).eq(0).logical_and_(flat.amin(1).eq(0));  // [m]
-  zero_gradients_.index_add_(0, rows, zero.logical_and_(used).to(at::kLong));
+  const at::Tensor largest = flat.amax(1);   // [m]
+  const at::Tensor smallest = flat.amin(1);  // [m]
+  const at::Tensor zero = largest.eq(0).logical_and_(smallest.eq(0)).logical_and_(used);
+  zero_gradients_.index_add_(0, rows, zero.to(at::kLong));
+  // Both ends are NaN where an entry is; one sum tells whether a closer look is needed.
+  if (!largest.sub(smallest).sum().isfinite().item<bool>()) {
+    const at::Tensor finite = largest.isfinite().logical_and_(smallest.isfinite());
+    const at::Tensor wild = finite.logical_not_().logical_and_(used);
+    nonfinite_gradients_.index_add_(0, rows, wild.to(at::kLong));
+    gradient = at::nan_to_num(gradient, 0.0, 0.0, 0.0);
+  }
   return gradient;
 }
 
@@ -90,6 +103,7 @@ void Oracle::watch(const at::Tensor& x, const at::Tensor& logits, const at::Tens
   // One pass finds non-finite rows: a sum is finite only if every term is (or it overflows, which
   // the slow path sorts out).
   if (!logits.sum().isfinite().item<bool>()) watch_failures(x, logits, rows);
+  if (trace_) trace_->add(logits, rows);
   const at::Tensor broken = breaks(logits.argmax(1), rows);  // [m]
   if (!seeks_distance(threat_)) {
     // Only the first valid point counts: what is decided stays as it is.

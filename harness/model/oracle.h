@@ -4,10 +4,12 @@
 #include <ATen/ATen.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "harness/model/model.h"
+#include "harness/model/trace.h"
 #include "harness/suite/suite.h"
 
 namespace assay {
@@ -49,7 +51,8 @@ class Oracle {
   /// Gradient access: a taped forward of x [m, ...] → logits [m, K] and vjps.
   Tape tape(const at::Tensor& x, const at::Tensor& rows);
   /// The tape's vjp, counted as gradient rows of the samples behind `rows` whose row of c is not
-  /// all zero.
+  /// all zero. Entries that are not finite come back as 0, so that one of them does not turn a
+  /// whole point into NaN, and are counted.
   at::Tensor vjp(const Tape& tape, const at::Tensor& c, const at::Tensor& rows);
   /// Score access: [m, ...] → [m, K].
   at::Tensor logits(const at::Tensor& x, const at::Tensor& rows);
@@ -79,6 +82,10 @@ class Oracle {
   at::Tensor gradients() const { return gradients_; }
   /// [n] int64: gradient rows that were zero in every entry: masked gradients, or saturation.
   at::Tensor zero_gradients() const { return zero_gradients_; }
+  /// [n] int64: gradient rows with a NaN or an infinity.
+  at::Tensor nonfinite_gradients() const { return nonfinite_gradients_; }
+  /// How the margins fell; empty for attacks that see labels only or look for distances.
+  const std::optional<Trace>& trace() const { return trace_; }
   /// [n] int64: number of queries of the sample when its best point was found; 0 where none.
   at::Tensor queries_at_best() const { return queries_at_best_; }
   /// [n] bool: the candidate failed on an input in the box (non-finite output).
@@ -97,7 +104,8 @@ class Oracle {
   double radius_;
   at::Tensor decided_, found_, failed_;
   at::Tensor best_x_, best_distance_;
-  at::Tensor queries_, gradients_, zero_gradients_, queries_at_best_;
+  at::Tensor queries_, gradients_, zero_gradients_, nonfinite_gradients_, queries_at_best_;
+  std::optional<Trace> trace_;
 };
 
 }  // namespace assay

@@ -98,6 +98,14 @@ CellHeader parse_cell(const Json& json) {
   cell.threat = parse_threat(fields.at("threat"));
   cell.taxonomy = parse_string_map(fields.at("taxonomy"), "taxonomy");
   cell.stages = parse_strings(fields.at("stages"), "stages");
+  for (const Json& access : fields.list("stage_access")) {
+    cell.stage_access.push_back(
+        parse_word(as_text(access, "stage_access"), Access::kLabel, "stage_access"));
+  }
+  if (cell.stage_access.size() != cell.stages.size()) {
+    throw Error("cell " + cell.name + " has " + std::to_string(cell.stages.size()) +
+                " stages and " + std::to_string(cell.stage_access.size()) + " of `stage_access`");
+  }
   cell.units = parse_strings(fields.at("units"), "units");
   fields.finish();
   return cell;

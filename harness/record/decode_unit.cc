@@ -150,6 +150,21 @@ std::vector<Verdict> read_rows(Cursor* cursor) {
   return rows;
 }
 
+Diagnosis read_diagnosis(Cursor* cursor) {
+  Diagnosis diagnosis;
+  cursor->expect("{");
+  bool first = true;
+  for (const DiagnosisField& field : kDiagnosisFields) {
+    std::string key(first ? "\"" : ",\"");
+    key.append(field.name).append("\":");
+    if (!cursor->take(key)) continue;
+    diagnosis.*field.field = cursor->integer();
+    first = false;
+  }
+  cursor->expect("}");
+  return diagnosis;
+}
+
 }  // namespace
 
 UnitResult parse_unit(std::string_view text) {
@@ -163,6 +178,8 @@ UnitResult parse_unit(std::string_view text) {
   unit.index = cursor.integer();
   cursor.expect(",\"rows\":");
   unit.rows = read_rows(&cursor);
+  cursor.expect(",\"diagnosis\":");
+  unit.diagnosis = read_diagnosis(&cursor);
   cursor.expect(",\"flags\":");
   const std::string_view flags = cursor.rest();
   if (!flags.ends_with('}')) cursor.fail("flags and `}`");

@@ -136,7 +136,18 @@ std::string cell_text(const CellHeader& cell) {
   object.raw("threat", threat_text(cell.threat));
   object.raw("taxonomy", strings_text(cell.taxonomy));
   object.raw("stages", strings_text(cell.stages));
+  object.raw("stage_access", list_text(cell.stage_access, [](Access access) {
+               return json_string(to_string(access));
+             }));
   object.raw("units", strings_text(cell.units));
+  return object.close();
+}
+
+std::string diagnosis_text(const Diagnosis& diagnosis) {
+  ObjectText object;
+  for (const DiagnosisField& field : kDiagnosisFields) {
+    if (diagnosis.*field.field != 0) object.integer(field.name, diagnosis.*field.field);
+  }
   return object.close();
 }
 
@@ -246,6 +257,7 @@ std::string unit_text(const UnitResult& unit) {
   object.text("cell", unit.cell);
   object.integer("index", unit.index);
   object.raw("rows", rows_text(unit.rows));
+  object.raw("diagnosis", diagnosis_text(unit.diagnosis));
   object.raw("flags", flags_text(unit.flags));
   return object.close();
 }

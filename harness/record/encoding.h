@@ -1,6 +1,7 @@
 // The bodies of evidence lines as JSON text; evidence files and the store share them (evidence.md).
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -42,6 +43,29 @@ std::string rows_text(const std::vector<Verdict>& rows);
 /// A unit without its cost.
 std::string unit_text(const UnitResult& unit);
 std::string cost_text(const Cost& cost);
+
+/// The counts of a diagnosis in the order they are written; zeros are left out.
+struct DiagnosisField {
+  const char* name;
+  int64_t Diagnosis::*field;
+};
+inline constexpr std::array<DiagnosisField, 13> kDiagnosisFields = {{
+    {"gradients", &Diagnosis::gradients},
+    {"zero_gradients", &Diagnosis::zero_gradients},
+    {"nonfinite_gradients", &Diagnosis::nonfinite_gradients},
+    {"standing", &Diagnosis::standing},
+    {"blinded", &Diagnosis::blinded},
+    {"traced", &Diagnosis::traced},
+    {"unfinished", &Diagnosis::unfinished},
+    {"broken", &Diagnosis::broken},
+    {"silent", &Diagnosis::silent},
+    {"boxed", &Diagnosis::boxed},
+    {"withstood", &Diagnosis::withstood},
+    {"surrounded", &Diagnosis::surrounded},
+    {"unstable", &Diagnosis::unstable},
+}};
+static_assert(sizeof(Diagnosis) == kDiagnosisFields.size() * sizeof(int64_t),
+              "every count of a diagnosis is written");
 
 // The way back. Each throws Error, without a place, for anything that is not to the letter.
 Header parse_header(std::string_view text);

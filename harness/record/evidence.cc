@@ -2,6 +2,7 @@
 
 #include <unordered_set>
 
+#include "harness/record/encoding.h"
 #include "harness/suite/error.h"
 
 namespace assay {
@@ -77,6 +78,11 @@ std::string_view to_string(Cause cause) {
       return "host";
   }
   check_failed(__FILE__, __LINE__, "Cause", "unknown cause");
+}
+
+Diagnosis& Diagnosis::operator+=(const Diagnosis& other) {
+  for (const DiagnosisField& field : kDiagnosisFields) this->*field.field += other.*field.field;
+  return *this;
 }
 
 const UnitResult* Evidence::find(std::string_view key) const {

@@ -64,6 +64,26 @@ struct Cost {
   int64_t judged = 0;     ///< rows of clean and judging forwards
 };
 
+/// What a unit saw of how its attack fared, as counts: they add up over the units of a cell, so
+/// that the flags which the gate reads from them do not depend on blocks, workers or shards.
+struct Diagnosis {
+  int64_t gradients = 0;            ///< vjp rows
+  int64_t zero_gradients = 0;       ///< of these, zero in every entry
+  int64_t nonfinite_gradients = 0;  ///< of these, with a NaN or an infinity
+  int64_t standing = 0;             ///< samples left robust
+  int64_t blinded = 0;              ///< of these, with a nonfinite gradient on their way
+  int64_t traced = 0;               ///< of these, with queries enough to see how the margin fell
+  int64_t unfinished = 0;           ///< of these, with a margin that fell until the end
+  int64_t broken = 0;               ///< samples broken
+  int64_t silent = 0;               ///< of these, not claimed by the attack itself
+  int64_t boxed = 0;                ///< samples attacked again with the whole box as the ball
+  int64_t withstood = 0;            ///< of these, left standing even so
+  int64_t surrounded = 0;           ///< clean pass: samples whose neighbourhood was looked at
+  int64_t unstable = 0;             ///< of these, with a margin that jumps within it
+  bool operator==(const Diagnosis&) const = default;
+  Diagnosis& operator+=(const Diagnosis& other);
+};
+
 /// What one unit of the plan produced.
 struct UnitResult {
   std::string key;    ///< SHA-256: everything its rows depend on
@@ -71,6 +91,7 @@ struct UnitResult {
   int64_t index = 0;  ///< position among the cell's units
   std::vector<Verdict> rows;
   std::vector<Flag> flags;
+  Diagnosis diagnosis;
   Cost cost;
 };
 
@@ -88,8 +109,9 @@ struct CellHeader {
   ParamMap params;
   ThreatModel threat;
   std::map<std::string, std::string> taxonomy;
-  std::vector<std::string> stages;  ///< ensemble: stage names in order
-  std::vector<std::string> units;   ///< keys the plan expects, in order
+  std::vector<std::string> stages;   ///< ensemble: stage names in order
+  std::vector<Access> stage_access;  ///< what each of them may see
+  std::vector<std::string> units;    ///< keys the plan expects, in order
 };
 
 struct FileIdentity {
@@ -98,7 +120,7 @@ struct FileIdentity {
 };
 
 struct Header {
-  int version = 1;
+  int version = 2;
   std::string assay;           ///< program version
   std::string libtorch;        ///< 2.13.0
   std::string cpu_capability;  ///< AVX512, AVX2, …

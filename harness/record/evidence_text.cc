@@ -16,7 +16,7 @@ constexpr std::string_view kSumKey = ",\"sum\":\"";
 constexpr size_t kSumDigits = 16;
 /// What closes a line after its body: ,"sum":"0123456789abcdef"}
 constexpr size_t kTail = kSumKey.size() + kSumDigits + 2;
-constexpr int kVersion = 1;
+constexpr int kVersion = 2;
 
 /// Position of every unit that the header expects, in its order. Cells may share units.
 std::unordered_map<std::string_view, size_t> unit_order(const Header& header) {

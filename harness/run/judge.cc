@@ -34,6 +34,15 @@ Points choose(const Oracle& oracle, const Candidates& candidates) {
   return points;
 }
 
+Signs signs_of(const Oracle& oracle, int64_t row) {
+  Signs signs;
+  signs.zero_gradients = oracle.zero_gradients()[row].item<int64_t>();
+  signs.nonfinite_gradients = oracle.nonfinite_gradients()[row].item<int64_t>();
+  signs.traced = oracle.trace() && oracle.trace()->tells(row);
+  signs.unfinished = signs.traced && oracle.trace()->unfinished(row);
+  return signs;
+}
+
 }  // namespace
 
 Judged judge_block(const Model& model, const Oracle& oracle, const Candidates& candidates,
@@ -70,6 +79,7 @@ Judged judge_block(const Model& model, const Oracle& oracle, const Candidates& c
     Verdict& row = result.rows[static_cast<size_t>(i)];
     row.queries = queries[i].item<int64_t>();
     row.gradients = gradients[i].item<int64_t>();
+    result.signs.push_back(signs_of(oracle, i));
     if (oracle.failed()[i].item<bool>() || !finite[i].item<bool>()) {
       row.status = Status::kError;
       row.cause = Cause::kCandidate;
@@ -88,6 +98,7 @@ Judged judge_block(const Model& model, const Oracle& oracle, const Candidates& c
       row.adversarial = labels[i].item<int64_t>();
       row.breaking_attack = attack;
       row.tensor_row = static_cast<int64_t>(kept.size());
+      result.signs.back().silent = !candidates.success[i].item<bool>();
       kept.push_back(i);
     }
     const bool measured = row.status != Status::kRobust && row.status != Status::kError;

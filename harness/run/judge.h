@@ -11,9 +11,19 @@
 
 namespace assay {
 
+/// What the oracle saw of how an attack fared on one sample, beside the verdict.
+struct Signs {
+  int64_t zero_gradients = 0;
+  int64_t nonfinite_gradients = 0;
+  bool traced = false;
+  bool unfinished = false;
+  bool silent = false;  ///< broken, but the attack did not claim it
+};
+
 /// Verdicts for the rows of one attacked block, in its order, and their adversarials.
 struct Judged {
   std::vector<Verdict> rows;  ///< sample, clean and tensors are left to the caller
+  std::vector<Signs> signs;   ///< by row
   at::Tensor adversarials;    ///< [k, ...shape]: of the rows whose `tensor_row` says so
   int64_t forwards = 0;       ///< rows judged
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "harness/run/probes.h"
 #include "harness/suite/digest.h"
 #include "harness/suite/error.h"
 #include "harness/suite/version.h"
@@ -119,10 +120,22 @@ std::map<std::string, std::string> attack_fields(const Suite& suite, const Attac
   return fields;
 }
 
-std::string clean_unit_key(const std::string& model_key, const std::string& samples) {
-  std::string text = "clean 1\n" + model_key;
+// The version changes with what a unit holds, so that a store does not give what lacks it.
+std::string clean_unit_key(const std::string& model_key, const std::string& samples,
+                           const Unit& unit) {
+  std::string text = "clean 2\n" + model_key;
   add_field(&text, "samples", samples);
+  add_field(&text, "probes", joined(unit.probes));
   return sha256(text);
+}
+
+// Those of the run's probes in [begin, end), counted from begin.
+std::vector<int64_t> probes_within(const std::vector<int64_t>& probes, int64_t begin, int64_t end) {
+  std::vector<int64_t> within;
+  for (const int64_t probe : probes) {
+    if (probe >= begin && probe < end) within.push_back(probe - begin);
+  }
+  return within;
 }
 
 // Digest of a range of samples.
@@ -157,6 +170,7 @@ CellHeader cell_header(const Suite& suite, const Cell& cell, const AttackSpec& s
   header.taxonomy = info.taxonomy;
   for (const AttackSpec& stage : spec.stages) {
     header.stages.push_back(stage.name);
+    header.stage_access.push_back(stage.threat.access);
     for (const auto& [name, value] : stage.params) {
       header.params[stage.name + "." + name] = value;
     }
@@ -176,14 +190,17 @@ void flag_cells(const Suite& suite, Header* header) {
                                    number_text(suite.model.hi) + "]",
                                "eps is in the units of model.input.range, before normalisation"});
     }
-    const auto loss = cell.params.find("loss");
-    if (suite.model.classes < 4 && loss != cell.params.end() &&
-        loss->second == ParamValue(std::string("dlr"))) {
-      header->flags.push_back({"few_classes", cell.name,
-                               "the DLR loss needs 4 classes, the model has " +
-                                   std::to_string(suite.model.classes) +
-                                   "; the margin loss stood in for it",
-                               "say loss: margin, which is what was run"});
+    for (const auto& [name, value] : cell.params) {
+      // A stage's parameters are named stage.parameter.
+      const std::string leaf = name.substr(name.rfind('.') + 1);
+      if (suite.model.classes < 4 && leaf == "loss" && value == ParamValue(std::string("dlr"))) {
+        header->flags.push_back({"few_classes", cell.name,
+                                 "the DLR loss needs 4 classes, the model has " +
+                                     std::to_string(suite.model.classes) +
+                                     "; the margin loss stood in for it",
+                                 "say loss: margin, which is what was run"});
+        break;
+      }
     }
   }
 }
@@ -279,14 +296,16 @@ Plan make_plan(const Suite& suite, const FileIdentity& model,
   const std::string model_key = facts_key(suite, model, platform);
   const auto count = static_cast<int64_t>(samples.size());
   const int64_t block = unit_size(suite, count);
+  const std::vector<int64_t> probes = choose_probes(samples);
   std::vector<std::string> ranges;
   for (int64_t begin = 0; begin < count; begin += block) {
     Unit unit;
     unit.kind = Unit::Kind::kClean;
     unit.begin = begin;
     unit.end = std::min(begin + block, count);
+    unit.probes = probes_within(probes, unit.begin, unit.end);
     ranges.push_back(samples_digest(samples, unit.begin, unit.end));
-    unit.key = clean_unit_key(model_key, ranges.back());
+    unit.key = clean_unit_key(model_key, ranges.back(), unit);
     header.clean_units.push_back(unit.key);
     plan.units.push_back(std::move(unit));
   }
@@ -301,9 +320,10 @@ Plan make_plan(const Suite& suite, const FileIdentity& model,
         !info.minimum_norm || &cell == suite.cells.data() || (&cell - 1)->spec != cell.spec;
     for (size_t i = 0; i < ranges.size(); ++i) {
       const Unit& clean = plan.units[i];
-      std::string text = "block 1\n" + model_key;
+      std::string text = "block 2\n" + model_key;
       add_field(&text, "attack", fields);
       add_field(&text, "samples", ranges[i]);
+      add_field(&text, "probes", joined(clean.probes));
       Unit unit;
       unit.key = sha256(text);
       unit.entry = cell.spec;
@@ -311,6 +331,7 @@ Plan make_plan(const Suite& suite, const FileIdentity& model,
       unit.cell = info.minimum_norm ? spec.name : cell.name;
       unit.begin = clean.begin;
       unit.end = clean.end;
+      unit.probes = clean.probes;
       unit.after = {clean.key};
       header.cells.back().units.push_back(unit.key);
       if (first) plan.units.push_back(std::move(unit));

@@ -22,6 +22,7 @@ struct Unit {
   std::string cell;           ///< name for UnitResult::cell
   int64_t begin = 0;          ///< range of Header::samples
   int64_t end = 0;
+  std::vector<int64_t> probes;  ///< positions in the range of samples to look at more closely
   std::vector<std::string> after;
 };
 

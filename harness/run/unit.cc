@@ -1,9 +1,10 @@
 #include <algorithm>
 #include <chrono>
-#include <numeric>
 
 #include "harness/run/judge.h"
+#include "harness/run/probes.h"
 #include "harness/run/run.h"
+#include "harness/run/stages.h"
 #include "harness/suite/digest.h"
 #include "harness/suite/error.h"
 
@@ -50,12 +51,6 @@ class UnitCrashes {
   bool enough_;
 };
 
-void blame(const std::string& detail, Verdict* row) {
-  row->status = Status::kError;
-  row->cause = Cause::kCandidate;
-  row->detail = detail;
-}
-
 // Labels of clean inputs; a row whose forward fails by itself is the candidate's fault.
 void run_clean(const Model& model, const at::Tensor& x, const UnitCrashes& crashes,
                UnitResult* result) {
@@ -98,6 +93,20 @@ void run_clean(const Model& model, const at::Tensor& x, const UnitCrashes& crash
     }
   }
   result->cost.judged += x.size(0);
+}
+
+// Looks around the probes that are rightly classified.
+void look_around(const Suite& suite, const Header& header, const Unit& unit, const Model& model,
+                 const at::Tensor& x, UnitResult* result) {
+  const Rng rng(suite.seed, "neighbourhood", 0);
+  for (const int64_t probe : unit.probes) {
+    const SampleInfo& sample = header.samples[static_cast<size_t>(unit.begin + probe)];
+    if (result->rows[static_cast<size_t>(probe)].clean != sample.label) continue;
+    ++result->diagnosis.surrounded;
+    const Working on_row(unit.key, probe);
+    result->diagnosis.unstable += is_unstable(model, x.narrow(0, probe, 1), sample.label,
+                                              hash64(sample.id), rng, &result->cost.judged);
+  }
 }
 
 // The rows of a unit that an attack is to work on.
@@ -173,145 +182,45 @@ Block make_block(const at::Tensor& x, const Chosen& chosen, const Header& header
   return block;
 }
 
-Block one_row(const Block& block, int64_t row) {
-  Block one;
-  one.x = block.x.narrow(0, row, 1);
-  one.y = block.y.narrow(0, row, 1);
-  if (block.target.defined()) one.target = block.target.narrow(0, row, 1);
-  one.ids = {block.ids[static_cast<size_t>(row)]};
-  return one;
-}
-
-// What is the same for every row of an attack unit.
-struct Task {
-  const Model& model;
-  const ThreatModel threat;
-  const Bound bound;
-  const Rng rng;
-  const std::string attack;
-};
-
-// What is judged of a row that the candidate failed on.
-Judged fault_of_row(const Block& block, const std::string& detail) {
-  Judged judged;
-  judged.rows.resize(1);
-  blame(detail, &judged.rows[0]);
-  judged.adversarials = block.x.narrow(0, 0, 0);
-  return judged;
-}
-
-// Puts together what `attack` returns for each row of a block alone.
-template <typename AttackRow>
-Judged row_by_row(const Block& block, AttackRow attack) {
-  Judged judged;
-  std::vector<at::Tensor> found;
-  int64_t kept = 0;
-  for (int64_t i = 0; i < block.size(); ++i) {
-    Judged one = attack(i);
-    if (one.rows[0].tensor_row >= 0) one.rows[0].tensor_row = kept++;
-    judged.rows.push_back(one.rows[0]);
-    found.push_back(one.adversarials);
-  }
-  judged.adversarials = at::cat(found, 0);
-  return judged;
-}
-
-// Attacks and judges a block. Where the model throws, each row is tried by itself: rows do not
-// influence each other, so the others come out as they would have.
-Judged attack_block(const Task& task, const Block& block, Cost* cost, int64_t* zero_gradients) {
-  Oracle oracle(task.model, task.threat, block, task.bound.budget.queries,
-                task.bound.budget.gradients);
-  Judged judged;
-  try {
-    const Candidates candidates = task.bound.evade(oracle, block, task.rng);
-    judged = judge_block(task.model, oracle, candidates, task.attack);
-  } catch (const ModelFailure& failure) {
-    if (block.size() == 1) {
-      return fault_of_row(block, failure.what());
-    }
-    return row_by_row(block, [&](int64_t i) {
-      return attack_block(task, one_row(block, i), cost, zero_gradients);
-    });
-  }
-  cost->forwards += oracle.queries().sum().item<int64_t>();
-  cost->gradients += oracle.gradients().sum().item<int64_t>();
-  cost->judged += judged.forwards;
-  *zero_gradients += oracle.zero_gradients().sum().item<int64_t>();
-  return judged;
-}
-
-Block sub_block(const Block& block, const std::vector<int64_t>& rows) {
-  if (static_cast<int64_t>(rows.size()) == block.size()) return block;
-  const at::Tensor index = at::tensor(rows, at::kLong);
-  Block part;
-  part.x = block.x.index_select(0, index);
-  part.y = block.y.index_select(0, index);
-  if (block.target.defined()) part.target = block.target.index_select(0, index);
-  for (const int64_t row : rows) part.ids.push_back(block.ids[static_cast<size_t>(row)]);
-  return part;
-}
-
-// Takes over what a later stage found out about a sample, and adds up what it cost.
-void add_stage(const Verdict& later, Verdict* row) {
-  const int64_t queries = row->queries + later.queries;
-  const int64_t gradients = row->gradients + later.gradients;
-  // A doubtful claim stays on record unless a later stage breaks the sample.
-  if (later.status != Status::kRobust || row->status == Status::kRobust) *row = later;
-  row->queries = queries;
-  row->gradients = gradients;
-}
-
-// Runs the tasks in order, each on the samples that no earlier one broke.
-Judged attack_in_stages(const std::vector<Task>& tasks, const Block& block, Cost* cost,
-                        int64_t* zero_gradients) {
-  Judged total;
-  total.rows.resize(static_cast<size_t>(block.size()));
-  std::vector<int64_t> left(static_cast<size_t>(block.size()));
-  std::iota(left.begin(), left.end(), 0);
-  std::vector<at::Tensor> found;
-  int64_t kept = 0;
-  for (const Task& task : tasks) {
-    if (left.empty()) break;
-    const Judged judged = attack_block(task, sub_block(block, left), cost, zero_gradients);
-    std::vector<int64_t> survivors;
-    for (size_t i = 0; i < left.size(); ++i) {
-      Verdict& row = total.rows[static_cast<size_t>(left[i])];
-      add_stage(judged.rows[i], &row);
-      if (judged.rows[i].status == Status::kBroken) {
-        row.tensor_row = kept++;
-      } else if (judged.rows[i].status != Status::kError) {
-        survivors.push_back(left[i]);
-      }
-    }
-    found.push_back(judged.adversarials);
-    left = std::move(survivors);
-  }
-  total.adversarials = at::cat(found, 0);
-  return total;
-}
-
 // Bytes of a contiguous tensor, as they go into a blob.
 std::string bytes_of(const at::Tensor& tensor) {
   const at::Tensor flat = tensor.contiguous();
   return {static_cast<const char*>(flat.const_data_ptr()), flat.nbytes()};
 }
 
-// An entry's attack or, for an ensemble, its stages in order.
-std::vector<Task> make_tasks(const Suite& suite, const Unit& unit,
-                             const std::vector<Attack>& attacks, const Model& model) {
-  const AttackSpec& entry = suite.attacks[unit.entry];
-  const auto task = [&](const AttackSpec& spec, uint64_t stage, const std::string& name) {
-    ThreatModel threat = spec.threat;
-    threat.eps = unit.eps;
-    return Task{model, threat, bind_entry(spec, threat, attacks),
-                Rng(suite.seed, spec.attack, stage), name};
-  };
-  if (entry.stages.empty()) return {task(entry, 0, entry.attack)};
-  std::vector<Task> tasks;
-  for (size_t i = 0; i < entry.stages.size(); ++i) {
-    tasks.push_back(task(entry.stages[i], i, entry.stages[i].name));
+// Attacks a block; after a crash of this unit row by row. `rows` are the block's positions in the
+// unit.
+Judged attack_rows(const std::vector<Task>& tasks, const Block& block,
+                   const std::vector<int64_t>& rows, const Unit& unit, const UnitCrashes& crashed,
+                   Cost* cost) {
+  if (!crashed.any()) return attack_in_stages(tasks, block, cost);
+  return row_by_row(block, [&](int64_t i) {
+    const int64_t row = rows[static_cast<size_t>(i)];
+    const std::string reason = crashed.reason(row);
+    if (!reason.empty()) return fault_of_row(block, reason);
+    const Working on_row(unit.key, row);
+    return attack_in_stages(tasks, one_row(block, i), cost);
+  });
+}
+
+// Attacks the probes among the chosen rows once more, in the whole box. What it costs is the
+// harness's own, not the attack's.
+void attack_in_whole_box(const std::vector<Task>& tasks, const Unit& unit, const Chosen& chosen,
+                         const Block& block, const UnitCrashes& crashed, UnitResult* result) {
+  std::vector<int64_t> places, rows;
+  for (size_t i = 0; i < chosen.rows.size(); ++i) {
+    if (!std::binary_search(unit.probes.begin(), unit.probes.end(), chosen.rows[i])) continue;
+    places.push_back(static_cast<int64_t>(i));
+    rows.push_back(chosen.rows[i]);
   }
-  return tasks;
+  if (tasks.empty() || places.empty()) return;
+  Cost cost;
+  const Judged judged = attack_rows(tasks, sub_block(block, places), rows, unit, crashed, &cost);
+  for (const Verdict& row : judged.rows) {
+    ++result->diagnosis.boxed;
+    result->diagnosis.withstood += row.status == Status::kRobust;
+  }
+  result->cost.judged += cost.forwards + cost.judged;
 }
 
 }  // namespace
@@ -333,26 +242,19 @@ UnitResult run_unit(const Suite& suite, const Plan& plan, const Unit& unit, cons
   const at::Tensor x = read_range(samples, unit.begin, unit.end);
   if (unit.kind == Unit::Kind::kClean) {
     run_clean(model, x, crashed, &result);
+    look_around(suite, plan.header, unit, model, x, &result);
     result.cost.time_s = since(start);
     return result;
   }
   const std::vector<Task> tasks = make_tasks(suite, unit, attacks, model);
   const Chosen chosen =
       choose_rows(suite, plan.header, unit, tasks[0].threat, model, x, clean, &result.rows);
-  int64_t zero_gradients = 0;
   if (!chosen.rows.empty()) {
     const Block block = make_block(x, chosen, plan.header, unit);
-    const Judged judged =
-        crashed.any() ? row_by_row(block,
-                                   [&](int64_t i) {
-                                     const int64_t row = chosen.rows[static_cast<size_t>(i)];
-                                     const std::string reason = crashed.reason(row);
-                                     if (!reason.empty()) return fault_of_row(block, reason);
-                                     const Working on_row(unit.key, row);
-                                     return attack_in_stages(tasks, one_row(block, i), &result.cost,
-                                                             &zero_gradients);
-                                   })
-                      : attack_in_stages(tasks, block, &result.cost, &zero_gradients);
+    const Judged judged = attack_rows(tasks, block, chosen.rows, unit, crashed, &result.cost);
+    result.diagnosis = diagnosis_of(judged);
+    attack_in_whole_box(whole_box_tasks(suite, unit, attacks, model), unit, chosen, block, crashed,
+                        &result);
     std::string blob;
     if (judged.adversarials.size(0) > 0) blob = store->put_blob(bytes_of(judged.adversarials));
     for (size_t i = 0; i < judged.rows.size(); ++i) {
@@ -363,12 +265,6 @@ UnitResult run_unit(const Suite& suite, const Plan& plan, const Unit& unit, cons
       row.clean = before.clean;
       if (row.tensor_row >= 0) row.tensors = blob;
     }
-  }
-  if (zero_gradients * 10 > result.cost.gradients) {
-    result.flags.push_back({"zero_gradient", unit.cell,
-                            "more than a tenth of the attack's gradients are zero in every entry",
-                            "gradients are masked or saturated; use loss: margin or dlr, or add an "
-                            "attack with score access"});
   }
   result.cost.time_s = since(start);
   return result;

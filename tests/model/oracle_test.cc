@@ -103,6 +103,37 @@ TEST(Oracle, CountsRowsAndGradientRows) {
   EXPECT_TRUE(oracle.zero_gradients().equal(rows({1, 1}))) << "1·w0 + 1·w1 is zero here";
 }
 
+// The gradient of sqrt is infinite at 0, and a where() that hides it makes it NaN.
+TEST(Oracle, ANonfiniteGradientIsCountedAndComesBackAsZeroInThatEntryOnly) {
+  const Model model = testing::load_module(Shape{{2}, 2},
+                                           "def forward(self, x):\n"
+                                           "    hidden = torch.where(x > 0.0, torch.sqrt(x), x)\n"
+                                           "    return hidden",
+                                           {});
+  Block block;
+  block.x = values({0.25, 0.0, 0.25, 0.25}).view({2, 2});
+  block.y = at::zeros({2}, at::kLong);
+  block.ids = {1, 2};
+  Oracle oracle(model, linf(0.1), block, 0, 0);
+  const Tape tape = oracle.tape(block.x, rows({0, 1}));
+  const at::Tensor gradient = oracle.vjp(tape, at::ones({2, 2}), rows({0, 1}));
+  EXPECT_TRUE(gradient.equal(values({1, 0, 1, 1}).view({2, 2}))) << gradient;
+  EXPECT_TRUE(oracle.nonfinite_gradients().equal(rows({1, 0})));
+  EXPECT_TRUE(oracle.zero_gradients().equal(rows({0, 0})));
+}
+
+TEST(Oracle, TracesMarginsWhereTheyTellSomething) {
+  const Model model = threshold_model();
+  const Block block = two_samples();
+  ThreatModel threat = linf(0.1);
+  EXPECT_TRUE(Oracle(model, threat, block, 0, 0).trace().has_value());
+  threat.access = Access::kLabel;
+  EXPECT_FALSE(Oracle(model, threat, block, 0, 0).trace().has_value());
+  threat = linf(0.1);
+  threat.eps.reset();
+  EXPECT_FALSE(Oracle(model, threat, block, 0, 0).trace().has_value());
+}
+
 TEST(Oracle, ANonFiniteOutputInTheBoxIsTheModelsFault) {
   const Model model = testing::load_module(
       Shape{{2}, 2}, "def forward(self, x):\n    return torch.where(x == 0.25, x / 0.0, x)", {});

@@ -122,6 +122,7 @@ TEST(EvidenceText, EveryFieldOfACellSurvives) {
     EXPECT_EQ(a.threat.access, b.threat.access);
     EXPECT_EQ(a.taxonomy, b.taxonomy);
     EXPECT_EQ(a.stages, b.stages);
+    EXPECT_EQ(a.stage_access, b.stage_access);
     EXPECT_EQ(a.units, b.units);
   }
 }
@@ -145,12 +146,26 @@ TEST(EvidenceText, EveryFieldOfARowSurvives) {
     EXPECT_EQ(read.units[i].cell, wrote.units[i].cell);
     EXPECT_EQ(read.units[i].index, wrote.units[i].index);
     EXPECT_EQ(read.units[i].rows, wrote.units[i].rows);
+    EXPECT_EQ(read.units[i].diagnosis, wrote.units[i].diagnosis);
     EXPECT_EQ(read.units[i].flags, wrote.units[i].flags);
   }
   // Bytes that are not UTF-8 cannot stand in JSON; in a detail they become U+FFFD.
   std::vector<Verdict> expected = wrote.units[4].rows;
   expected[2].detail = "logits are \xEF\xBF\xBD not finite\n\"row 2\"";
   EXPECT_EQ(read.units[4].rows, expected);
+}
+
+TEST(EvidenceText, EveryCountOfADiagnosisSurvivesAndZerosTakeNoBytes) {
+  Evidence evidence = sample_evidence();
+  EXPECT_THAT(unit_text(evidence.units[0]), HasSubstr("\"diagnosis\":{}"));
+  int64_t value = 1;
+  for (const DiagnosisField& field : kDiagnosisFields) {
+    evidence.units[0].diagnosis = {};
+    evidence.units[0].diagnosis.*field.field = value;
+    const Evidence read = parse_evidence(to_text(evidence), "x");
+    EXPECT_EQ(read.units[0].diagnosis, evidence.units[0].diagnosis) << field.name;
+    value = value * 7 + 1;
+  }
 }
 
 TEST(EvidenceText, NumbersAreTheShortestThatReadBack) {
@@ -232,9 +247,9 @@ TEST(EvidenceText, AnErrorNamesFileAndLine) {
 TEST(EvidenceText, ForeignTextIsRefusedWithWhatWasExpected) {
   EXPECT_THAT(parse_failure(""), HasSubstr("empty"));
   EXPECT_THAT(parse_failure("{\"assay_report\":1}\n"), HasSubstr("not an evidence file"));
-  EXPECT_THAT(parse_failure("{\"assay_evidence\":2}\n"),
-              AllOf(HasSubstr("version `2`"), HasSubstr("reads version 1")));
-  EXPECT_THAT(parse_failure("{\"assay_evidence\":1}\n"), HasSubstr("checksum"));
+  EXPECT_THAT(parse_failure("{\"assay_evidence\":1}\n"),
+              AllOf(HasSubstr("version `1`"), HasSubstr("reads version 2")));
+  EXPECT_THAT(parse_failure("{\"assay_evidence\":2}\n"), HasSubstr("checksum"));
   EXPECT_THAT(parse_failure("cell,sample\n"), HasSubstr("not an evidence file"));
 }
 
@@ -268,8 +283,13 @@ TEST(EvidenceText, RightSumsDoNotExcuseWrongContent) {
   EXPECT_THAT(failure(1, "{\"unit\":5}"), HasSubstr("expected a string at byte 8"));
   EXPECT_THAT(failure(1, "{\"unit\":\"a\"}"), HasSubstr("expected `,\"cell\":`"));
   EXPECT_THAT(failure(1, "{broken}"), HasSubstr("found `{broken}`"));
-  EXPECT_THAT(failure(0, "{\"assay_evidence\":1,broken}"), HasSubstr("not valid JSON"));
-  EXPECT_THAT(failure(0, "{\"assay_evidence\":1}"), HasSubstr("lacks the key `assay`"));
+  EXPECT_THAT(failure(0, "{\"assay_evidence\":2,broken}"), HasSubstr("not valid JSON"));
+  EXPECT_THAT(failure(0, "{\"assay_evidence\":2}"), HasSubstr("lacks the key `assay`"));
+  std::string renamed = good[5];
+  const size_t count = renamed.find("\"gradients\":1");
+  ASSERT_NE(count, std::string::npos);
+  EXPECT_THAT(failure(5, renamed.replace(count, 11, "\"gradient\"")), HasSubstr("expected `}`"))
+      << "a count of another name is not skipped";
   std::vector<std::string> more = good;
   more.push_back(good.back());
   EXPECT_THAT(parse_failure(sealed(more)), HasSubstr("text after the end line"));
@@ -281,7 +301,7 @@ TEST(EvidenceText, WordsAndColumnsAreReadToTheLetter) {
   const auto failure = [&](const std::string& rows) {
     std::vector<std::string> bad = good;
     bad[1] = "{\"unit\":\"" + sha256("clean0") + "\",\"cell\":\"\",\"index\":0,\"rows\":" + rows +
-             ",\"flags\":[]}";
+             ",\"diagnosis\":{},\"flags\":[]}";
     return parse_failure(sealed(bad));
   };
   EXPECT_EQ(failure("{\"sample\":[0,1]}"), "");

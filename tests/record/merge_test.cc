@@ -138,6 +138,9 @@ TEST(Merge, OneKeyWithTwoResultsIsNondeterminism) {
   other = sample_evidence();
   other.units[2].flags.clear();
   EXPECT_EQ(failure({sample_evidence(), other}).second, ExitCode::kIncomplete);
+  other = sample_evidence();
+  ++other.units[4].diagnosis.silent;
+  EXPECT_THAT(failure({sample_evidence(), other}).first, HasSubstr("diagnosis"));
 }
 
 TEST(Merge, NothingIsNoRun) { EXPECT_THAT(failure({}).first, HasSubstr("nothing to merge")); }

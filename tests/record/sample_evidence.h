@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <string>
 
+#include "harness/record/encoding.h"
 #include "harness/record/evidence.h"
 #include "harness/suite/digest.h"
 
@@ -117,6 +118,7 @@ inline Header sample_header() {
   pgd.key = sha256("pgd");
   pgd.minimum_norm = false;
   pgd.stages = {"apgd", "square"};
+  pgd.stage_access = {Access::kGradient, Access::kScore};
   pgd.units = {sha256("pgd0")};
   header.cells = {near, whole, pgd};
   return header;
@@ -137,6 +139,10 @@ inline Evidence sample_evidence() {
   };
   evidence.units[4].rows[2].cause = Cause::kCandidate;
   evidence.units[4].rows[2].detail = "logits are \xff not finite\n\"row 2\"";
+  int64_t value = 1;
+  for (const DiagnosisField& field : kDiagnosisFields) {
+    evidence.units[4].diagnosis.*field.field = value++;
+  }
   evidence.units[2].flags = {{"eps_scale", "near", "eps is 0.5", "check the box"}};
   return evidence;
 }

@@ -1,0 +1,28 @@
+// What a run tells about its own attacks: flags that say how far its verdicts can be trusted.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "harness/gate/view.h"
+
+namespace assay {
+
+/// Flags of the candidate's run: from the counts of its units (Diagnosis), added up over each cell,
+/// and from its cells held against each other, sample by sample. In a fixed order.
+std::vector<Flag> diagnose(const EvidenceView& view);
+
+/// Where a flag on what a cell's units saw belongs: the cell or, of a minimum-norm attack whose
+/// radii share their units, the entry.
+std::string entry_of(const CellHeader& cell);
+
+inline constexpr const char* kWholeBoxAdvice =
+    "the attack fails for another reason than robustness: masked gradients, a loss that saturates, "
+    "or too few steps; add attacks with score and label access, or attack the model without the "
+    "layer that masks";
+
+/// The two halves of it.
+std::vector<Flag> diagnose_counts(const EvidenceView& view);
+std::vector<Flag> diagnose_cells(const EvidenceView& view);
+
+}  // namespace assay

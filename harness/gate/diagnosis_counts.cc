@@ -1,0 +1,119 @@
+// Flags from counts: AutoAttack's checks (autoattack/checks.py) and the Indicators of Attack
+// Failure (Pintor et al. 2022, arXiv:2106.09947), with the harness as witness instead of the
+// attack.
+#include <cmath>
+#include <set>
+
+#include "harness/gate/diagnosis.h"
+#include "harness/gate/text.h"
+
+namespace assay {
+namespace {
+
+// A tenth is more than a few odd samples, and one or two of a handful tell little.
+constexpr double kTenth = 0.1;
+constexpr int64_t kFew = 2;
+
+bool above(int64_t count, int64_t of, double share) {
+  return static_cast<double>(count) > share * static_cast<double>(of);
+}
+
+/// `12 of 40 samples left standing (30%)`
+std::string share_of(int64_t count, int64_t of, const std::string& noun) {
+  const double share = static_cast<double>(count) / static_cast<double>(of);
+  return std::to_string(count) + " of " + assay::count(of, noun) + " (" +
+         percent(std::round(share * 1000) / 1000) + ")";
+}
+
+Diagnosis total(const EvidenceView& view, const std::vector<std::string>& keys) {
+  Diagnosis sum;
+  for (const std::string& key : keys) {
+    const auto unit = view.units.find(key);
+    if (unit != view.units.end()) sum += unit->second->diagnosis;
+  }
+  return sum;
+}
+
+void add_gradients(const Diagnosis& d, const std::string& cell, std::vector<Flag>& flags) {
+  if (above(d.zero_gradients, d.gradients, kTenth)) {
+    flags.push_back({"zero_gradient", cell,
+                     share_of(d.zero_gradients, d.gradients, "gradient") +
+                         " of the attack are zero in every entry",
+                     "gradients are masked or saturated; use loss: margin or dlr, or add an attack "
+                     "with score access"});
+  }
+  if (d.nonfinite_gradients > 0) {
+    std::string detail =
+        share_of(d.nonfinite_gradients, d.gradients, "gradient") + " hold NaN or infinity";
+    if (d.blinded > 0) {
+      detail += ", on the way of " + share_of(d.blinded, d.standing, "sample") + " left standing";
+    }
+    flags.push_back({"nonfinite_gradient", cell, detail,
+                     "such entries reach the attack as 0, so these samples may stand for that "
+                     "alone; look for log, sqrt or division at 0 and for a NaN that torch.where "
+                     "hides, or add an attack with score access"});
+  }
+}
+
+void add_optimisation(const Diagnosis& d, const std::string& cell, std::vector<Flag>& flags) {
+  if (d.silent > 0) {
+    flags.push_back({"silent_success", cell,
+                     "the attack did not claim " + share_of(d.silent, d.broken, "sample") +
+                         " that it broke on its way; the harness counted them",
+                     "verdicts stand; mend the attack so that it returns the best point it saw "
+                     "(Oracle::best), not its last one"});
+  }
+  if (d.unfinished > kFew && above(d.unfinished, d.traced, kTenth)) {
+    flags.push_back({"incomplete_optimisation", cell,
+                     "for " + share_of(d.unfinished, d.traced, "sample") +
+                         " left standing the margin still fell by more than 5% of its whole fall "
+                         "in the last tenth of the queries",
+                     "give the attack more steps (or queries) until this flag is gone"});
+  }
+  if (d.withstood > 0) {
+    flags.push_back({"survives_whole_box", cell,
+                     share_of(d.withstood, d.boxed, "sample") +
+                         " withstood the same attack with the whole box as its ball, where every "
+                         "sample can be broken",
+                     kWholeBoxAdvice});
+  }
+}
+
+}  // namespace
+
+std::string entry_of(const CellHeader& cell) {
+  return cell.minimum_norm ? cell.name.substr(0, cell.name.find('@')) : cell.name;
+}
+
+std::vector<Flag> diagnose_counts(const EvidenceView& view) {
+  std::vector<Flag> flags;
+  const Header& header = view.evidence->header;
+  const Diagnosis clean = total(view, header.clean_units);
+  if (clean.unstable > kFew && above(clean.unstable, clean.surrounded, kTenth)) {
+    flags.push_back({"unstable_predictions", "",
+                     "around " + share_of(clean.unstable, clean.surrounded, "clean sample") +
+                         " the margin changes by more than 10% of the logits' spread, on average "
+                         "within 1/64 of the box",
+                     "gradients point nowhere on such a surface; average them (eot), smooth the "
+                     "model for the attack, or rely on attacks with score and label access"});
+  }
+  std::set<std::string> seen;
+  for (const CellHeader& cell : header.cells) {
+    // The radii of one minimum-norm entry share its units: one flag stands for the entry.
+    const std::string name = entry_of(cell);
+    if (!seen.insert(name).second) continue;
+    const Diagnosis sum = total(view, cell.units);
+    add_gradients(sum, name, flags);
+    add_optimisation(sum, name, flags);
+  }
+  return flags;
+}
+
+std::vector<Flag> diagnose(const EvidenceView& view) {
+  std::vector<Flag> flags = diagnose_counts(view);
+  const std::vector<Flag> more = diagnose_cells(view);
+  flags.insert(flags.end(), more.begin(), more.end());
+  return flags;
+}
+
+}  // namespace assay

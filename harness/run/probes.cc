@@ -1,0 +1,102 @@
+#include "harness/run/probes.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+
+#include "harness/suite/digest.h"
+
+namespace assay {
+namespace {
+
+constexpr int64_t kDraws = 16;
+constexpr double kReach = 1.0 / 64;  // the reference's ±4/255, in widths of the box
+constexpr double kMeanChange = 0.1;
+
+// [m] margins of logits [m, K], float64, for label y.
+at::Tensor margins(const at::Tensor& logits, int64_t y) {
+  const at::Tensor others = logits.clone();
+  others.select(1, y).fill_(-std::numeric_limits<double>::infinity());
+  return logits.select(1, y).sub(others.amax(1));
+}
+
+}  // namespace
+
+std::vector<int64_t> choose_probes(const std::vector<SampleInfo>& samples) {
+  const auto n = static_cast<int64_t>(samples.size());
+  const int64_t count = std::min(n, std::clamp<int64_t>(n / 32, 4, 32));
+  std::vector<std::pair<uint64_t, int64_t>> order;
+  for (int64_t i = 0; i < n; ++i) {
+    order.emplace_back(hash64(samples[static_cast<size_t>(i)].id), i);
+  }
+  std::partial_sort(order.begin(), order.begin() + count, order.end());
+  std::vector<int64_t> probes;
+  for (int64_t i = 0; i < count; ++i) probes.push_back(order[static_cast<size_t>(i)].second);
+  std::sort(probes.begin(), probes.end());
+  return probes;
+}
+
+double whole_box_radius(const ThreatModel& threat, int64_t d) {
+  const double width = threat.hi - threat.lo;
+  switch (threat.norm) {
+    case Norm::kLinf:
+      return width;
+    case Norm::kL2:
+      return width * std::sqrt(static_cast<double>(d));
+    case Norm::kL1:
+      return width * static_cast<double>(d);
+    default:
+      return static_cast<double>(d);
+  }
+}
+
+std::optional<AttackSpec> whole_box_spec(const AttackSpec& spec, double eps, double radius) {
+  const auto steps = spec.params.find("steps");
+  if (spec.threat.access != Access::kGradient || spec.threat.goal == Goal::kTargeted ||
+      steps == spec.params.end()) {
+    return {};
+  }
+  const int64_t* count = std::get_if<int64_t>(&steps->second);
+  if (count == nullptr || *count < 2) return {};
+  AttackSpec wide = spec;
+  const auto size = spec.params.find("step_size");
+  if (size == spec.params.end()) return wide;
+  if (const double* length = std::get_if<double>(&size->second); length != nullptr && eps > 0) {
+    Value text;
+    text.kind = Value::Kind::kScalar;
+    text.scalar = number_text(*length * radius / eps);
+    wide.entry.set("step_size", text);
+  }
+  return wide;
+}
+
+bool is_unstable(const Model& model, const at::Tensor& x, int64_t y, uint64_t id, const Rng& rng,
+                 int64_t* rows) {
+  const ModelSpec& spec = model.spec();
+  const std::array<uint64_t, 1> key{id};
+  std::vector<at::Tensor> points = {x};
+  for (int64_t draw = 0; draw < kDraws; ++draw) {
+    const at::Tensor noise = rng.uniform(key, spec.shape, draw, 0)  // [1, ...]
+                                 .mul(2)
+                                 .sub(1)
+                                 .mul(kReach * (spec.hi - spec.lo));
+    points.push_back(x.add(noise.to(x.scalar_type())).clamp(spec.lo, spec.hi));
+  }
+  *rows += kDraws + 1;
+  at::Tensor logits;
+  try {
+    logits = model.judge(at::cat(points, 0)).to(at::kDouble);  // [draws + 1, K]
+  } catch (const ModelFailure&) {
+    return true;
+  }
+  // Measured by the spread of the logits: by the margin itself, as the reference does, every sample
+  // near a boundary would count.
+  const double spread = logits[0].max().sub(logits[0].min()).item<double>();
+  const at::Tensor found = margins(logits, y);  // [draws + 1]
+  const at::Tensor change = found.slice(0, 1).sub(found[0]).abs().div(spread > 0 ? spread : 1);
+  // Also true for NaN.
+  return !(change.mean().item<double>() <= kMeanChange);
+}
+
+}  // namespace assay

@@ -1,0 +1,191 @@
+#include "harness/run/stages.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "harness/run/plan.h"
+#include "harness/run/probes.h"
+
+namespace assay {
+namespace {
+
+// Attacks and judges a block. Where the model throws, each row is tried by itself: rows do not
+// influence each other, so the others come out as they would have.
+Judged attack_block(const Task& task, const Block& block, Cost* cost) {
+  Oracle oracle(task.model, task.threat, block, task.bound.budget.queries,
+                task.bound.budget.gradients);
+  Judged judged;
+  try {
+    const Candidates candidates = task.bound.evade(oracle, block, task.rng);
+    judged = judge_block(task.model, oracle, candidates, task.attack);
+  } catch (const ModelFailure& failure) {
+    if (block.size() == 1) return fault_of_row(block, failure.what());
+    return row_by_row(block,
+                      [&](int64_t i) { return attack_block(task, one_row(block, i), cost); });
+  }
+  cost->forwards += oracle.queries().sum().item<int64_t>();
+  cost->gradients += oracle.gradients().sum().item<int64_t>();
+  cost->judged += judged.forwards;
+  return judged;
+}
+
+// Takes over what a later stage found out about a sample, and adds up what it cost.
+void add_stage(const Verdict& later, Verdict* row) {
+  const int64_t queries = row->queries + later.queries;
+  const int64_t gradients = row->gradients + later.gradients;
+  // A doubtful claim stays on record unless a later stage breaks the sample.
+  if (later.status != Status::kRobust || row->status == Status::kRobust) *row = later;
+  row->queries = queries;
+  row->gradients = gradients;
+}
+
+void add_signs(const Signs& later, Signs* signs) {
+  signs->zero_gradients += later.zero_gradients;
+  signs->nonfinite_gradients += later.nonfinite_gradients;
+  signs->traced = signs->traced || later.traced;
+  signs->unfinished = signs->unfinished || later.unfinished;
+  signs->silent = signs->silent || later.silent;
+}
+
+Task make_task(const Suite& suite, const AttackSpec& spec, std::optional<double> eps,
+               uint64_t stage, const std::vector<Attack>& attacks, const Model& model) {
+  ThreatModel threat = spec.threat;
+  threat.eps = eps;
+  return {model, threat, bind_entry(spec, threat, attacks), Rng(suite.seed, spec.attack, stage),
+          spec.name};
+}
+
+// An entry's attack or, for an ensemble, its stages in order.
+std::vector<AttackSpec> stages_of(const AttackSpec& entry) {
+  if (!entry.stages.empty()) return entry.stages;
+  AttackSpec only = entry;
+  only.name = entry.attack;
+  return {only};
+}
+
+}  // namespace
+
+void blame(const std::string& detail, Verdict* row) {
+  row->status = Status::kError;
+  row->cause = Cause::kCandidate;
+  row->detail = detail;
+}
+
+Judged fault_of_row(const Block& block, const std::string& detail) {
+  Judged judged;
+  judged.rows.resize(1);
+  judged.signs.resize(1);
+  blame(detail, &judged.rows[0]);
+  judged.adversarials = block.x.narrow(0, 0, 0);
+  return judged;
+}
+
+Block one_row(const Block& block, int64_t row) {
+  Block one;
+  one.x = block.x.narrow(0, row, 1);
+  one.y = block.y.narrow(0, row, 1);
+  if (block.target.defined()) one.target = block.target.narrow(0, row, 1);
+  one.ids = {block.ids[static_cast<size_t>(row)]};
+  return one;
+}
+
+Judged row_by_row(const Block& block, const std::function<Judged(int64_t)>& attack) {
+  Judged judged;
+  std::vector<at::Tensor> found;
+  int64_t kept = 0;
+  for (int64_t i = 0; i < block.size(); ++i) {
+    Judged one = attack(i);
+    if (one.rows[0].tensor_row >= 0) one.rows[0].tensor_row = kept++;
+    judged.rows.push_back(one.rows[0]);
+    judged.signs.push_back(one.signs[0]);
+    found.push_back(one.adversarials);
+  }
+  judged.adversarials = at::cat(found, 0);
+  return judged;
+}
+
+Block sub_block(const Block& block, const std::vector<int64_t>& rows) {
+  if (static_cast<int64_t>(rows.size()) == block.size()) return block;
+  const at::Tensor index = at::tensor(rows, at::kLong);
+  Block part;
+  part.x = block.x.index_select(0, index);
+  part.y = block.y.index_select(0, index);
+  if (block.target.defined()) part.target = block.target.index_select(0, index);
+  for (const int64_t row : rows) part.ids.push_back(block.ids[static_cast<size_t>(row)]);
+  return part;
+}
+
+Judged attack_in_stages(const std::vector<Task>& tasks, const Block& block, Cost* cost) {
+  Judged total;
+  total.rows.resize(static_cast<size_t>(block.size()));
+  total.signs.resize(static_cast<size_t>(block.size()));
+  std::vector<int64_t> left(static_cast<size_t>(block.size()));
+  std::iota(left.begin(), left.end(), 0);
+  std::vector<at::Tensor> found;
+  int64_t kept = 0;
+  for (const Task& task : tasks) {
+    if (left.empty()) break;
+    const Judged judged = attack_block(task, sub_block(block, left), cost);
+    std::vector<int64_t> survivors;
+    for (size_t i = 0; i < left.size(); ++i) {
+      Verdict& row = total.rows[static_cast<size_t>(left[i])];
+      add_stage(judged.rows[i], &row);
+      add_signs(judged.signs[i], &total.signs[static_cast<size_t>(left[i])]);
+      if (judged.rows[i].status == Status::kBroken) {
+        row.tensor_row = kept++;
+      } else if (judged.rows[i].status != Status::kError) {
+        survivors.push_back(left[i]);
+      }
+    }
+    found.push_back(judged.adversarials);
+    left = std::move(survivors);
+  }
+  total.adversarials = at::cat(found, 0);
+  return total;
+}
+
+Diagnosis diagnosis_of(const Judged& judged) {
+  Diagnosis sum;
+  for (size_t i = 0; i < judged.rows.size(); ++i) {
+    const Verdict& row = judged.rows[i];
+    const Signs& signs = judged.signs[i];
+    sum.gradients += row.gradients;
+    sum.zero_gradients += signs.zero_gradients;
+    sum.nonfinite_gradients += signs.nonfinite_gradients;
+    sum.broken += row.status == Status::kBroken;
+    sum.silent += signs.silent;
+    if (row.status != Status::kRobust) continue;
+    ++sum.standing;
+    sum.blinded += signs.nonfinite_gradients > 0;
+    sum.traced += signs.traced;
+    sum.unfinished += signs.unfinished;
+  }
+  return sum;
+}
+
+std::vector<Task> make_tasks(const Suite& suite, const Unit& unit,
+                             const std::vector<Attack>& attacks, const Model& model) {
+  std::vector<Task> tasks;
+  for (const AttackSpec& spec : stages_of(suite.attacks[unit.entry])) {
+    tasks.push_back(make_task(suite, spec, unit.eps, tasks.size(), attacks, model));
+  }
+  return tasks;
+}
+
+std::vector<Task> whole_box_tasks(const Suite& suite, const Unit& unit,
+                                  const std::vector<Attack>& attacks, const Model& model) {
+  std::vector<Task> tasks;
+  if (!unit.eps) return tasks;
+  uint64_t stage = 0;
+  int64_t d = 1;
+  for (const int64_t size : suite.model.shape) d *= size;
+  for (const AttackSpec& spec : stages_of(suite.attacks[unit.entry])) {
+    const double radius = whole_box_radius(spec.threat, d);
+    const std::optional<AttackSpec> wide = whole_box_spec(spec, *unit.eps, radius);
+    if (wide) tasks.push_back(make_task(suite, *wide, radius, stage, attacks, model));
+    ++stage;
+  }
+  return tasks;
+}
+
+}  // namespace assay

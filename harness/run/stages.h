@@ -1,0 +1,56 @@
+// Attacks on a block: one, or the stages of an ensemble in order.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "harness/model/attack.h"
+#include "harness/model/model.h"
+#include "harness/run/judge.h"
+#include "harness/run/plan.h"
+#include "harness/suite/suite.h"
+
+namespace assay {
+
+/// What is the same for every row of an attack unit.
+struct Task {
+  const Model& model;
+  const ThreatModel threat;
+  const Bound bound;
+  const Rng rng;
+  const std::string attack;
+};
+
+/// A unit's attack or, for an ensemble, its stages in order.
+std::vector<Task> make_tasks(const Suite& suite, const Unit& unit,
+                             const std::vector<Attack>& attacks, const Model& model);
+
+/// Of these the white-box attacks that iterate, in a ball that holds the whole box: there they must
+/// break every sample, whatever the model. None for a unit without a radius.
+std::vector<Task> whole_box_tasks(const Suite& suite, const Unit& unit,
+                                  const std::vector<Attack>& attacks, const Model& model);
+
+/// Puts the failure of the candidate into a row.
+void blame(const std::string& detail, Verdict* row);
+
+/// What is judged of a row that the candidate failed on.
+Judged fault_of_row(const Block& block, const std::string& detail);
+
+/// One sample of a block.
+Block one_row(const Block& block, int64_t row);
+
+/// Puts together what `attack` returns for each row of a block alone.
+Judged row_by_row(const Block& block, const std::function<Judged(int64_t)>& attack);
+
+/// The samples of a block at these positions.
+Block sub_block(const Block& block, const std::vector<int64_t>& rows);
+
+/// Runs the tasks in order, each on the samples that no earlier one broke.
+Judged attack_in_stages(const std::vector<Task>& tasks, const Block& block, Cost* cost);
+
+/// The counts of what was judged.
+Diagnosis diagnosis_of(const Judged& judged);
+
+}  // namespace assay

@@ -1,0 +1,134 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "harness/gate/diagnosis.h"
+#include "tests/gate/fixture.h"
+
+namespace assay {
+namespace {
+
+using testing::add_cell;
+using testing::add_distances;
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using testing::make_run;
+
+std::vector<std::string> ids(const std::vector<Flag>& flags) {
+  std::vector<std::string> list;
+  for (const Flag& flag : flags) list.push_back(flag.id);
+  return list;
+}
+
+// A run with one cell whose only unit counted this.
+Evidence run_with(const Diagnosis& diagnosis) {
+  Evidence run = make_run(20);
+  add_cell(run, "pgd", {{'R', 20}});
+  run.units.back().diagnosis = diagnosis;
+  return run;
+}
+
+std::vector<Flag> flags_of_counts(const Diagnosis& diagnosis) {
+  const Evidence run = run_with(diagnosis);
+  return diagnose_counts(view_evidence(run));
+}
+
+TEST(DiagnosisCounts, NothingCountedRaisesNothing) { EXPECT_THAT(flags_of_counts({}), IsEmpty()); }
+
+TEST(DiagnosisCounts, MoreThanATenthOfZeroGradientsIsAFlagWithItsShare) {
+  EXPECT_THAT(flags_of_counts({.gradients = 100, .zero_gradients = 10}), IsEmpty());
+  const std::vector<Flag> flags = flags_of_counts({.gradients = 100, .zero_gradients = 11});
+  ASSERT_THAT(ids(flags), ElementsAre("zero_gradient"));
+  EXPECT_EQ(flags[0].cell, "pgd");
+  EXPECT_THAT(flags[0].detail, HasSubstr("11 of 100 gradients (11%)"));
+  EXPECT_THAT(flags[0].advice, HasSubstr("score access"));
+}
+
+TEST(DiagnosisCounts, OneNonfiniteGradientIsEnough) {
+  const std::vector<Flag> flags =
+      flags_of_counts({.gradients = 3000, .nonfinite_gradients = 1, .standing = 20, .blinded = 1});
+  ASSERT_THAT(ids(flags), ElementsAre("nonfinite_gradient"));
+  EXPECT_THAT(flags[0].detail, AllOf(HasSubstr("1 of 3000 gradients"),
+                                     HasSubstr("1 of 20 samples (5%) left standing")));
+}
+
+TEST(DiagnosisCounts, SilentSuccessTellsHowOftenTheAttackMissedIt) {
+  EXPECT_THAT(flags_of_counts({.broken = 12}), IsEmpty());
+  const std::vector<Flag> flags = flags_of_counts({.broken = 12, .silent = 4});
+  ASSERT_THAT(ids(flags), ElementsAre("silent_success"));
+  EXPECT_THAT(flags[0].detail, HasSubstr("4 of 12 samples (33.3%)"));
+}
+
+TEST(DiagnosisCounts, IncompleteOptimisationNeedsMoreThanAFewSamplesAndATenth) {
+  EXPECT_THAT(flags_of_counts({.standing = 9, .traced = 9, .unfinished = 2}), IsEmpty());
+  EXPECT_THAT(flags_of_counts({.standing = 30, .traced = 30, .unfinished = 3}), IsEmpty());
+  EXPECT_THAT(ids(flags_of_counts({.standing = 30, .traced = 29, .unfinished = 3})),
+              ElementsAre("incomplete_optimisation"));
+}
+
+TEST(DiagnosisCounts, OneSampleThatWithstandsTheWholeBoxIsEnough) {
+  EXPECT_THAT(flags_of_counts({.boxed = 8}), IsEmpty());
+  const std::vector<Flag> flags = flags_of_counts({.boxed = 8, .withstood = 1});
+  ASSERT_THAT(ids(flags), ElementsAre("survives_whole_box"));
+  EXPECT_THAT(flags[0].detail, HasSubstr("1 of 8 samples"));
+}
+
+TEST(DiagnosisCounts, UnstablePredictionsConcernTheWholeRun) {
+  Evidence run = run_with({});
+  run.units[0].diagnosis = {.surrounded = 20, .unstable = 3};
+  const std::vector<Flag> flags = diagnose_counts(view_evidence(run));
+  ASSERT_THAT(ids(flags), ElementsAre("unstable_predictions"));
+  EXPECT_EQ(flags[0].cell, "");
+  run.units[0].diagnosis.unstable = 2;
+  EXPECT_THAT(diagnose_counts(view_evidence(run)), IsEmpty());
+}
+
+// Cut into units in another way, the same counts give the same flags: no unit decides by itself.
+TEST(DiagnosisCounts, AddUpOverTheUnitsOfACell) {
+  Evidence run = run_with({.gradients = 10, .zero_gradients = 10});
+  UnitResult more = run.units.back();
+  more.key = "unit-pgd-2";
+  more.rows.clear();
+  more.diagnosis = {.gradients = 90};
+  run.units.push_back(more);
+  run.header.cells[0].units.push_back(more.key);
+  EXPECT_THAT(diagnose_counts(view_evidence(run)), IsEmpty()) << "10 of 100 are no flag";
+  run.units.back().diagnosis.zero_gradients = 1;
+  EXPECT_THAT(ids(diagnose_counts(view_evidence(run))), ElementsAre("zero_gradient"));
+}
+
+TEST(DiagnosisCounts, CellsThatShareUnitsAreBothFlaggedAndAnEntryOnce) {
+  Evidence run = run_with({.boxed = 4, .withstood = 4});
+  CellHeader twin = run.header.cells[0];
+  twin.name = "twin";
+  run.header.cells.push_back(twin);
+  const std::vector<Flag> both = diagnose_counts(view_evidence(run));
+  ASSERT_EQ(both.size(), 2U);
+  EXPECT_EQ(both[1].cell, "twin") << "else `flags: clear` on the twin would pass";
+
+  Evidence near = make_run(3);
+  add_distances(near, "near@0.1", {0.1, 0.2, 0.3});
+  near.units.back().diagnosis = {.gradients = 2, .zero_gradients = 2};
+  CellHeader other = near.header.cells[0];
+  other.name = "near@0.2";
+  near.header.cells.push_back(other);
+  const std::vector<Flag> flags = diagnose_counts(view_evidence(near));
+  ASSERT_EQ(flags.size(), 1U);
+  EXPECT_EQ(flags[0].cell, "near");
+}
+
+TEST(DiagnosisCounts, AreGatedOnByFlagsClearAndListedInTheDecision) {
+  Evidence run = run_with({.gradients = 4, .zero_gradients = 4});
+  Suite suite = testing::make_suite(run);
+  testing::add_rule(suite, "flags", RuleSpec::Kind::kFlagsClear, 0);
+  const Decision decision = decide(suite, run, nullptr);
+  EXPECT_EQ(decision.rules[0].verdict, RuleResult::Verdict::kFail);
+  EXPECT_THAT(decision.rules[0].reason, HasSubstr("zero_gradient: 4 of 4 gradients (100%)"));
+  EXPECT_THAT(ids(decision.flags), ElementsAre("zero_gradient"));
+  suite.rules[0].except = {"zero_gradient"};
+  EXPECT_EQ(decide(suite, run, nullptr).rules[0].verdict, RuleResult::Verdict::kPass);
+}
+
+}  // namespace
+}  // namespace assay

@@ -1,0 +1,118 @@
+#include "harness/model/trace.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "tests/testing/models.h"
+
+namespace assay {
+namespace {
+
+using testing::values;
+
+at::Tensor rows(const std::vector<int64_t>& list) { return at::tensor(list, at::kLong); }
+
+// Feeds one sample of label 0 a margin per query.
+Trace trace_of(const std::vector<double>& margins) {
+  Trace trace(rows({0}), {});
+  for (const double margin : margins) {
+    trace.add(values({margin, 0.0, -100.0}).view({1, 3}), rows({0}));
+  }
+  return trace;
+}
+
+std::vector<double> falling(int64_t n, double end) {
+  std::vector<double> margins;
+  for (int64_t i = 0; i < n; ++i) {
+    margins.push_back(10 + (end - 10) * static_cast<double>(i) / static_cast<double>(n - 1));
+  }
+  return margins;
+}
+
+TEST(Trace, AMarginThatFallsToTheEndIsUnfinishedHoweverLongItTook) {
+  for (const int64_t n : {10, 11, 63, 64, 65, 100, 1000, 12345}) {
+    const Trace trace = trace_of(falling(n, 1));
+    EXPECT_TRUE(trace.tells(0)) << n;
+    EXPECT_TRUE(trace.unfinished(0)) << n;
+  }
+}
+
+TEST(Trace, AMarginThatHasSettledIsNot) {
+  for (const int64_t n : {10, 64, 65, 100, 1000, 12345}) {
+    std::vector<double> margins = falling(n / 2, 1);
+    margins.resize(static_cast<size_t>(n), 1.0);
+    for (size_t i = static_cast<size_t>(n) - 1; i > static_cast<size_t>(n / 2); i -= 2) {
+      margins[i] = 3;  // above the best seen: what comes later is no progress
+    }
+    EXPECT_TRUE(trace_of(margins).tells(0));
+    EXPECT_FALSE(trace_of(margins).unfinished(0)) << n;
+  }
+}
+
+TEST(Trace, TheLastTenthCountsAndNothingBeforeIt) {
+  std::vector<double> margins(100, 10.0);
+  margins[85] = 1;
+  EXPECT_FALSE(trace_of(margins).unfinished(0));
+  margins[85] = 10;
+  margins[95] = 1;
+  EXPECT_TRUE(trace_of(margins).unfinished(0));
+}
+
+TEST(Trace, AFallByATwentiethOfTheWholeIsNone) {
+  std::vector<double> margins(100, 10.0);
+  for (size_t i = 50; i < 100; ++i) margins[i] = 1;
+  margins[95] = 0.6;
+  EXPECT_FALSE(trace_of(margins).unfinished(0)) << ".4 of 9.4";
+  margins[95] = 0.4;
+  EXPECT_TRUE(trace_of(margins).unfinished(0)) << ".6 of 9.6";
+}
+
+TEST(Trace, AFlatLossIsNotUnfinishedAndAFewQueriesTellNothing) {
+  EXPECT_FALSE(trace_of(std::vector<double>(50, 2.0)).unfinished(0));
+  const Trace few = trace_of(falling(9, 1));
+  EXPECT_FALSE(few.tells(0));
+  EXPECT_FALSE(few.unfinished(0));
+}
+
+TEST(Trace, WhatElseIsInTheBatchDoesNotMatter) {
+  const std::vector<double> margins = falling(300, 2);
+  const Trace alone = trace_of(margins);
+  Trace together(rows({0, 0, 0}), {});
+  for (size_t i = 0; i < margins.size(); i += 2) {
+    // Two rows of sample 1 beside a flat neighbour, as restarts in one batch are.
+    together.add(values({5, 0, margins[i], 0, margins[i + 1], 0}).view({3, 2}), rows({2, 1, 1}));
+  }
+  EXPECT_EQ(alone.unfinished(0), together.unfinished(1));
+  EXPECT_FALSE(together.unfinished(2));
+  EXPECT_FALSE(together.tells(0));
+}
+
+TEST(Trace, ATargetedMarginIsThatOfTheTarget) {
+  Trace trace(rows({0}), rows({2}));
+  for (int64_t i = 0; i < 20; ++i) {
+    // The target rises steadily while the true label's lead over label 1 stays.
+    trace.add(values({5, 3, static_cast<double>(i) * 0.1}).view({1, 3}), rows({0}));
+  }
+  EXPECT_TRUE(trace.unfinished(0));
+}
+
+TEST(Trace, LogitsThatAreNotFiniteAreNoMargins) {
+  Trace trace(rows({0}), {});
+  for (int64_t i = 0; i < 20; ++i) {
+    trace.add(values({NAN, 0, 0}).view({1, 3}), rows({0}));
+  }
+  EXPECT_FALSE(trace.tells(0));
+}
+
+TEST(Trace, TakesFloat64Logits) {
+  Trace trace(rows({0}), {});
+  for (int64_t i = 0; i < 20; ++i) {
+    const double margin = static_cast<double>(20 - i);
+    trace.add(values({margin, 0}, at::kDouble).view({1, 2}), rows({0}));
+  }
+  EXPECT_TRUE(trace.unfinished(0));
+}
+
+}  // namespace
+}  // namespace assay
