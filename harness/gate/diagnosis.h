@@ -16,6 +16,10 @@ std::vector<Flag> diagnose(const EvidenceView& view);
 /// radii share their units, the entry.
 std::string entry_of(const CellHeader& cell);
 
+/// True if the model gave the clean samples different labels: then the whole box holds, for each of
+/// them, an input that breaks it. A model that always answers the same cannot be broken at all.
+bool gives_several_labels(const EvidenceView& view);
+
 inline constexpr const char* kWholeBoxAdvice =
     "the attack fails for another reason than robustness: masked gradients, a loss that saturates, "
     "or too few steps; add attacks with score and label access, or attack the model without the "

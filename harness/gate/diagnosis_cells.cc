@@ -270,6 +270,7 @@ bool reaches_everything(const CellHeader& cell, const std::vector<int64_t>& shap
 }
 
 void check_large_radii(const EvidenceView& view, std::vector<Flag>& flags) {
+  if (!gives_several_labels(view)) return;
   const std::vector<int64_t>& shape = view.evidence->header.shape;
   for (const CellView& cell : view.cells) {
     const CellHeader& header = *cell.header;

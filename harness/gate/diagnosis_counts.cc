@@ -85,6 +85,14 @@ std::string entry_of(const CellHeader& cell) {
   return cell.minimum_norm ? cell.name.substr(0, cell.name.find('@')) : cell.name;
 }
 
+bool gives_several_labels(const EvidenceView& view) {
+  std::set<int64_t> labels;
+  for (const int64_t label : view.evidence->clean_labels()) {
+    if (label >= 0) labels.insert(label);
+  }
+  return labels.size() > 1;
+}
+
 std::vector<Flag> diagnose_counts(const EvidenceView& view) {
   std::vector<Flag> flags;
   const Header& header = view.evidence->header;
@@ -97,12 +105,14 @@ std::vector<Flag> diagnose_counts(const EvidenceView& view) {
                      "gradients point nowhere on such a surface; average them (eot), smooth the "
                      "model for the attack, or rely on attacks with score and label access"});
   }
+  const bool several = gives_several_labels(view);
   std::set<std::string> seen;
   for (const CellHeader& cell : header.cells) {
     // The radii of one minimum-norm entry share its units: one flag stands for the entry.
     const std::string name = entry_of(cell);
     if (!seen.insert(name).second) continue;
-    const Diagnosis sum = total(view, cell.units);
+    Diagnosis sum = total(view, cell.units);
+    if (!several) sum.withstood = 0;
     add_gradients(sum, name, flags);
     add_optimisation(sum, name, flags);
   }

@@ -148,6 +148,9 @@ TEST(Radii, AnIterativeWhiteBoxMustBreakAllInHalfOfTheBox) {
   Evidence run = make_run(100);
   add(run, "pgd", "pgd", 0.5, {{'B', 98}, {'R', 2}});
   EXPECT_THAT(flags(run), ElementsAre("survives_whole_box pgd"));
+  Evidence constant = run;
+  for (Verdict& row : constant.units[0].rows) row.clean = 1;
+  EXPECT_THAT(flags(constant), IsEmpty()) << "no input has another label";
   run.header.cells[0].threat.eps = 0.49;
   EXPECT_THAT(flags(run), IsEmpty());
   run.header.cells[0].threat.eps = 1.0;

@@ -74,6 +74,14 @@ TEST(DiagnosisCounts, OneSampleThatWithstandsTheWholeBoxIsEnough) {
   EXPECT_THAT(flags[0].detail, HasSubstr("1 of 8 samples"));
 }
 
+TEST(DiagnosisCounts, AModelThatAlwaysAnswersTheSameWithstandsForNoOtherReason) {
+  Evidence run = run_with({.boxed = 8, .withstood = 8});
+  for (Verdict& row : run.units[0].rows) row.clean = 1;
+  EXPECT_THAT(diagnose_counts(view_evidence(run)), IsEmpty());
+  run.units[0].rows[3].clean = 2;
+  EXPECT_THAT(ids(diagnose_counts(view_evidence(run))), ElementsAre("survives_whole_box"));
+}
+
 TEST(DiagnosisCounts, UnstablePredictionsConcernTheWholeRun) {
   Evidence run = run_with({});
   run.units[0].diagnosis = {.surrounded = 20, .unstable = 3};
