@@ -276,7 +276,7 @@ void check_large_radii(const EvidenceView& view, std::vector<Flag>& flags) {
     const CellHeader& header = *cell.header;
     if (header.family != Family::kEvasion || !iterates(header)) continue;
     if (header.threat.goal == Goal::kTargeted) continue;  // the model may never give that label
-    if (!header.minimum_norm && !reaches_everything(header, shape)) continue;
+    if (!header.minimum_norm && !(has_ball(cell) && reaches_everything(header, shape))) continue;
     Samples standing = with_status(cell, Status::kRobust);
     for (size_t i = 0; i < standing.size() && header.minimum_norm; ++i) {
       // Beyond a radius where the curve is read a sample stands, with its distance.

@@ -165,6 +165,10 @@ TEST(Radii, AnIterativeWhiteBoxMustBreakAllInHalfOfTheBox) {
   run.header.cells[0].threat.access = Access::kGradient;
   run.header.cells[0].threat.goal = Goal::kTargeted;
   EXPECT_THAT(flags(run), IsEmpty()) << "no input need have the target's label";
+  run.header.cells[0].threat.goal = Goal::kUntargeted;
+  run.header.cells[0].threat.eps.reset();
+  run.header.cells[0].threat.unbounded = true;
+  EXPECT_THAT(flags(run), IsEmpty()) << "a perturbation set of its own need not hold the box";
 }
 
 TEST(Radii, AMinimumNormAttackMustFindEverySampleAtSomeDistance) {
