@@ -58,7 +58,7 @@ struct Input {
     dataset.emplace(Dataset::open(suite.data.at("test"), suite.model));
     samples = {&*dataset, draw(*dataset, suite.sample)};
     plan = make_plan(suite, {model_file(), sha256_file(model_file())},
-                     describe(*dataset, samples.indices), platform("cpu"), attacks);
+                     describe(*dataset, samples.indices), platform("cpu"), attacks, {});
   }
 };
 

@@ -5,17 +5,17 @@
 // Box: l1-APGD for Sparse Adversarial Attacks on Image Classifiers", ICML 2021, arXiv:2103.01208,
 // Algorithm 1 with the radii 3 eps, 2 eps, eps.
 // Reference: fra31/auto-attack autoattack/autopgd_base.py.
-// Deviations: a sample is done at its first success, at any iterate; the loss of the start counts
-// as the zeroth step of the first check (the reference compares it with a row of zeros); the
-// gradient of the last iterate, which nothing uses, is not taken; the cotangent is scaled to 1, so
-// that a saturated softmax does not zero the gradient; projections are exact on ball ∩ box. Cost
-// per sample, at most, with n = restarts · max(targets, 1): n · eot · (steps + 1) forwards (l1: 2
-// more per run), n · eot · steps gradients; one forward more where targets are ranked.
+// Deviations: a sample is done at its first success, at any iterate; the start's loss counts as the
+// zeroth step of the first check (the reference compares with zeros); the last iterate's gradient,
+// which nothing uses, is not taken; the cotangent is scaled to 1, so that a saturated softmax does
+// not zero the gradient; projections are exact on ball ∩ box. Cost per sample, at most, with n =
+// restarts · max(targets, 1): n · eot · (steps + 1) forwards (l1: 2 more per run), n · eot · steps
+// gradients; one forward more where targets are ranked.
 #include <algorithm>
 #include <optional>
 
 #include "attacks/math/look.h"
-#include "attacks/math/projection.h"
+#include "attacks/math/points.h"
 #include "attacks/math/random_point.h"
 #include "attacks/math/steepest.h"
 #include "harness/model/attack.h"
@@ -29,6 +29,7 @@ struct Settings {
   int64_t restarts;
   int64_t targets;
   int64_t eot;
+  bool from_corpus;
   LossKind loss;
 };
 
@@ -39,12 +40,11 @@ struct Active {
   at::Tensor g;                   // [m, ...] gradient at x
   at::Tensor x_best, g_best;      // [m, ...] at the largest loss so far
   at::Tensor loss, before, best;  // [m] float64: at x, at `last`, and the largest
-  at::Tensor size;                // [m] float64 step size
-  at::Tensor rises;               // [m] float64 steps since the last check that raised the loss
-  at::Tensor checked;             // [m] float64 `best` at the last check
-  at::Tensor halved;              // [m] bool: at the last check
-  at::Tensor share;               // [m] float64, l1: share of entries that a step moves
-  at::Tensor sparsity;            // [m] float64, l1: entries that x_best moved, at the last check
+  at::Tensor size, rises;  // [m] float64: step size, and steps since the last check that rose
+  at::Tensor checked;      // [m] float64 `best` at the last check
+  at::Tensor halved;       // [m] bool: at the last check
+  at::Tensor share;        // [m] float64, l1: share of entries that a step moves
+  at::Tensor sparsity;     // [m] float64, l1: entries that x_best moved, at the last check
 
   void keep(const at::Tensor& indices) {
     if (indices.size(0) == rows.size(0)) return;
@@ -122,12 +122,11 @@ void check_sparsity(Active& active, double eps) {
   active.sparsity = now;
   return_to_best(active, sparser);
 }
-
 int64_t part_of(int64_t steps, double share) {
   return std::max<int64_t>(1, static_cast<int64_t>(share * static_cast<double>(steps)));
 }
 
-// One run from active.x, in a ball that may be larger than the judge's, until all is decided.
+// One run from active.x, in a ball that may be the judge's or larger.
 void ascend_from(Oracle& oracle, Active& active, const Settings& settings, const Ball& ball,
                  int64_t steps, bool fresh) {
   if (!look_around(oracle, active, settings)) return;
@@ -166,10 +165,8 @@ void ascend_from(Oracle& oracle, Active& active, const Settings& settings, const
 }
 
 void run_once(Oracle& oracle, Active& active, const Settings& settings, const Ball& ball) {
-  if (ball.norm != Norm::kL1) {
-    ascend_from(oracle, active, settings, ball, settings.steps, true);
-    return;
-  }
+  if (ball.norm != Norm::kL1)
+    return ascend_from(oracle, active, settings, ball, settings.steps, true);
   const int64_t wide = settings.steps * 3 / 10;
   for (int factor = 3; factor >= 1; --factor) {
     const Ball wider{ball.norm, factor * ball.eps, ball.lo, ball.hi};
@@ -196,6 +193,8 @@ Candidates run(Oracle& oracle, const Rng& rng, const Settings& settings) {
       active.target = targets > 0 ? ranks.select(1, rank + 1) : block.target;
       active.keep(left);
       active.x = surface_point(active.x0, keys_of(block, left), restart, rank, rng, ball);
+      const bool first = restart == 0 && rank == 0;
+      if (first && settings.from_corpus) start_at_points(block, ball, left, &active.x);
       run_once(oracle, active, settings, ball);
     }
   }
@@ -212,6 +211,7 @@ Bound bind(Params& params, const ThreatModel& threat) {
                                 "labels (AutoAttack: 9); 0: away from the true label"),
       .eot = params.integer("eot", 1, {1, 10000},
                             "randomised models: gradients averaged in each step (AutoAttack: 20)"),
+      .from_corpus = read_init(params),
       .loss = loss_kind(params.choice("loss", "ce", loss_names(), "loss to ascend")),
   };
   if (settings.targets > 0 && threat.goal == Goal::kTargeted) {

@@ -19,12 +19,12 @@
 // are sent only where no variant replaces them, and last.
 // Cost per sample, at most: restarts · (steps · scale_copies + 1) forwards, restarts · steps ·
 // scale_copies gradients.
-#include <algorithm>
-#include <cmath>
 #include <optional>
 
 #include "attacks/math/diversity.h"
 #include "attacks/math/look.h"
+#include "attacks/math/momentum.h"
+#include "attacks/math/points.h"
 #include "attacks/math/projection.h"
 #include "attacks/math/random_point.h"
 #include "attacks/math/rows.h"
@@ -38,6 +38,7 @@ struct Settings {
   int64_t restarts;
   std::optional<double> step_size;
   bool random_start;
+  bool from_corpus;
   double momentum;
   bool nesterov;
   Diversity diversity;
@@ -63,37 +64,6 @@ struct Active {
   }
 };
 
-// Entries that an l1 step moves: from top_share · d down to 1 halfway, evenly on a log scale.
-int64_t top_entries(const Settings& settings, int64_t d, int64_t step) {
-  const double most = std::max(1.0, settings.top_share * static_cast<double>(d));
-  const double left =
-      std::max(0.0, 1 - 2.0 * static_cast<double>(step) / static_cast<double>(settings.steps));
-  return static_cast<int64_t>(std::pow(most, left));
-}
-
-// velocity = μ · velocity + g / ‖g‖₁, row by row; a row without gradient only coasts.
-at::Tensor coast(const at::Tensor& velocity, const at::Tensor& g, double momentum) {
-  at::Tensor result = at::empty_like(g, at::MemoryFormat::Contiguous);
-  const at::Tensor gradient = g.contiguous();
-  const int64_t d = row_length(g);
-  with_type(g, [&](auto zero) {
-    using T = decltype(zero);
-    const T* gs = gradient.const_data_ptr<T>();
-    const T* old = velocity.defined() ? velocity.const_data_ptr<T>() : nullptr;
-    T* out = result.data_ptr<T>();
-    for (int64_t row = 0; row < g.size(0); ++row, gs += d, out += d) {
-      double sum = 0;
-      for (int64_t i = 0; i < d; ++i) sum += std::abs(double{gs[i]});
-      const double scale = sum > 0 && std::isfinite(sum) ? 1 / sum : 0;
-      for (int64_t i = 0; i < d; ++i) {
-        const double past = old == nullptr ? 0 : momentum * double{old[row * d + i]};
-        out[i] = static_cast<T>(past + (scale > 0 ? scale * double{gs[i]} : 0));
-      }
-    }
-  });
-  return result;
-}
-
 // One restart. Returns early once every sample is decided.
 void climb(Oracle& oracle, Active& active, const Settings& settings, const Ball& ball,
            const Rng& rng, int64_t restart) {
@@ -101,7 +71,7 @@ void climb(Oracle& oracle, Active& active, const Settings& settings, const Ball&
       settings.step_size.value_or(2.5 * ball.eps / static_cast<double>(settings.steps));
   const int64_t d = row_length(active.x0);
   for (int64_t step = 0; step < settings.steps; ++step) {
-    const int64_t top = top_entries(settings, d, step);
+    const int64_t top = top_entries(settings.top_share, d, step, settings.steps);
     at::Tensor x = active.x;  // [m, ...] where the gradient is taken
     if (settings.nesterov && active.velocity.defined()) {
       x = ascend(x, active.velocity, active.x0, size * settings.momentum, top, ball);
@@ -136,6 +106,7 @@ Candidates run(Oracle& oracle, const Rng& rng, const Settings& settings) {
     if (settings.random_start) {
       active.x = random_point(active.x0, keys_of(block, left), restart, 0, rng, ball);
     }
+    if (settings.from_corpus && restart == 0) start_at_points(block, ball, left, &active.x);
     climb(oracle, active, settings, ball, rng, restart);
   }
   return oracle.best();
@@ -151,6 +122,7 @@ Bound bind(Params& params, const ThreatModel&) {
           "step_size", {1e-12, 1e12}, "length of a step in the norm; absent: 2.5 * eps / steps"),
       .random_start = params.boolean("random_start", true,
                                      "start at a random point of the ball, not the clean input"),
+      .from_corpus = read_init(params),
       .momentum = params.number("momentum", 0, {0, 10},
                                 "decay of accumulated gradients (MI-FGSM uses 1); 0: none"),
       .nesterov = params.boolean("nesterov", false,

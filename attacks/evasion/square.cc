@@ -8,9 +8,9 @@
 // Deviations: each sample draws its own squares (the reference shares one place, and its
 // colours, over a batch); they may touch the last row and column; a linf square that changes
 // nothing has its colours flipped, so that no query is lost; the l2 point fills the ball inside
-// the box exactly where the reference clips it and falls short; the budget counts the start; l1
-// squares may shrink to one entry (reference: three). Squares are rectangles of the same area
-// where an input is narrow; a tabular input [D] is one row. The margin is the loss for a
+// the box exactly where the reference clips it and falls short; the budget counts the start; every
+// fourth l1 square may shrink to one entry (reference: three). Squares are rectangles of the same
+// area where an input is narrow; a tabular input [D] is one row. The margin is the loss for a
 // targeted goal too.
 // Cost per sample, at most: queries forwards, no gradients.
 #include <algorithm>
@@ -135,7 +135,9 @@ at::Tensor propose(const at::Tensor& x, const at::Tensor& x0, const at::Tensor& 
                    const Ball& ball, const Settings& settings) {
   const Layout l = layout_of(x0);
   const bool linf = ball.norm == Norm::kLinf;
-  const Window size = sized(l, share_at(step, settings), ball.norm == Norm::kL2);
+  // In l1 the nearest flip may lie along one entry: every fourth square may be that small.
+  const bool odd = ball.norm == Norm::kL2 || (ball.norm == Norm::kL1 && step % 4 != 0);
+  const Window size = sized(l, share_at(step, settings), odd);
   const at::Tensor result = x.clone(at::MemoryFormat::Contiguous);
   const at::Tensor centre = x0.contiguous();
   const int64_t d = l.size();

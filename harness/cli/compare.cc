@@ -127,7 +127,7 @@ void replay_cell(const Evidence& evidence, const CellHeader& cell, const Adversa
     std::vector<int64_t> shape = header.shape;
     shape.insert(shape.begin(), 1);
     const at::Tensor x = at::tensor(found->second, at::kDouble).to(model.dtype()).view(shape);
-    const int64_t label = model.judge(x).argmax(1).item<int64_t>();
+    const int64_t label = model.vote(x).labels().item<int64_t>();
     ++replayed->tried;
     if (label == row->adversarial) continue;
     ++replayed->failed;
@@ -149,7 +149,7 @@ ExitCode replay(const std::string& folder, const std::string& path) {
     std::printf("%s is another file than the run's model (%s)\n", file.c_str(),
                 header.model.sha256.substr(0, 16).c_str());
   }
-  const Adversarials adversarials = read_adversarials(folder);
+  const Adversarials adversarials = read_adversarials(fs::path(folder) / kAdversarialsFile);
   if (adversarials.empty()) {
     throw Error(folder + " holds no adversarials; run with --save-adversarials all");
   }

@@ -75,7 +75,7 @@ std::unique_ptr<Dataset> open_test(const Judged& judged) {
 
 void write_all_reports(const Judged& judged, const fs::path& folder) {
   Report report = report_of(judged);
-  const Adversarials adversarials = read_adversarials(folder);
+  const Adversarials adversarials = read_adversarials(fs::path(folder) / kAdversarialsFile);
   if (!adversarials.empty()) {
     const std::unique_ptr<Dataset> dataset = open_test(judged);
     report.pictures =

@@ -141,9 +141,8 @@ void write_adversarials(const fs::path& folder, const Evidence& evidence, const 
   });
 }
 
-Adversarials read_adversarials(const fs::path& folder) {
+Adversarials read_adversarials(const fs::path& file) {
   Adversarials adversarials;
-  const fs::path file = folder / "adversarials.safetensors";
   if (!fs::exists(file)) return adversarials;
   for (const NamedArray& array : parse_safetensors(read_bytes(file), file.string())) {
     adversarials[array.name] = widen(array);

@@ -30,8 +30,10 @@ enum class Save { kRegressed, kAll, kNone };
 /// Writes adversarials.safetensors (keys `cell/sample`) from the store's blobs.
 void write_adversarials(const std::filesystem::path& folder, const Evidence& evidence,
                         const Decision& decision, const Store& store, Save save);
-/// Reads adversarials.safetensors; empty where there is none.
-Adversarials read_adversarials(const std::filesystem::path& folder);
+/// Its name in a run folder.
+inline constexpr const char* kAdversarialsFile = "adversarials.safetensors";
+/// Reads such a file; empty where there is none.
+Adversarials read_adversarials(const std::filesystem::path& file);
 
 /// Pictures for the report: regressed samples first, then others that broke, at most `most`.
 /// Samples whose adversarial or clean input is not at hand are left out.

@@ -10,6 +10,7 @@
 #include "harness/cli/session.h"
 #include "harness/cli/supervise.h"
 #include "harness/gate/decision.h"
+#include "harness/record/corpus.h"
 #include "harness/record/files.h"
 #include "harness/suite/digest.h"
 #include "harness/suite/version.h"
@@ -131,7 +132,7 @@ class Run {
   ExitCode run(const Attempt& attempt);
 
  private:
-  RunOptions run_options(ProgressBar* bar) const;
+  RunOptions run_options(ProgressBar* bar);
   Evidence measure(Subject* subject, bool is_incumbent, const Evidence* baseline);
   Baseline read_baseline_evidence();
   Baseline measure_baseline();
@@ -145,12 +146,13 @@ class Run {
   std::string started_;
   const Clock::time_point start_ = Clock::now();
   int workers_ = 1;
+  bool computed_ = false;  ///< a unit that the store did not have
   std::unique_ptr<Session> session_;
   std::unique_ptr<Store> store_;
   fs::path folder_;
 };
 
-RunOptions Run::run_options(ProgressBar* bar) const {
+RunOptions Run::run_options(ProgressBar* bar) {
   RunOptions options;
   options.workers = workers_;
   options.shard = shard_.index;
@@ -164,13 +166,17 @@ RunOptions Run::run_options(ProgressBar* bar) const {
     return "";
   };
   options.crashes = session_->crashes;
-  options.progress = [bar](const Progress& progress) { bar->update(progress); };
+  options.progress = [this, bar](const Progress& progress) {
+    bar->update(progress);
+    computed_ = computed_ || progress.computed > 0;
+  };
   return options;
 }
 
 Evidence Run::measure(Subject* subject, bool is_incumbent, const Evidence* baseline) {
   ProgressBar bar(is_incumbent ? "incumbent" : "candidate");
   RunOptions options = run_options(&bar);
+  options.sources = subject->sources();
   const Suite& suite = session_->suite;
   if (!is_incumbent && shard_.count == 1) {
     options.after_clean = [&suite, baseline](const Evidence& evidence) {
@@ -257,6 +263,12 @@ ExitCode Run::refused(const Error& error) {
 ExitCode Run::finish(const Evidence& evidence, const Baseline& baseline) {
   const Evidence* incumbent = baseline.evidence ? &*baseline.evidence : nullptr;
   write_evidence(folder_, evidence);
+  if (computed_) {
+    // Both, and after both were planned: what a run finds is for the next one.
+    Corpus corpus(store_->folder());
+    corpus.add(found_in(evidence));
+    if (incumbent) corpus.add(found_in(*incumbent));
+  }
   if (incumbent) write_baseline(folder_, *incumbent);
   const Decision decision = decide_run(session_->suite, evidence, incumbent);
   const Save save = options_.save == "all"    ? Save::kAll
@@ -265,7 +277,8 @@ ExitCode Run::finish(const Evidence& evidence, const Baseline& baseline) {
   write_adversarials(folder_, evidence, decision, *store_, save);
   Report report = report_of(evidence, baseline, decision);
   report.pictures =
-      choose_pictures(evidence, decision, read_adversarials(folder_), session_->dataset.get(), 12);
+      choose_pictures(evidence, decision, read_adversarials(folder_ / kAdversarialsFile),
+                      session_->dataset.get(), 12);
   write_run_facts(folder_, {session_->suite.baseline, baseline.sha256, started_, report.wall_s,
                             workers_, session_->suite.file.string()});
   write_reports(folder_, report);

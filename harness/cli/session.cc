@@ -1,5 +1,6 @@
 #include "harness/cli/session.h"
 
+#include "harness/cli/sources.h"
 #include "harness/suite/digest.h"
 #include "harness/suite/error.h"
 
@@ -51,10 +52,16 @@ Subject::Subject(const Session& session, const std::filesystem::path& path, Stor
     store->put_fact(key, to_text(facts_));
   }
   require_gradients(session.suite, facts_, path.string());
-  plan_ = make_plan(session.suite, identity, session.described, session.platform, session.attacks);
+  sources_ = std::make_unique<SourceSet>(session, identity.sha256, store);
+  plan_ = make_plan(session.suite, identity, session.described, session.platform, session.attacks,
+                    sources_->digests());
   std::vector<Flag>& flags = plan_.header.flags;
   flags.insert(flags.begin(), facts_.flags.begin(), facts_.flags.end());
 }
+
+Subject::~Subject() = default;
+
+Sources Subject::sources() { return sources_->sources(); }
 
 Model Subject::load(const ModelFacts* known) const {
   std::string work = "load:" + sha256_file(path_);

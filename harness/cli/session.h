@@ -37,6 +37,8 @@ struct Session {
   std::vector<Crash> crashes;  ///< of earlier attempts at this run
 };
 
+class SourceSet;
+
 /// A model of a session with its plan. What probing finds out is kept in the store, so that a run
 /// with nothing left to compute does not load the model.
 class Subject {
@@ -46,6 +48,10 @@ class Subject {
 
   const Plan& plan() const { return plan_; }
   const Model& model();
+  /// What its attacks take from elsewhere.
+  Sources sources();
+  ~Subject();
+  Subject(Subject&&) = delete;
 
  private:
   Model load(const ModelFacts* known) const;
@@ -54,6 +60,7 @@ class Subject {
   std::filesystem::path path_;
   std::optional<Model> model_;
   ModelFacts facts_;
+  std::unique_ptr<SourceSet> sources_;
   Plan plan_;
 };
 

@@ -372,4 +372,18 @@ at::Tensor Model::logits(const at::Tensor& x) const { return impl_->plain(impl_-
 
 at::Tensor Model::judge(const at::Tensor& x) const { return impl_->plain(impl_->original, x); }
 
+Votes Model::vote(const at::Tensor& x) const {
+  Votes votes;
+  votes.number = impl_->facts.random ? kVotes : 1;
+  votes.counts = at::zeros({x.size(0), classes()}, at::kLong);
+  votes.finite = at::ones({x.size(0)}, at::kBool);
+  for (int64_t i = 0; i < votes.number; ++i) {
+    const at::Tensor logits = judge(x);  // [n, K]
+    votes.counts.scatter_add_(1, logits.argmax(1, /*keepdim=*/true),
+                              at::ones({x.size(0), 1}, at::kLong));
+    votes.finite.logical_and_(logits.isfinite().all(1));
+  }
+  return votes;
+}
+
 }  // namespace assay

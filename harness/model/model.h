@@ -68,6 +68,15 @@ struct ModelFacts {
 std::string to_text(const ModelFacts& facts);
 ModelFacts parse_facts(const std::string& text);
 
+/// How a model labels inputs. A randomised model is asked several times.
+struct Votes {
+  at::Tensor counts;   ///< [n, K] int64: how often each label came
+  at::Tensor finite;   ///< [n] bool: every output was a number
+  int64_t number = 1;  ///< of forwards
+  /// [n] int64: the most frequent label, the lowest of several.
+  at::Tensor labels() const { return counts.argmax(1); }
+};
+
 /// A loaded model. Const and thread-safe: many workers may share it.
 class Model {
  public:
@@ -94,6 +103,9 @@ class Model {
   at::Tensor logits(const at::Tensor& x) const;
   /// The same on the module exactly as it was loaded, for judging: [n, ...shape] → [n, K].
   at::Tensor judge(const at::Tensor& x) const;
+  /// The labels that judge() gives: one forward, or kVotes of a randomised model.
+  Votes vote(const at::Tensor& x) const;
+  static constexpr int64_t kVotes = 21;
 
  private:
   struct Impl;

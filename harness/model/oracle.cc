@@ -31,6 +31,14 @@ Oracle::Oracle(const Model& model, const ThreatModel& threat, const Block& block
   }
 }
 
+std::optional<Oracle> Oracle::source() const {
+  if (block_.source == nullptr) return std::nullopt;
+  ThreatModel threat = threat_;
+  threat.eps.reset();
+  threat.access = Access::kGradient;
+  return std::optional<Oracle>(std::in_place, *block_.source, threat, block_, 0, 0);
+}
+
 Tape Oracle::tape(const at::Tensor& x, const at::Tensor& rows) {
   count(x, rows, Access::kGradient);
   Tape tape = model_.record(x);
@@ -80,6 +88,13 @@ at::Tensor Oracle::breaks(const at::Tensor& labels, const at::Tensor& rows) cons
   return labels.ne(block_.y.index_select(0, rows));
 }
 
+at::Tensor Oracle::breaking_votes(const Votes& votes, const at::Tensor& rows) const {
+  const at::Tensor labels = threat_.goal == Goal::kTargeted ? block_.target : block_.y;
+  const at::Tensor agreeing =
+      votes.counts.gather(1, labels.index_select(0, rows).unsqueeze(1)).squeeze(1);  // [m]
+  return threat_.goal == Goal::kTargeted ? agreeing : votes.number - agreeing;
+}
+
 at::Tensor Oracle::undecided(const at::Tensor& rows) const {
   return decided_.index_select(0, rows).logical_not_().nonzero().squeeze(1);
 }
@@ -117,8 +132,9 @@ void Oracle::watch(const at::Tensor& x, const at::Tensor& logits, const at::Tens
   const at::Tensor finite = logits.index_select(0, hits).isfinite().all(1);
   const at::Tensor away =
       distance(points, block_.x.index_select(0, hit_rows), threat_).contiguous();
-  const at::Tensor valid =
+  at::Tensor valid =
       in_box(points, threat_.lo, threat_.hi).logical_and_(away.le(radius_)).logical_and_(finite);
+  if (model_.facts().random) vote(points, hit_rows, valid);
   const bool* is_valid = valid.const_data_ptr<bool>();
   const double* distances = away.const_data_ptr<double>();
   const int64_t* samples = hit_rows.const_data_ptr<int64_t>();
@@ -132,6 +148,14 @@ void Oracle::watch(const at::Tensor& x, const at::Tensor& logits, const at::Tens
     queries_at_best_.data_ptr<int64_t>()[sample] = queries_.const_data_ptr<int64_t>()[sample];
     if (!seeks_distance(threat_)) decided_.data_ptr<bool>()[sample] = true;
   }
+}
+
+void Oracle::vote(const at::Tensor& points, const at::Tensor& rows, at::Tensor& valid) const {
+  const at::Tensor asked = valid.nonzero().squeeze(1);  // [v]
+  if (asked.size(0) == 0) return;
+  const Votes votes = model_.vote(points.index_select(0, asked));
+  valid.index_copy_(0, asked,
+                    breaking_votes(votes, rows.index_select(0, asked)).mul(3).ge(2 * votes.number));
 }
 
 void Oracle::watch_failures(const at::Tensor& x, const at::Tensor& logits, const at::Tensor& rows) {

@@ -14,6 +14,9 @@
 
 namespace assay {
 
+/// Most points from elsewhere that are tried on one sample.
+inline constexpr int64_t kMostPoints = 16;
+
 /// The samples one call of an attack works on: all rightly classified (targeted: not yet the
 /// target).
 struct Block {
@@ -21,6 +24,11 @@ struct Block {
   at::Tensor y;               ///< [n] int64, true labels
   at::Tensor target;          ///< [n] int64 for a targeted goal, else undefined
   std::vector<uint64_t> ids;  ///< [n] keys of the samples for Rng
+  /// Points from elsewhere (the corpus, a file), at most kMostPoints for each sample and in the
+  /// order to try them: [p, ...], or undefined.
+  at::Tensor points;
+  at::Tensor point_rows;          ///< [p] int64: the block rows they belong to
+  const Model* source = nullptr;  ///< the model that `source` names, if it names one
   int64_t size() const { return x.size(0); }
 };
 
@@ -33,7 +41,9 @@ struct Candidates {
 /// Counts rows, enforces budgets, and keeps per sample the best valid broken point of any query:
 /// the first one inside the ball (or the box, for attacks that have a set of their own), or for
 /// minimum-norm attacks the nearest one in the box.
-/// "Broken" is decided on the judge's graph and padding. One thread only.
+/// "Broken" is decided on the judge's graph and padding; for a randomised model, two thirds of its
+/// votes on a point that broke once must agree, so that the judge's majority will too. One thread
+/// only.
 ///
 /// Every query names, for each row of x, the block row it belongs to (`rows`, [m] int64): restarts
 /// and targets of one sample may be further rows of the same batch. Rows must lie in the box.
@@ -42,6 +52,10 @@ class Oracle {
   /// `queries` and `gradients`: hard budgets per sample; 0 for none.
   Oracle(const Model& model, const ThreatModel& threat, const Block& block, int64_t queries,
          int64_t gradients);
+
+  /// The model that `source` names, with gradients and without a radius: nothing is ever decided
+  /// there. Null where there is none. What it costs is not the candidate's.
+  std::optional<Oracle> source() const;
 
   const ThreatModel& threat() const { return threat_; }
   const Block& block() const { return block_; }
@@ -61,6 +75,8 @@ class Oracle {
 
   /// [m] bool: would these labels break the samples behind `rows`?
   at::Tensor breaks(const at::Tensor& labels, const at::Tensor& rows) const;
+  /// [m] int64: how many of the votes on points of the samples behind `rows` would break them.
+  at::Tensor breaking_votes(const Votes& votes, const at::Tensor& rows) const;
 
   /// [n] bool: nothing left to gain: a valid broken point was seen; minimum norm: only where the
   /// model failed on the sample. Attacks stop paying for these.
@@ -94,6 +110,8 @@ class Oracle {
  private:
   void count(const at::Tensor& x, const at::Tensor& rows, Access needed);
   void watch(const at::Tensor& x, const at::Tensor& logits, const at::Tensor& rows);
+  // Takes the points that a randomised model broke on by chance out of `valid`.
+  void vote(const at::Tensor& points, const at::Tensor& rows, at::Tensor& valid) const;
   void watch_failures(const at::Tensor& x, const at::Tensor& logits, const at::Tensor& rows);
 
   const Model& model_;

@@ -62,6 +62,7 @@ UnitEstimate estimate_unit(const Suite& suite, const Cell& cell, const std::vect
   for (const AttackSpec& stage : stages) {
     // No point lies within a negative radius, which attacks without one do not read.
     const double eps = stage.threat.unbounded ? -1 : 1e-9 * (suite.model.hi - suite.model.lo);
+    block.source = stage.source.empty() ? nullptr : &model;  // as dear as the source, more or less
     estimate.robust_s += time_attack(suite, stage, eps, attacks, model, block);
   }
   estimate.memory = std::max<int64_t>(0, status_bytes("VmHWM") - before);

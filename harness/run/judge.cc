@@ -65,13 +65,14 @@ Judged judge_block(const Model& model, const Oracle& oracle, const Candidates& c
   result.forwards = judged.size(0);
   at::Tensor labels = at::full({n}, -1, at::kLong);
   at::Tensor finite = at::ones({n}, at::kBool);
+  at::Tensor broken = at::zeros({n}, at::kBool);
   if (judged.size(0) > 0) {
-    const at::Tensor logits = model.judge(points.x.index_select(0, judged));  // [v, K]
-    labels.index_copy_(0, judged, logits.argmax(1));
-    finite.index_copy_(0, judged, logits.isfinite().all(1));
+    const Votes votes = model.vote(points.x.index_select(0, judged));
+    labels.index_copy_(0, judged, votes.labels());
+    finite.index_copy_(0, judged, votes.finite);
+    broken.index_copy_(0, judged, oracle.breaking_votes(votes, judged).mul(2).gt(votes.number));
   }
-  const at::Tensor broken =
-      oracle.breaks(labels, at::arange(n, at::kLong)).logical_and(valid).logical_and(finite);
+  broken.logical_and_(finite);
   const at::Tensor queries = oracle.queries();
   const at::Tensor gradients = oracle.gradients();
   std::vector<int64_t> kept;

@@ -92,9 +92,18 @@ std::string value_text(const ParamValue& value) {
   return json.substr(5, json.size() - 6);  // {"x":…}
 }
 
+// What an entry or a stage sets, with the content of its source in place of the name.
+void add_params(const AttackSpec& spec, const std::string& prefix, const Digests& digests,
+                std::map<std::string, std::string>* fields) {
+  for (const auto& [name, value] : spec.params) (*fields)[prefix + name] = value_text(value);
+  const std::string source = source_of(spec);
+  if (!source.empty()) (*fields)[prefix + "source"] = digests.at(source);
+}
+
 // What a verdict depends on besides model and samples.
 std::map<std::string, std::string> attack_fields(const Suite& suite, const AttackSpec& spec,
                                                  const std::vector<Attack>& attacks,
+                                                 const Digests& digests,
                                                  std::optional<double> eps) {
   std::map<std::string, std::string> fields = {
       {"norm", spec.threat.unbounded ? "none" : std::string(to_string(spec.threat.norm))},
@@ -106,16 +115,14 @@ std::map<std::string, std::string> attack_fields(const Suite& suite, const Attac
       {"version", find_attack(attacks, spec.attack).info.version},
       {"seed", std::to_string(suite.seed)},
   };
-  for (const auto& [name, value] : spec.params) {
-    fields["params." + name] = value_text(value);
-  }
+  add_params(spec, "params.", digests, &fields);
   for (size_t i = 0; i < spec.stages.size(); ++i) {
     const AttackSpec& stage = spec.stages[i];
     const std::string prefix = "params.stages." + std::to_string(i) + ".";
     fields[prefix + "name"] = stage.name;
     fields[prefix + "attack"] = stage.attack;
     fields[prefix + "version"] = find_attack(attacks, stage.attack).info.version;
-    for (const auto& [name, value] : stage.params) fields[prefix + name] = value_text(value);
+    add_params(stage, prefix, digests, &fields);
   }
   return fields;
 }
@@ -151,11 +158,11 @@ std::string samples_digest(const std::vector<SampleInfo>& samples, int64_t begin
 }
 
 CellHeader cell_header(const Suite& suite, const Cell& cell, const AttackSpec& spec,
-                       const std::vector<Attack>& attacks) {
+                       const std::vector<Attack>& attacks, const Digests& digests) {
   const AttackInfo& info = find_attack(attacks, spec.attack).info;
   CellHeader header;
   header.name = cell.name;
-  header.key_fields = attack_fields(suite, spec, attacks, cell.eps);
+  header.key_fields = attack_fields(suite, spec, attacks, digests, cell.eps);
   header.key_fields["sample"] = sample_text(suite.sample);
   header.key_fields["preprocessing"] = preprocessing_text(suite);
   header.key = digest_of(header.key_fields);
@@ -176,6 +183,20 @@ CellHeader cell_header(const Suite& suite, const Cell& cell, const AttackSpec& s
     }
   }
   return header;
+}
+
+// The cells planned so far that `source` names in an entry or its stages, by the name as spelt.
+std::map<std::string, size_t> earlier_cells(const AttackSpec& spec,
+                                            const std::vector<CellHeader>& cells) {
+  std::map<std::string, size_t> found;
+  const auto add = [&](const std::string& source) {
+    for (size_t i = 0; i < cells.size() && !source.empty(); ++i) {
+      if (selects(source, cells[i].name)) found[source] = i;
+    }
+  };
+  add(spec.source);
+  for (const AttackSpec& stage : spec.stages) add(stage.source);
+  return found;
 }
 
 void flag_cells(const Suite& suite, Header* header) {
@@ -206,6 +227,13 @@ void flag_cells(const Suite& suite, Header* header) {
 }
 
 }  // namespace
+
+std::string source_of(const AttackSpec& spec) {
+  const auto init = spec.params.find("init");
+  const bool starts_there =
+      init != spec.params.end() && init->second == ParamValue(std::string(kCorpus));
+  return spec.attack == kCorpus || starts_there ? kCorpus : spec.source;
+}
 
 int64_t block_size(const Suite& suite) {
   if (suite.run.block > 0) return suite.run.block;
@@ -274,7 +302,7 @@ std::vector<Attack> with_ensemble(std::vector<Attack> attacks) {
 
 Plan make_plan(const Suite& suite, const FileIdentity& model,
                const std::vector<SampleInfo>& samples, const Platform& platform,
-               const std::vector<Attack>& attacks) {
+               const std::vector<Attack>& attacks, const Digests& digests) {
   Plan plan;
   Header& header = plan.header;
   header.assay = kVersion;
@@ -309,13 +337,16 @@ Plan make_plan(const Suite& suite, const FileIdentity& model,
     header.clean_units.push_back(unit.key);
     plan.units.push_back(std::move(unit));
   }
+  Digests all = digests;
   for (const Cell& cell : suite.cells) {
     const AttackSpec& spec = suite.attacks[cell.spec];
     const AttackInfo& info = find_attack(attacks, spec.attack).info;
-    header.cells.push_back(cell_header(suite, cell, spec, attacks));
+    const std::map<std::string, size_t> sources = earlier_cells(spec, header.cells);
+    for (const auto& [name, index] : sources) all[name] = header.cells[index].key;
+    header.cells.push_back(cell_header(suite, cell, spec, attacks, all));
     // The eps of one minimum-norm entry read the same units.
     const std::optional<double> eps = info.minimum_norm ? std::nullopt : cell.eps;
-    const std::string fields = digest_of(attack_fields(suite, spec, attacks, eps));
+    const std::string fields = digest_of(attack_fields(suite, spec, attacks, all, eps));
     const bool first =
         !info.minimum_norm || &cell == suite.cells.data() || (&cell - 1)->spec != cell.spec;
     for (size_t i = 0; i < ranges.size(); ++i) {
@@ -333,6 +364,10 @@ Plan make_plan(const Suite& suite, const FileIdentity& model,
       unit.end = clean.end;
       unit.probes = clean.probes;
       unit.after = {clean.key};
+      for (const auto& [name, index] : sources) {
+        unit.sources[name] = header.cells[index].units[i];
+        unit.after.push_back(unit.sources[name]);
+      }
       header.cells.back().units.push_back(unit.key);
       if (first) plan.units.push_back(std::move(unit));
     }

@@ -1,6 +1,7 @@
 // Suite → Plan: the units of work, and the header that expects them.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -22,8 +23,10 @@ struct Unit {
   std::string cell;           ///< name for UnitResult::cell
   int64_t begin = 0;          ///< range of Header::samples
   int64_t end = 0;
-  std::vector<int64_t> probes;  ///< positions in the range of samples to look at more closely
-  std::vector<std::string> after;
+  std::vector<int64_t> probes;     ///< positions in the range of samples to look at more closely
+  std::vector<std::string> after;  ///< kBlock: the clean unit first
+  /// Units of earlier cells that `source` names: by the name as spelt, also in `after`.
+  std::map<std::string, std::string> sources;
 };
 
 struct Plan {
@@ -51,9 +54,19 @@ Bound bind_entry(const AttackSpec& spec, const ThreatModel& threat,
 /// The table with `ensemble`, which has no file of its own: a plan runs its stages.
 std::vector<Attack> with_ensemble(std::vector<Attack> attacks);
 
-/// Plans a run of `model` over drawn samples. Pure.
+/// The adversarials that earlier runs found, as a source.
+inline constexpr const char* kCorpus = "corpus";
+
+/// What an entry or a stage takes from elsewhere: kCorpus, its `source`, or "".
+std::string source_of(const AttackSpec& spec);
+
+/// Digests of what entries take from outside of the run, by `source:` as spelt, and by kCorpus.
+using Digests = std::map<std::string, std::string>;
+
+/// Plans a run of `model` over drawn samples. Pure. `digests` has all that the suite's entries
+/// name, earlier cells apart.
 Plan make_plan(const Suite& suite, const FileIdentity& model,
                const std::vector<SampleInfo>& samples, const Platform& platform,
-               const std::vector<Attack>& attacks);
+               const std::vector<Attack>& attacks, const Digests& digests);
 
 }  // namespace assay

@@ -31,12 +31,22 @@ struct Progress {
   std::string cell;  ///< of the unit that finished last
 };
 
+/// What attacks take from elsewhere.
+struct Sources {
+  /// The model that `source` names, as spelt; null where it names points. Called from any worker.
+  std::function<const Model*(const std::string& source)> model;
+  /// The points known of a sample, in the order to try them: `source` as spelt, or kCorpus.
+  /// Undefined or [p, ...shape]. Called from any worker.
+  std::function<at::Tensor(const std::string& source, const SampleInfo& sample)> points;
+};
+
 struct RunOptions {
   int workers = 1;
   int64_t shard = 0;  ///< which part of the blocks, below `shards`
   int64_t shards = 1;
   /// Of earlier attempts. The units they hit go row by row, without the rows that crashed.
   std::vector<Crash> crashes;
+  Sources sources;
   /// Asked between units: a reason to stop (time limit, signal), or "". Called from any worker.
   std::function<std::string()> stop = [] { return std::string(); };
   /// Called after each unit, one call at a time.
@@ -54,12 +64,12 @@ Evidence run_plan(const Suite& suite, const Plan& plan, const Samples& samples,
                   const std::vector<Attack>& attacks, const std::function<const Model&()>& model,
                   Store* store, const RunOptions& options);
 
-/// Runs one unit that needs nothing from the store but `clean` (labels of its samples by position,
-/// for kBlock). Adversarials go to the store's blobs. `crashes`: of earlier attempts at any unit.
+/// Runs one unit. `result_of` gives the results of the units in its `after`, by key. Adversarials
+/// go to the store's blobs.
 UnitResult run_unit(const Suite& suite, const Plan& plan, const Unit& unit, const Samples& samples,
                     const std::vector<Attack>& attacks, const Model& model,
-                    const std::vector<int64_t>& clean, const std::vector<Crash>& crashes,
-                    Store* store);
+                    const std::function<const UnitResult&(const std::string&)>& result_of,
+                    const RunOptions& options, Store* store);
 
 /// What one block of an attack costs on this machine, at its dearest and its cheapest.
 struct UnitEstimate {

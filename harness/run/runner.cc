@@ -3,8 +3,10 @@
 #include <tbb/task_group.h>
 #include <tbb/task_scheduler_observer.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <exception>
 #include <map>
 #include <mutex>
@@ -102,8 +104,9 @@ class Runner {
     std::atomic<size_t> next = 0;
     const auto work = [&] {
       for (size_t i = next++; i < pending.size(); i = next++) {
-        if (!go_on()) return;
+        if (!go_on() || !wait_for(*pending[i])) return;
         run_one(*pending[i], model);
+        finished_.notify_all();
       }
     };
     arena_.execute([&] {
@@ -129,8 +132,10 @@ class Runner {
         alone = std::unique_lock(random_mutex_);
         seed_generator(unit.key);
       }
-      UnitResult result = run_unit(suite_, plan_, unit, samples_, attacks_, model,
-                                   clean_labels(unit), options_.crashes, store_);
+      UnitResult result = run_unit(
+          suite_, plan_, unit, samples_, attacks_, model,
+          [this](const std::string& key) -> const UnitResult& { return result_of(key); }, options_,
+          store_);
       result.index = places_.at(unit.key);
       store_->put(to_stored(result, unit));
       const std::lock_guard lock(mutex_);
@@ -154,13 +159,21 @@ class Runner {
     }
   }
 
-  std::vector<int64_t> clean_labels(const Unit& unit) {
-    std::vector<int64_t> labels;
+  // Waits for the units that this one builds on: they come earlier, and so are under way. False if
+  // the run ends first.
+  bool wait_for(const Unit& unit) {
+    std::unique_lock lock(mutex_);
+    finished_.wait(lock, [&] {
+      return failure_ || !interrupted_.empty() ||
+             std::all_of(unit.after.begin(), unit.after.end(),
+                         [this](const std::string& key) { return results_.contains(key); });
+    });
+    return !failure_ && interrupted_.empty();
+  }
+
+  const UnitResult& result_of(const std::string& key) {
     const std::lock_guard lock(mutex_);
-    for (const std::string& key : unit.after) {
-      for (const Verdict& row : results_.at(key).rows) labels.push_back(row.clean);
-    }
-    return labels;
+    return results_.at(key);  // never removed or changed
   }
 
   void report(const Unit& unit) {
@@ -204,7 +217,8 @@ class Runner {
   std::set<std::string> seen_;
   std::map<std::string, int64_t> places_;
   std::mutex random_mutex_;
-  std::mutex mutex_;  // guards what follows while workers run
+  std::condition_variable finished_;  // a unit has a result, or the run ends
+  std::mutex mutex_;                  // guards what follows while workers run
   std::map<std::string, UnitResult> results_;
   size_t computed_ = 0;
   std::string interrupted_;

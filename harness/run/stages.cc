@@ -11,7 +11,8 @@ namespace {
 
 // Attacks and judges a block. Where the model throws, each row is tried by itself: rows do not
 // influence each other, so the others come out as they would have.
-Judged attack_block(const Task& task, const Block& block, Cost* cost) {
+Judged attack_block(const Task& task, Block block, Cost* cost) {
+  supply(task.supplies, task.source, &block);
   Oracle oracle(task.model, task.threat, block, task.bound.budget.queries,
                 task.bound.budget.gradients);
   Judged judged;
@@ -48,11 +49,17 @@ void add_signs(const Signs& later, Signs* signs) {
 }
 
 Task make_task(const Suite& suite, const AttackSpec& spec, std::optional<double> eps,
-               uint64_t stage, const std::vector<Attack>& attacks, const Model& model) {
+               uint64_t stage, const std::vector<Attack>& attacks, const Model& model,
+               const Supplies& supplies) {
   ThreatModel threat = spec.threat;
   threat.eps = eps;
-  return {model, threat, bind_entry(spec, threat, attacks), Rng(suite.seed, spec.attack, stage),
-          spec.name};
+  return {model,
+          threat,
+          bind_entry(spec, threat, attacks),
+          Rng(suite.seed, spec.attack, stage),
+          spec.name,
+          source_of(spec),
+          supplies};
 }
 
 // An entry's attack or, for an ensemble, its stages in order.
@@ -164,16 +171,18 @@ Diagnosis diagnosis_of(const Judged& judged) {
 }
 
 std::vector<Task> make_tasks(const Suite& suite, const Unit& unit,
-                             const std::vector<Attack>& attacks, const Model& model) {
+                             const std::vector<Attack>& attacks, const Model& model,
+                             const Supplies& supplies) {
   std::vector<Task> tasks;
   for (const AttackSpec& spec : stages_of(suite.attacks[unit.entry])) {
-    tasks.push_back(make_task(suite, spec, unit.eps, tasks.size(), attacks, model));
+    tasks.push_back(make_task(suite, spec, unit.eps, tasks.size(), attacks, model, supplies));
   }
   return tasks;
 }
 
 std::vector<Task> whole_box_tasks(const Suite& suite, const Unit& unit,
-                                  const std::vector<Attack>& attacks, const Model& model) {
+                                  const std::vector<Attack>& attacks, const Model& model,
+                                  const Supplies& supplies) {
   std::vector<Task> tasks;
   if (!unit.eps) return tasks;
   uint64_t stage = 0;
@@ -182,7 +191,7 @@ std::vector<Task> whole_box_tasks(const Suite& suite, const Unit& unit,
   for (const AttackSpec& spec : stages_of(suite.attacks[unit.entry])) {
     const double radius = whole_box_radius(spec.threat, d);
     const std::optional<AttackSpec> wide = whole_box_spec(spec, *unit.eps, radius);
-    if (wide) tasks.push_back(make_task(suite, *wide, radius, stage, attacks, model));
+    if (wide) tasks.push_back(make_task(suite, *wide, radius, stage, attacks, model, supplies));
     ++stage;
   }
   return tasks;

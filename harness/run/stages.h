@@ -10,6 +10,7 @@
 #include "harness/model/model.h"
 #include "harness/run/judge.h"
 #include "harness/run/plan.h"
+#include "harness/run/supply.h"
 #include "harness/suite/suite.h"
 
 namespace assay {
@@ -21,16 +22,20 @@ struct Task {
   const Bound bound;
   const Rng rng;
   const std::string attack;
+  const std::string source;  ///< what it takes from elsewhere, or ""
+  const Supplies& supplies;
 };
 
 /// A unit's attack or, for an ensemble, its stages in order.
 std::vector<Task> make_tasks(const Suite& suite, const Unit& unit,
-                             const std::vector<Attack>& attacks, const Model& model);
+                             const std::vector<Attack>& attacks, const Model& model,
+                             const Supplies& supplies);
 
 /// Of these the white-box attacks that iterate, in a ball that holds the whole box: there they must
 /// break every sample, whatever the model. None for a unit without a radius.
 std::vector<Task> whole_box_tasks(const Suite& suite, const Unit& unit,
-                                  const std::vector<Attack>& attacks, const Model& model);
+                                  const std::vector<Attack>& attacks, const Model& model,
+                                  const Supplies& supplies);
 
 /// Puts the failure of the candidate into a row.
 void blame(const std::string& detail, Verdict* row);

@@ -5,6 +5,7 @@
 #include "harness/run/probes.h"
 #include "harness/run/run.h"
 #include "harness/run/stages.h"
+#include "harness/run/supply.h"
 #include "harness/suite/digest.h"
 #include "harness/suite/error.h"
 
@@ -55,12 +56,11 @@ class UnitCrashes {
 void run_clean(const Model& model, const at::Tensor& x, const UnitCrashes& crashes,
                UnitResult* result) {
   const auto label_rows = [&](const at::Tensor& part, int64_t first) {
-    const at::Tensor logits = model.judge(part);  // [m, K]
-    const at::Tensor labels = logits.argmax(1);
-    const at::Tensor finite = logits.isfinite().all(1);
+    const Votes votes = model.vote(part);
+    const at::Tensor labels = votes.labels();
     for (int64_t i = 0; i < part.size(0); ++i) {
       Verdict& row = result->rows[static_cast<size_t>(first + i)];
-      if (finite[i].item<bool>()) {
+      if (votes.finite[i].item<bool>()) {
         row.clean = labels[i].item<int64_t>();
         continue;
       }
@@ -203,6 +203,17 @@ Judged attack_rows(const std::vector<Task>& tasks, const Block& block,
   });
 }
 
+Supplies gather(const Header& header, const Unit& unit,
+                const std::function<const UnitResult&(const std::string&)>& result_of,
+                const RunOptions& options, const Store& store) {
+  Supplies supplies{options.sources, {}, store, header, {}};
+  for (const auto& [name, key] : unit.sources) supplies.results[name] = &result_of(key);
+  for (int64_t i = unit.begin; i < unit.end; ++i) {
+    supplies.samples[hash64(header.samples[static_cast<size_t>(i)].id)] = i;
+  }
+  return supplies;
+}
+
 // Attacks the probes among the chosen rows once more, in the whole box. What it costs is the
 // harness's own, not the attack's.
 void attack_in_whole_box(const std::vector<Task>& tasks, const Unit& unit, const Chosen& chosen,
@@ -227,10 +238,10 @@ void attack_in_whole_box(const std::vector<Task>& tasks, const Unit& unit, const
 
 UnitResult run_unit(const Suite& suite, const Plan& plan, const Unit& unit, const Samples& samples,
                     const std::vector<Attack>& attacks, const Model& model,
-                    const std::vector<int64_t>& clean, const std::vector<Crash>& crashes,
-                    Store* store) {
+                    const std::function<const UnitResult&(const std::string&)>& result_of,
+                    const RunOptions& options, Store* store) {
   const Working on_unit(unit.key, -1);
-  const UnitCrashes crashed(crashes, unit.key);
+  const UnitCrashes crashed(options.crashes, unit.key);
   const Clock::time_point start = Clock::now();
   UnitResult result;
   result.key = unit.key;
@@ -246,15 +257,18 @@ UnitResult run_unit(const Suite& suite, const Plan& plan, const Unit& unit, cons
     result.cost.time_s = since(start);
     return result;
   }
-  const std::vector<Task> tasks = make_tasks(suite, unit, attacks, model);
+  const Supplies supplies = gather(plan.header, unit, result_of, options, *store);
+  const std::vector<Task> tasks = make_tasks(suite, unit, attacks, model, supplies);
+  std::vector<int64_t> clean;
+  for (const Verdict& row : result_of(unit.after.front()).rows) clean.push_back(row.clean);
   const Chosen chosen =
       choose_rows(suite, plan.header, unit, tasks[0].threat, model, x, clean, &result.rows);
   if (!chosen.rows.empty()) {
     const Block block = make_block(x, chosen, plan.header, unit);
     const Judged judged = attack_rows(tasks, block, chosen.rows, unit, crashed, &result.cost);
     result.diagnosis = diagnosis_of(judged);
-    attack_in_whole_box(whole_box_tasks(suite, unit, attacks, model), unit, chosen, block, crashed,
-                        &result);
+    attack_in_whole_box(whole_box_tasks(suite, unit, attacks, model, supplies), unit, chosen, block,
+                        crashed, &result);
     std::string blob;
     if (judged.adversarials.size(0) > 0) blob = store->put_blob(bytes_of(judged.adversarials));
     for (size_t i = 0; i < judged.rows.size(); ++i) {

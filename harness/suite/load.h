@@ -27,6 +27,8 @@ void load_threat(const Value& entry, const AttackInfo& info, const ModelSpec& mo
 std::vector<AttackSpec> load_attacks(Value& root, const Suite& suite,
                                      std::span<const AttackInfo> attacks);
 std::vector<Cell> make_cells(const std::vector<AttackSpec>& attacks);
+/// Checks what `source` and `references` name, and fills those fields in.
+void link_sources(std::vector<AttackSpec>& specs);
 
 /// Reads confidence and rules into `suite`, whose cells must be there.
 void load_gate(Value& section, Suite& suite, std::span<const AttackInfo> attacks);

@@ -229,31 +229,6 @@ AttackSpec load_entry(Value& entry, Context& context) {
   return spec;
 }
 
-// `source` and `references` are parameters of the attacks that chain; each names a cell of an
-// earlier entry, `baseline`, or a file.
-void link_cells(std::vector<AttackSpec>& specs) {
-  std::vector<std::string> earlier = {"baseline"};
-  for (AttackSpec& spec : specs) {
-    for (const auto& [key, field] : {std::pair("source", &AttackSpec::source),
-                                     std::pair("references", &AttackSpec::references)}) {
-      const auto bound = spec.params.find(key);
-      const auto* text =
-          bound == spec.params.end() ? nullptr : std::get_if<std::string>(&bound->second);
-      if (text == nullptr || text->empty()) continue;
-      spec.*field = *text;
-      const bool file = text->find_first_of("./") != std::string::npos;
-      const bool cell = std::any_of(earlier.begin(), earlier.end(),
-                                    [&](const auto& name) { return selects(*text, name); });
-      if (file || cell) continue;
-      const Value* value = spec.entry.find(key);
-      throw Error(value != nullptr ? value->where : spec.where,
-                  "`" + std::string(key) + "` names no cell of an earlier entry: `" + *text + "`" +
-                      suggest(*text, earlier) + ", or a file");
-    }
-    for (const Cell& cell : make_cells({spec})) earlier.push_back(cell.name);
-  }
-}
-
 void refuse_unused_defaults(const Context& context) {
   if (context.defaults == nullptr) return;
   const std::vector<std::string> takes(context.takes.begin(), context.takes.end());
@@ -299,7 +274,7 @@ std::vector<AttackSpec> load_attacks(Value& root, const Suite& suite,
     }
   }
   refuse_unused_defaults(context);
-  link_cells(specs);
+  link_sources(specs);
   return specs;
 }
 

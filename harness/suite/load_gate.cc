@@ -148,8 +148,20 @@ std::vector<size_t> covered(const Value& rule, const RuleSpec& spec, const Suite
   if (matched.empty()) refuse_selector(selector, suite);
   if (spec.kind == Kind::kFlagsClear) return matched;
   std::vector<size_t> cells;
+  bool refused = false;
   for (const size_t cell : matched) {
-    if (has(metrics_of(suite, suite.cells[cell], attacks), spec.metric)) cells.push_back(cell);
+    if (!has(metrics_of(suite, suite.cells[cell], attacks), spec.metric)) continue;
+    if (is_paired(spec.kind) && uses_corpus(suite.attacks[suite.cells[cell].spec])) {
+      refused = true;
+    } else {
+      cells.push_back(cell);
+    }
+  }
+  if (refused && cells.empty()) {
+    throw Error(selector.where, "`" + std::string(to_string(spec.kind)) + "` on `" + spec.selector +
+                                    "` is refused: points of the corpus were " +
+                                    "chosen on other models and do not compare two fairly; " +
+                                    "write at_least");
   }
   if (cells.empty()) refuse_metric(rule, matched, suite, attacks);
   return cells;

@@ -210,6 +210,9 @@ Suite load_suite(const std::filesystem::path& file, const Overrides& overrides,
 Suite restore_suite(const std::string& effective, const std::filesystem::path& folder,
                     std::span<const AttackInfo> attacks);
 
+/// True if an entry, or one of its stages, tries points of the corpus or starts at them.
+bool uses_corpus(const AttackSpec& spec);
+
 /// The parameters of an entry or a stage, as its attack's `bind` reads them.
 Params params_of(const AttackSpec& spec);
 

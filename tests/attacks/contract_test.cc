@@ -68,7 +68,10 @@ std::string cheap_params(const Attack& attack) {
     for (const auto& [name, value] :
          {std::pair("queries", 500), std::pair("draws", 500), std::pair("pairs", 10),
           std::pair("angle", 10), std::pair("shifts", 1)}) {
-      if (spec.name == name) text += spec.name + ": " + std::to_string(value) + ", ";
+      if (spec.name != name) continue;
+      const int64_t* usual = std::get_if<int64_t>(&spec.fallback);
+      const bool dearer = usual == nullptr || *usual > value;
+      if (dearer) text += spec.name + ": " + std::to_string(value) + ", ";
     }
   }
   return "{" + text + "}";

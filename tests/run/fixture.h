@@ -66,8 +66,9 @@ class RunTest : public ::testing::Test {
                RunOptions options = {}) {
     const Dataset dataset = Dataset::open(suite.data.at("test"), suite.model);
     const Samples samples{&dataset, draw(dataset, suite.sample)};
-    const Plan plan = make_plan(suite, {"m.pt", std::string(64, 'a')},
-                                describe(dataset, samples.indices), platform("cpu"), attacks_);
+    const Plan plan =
+        make_plan(suite, {"m.pt", std::string(64, 'a')}, describe(dataset, samples.indices),
+                  platform("cpu"), attacks_, digests_);
     Store kept(folder_ / store);
     loads_ = 0;
     return run_plan(
@@ -82,6 +83,7 @@ class RunTest : public ::testing::Test {
   std::filesystem::path folder_;
   std::vector<Attack> attacks_;
   std::vector<AttackInfo> infos_;
+  Digests digests_;  // of what suites take from elsewhere
   int loads_ = 0;
 };
 

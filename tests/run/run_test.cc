@@ -117,7 +117,7 @@ TEST_F(RunTest, EveryParameterIsPartOfTheCellsKey) {
   const auto key = [this](const std::string& entry) {
     const Suite suite =
         make_suite("attacks:\n  - {name: a, attack: pgd, norm: linf, " + entry + "}\n");
-    return make_plan(suite, {"m.pt", std::string(64, 'a')}, {}, platform("cpu"), attacks_)
+    return make_plan(suite, {"m.pt", std::string(64, 'a')}, {}, platform("cpu"), attacks_, {})
         .header.cells[0]
         .key;
   };
@@ -204,6 +204,101 @@ TEST_F(RunTest, ARandomisedModelGivesTheSameBytesAgain) {
   ASSERT_TRUE(model.facts().random);
   EXPECT_EQ(to_text(run(suite, model, "s1", with_workers(1))),
             to_text(run(suite, model, "s2", with_workers(4))));
+}
+
+// The labels of the test's data, each drowned in one of five calls.
+constexpr const char* kMoody =
+    "def forward(self, x):\n"
+    "    h = torch.relu(torch.conv2d(x, self.kernel, self.offset, [1, 1], [1, 1]))\n"
+    "    z = torch.flatten(h, 1).matmul(self.weight)\n"
+    "    noise = torch.rand([x.size(0), 1]).lt(0.2).to(x.dtype)\n"
+    "    return z * (1.0 - 2.0 * noise)\n";
+
+TEST_F(RunTest, ARandomisedModelIsJudgedByTheMajorityOfItsVotes) {
+  const Model sound = make_model(1);
+  const at::Tensor kernel = testing::random_normal({4, 1, 3, 3}, 1);
+  const at::Tensor offset = testing::random_normal({4}, 2);
+  const at::Tensor weight = testing::random_normal({64, 3}, 3);
+  const Model moody = testing::load_module(
+      Shape{{1, 4, 4}, 3}, kMoody, {{"kernel", kernel}, {"offset", offset}, {"weight", weight}});
+  ASSERT_TRUE(moody.facts().random);
+  const at::Tensor x = testing::random_uniform({40, 1, 4, 4}, 9, 0, 1);
+  const at::Tensor truth = at::conv2d(x, kernel, offset, 1, 1).relu().flatten(1).matmul(weight);
+  const Votes votes = moody.vote(x);
+  EXPECT_EQ(votes.number, Model::kVotes);
+  EXPECT_TRUE(votes.counts.sum(1).eq(Model::kVotes).all().item<bool>());
+  EXPECT_TRUE(votes.labels().equal(truth.argmax(1)));
+  EXPECT_FALSE(moody.judge(x).argmax(1).equal(truth.argmax(1)));  // a single call is often wrong
+}
+
+TEST_F(RunTest, ARandomisedModelIsNotBrokenByItsOwnMoods) {
+  // Half of the calls of a sample would not be needed to break it by chance; one of 40 would.
+  const Suite suite =
+      make_suite("attacks:\n  - {name: a, attack: pgd, norm: linf, eps: 1e-9, steps: 40}\n",
+                 "sample: {first: 30}\n");
+  const Model moody = testing::load_module(
+      Shape{{1, 4, 4}, 3},
+      "def forward(self, x):\n"
+      "    z = torch.tensor([[0.0, 1.0, 0.0]]) + torch.flatten(x, 1)[:, :3] * 0.001\n"
+      "    return z * (1.0 - 2.0 * torch.rand([x.size(0), 1]).lt(0.2).to(x.dtype))\n",
+      {});
+  const Evidence evidence = run(suite, moody, "s", with_workers(1));
+  int64_t right = 0;
+  for (const Verdict& row : evidence.units.back().rows) {
+    EXPECT_NE(row.status, Status::kUnconfirmed);
+    EXPECT_NE(row.status, Status::kBroken);
+    right += row.status == Status::kRobust;
+  }
+  EXPECT_GT(right, 3);
+}
+
+TEST_F(RunTest, AnEarlierCellsPointsAreTriedAgainWhereTheyAreNamed) {
+  const Suite suite = make_suite(
+      "defaults: {norm: linf}\nattacks:\n"
+      "  - {name: wide, attack: pgd, eps: 0.1, steps: 5}\n"
+      "  - {name: same, attack: transfer, eps: 0.1, source: wide}\n"
+      "  - {name: narrow, attack: transfer, eps: 0.001, source: wide}\n");
+  const Model model = make_model(1);
+  const Evidence evidence = run(suite, model, "s1", with_workers(1));
+  const auto broken = [&](size_t cell) {
+    int64_t count = 0;
+    for (const auto& row : evidence.rows(evidence.header.cells[cell])) {
+      count += row->status == Status::kBroken;
+    }
+    return count;
+  };
+  EXPECT_GT(broken(0), 10);
+  EXPECT_EQ(broken(1), broken(0));
+  EXPECT_LT(broken(2), broken(0));
+  EXPECT_EQ(to_text(evidence), to_text(run(suite, model, "s8", with_workers(8))));
+  EXPECT_EQ(evidence.header.cells[1].key_fields.at("params.source"), evidence.header.cells[0].key);
+}
+
+TEST_F(RunTest, TheCorpusIsTriedAndItsManifestIsInTheKey) {
+  const Suite suite = make_suite("attacks:\n  - {name: c, attack: corpus, norm: linf, eps: 0.5}\n",
+                                 "sample: {first: 40}\n");
+  const Model model = make_model(1);
+  RunOptions options = with_workers(2);
+  options.sources.model = [](const std::string&) { return nullptr; };
+  options.sources.points = [](const std::string& source, const SampleInfo& sample) {
+    EXPECT_EQ(source, kCorpus);
+    // Far from where the model was trained to be right; none for every third sample.
+    if (std::stoi(sample.id) % 3 == 0) return at::Tensor();
+    return testing::random_uniform({5, 1, 4, 4}, static_cast<uint64_t>(std::stoi(sample.id)), 0, 1);
+  };
+  digests_ = {{kCorpus, "first"}};
+  const Evidence first = run(suite, model, "s", options);
+  int64_t broken = 0;
+  for (const auto& row : first.rows(first.header.cells[0])) {
+    broken += row->status == Status::kBroken;
+    if (row->sample % 3 == 0) {
+      EXPECT_EQ(row->queries, 0);
+    }
+  }
+  EXPECT_GT(broken, 3);
+  EXPECT_EQ(first.header.cells[0].key_fields.at("params.source"), "first");
+  digests_ = {{kCorpus, "second"}};
+  EXPECT_NE(run(suite, model, "s", options).header.cells[0].key, first.header.cells[0].key);
 }
 
 TEST(Workers, AreAtLeastOneAndFitTheMemory) {

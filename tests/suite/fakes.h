@@ -23,6 +23,7 @@ inline std::vector<AttackInfo> fake_attacks() {
     params.boolean("random_start", true, "start inside the ball");
     params.choice("loss", "ce", {"ce", "margin", "dlr"}, "loss to climb");
     params.number("momentum", 0, {0, 1}, "decay of the gradient's mean");
+    params.choice("init", "none", {"none", "corpus"}, "where it starts");
     if (step && threat.eps && *step > 2 * *threat.eps) {
       params.fail("step_size", "`step_size` is more than twice `eps`");
     }
@@ -70,6 +71,7 @@ inline std::vector<AttackInfo> fake_attacks() {
                                });
   corruption.unbounded = true;
   corruption.images = true;
+  add("corpus", Family::kEvasion, Access::kLabel, all, nothing);
   add("ensemble", Family::kEvasion, Access::kGradient, all, nothing);
   add("lira", Family::kMembership, Access::kScore, {}, [](Params& params, const ThreatModel&) {
     params.choice("mode", "offline", {"offline", "online"}, "which shadows hold the record");

@@ -284,6 +284,26 @@ TEST(Suite, ChainingNamesAnEarlierCellOrAFile) {
   EXPECT_EQ(load(kSmall + entries + "baseline }\n").attacks[1].source, "baseline");
   EXPECT_EQ(load(kSmall + entries + "x.safetensors }\n").attacks[1].source, "x.safetensors");
   EXPECT_THAT(fault(kSmall + entries + "t }\n"), HasSubstr("names no cell of an earlier entry"));
+  EXPECT_THAT(fault(std::string(kSmall) +
+                    "attacks: [ { name: t, attack: transfer, norm: linf, eps: 0.1 } ]\n"),
+              HasSubstr("attack `transfer` needs `source`"));
+}
+
+TEST(Suite, APairedRuleOnTheCorpusIsRefused) {
+  const std::string entries =
+      "defaults: { norm: linf, eps: 0.1 }\n"
+      "attacks: [ { name: c, attack: corpus }, { name: p, attack: pgd, init: corpus },"
+      " { name: q, attack: pgd } ]\n"
+      "gate: { rules: [ { cell: ";
+  const std::string drop = ", metric: robust_accuracy, max_drop: 0.1 } ] }\n";
+  for (const char* cell : {"c", "p"}) {
+    EXPECT_THAT(fault(kSmall + entries + cell + drop), HasSubstr("is refused")) << cell;
+  }
+  const Suite suite = load(kSmall + entries + "\"*\"" + drop);
+  EXPECT_EQ(suite.rules[0].cells, std::vector<size_t>{2});
+  EXPECT_EQ(
+      load(kSmall + entries + "c, metric: robust_accuracy, at_least: 0.1 } ] }\n").rules[0].cells,
+      std::vector<size_t>{0});
 }
 
 TEST(Suite, FreeMinimumNormHasNoRobustAccuracy) {

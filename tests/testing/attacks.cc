@@ -40,11 +40,29 @@ Block select(const Block& block, const std::vector<int64_t>& indices) {
   return part;
 }
 
+void give_points(const Model& model, Block* block) {
+  const int64_t n = block->size();
+  const Tape tape = model.record(block->x);
+  const at::Tensor y = block->y.unsqueeze(1);  // [n, 1]
+  const at::Tensor others = tape.logits().scatter(1, y, -1e30);
+  const at::Tensor aim =
+      block->target.defined() ? block->target.unsqueeze(1) : others.argmax(1, /*keepdim=*/true);
+  const at::Tensor c =
+      at::zeros_like(tape.logits()).scatter(1, aim, 1).scatter(1, y, -1);  // [n, K]
+  const at::Tensor g = tape.vjp(c);
+  const at::Tensor bad = block->x.sub(g.sign()), good = block->x.add(g.mul(1e3));
+  block->points = at::stack({bad, good}, 1).flatten(0, 1);  // two for each sample
+  block->point_rows = at::arange(n, at::kLong).repeat_interleave(2);
+}
+
 Outcome run(const Model& model, const Attack& attack, const std::string& params,
             const ThreatModel& threat, const Block& block, uint64_t seed) {
   enter_worker();
   Block given = block;
   if (threat.goal == Goal::kUntargeted) given.target = at::Tensor();
+  // What a run would supply: the model as its own source, and points that earlier runs found.
+  given.source = &model;
+  if (attack.info.name == "corpus" && !given.points.defined()) give_points(model, &given);
   const Bound bound = bind_params(attack, params, threat);
   Oracle oracle(model, threat, given, bound.budget.queries, bound.budget.gradients);
   Candidates claims = bound.evade(oracle, given, Rng(seed, attack.info.name, 0));

@@ -26,6 +26,9 @@ Block random_block(const Model& model, int64_t n, uint64_t seed, uint64_t first_
 /// The samples at `indices`, in that order. Keeps targets only for a targeted goal.
 Block select(const Block& block, const std::vector<int64_t>& indices);
 
+/// Gives each sample two points: one that goes the wrong way, and one along the gradient.
+void give_points(const Model& model, Block* block);
+
 /// What an attack did to a block.
 struct Outcome {
   Candidates claims;

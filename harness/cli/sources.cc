@@ -1,0 +1,199 @@
+#include "harness/cli/sources.h"
+
+#include <algorithm>
+#include <cstring>
+#include <deque>
+#include <mutex>
+#include <set>
+
+#include "harness/cli/output.h"
+#include "harness/record/corpus.h"
+#include "harness/suite/digest.h"
+#include "harness/suite/error.h"
+
+namespace assay {
+namespace {
+
+namespace fs = std::filesystem;
+
+// All texts of `source:` in evasion entries and stages that name no cell.
+std::set<std::string> named_sources(const Suite& suite) {
+  std::set<std::string> names;
+  const auto add = [&](const AttackSpec& spec) {
+    const bool cell = std::any_of(suite.cells.begin(), suite.cells.end(), [&](const Cell& each) {
+      return selects(spec.source, each.name);
+    });
+    if (spec.family == Family::kEvasion && !spec.source.empty() && !cell) {
+      names.insert(spec.source);
+    }
+  };
+  for (const AttackSpec& spec : suite.attacks) {
+    add(spec);
+    for (const AttackSpec& stage : spec.stages) add(stage);
+  }
+  return names;
+}
+
+fs::path file_of(const Suite& suite, const std::string& source) {
+  if (source != "baseline") {
+    fs::path file = source;
+    if (file.is_relative()) file = suite.file.parent_path() / file;
+    if (!fs::is_regular_file(file)) throw Error("source: no such file: " + file.string());
+    return file;
+  }
+  const bool named = !suite.baseline.empty() && suite.baseline != "none";
+  if (!named || fs::is_directory(suite.baseline) ||
+      fs::path(suite.baseline).extension() == ".jsonl") {
+    throw Error("source: baseline needs a model as baseline, and it is " +
+                (named ? suite.baseline : std::string("none")) +
+                "; name a model file by `source` or by --baseline");
+  }
+  return suite.baseline;
+}
+
+// Points by sample id, in the order of the file's cells.
+using PointsOf = std::map<std::string, std::vector<std::vector<double>>>;
+
+PointsOf read_points(const fs::path& file) {
+  PointsOf points;
+  for (auto& [name, values] : read_adversarials(file)) {
+    const size_t slash = name.find('/');
+    if (slash == std::string::npos) {
+      throw Error(file.string() + ": `" + name + "` is no key cell/sample");
+    }
+    points[name.substr(slash + 1)].push_back(std::move(values));
+  }
+  return points;
+}
+
+}  // namespace
+
+struct SourceSet::Impl {
+  const Session& session;
+  Store* store;
+  Digests digests;
+  std::map<std::string, fs::path> models;  // by source as spelt
+  std::map<std::string, PointsOf> files;
+  std::map<std::string, std::vector<Found>> corpus;  // by sample digest
+  std::mutex mutex;                                  // of what follows
+  std::map<std::string, std::unique_ptr<Model>> loaded;
+  std::deque<std::pair<std::string, std::string>> blobs;  // the last ones used
+
+  const Model* model(const std::string& source);
+  at::Tensor points(const std::string& source, const SampleInfo& sample);
+  at::Tensor from_corpus(const SampleInfo& sample);
+  const std::string& blob(const std::string& sha256);
+  at::Tensor shaped(const std::vector<at::Tensor>& rows) const;
+};
+
+const Model* SourceSet::Impl::model(const std::string& source) {
+  const auto file = models.find(source);
+  if (file == models.end()) return nullptr;
+  const std::lock_guard lock(mutex);
+  std::unique_ptr<Model>& model = loaded[source];
+  if (!model) {
+    const Suite& suite = session.suite;
+    const Working loading("load:" + digests.at(source), -1);
+    model = std::make_unique<Model>(
+        Model::load(suite.model, file->second, block_size(suite), suite.run.device));
+    if (!model->facts().gradient) {
+      throw Error("source: " + file->second.string() +
+                  " gives no gradient with respect to its input, which crafting needs");
+    }
+  }
+  return model.get();
+}
+
+at::Tensor SourceSet::Impl::shaped(const std::vector<at::Tensor>& rows) const {
+  if (rows.empty()) return {};
+  std::vector<int64_t> shape = session.suite.model.shape;
+  shape.insert(shape.begin(), static_cast<int64_t>(rows.size()));
+  const bool wide = session.suite.model.dtype == ModelSpec::Dtype::kFloat64;
+  return at::stack(rows, 0).to(wide ? at::kDouble : at::kFloat).reshape(shape);
+}
+
+at::Tensor SourceSet::Impl::points(const std::string& source, const SampleInfo& sample) {
+  if (source == kCorpus) return from_corpus(sample);
+  const PointsOf& known = files.at(source);
+  const auto found = known.find(sample.id);
+  if (found == known.end()) return {};
+  int64_t entries = 1;
+  for (const int64_t size : session.suite.model.shape) entries *= size;
+  std::vector<at::Tensor> rows;
+  for (const std::vector<double>& values : found->second) {
+    if (static_cast<int64_t>(values.size()) != entries) {
+      throw Error("source: " + source + " has " + std::to_string(values.size()) +
+                  " numbers for sample " + sample.id + "; model.input.shape has " +
+                  std::to_string(entries));
+    }
+    rows.push_back(at::tensor(values, at::kDouble));
+  }
+  return shaped(rows);
+}
+
+// Samples of a unit were mostly found in one unit, and so share their blobs.
+const std::string& SourceSet::Impl::blob(const std::string& sha256) {
+  constexpr size_t kKept = 32;
+  for (const auto& [name, bytes] : blobs) {
+    if (name == sha256) return bytes;
+  }
+  if (blobs.size() == kKept) blobs.pop_front();
+  return blobs.emplace_back(sha256, store->get_blob(sha256)).second;
+}
+
+at::Tensor SourceSet::Impl::from_corpus(const SampleInfo& sample) {
+  const auto known = corpus.find(sample.digest);
+  if (known == corpus.end()) return {};
+  const std::lock_guard lock(mutex);
+  std::vector<at::Tensor> rows;
+  for (const Found& found : known->second) {
+    const at::ScalarType type = found.float64 ? at::kDouble : at::kFloat;
+    const at::Tensor row = at::empty({found.entries}, type);
+    const std::string& bytes = blob(found.blob);
+    const auto size = static_cast<size_t>(row.nbytes());
+    const size_t begin = static_cast<size_t>(found.row) * size;
+    if (begin + size > bytes.size()) {
+      throw Error("the corpus names row " + std::to_string(found.row) + " of blob " + found.blob +
+                  ", which is shorter; delete corpus.sqlite in " + store->folder().string());
+    }
+    std::memcpy(row.data_ptr(), bytes.data() + begin, size);
+    rows.push_back(row.to(at::kDouble));
+  }
+  return shaped(rows);
+}
+
+SourceSet::SourceSet(const Session& session, const std::string& model_sha256, Store* store)
+    : impl_(new Impl{session, store, {}, {}, {}, {}, {}, {}, {}}) {
+  const Suite& suite = session.suite;
+  for (const std::string& source : named_sources(suite)) {
+    const fs::path file = file_of(suite, source);
+    impl_->digests[source] = sha256_file(file);
+    if (file.extension() == ".safetensors") {
+      impl_->files[source] = read_points(file);
+    } else {
+      impl_->models[source] = file;
+    }
+  }
+  if (!std::any_of(suite.attacks.begin(), suite.attacks.end(), uses_corpus)) return;
+  int64_t entries = 1;
+  for (const int64_t size : suite.model.shape) entries *= size;
+  std::vector<Found> usable;
+  for (Found& found : Corpus(store->folder()).find(session.described, model_sha256)) {
+    if (found.entries == entries && store->has_blob(found.blob)) usable.push_back(std::move(found));
+  }
+  impl_->digests[kCorpus] = manifest_digest(usable);
+  for (Found& found : usable) impl_->corpus[found.sample].push_back(std::move(found));
+}
+
+SourceSet::~SourceSet() = default;
+
+const Digests& SourceSet::digests() const { return impl_->digests; }
+
+Sources SourceSet::sources() {
+  return {[this](const std::string& source) { return impl_->model(source); },
+          [this](const std::string& source, const SampleInfo& sample) {
+            return impl_->points(source, sample);
+          }};
+}
+
+}  // namespace assay

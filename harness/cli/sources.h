@@ -1,0 +1,31 @@
+// What a suite's attacks take from elsewhere: models, files of adversarials, the corpus.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "harness/cli/session.h"
+#include "harness/record/store.h"
+#include "harness/run/plan.h"
+#include "harness/run/run.h"
+
+namespace assay {
+
+/// Opened for one subject: the corpus leaves out what that model itself was broken by.
+class SourceSet {
+ public:
+  /// Reads the files that entries name, models apart, and looks up the corpus if an entry uses it.
+  /// `store` must outlive this. Throws Error (kUsage) for what is missing or of no use.
+  SourceSet(const Session& session, const std::string& model_sha256, Store* store);
+  ~SourceSet();
+
+  const Digests& digests() const;
+  /// Valid as long as this object; models are loaded at their first use.
+  Sources sources();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace assay

@@ -1,0 +1,25 @@
+// Gives a block what its attack takes from elsewhere.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+
+#include "harness/model/oracle.h"
+#include "harness/run/run.h"
+
+namespace assay {
+
+/// What the blocks of a unit are supplied from.
+struct Supplies {
+  const Sources& sources;                            ///< outside of the run
+  std::map<std::string, const UnitResult*> results;  ///< of earlier cells, by `source` as spelt
+  const Store& store;                                ///< has the points of those
+  const Header& header;
+  std::map<uint64_t, int64_t> samples;  ///< indices into header.samples by their keys for Rng
+};
+
+/// Sets the block's `source` model, or its `points`, to what `source` names; nothing for "".
+void supply(const Supplies& supplies, const std::string& source, Block* block);
+
+}  // namespace assay

@@ -1,0 +1,60 @@
+// What attacks take from elsewhere: `source` and `references` are parameters of those that chain.
+// Each names a cell of an earlier entry, `baseline`, or a file.
+#include <algorithm>
+
+#include "harness/suite/load.h"
+
+namespace assay {
+namespace {
+
+Where place_of(const AttackSpec& spec, const char* key) {
+  const Value* value = spec.entry.find(key);
+  return value != nullptr ? value->where : spec.where;
+}
+
+void link(AttackSpec& spec, const std::vector<std::string>& known) {
+  for (const auto& [key, field] : {std::pair("source", &AttackSpec::source),
+                                   std::pair("references", &AttackSpec::references)}) {
+    const auto bound = spec.params.find(key);
+    const auto* text =
+        bound == spec.params.end() ? nullptr : std::get_if<std::string>(&bound->second);
+    if (text == nullptr) continue;
+    if (text->empty()) {
+      if (spec.family != Family::kEvasion) continue;
+      throw Error(spec.where, "attack `" + spec.attack + "` needs `" + key +
+                                  "`: where its points come from, `baseline` or a file");
+    }
+    spec.*field = *text;
+    const bool file = text->find_first_of("./") != std::string::npos;
+    const auto cells = std::count_if(known.begin(), known.end(),
+                                     [&](const std::string& name) { return selects(*text, name); });
+    if (file || cells == 1) continue;
+    if (cells > 1) {
+      throw Error(place_of(spec, key), "`" + std::string(key) + "` names several cells: `" + *text +
+                                           "`; name one of them");
+    }
+    throw Error(place_of(spec, key), "`" + std::string(key) + "` names no cell of an earlier " +
+                                         "entry: `" + *text + "`" + suggest(*text, known) +
+                                         ", or a file");
+  }
+}
+
+}  // namespace
+
+void link_sources(std::vector<AttackSpec>& specs) {
+  std::vector<std::string> known = {"baseline"};
+  for (AttackSpec& spec : specs) {
+    link(spec, known);
+    for (AttackSpec& stage : spec.stages) link(stage, known);
+    for (const Cell& cell : make_cells({spec})) known.push_back(cell.name);
+  }
+}
+
+bool uses_corpus(const AttackSpec& spec) {
+  const auto init = spec.params.find("init");
+  if (spec.attack == "corpus") return true;
+  if (init != spec.params.end() && init->second == ParamValue(std::string("corpus"))) return true;
+  return std::any_of(spec.stages.begin(), spec.stages.end(), uses_corpus);
+}
+
+}  // namespace assay
