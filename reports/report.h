@@ -22,6 +22,7 @@ struct Picture {
 
 struct Report {
   const Suite* suite = nullptr;
+  bool shard = false;  ///< a part of a run, which only measures
   const Evidence* evidence = nullptr;
   const Evidence* baseline = nullptr;  ///< or null
   const Decision* decision = nullptr;

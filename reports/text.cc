@@ -235,8 +235,8 @@ std::string summary_text(const Report& report, int width, bool colour) {
     names += " against " + plain(reports::base_name(report.baseline_path));
   }
   // A shard only measures: it has no decision, and exits as if it passed.
-  const std::string part = report.evidence == nullptr ? "" : report.evidence->interrupted;
-  const bool shard = part.starts_with("shard ");
+  const bool shard = report.shard;
+  const std::string part = shard ? report.evidence->interrupted : "";
   const Outcome outcome = shard ? Outcome::kPass : decision.outcome;
   std::string word(shard ? "measured" : to_string(outcome));
   std::transform(word.begin(), word.end(), word.begin(),

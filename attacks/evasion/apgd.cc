@@ -7,10 +7,10 @@
 // Reference: fra31/auto-attack autoattack/autopgd_base.py.
 // Deviations: a sample is done at its first success, at any iterate; the start's loss counts as the
 // zeroth step of the first check (the reference compares with zeros); the last iterate's gradient,
-// which nothing uses, is not taken; the cotangent is scaled to 1, so that a saturated softmax does
-// not zero the gradient; projections are exact on ball ∩ box. Cost per sample, at most, with n =
-// restarts · max(targets, 1): n · eot · (steps + 1) forwards (l1: 2 more per run), n · eot · steps
-// gradients; one forward more where targets are ranked.
+// which nothing uses, is not taken (linf and l2, eot 1); the cotangent is scaled to 1, so that a
+// saturated softmax does not zero the gradient; projections are exact on ball ∩ box. Cost per
+// sample, at most, with n = restarts · max(targets, 1): n · eot · (steps + 1) forwards (l1: 2 more
+// per run), as many gradients; one forward more where targets are ranked.
 #include <algorithm>
 #include <optional>
 
@@ -55,21 +55,14 @@ struct Active {
   }
 };
 
-// Loss and gradient at x, averaged over `eot` draws of a randomised model. Drops decided samples;
-// false if none is left.
+// Loss and gradient at x. Drops decided samples; false if none is left.
 bool look_around(Oracle& oracle, Active& active, const Settings& settings) {
-  at::Tensor value, gradient;
-  for (int64_t draw = 0; draw < settings.eot; ++draw) {
-    const std::optional<Look> seen =
-        look(oracle, active.x, active.rows, active.y, active.target, settings.loss);
-    if (!seen) return false;
-    active.keep(seen->keep);
-    value = draw == 0 ? seen->value : value.index_select(0, seen->keep).add(seen->value);
-    gradient =
-        draw == 0 ? seen->gradient : gradient.index_select(0, seen->keep).add(seen->gradient);
-  }
-  active.loss = settings.eot == 1 ? value : value.div(static_cast<double>(settings.eot));
-  active.g = gradient;
+  const std::optional<Look> seen = look_often(oracle, active.x, active.rows, active.y,
+                                              active.target, settings.loss, settings.eot);
+  if (!seen) return false;
+  active.keep(seen->keep);
+  active.loss = seen->value;
+  active.g = seen->gradient;
   return true;
 }
 
@@ -128,7 +121,7 @@ int64_t part_of(int64_t steps, double share) {
 
 // One run from active.x, in a ball that may be the judge's or larger.
 void ascend_from(Oracle& oracle, Active& active, const Settings& settings, const Ball& ball,
-                 int64_t steps, bool fresh) {
+                 int64_t steps) {
   if (!look_around(oracle, active, settings)) return;
   const bool sparse = ball.norm == Norm::kL1;
   const auto d = static_cast<double>(active.x0.numel() / active.x0.size(0));
@@ -140,8 +133,8 @@ void ascend_from(Oracle& oracle, Active& active, const Settings& settings, const
   active.halved = at::ones_like(active.loss, at::kBool);
   if (sparse) {
     const at::Tensor moved = distance(active.x, active.x0, Norm::kL0);
-    active.share = fresh ? at::full_like(active.loss, 0.2) : moved.div(1.5 * d);
-    active.sparsity = fresh ? at::full_like(active.loss, d) : moved.clamp_min(1);
+    active.share = moved.div(1.5 * d);
+    active.sparsity = moved.clamp_min(1);
   }
   int64_t period = part_of(steps, sparse ? 0.04 : 0.22);
   for (int64_t i = 1, since = 1; i <= steps; ++i, ++since) {
@@ -165,14 +158,12 @@ void ascend_from(Oracle& oracle, Active& active, const Settings& settings, const
 }
 
 void run_once(Oracle& oracle, Active& active, const Settings& settings, const Ball& ball) {
-  if (ball.norm != Norm::kL1)
-    return ascend_from(oracle, active, settings, ball, settings.steps, true);
+  if (ball.norm != Norm::kL1) return ascend_from(oracle, active, settings, ball, settings.steps);
   const int64_t wide = settings.steps * 3 / 10;
   for (int factor = 3; factor >= 1; --factor) {
     const Ball wider{ball.norm, factor * ball.eps, ball.lo, ball.hi};
     if (factor < 3) active.x = project(active.x_best, active.x0, wider);
-    ascend_from(oracle, active, settings, wider, factor > 1 ? wide : settings.steps - 2 * wide,
-                factor == 3);
+    ascend_from(oracle, active, settings, wider, factor > 1 ? wide : settings.steps - 2 * wide);
     active.keep(oracle.undecided(active.rows));
     if (active.rows.size(0) == 0) return;
   }
@@ -192,7 +183,9 @@ Candidates run(Oracle& oracle, const Rng& rng, const Settings& settings) {
       Active active{.rows = all, .x0 = block.x, .x = block.x, .y = block.y};
       active.target = targets > 0 ? ranks.select(1, rank + 1) : block.target;
       active.keep(left);
-      active.x = surface_point(active.x0, keys_of(block, left), restart, rank, rng, ball);
+      const std::vector<uint64_t> keys = keys_of(block, left);
+      active.x = ball.norm == Norm::kL1 ? far_point(active.x0, keys, restart, rank, rng, ball)
+                                        : surface_point(active.x0, keys, restart, rank, rng, ball);
       const bool first = restart == 0 && rank == 0;
       if (first && settings.from_corpus) start_at_points(block, ball, left, &active.x);
       run_once(oracle, active, settings, ball);

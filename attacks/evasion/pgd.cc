@@ -13,12 +13,12 @@
 // the last iterate is tried as well; projections onto l2 and l1 are exact on ball ∩ box; for l1 the
 // number of entries that a step moves falls from top_share · d to 1 halfway, since a fixed share
 // cannot reach the vertices where an l1 ball is widest; the cotangent is scaled to 1, so that a
-// saturated softmax does not zero the gradient; the look-ahead point of `nesterov` is projected, so
-// that it may count as an adversarial, and copies are scaled and padded towards 0 or the end of the
-// box next to it. The clean input is the first iterate without a random start. Iterates themselves
-// are sent only where no variant replaces them, and last.
-// Cost per sample, at most: restarts · (steps · scale_copies + 1) forwards, restarts · steps ·
-// scale_copies gradients.
+// saturated softmax does not zero the gradient; `nesterov` looks ahead by a steepest step along the
+// velocity (the paper: by the velocity itself), projected so that it may count as an adversarial,
+// and copies are scaled and padded towards 0 or the end of the box next to it. The clean input is
+// the first iterate without a random start. Iterates themselves are sent only where no variant
+// replaces them, and last. Cost per sample, at most: restarts · (steps · scale_copies + 1)
+// forwards, restarts · steps · scale_copies gradients.
 #include <optional>
 
 #include "attacks/math/diversity.h"

@@ -82,9 +82,8 @@ Bound bind(Params& params, const ThreatModel&) {
   return {[settings](Oracle& oracle, const Block& block, const Rng& rng) {
             check_images(settings.diversity, block.x);
             try_points(oracle, block, ball_of(oracle.threat()));
-            if (std::optional<Oracle> source = oracle.source()) {
-              craft(oracle, *source, rng, settings);
-            }
+            std::optional<Oracle> source = oracle.source();
+            if (source) craft(oracle, *source, rng, settings);
             return oracle.best();
           },
           {.queries = std::max(settings.queries, kMostPoints), .gradients = 0}};
@@ -104,7 +103,10 @@ Attack transfer() {
       .paper =
           "Dong, Liao, Pang, Su, Zhu, Hu, Li: Boosting Adversarial Attacks with Momentum, CVPR "
           "2018, arXiv:1710.06081",
-      .cost = "queries forwards; steps * scale_copies gradients of the source, not counted",
+      .cost =
+          "queries forwards (points of a file or cell: up to 16); steps * scale_copies gradients "
+          "of "
+          "a source model, not counted",
       .taxonomy = {{"atlas", "AML.T0043.003"}, {"nist", "NISTAML.022"}, {"owasp", "ML01:2023"}},
   };
   attack.bind = bind;

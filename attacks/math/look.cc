@@ -1,5 +1,7 @@
 #include "attacks/math/look.h"
 
+#include "attacks/math/steepest.h"
+
 namespace assay::attacks {
 namespace {
 
@@ -29,6 +31,36 @@ std::optional<Look> look(Oracle& oracle, const at::Tensor& x, const at::Tensor& 
     found.gradient = found.gradient.index_select(0, found.keep);
   }
   return found;
+}
+
+std::optional<Look> look_often(Oracle& oracle, const at::Tensor& x, const at::Tensor& rows,
+                               const at::Tensor& y, const at::Tensor& target, LossKind loss,
+                               int64_t draws) {
+  std::optional<Look> mean = look(oracle, x, rows, y, target, loss);
+  if (draws == 1 || !mean) return mean;
+  // Each gradient stands for itself times its scale; the sum is kept relative to the largest.
+  const auto weighted = [](const at::Tensor& g, const at::Tensor& scale, const at::Tensor& most) {
+    return g.mul(spread(at::where(most.gt(0), scale.div(most), 1.0), g).to(g.scalar_type()));
+  };
+  for (int64_t draw = 1; draw < draws; ++draw) {
+    const auto part = [&](const at::Tensor& t) {
+      return t.defined() ? t.index_select(0, mean->keep) : t;
+    };
+    const std::optional<Look> seen = look(oracle, part(x), part(rows), part(y), part(target), loss);
+    if (!seen) return std::nullopt;
+    const auto kept = [&](const at::Tensor& t) { return t.index_select(0, seen->keep); };
+    const at::Tensor before = kept(mean->scale);
+    const at::Tensor most = before.maximum(seen->scale);  // [m]
+    mean->gradient = weighted(kept(mean->gradient), before, most)
+                         .add(weighted(seen->gradient, seen->scale, most));
+    mean->value = kept(mean->value).add(seen->value);
+    mean->broken = kept(mean->broken).logical_or(seen->broken);
+    mean->keep = kept(mean->keep);
+    mean->scale = most;
+  }
+  mean->value = mean->value.div(static_cast<double>(draws));
+  mean->scale = mean->scale.div(static_cast<double>(draws));
+  return mean;
 }
 
 std::vector<uint64_t> keys_of(const Block& block, const at::Tensor& rows) {

@@ -27,6 +27,12 @@ struct Look {
 std::optional<Look> look(Oracle& oracle, const at::Tensor& x, const at::Tensor& rows,
                          const at::Tensor& y, const at::Tensor& target, LossKind loss);
 
+/// The mean of `draws` looks at the same rows: expectation over the transformations of a randomised
+/// model (Athalye et al. 2018). The gradient, too, is that of the mean, up to a factor per row.
+std::optional<Look> look_often(Oracle& oracle, const at::Tensor& x, const at::Tensor& rows,
+                               const at::Tensor& y, const at::Tensor& target, LossKind loss,
+                               int64_t draws);
+
 /// The Rng keys of the samples behind `rows` [m].
 std::vector<uint64_t> keys_of(const Block& block, const at::Tensor& rows);
 

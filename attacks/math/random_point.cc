@@ -104,4 +104,11 @@ at::Tensor surface_point(const at::Tensor& x0, std::span<const uint64_t> samples
   return project(x0.add(scaled.to(x0.scalar_type())), x0, ball);
 }
 
+at::Tensor far_point(const at::Tensor& x0, std::span<const uint64_t> samples, int64_t restart,
+                     int64_t step, const Rng& rng, const Ball& ball) {
+  const at::Tensor noise = rng.normal(samples, x0.sizes().slice(1), restart, step);  // [n, ...]
+  const at::Tensor moved = noise.mul(ball.hi - ball.lo).to(x0.scalar_type());
+  return project(x0.add(moved), x0, {ball.norm, 3 * ball.eps, ball.lo, ball.hi});
+}
+
 }  // namespace assay::attacks

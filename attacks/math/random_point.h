@@ -28,4 +28,9 @@ at::Tensor random_points(const at::Tensor& x0, uint64_t sample, int64_t count, i
 at::Tensor surface_point(const at::Tensor& x0, std::span<const uint64_t> samples, int64_t restart,
                          int64_t step, const Rng& rng, const Ball& ball);
 
+/// Where APGD in l1 starts: normal noise as wide as the box around each row of x0, cut to 3 · eps.
+/// The cut leaves few entries, near the surface of that ball. Keys as above.
+at::Tensor far_point(const at::Tensor& x0, std::span<const uint64_t> samples, int64_t restart,
+                     int64_t step, const Rng& rng, const Ball& ball);
+
 }  // namespace assay::attacks

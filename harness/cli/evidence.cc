@@ -115,6 +115,10 @@ ExitCode gate_cell(const Judged& judged, const std::string& name) {
   if (rules == 0) std::cout << name << "  no rule covers this cell" << std::endl;
   if (!cell->complete && judged.evidence.ended_early.empty()) return ExitCode::kIncomplete;
   if (fail) return ExitCode::kFail;
+  if (!cell->complete || judged.decision.outcome == Outcome::kIncomplete) {
+    std::cout << name << "  the run ended before this cell did" << std::endl;
+    return ExitCode::kIncomplete;
+  }
   return inconclusive ? ExitCode::kInconclusive : ExitCode::kPass;
 }
 
@@ -160,6 +164,7 @@ ExitCode merge_folders(const std::vector<std::string>& folders, const std::strin
       baselines.push_back(std::move(*baseline));
     }
     const RunFacts each = read_run_facts(folder);
+    if (each.started.empty()) continue;  // killed before it wrote them
     if (!facts.started.empty() && each.baseline_sha256 != facts.baseline_sha256) {
       throw Error(folder + " was run against another baseline than " + folders[0]);
     }

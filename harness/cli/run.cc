@@ -7,6 +7,7 @@
 #include "harness/cli/commands.h"
 #include "harness/cli/output.h"
 #include "harness/cli/progress.h"
+#include "harness/cli/run_folder.h"
 #include "harness/cli/session.h"
 #include "harness/cli/supervise.h"
 #include "harness/gate/decision.h"
@@ -79,42 +80,6 @@ fs::path prepare_folder(const Options& options, const Suite& suite, const std::s
   }
   make_folder(folder);
   return folder;
-}
-
-// runs/latest points at the newest run in runs/.
-void point_latest(const fs::path& folder) {
-  const fs::path link = folder.parent_path() / "latest";
-  const fs::path fresh = folder.parent_path() / (".latest." + folder.filename().string());
-  std::error_code error;
-  fs::create_directory_symlink(folder.filename(), fresh, error);
-  if (!error) fs::rename(fresh, link, error);
-  if (error)
-    std::cerr << "assay: cannot point " << link.string() << " at the run: " << error.message()
-              << std::endl;
-}
-
-// Goes on only with the same suite, model and data.
-void check_resume(const fs::path& folder, const Header& header) {
-  if (!fs::exists(folder / "evidence.jsonl")) return;
-  const Evidence before = read_evidence(folder);
-  const auto same = [&folder](const std::string& field, const std::string& old,
-                              const std::string& now) {
-    if (old != now) {
-      throw Error("--resume: " + folder.string() + " was run with another " + field + " (" +
-                  old.substr(0, 16) + ", now " + now.substr(0, 16) + ")");
-    }
-  };
-  same("suite", before.header.suite_sha256, header.suite_sha256);
-  same("model", before.header.model.sha256, header.model.sha256);
-  const auto digest = [](const Header& of) {
-    std::string text;
-    for (const SampleInfo& sample : of.samples) text += sample.id + ' ' + sample.digest + '\n';
-    return sha256(text);
-  };
-  same("data", digest(before.header), digest(header));
-  same("libtorch", before.header.libtorch, header.libtorch);
-  same("cpu_capability", before.header.cpu_capability, header.cpu_capability);
-  same("version of assay", before.header.assay, header.assay);
 }
 
 // The incumbent's evidence and where it came from.
@@ -263,19 +228,18 @@ ExitCode Run::refused(const Error& error) {
 ExitCode Run::finish(const Evidence& evidence, const Baseline& baseline) {
   const Evidence* incumbent = baseline.evidence ? &*baseline.evidence : nullptr;
   write_evidence(folder_, evidence);
-  if (computed_) {
-    // Both, and after both were planned: what a run finds is for the next one.
-    Corpus corpus(store_->folder());
-    corpus.add(found_in(evidence));
-    if (incumbent) corpus.add(found_in(*incumbent));
+  if (incumbent) {
+    write_baseline(folder_, *incumbent);
+  } else {
+    remove_baseline(folder_);  // of an attempt that had one
   }
-  if (incumbent) write_baseline(folder_, *incumbent);
   const Decision decision = decide_run(session_->suite, evidence, incumbent);
   const Save save = options_.save == "all"    ? Save::kAll
                     : options_.save == "none" ? Save::kNone
                                               : Save::kRegressed;
   write_adversarials(folder_, evidence, decision, *store_, save);
   Report report = report_of(evidence, baseline, decision);
+  report.shard = shard_.count > 1 && evidence.interrupted.starts_with("shard ");
   report.pictures =
       choose_pictures(evidence, decision, read_adversarials(folder_ / kAdversarialsFile),
                       session_->dataset.get(), 12);
@@ -287,6 +251,13 @@ ExitCode Run::finish(const Evidence& evidence, const Baseline& baseline) {
               << "; go on with it by --resume" << std::endl;
   }
   print_summary(report, folder_);
+  if (computed_ && evidence.complete() && (!incumbent || incumbent->complete())) {
+    // Whole runs only, and both sides after both were planned: what a run finds is for the next
+    // one, however this one was cut into shards or attempts.
+    Corpus corpus(store_->folder());
+    corpus.add(found_in(evidence));
+    if (incumbent) corpus.add(found_in(*incumbent));
+  }
   // A shard only measures: pass, fail and inconclusive belong to the merge.
   if (shard_.count == 1) return exit_code(decision.outcome);
   return evidence.interrupted.starts_with("shard ") || evidence.complete() ? ExitCode::kPass
@@ -327,7 +298,9 @@ ExitCode Run::run(const Attempt& attempt) {
   Evidence empty;
   empty.header = candidate->plan().header;
   empty.interrupted = "not finished";
-  write_evidence(folder_, empty);  // so that --resume after a kill knows what was being run
+  // What is there already holds until there is better.
+  if (!is_planned(folder_, empty.header))
+    write_evidence(folder_, empty);  // so that --resume after a kill knows what was being run
   if (!baseline.evidence) baseline = measure_baseline();
   Evidence evidence = empty;
   if (baseline.evidence && !baseline.evidence->interrupted.empty() &&

@@ -42,11 +42,9 @@ Subject::Subject(const Session& session, const std::filesystem::path& path, Stor
     : session_(session), path_(path) {
   if (!std::filesystem::exists(path)) throw Error("no such model file: " + path.string());
   const FileIdentity identity{path.string(), sha256_file(path)};
-  const std::string key = facts_key(session.suite, identity, session.platform) + " block " +
-                          std::to_string(block_size(session.suite));
-  if (const std::optional<std::string> known = store->get_fact(key)) {
-    facts_ = parse_facts(*known);
-  } else {
+  const std::string key = facts_key(session.suite, identity, session.platform);
+  const std::optional<std::string> known = store->get_fact(key);
+  if (!known || !parse_facts(*known, &facts_)) {
     model_.emplace(load(nullptr));
     facts_ = model_->facts();
     store->put_fact(key, to_text(facts_));
@@ -77,6 +75,7 @@ Model Subject::load(const ModelFacts* known) const {
 
 const Model& Subject::model() {
   if (!model_) model_.emplace(load(&facts_));
+  sources_->load();
   return *model_;
 }
 

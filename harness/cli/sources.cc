@@ -54,14 +54,24 @@ fs::path file_of(const Suite& suite, const std::string& source) {
 // Points by sample id, in the order of the file's cells.
 using PointsOf = std::map<std::string, std::vector<std::vector<double>>>;
 
-PointsOf read_points(const fs::path& file) {
+// Keys are cell/sample, and both may hold slashes (`pgd@8/255`, `cats/1.png`): the sample is the
+// longest end that names one.
+PointsOf read_points(const fs::path& file, const std::vector<SampleInfo>& samples) {
+  std::set<std::string> ids;
+  for (const SampleInfo& sample : samples) ids.insert(sample.id);
   PointsOf points;
   for (auto& [name, values] : read_adversarials(file)) {
-    const size_t slash = name.find('/');
-    if (slash == std::string::npos) {
-      throw Error(file.string() + ": `" + name + "` is no key cell/sample");
+    for (size_t slash = name.find('/'); slash != std::string::npos;
+         slash = name.find('/', slash + 1)) {
+      const std::string id = name.substr(slash + 1);
+      if (!ids.contains(id)) continue;
+      points[id].push_back(std::move(values));
+      break;
     }
-    points[name.substr(slash + 1)].push_back(std::move(values));
+  }
+  if (points.empty()) {
+    throw Error("source: " + file.string() +
+                " has no point of any drawn sample; its keys must be cell/sample");
   }
   return points;
 }
@@ -75,33 +85,49 @@ struct SourceSet::Impl {
   std::map<std::string, fs::path> models;  // by source as spelt
   std::map<std::string, PointsOf> files;
   std::map<std::string, std::vector<Found>> corpus;  // by sample digest
-  std::mutex mutex;                                  // of what follows
   std::map<std::string, std::unique_ptr<Model>> loaded;
+  std::mutex mutex;                                       // of what follows
   std::deque<std::pair<std::string, std::string>> blobs;  // the last ones used
 
-  const Model* model(const std::string& source);
+  void load(const std::string& source, const fs::path& file);
+  const Model* model(const std::string& source) const;
   at::Tensor points(const std::string& source, const SampleInfo& sample);
   at::Tensor from_corpus(const SampleInfo& sample);
   const std::string& blob(const std::string& sha256);
   at::Tensor shaped(const std::vector<at::Tensor>& rows) const;
 };
 
-const Model* SourceSet::Impl::model(const std::string& source) {
-  const auto file = models.find(source);
-  if (file == models.end()) return nullptr;
-  const std::lock_guard lock(mutex);
-  std::unique_ptr<Model>& model = loaded[source];
-  if (!model) {
-    const Suite& suite = session.suite;
-    const Working loading("load:" + digests.at(source), -1);
-    model = std::make_unique<Model>(
-        Model::load(suite.model, file->second, block_size(suite), suite.run.device));
-    if (!model->facts().gradient) {
-      throw Error("source: " + file->second.string() +
-                  " gives no gradient with respect to its input, which crafting needs");
-    }
+const Model* SourceSet::Impl::model(const std::string& source) const {
+  if (!models.contains(source)) return nullptr;
+  return loaded.at(source).get();
+}
+
+void SourceSet::Impl::load(const std::string& source, const fs::path& file) {
+  const Suite& suite = session.suite;
+  const std::string work = "load:" + digests.at(source);
+  if (const Crash* crash = find_crash(session.crashes, work)) {
+    throw Error("source: " + file.string() + " crashed the process (" + crash->signal +
+                ") while it was loaded and probed");
   }
-  return model.get();
+  const Working loading(work, -1);
+  std::unique_ptr<Model> model;
+  try {
+    model = std::make_unique<Model>(
+        Model::load(suite.model, file, block_size(suite), suite.run.device));
+  } catch (const Error& error) {
+    // It is not the candidate that is refused.
+    if (error.code() == ExitCode::kRefused) throw Error("source: " + std::string(error.what()));
+    throw;
+  }
+  if (model->facts().random) {
+    throw Error("source: " + file.string() +
+                " draws random numbers; remove dropout and noise before the export");
+  }
+  if (!model->facts().gradient) {
+    throw Error("source: " + file.string() +
+                " gives no gradient with respect to its input, which crafting needs");
+  }
+  loaded[source] = std::move(model);
 }
 
 at::Tensor SourceSet::Impl::shaped(const std::vector<at::Tensor>& rows) const {
@@ -169,7 +195,7 @@ SourceSet::SourceSet(const Session& session, const std::string& model_sha256, St
     const fs::path file = file_of(suite, source);
     impl_->digests[source] = sha256_file(file);
     if (file.extension() == ".safetensors") {
-      impl_->files[source] = read_points(file);
+      impl_->files[source] = read_points(file, session.described);
     } else {
       impl_->models[source] = file;
     }
@@ -188,6 +214,12 @@ SourceSet::SourceSet(const Session& session, const std::string& model_sha256, St
 SourceSet::~SourceSet() = default;
 
 const Digests& SourceSet::digests() const { return impl_->digests; }
+
+void SourceSet::load() {
+  for (const auto& [source, file] : impl_->models) {
+    if (!impl_->loaded.contains(source)) impl_->load(source, file);
+  }
+}
 
 Sources SourceSet::sources() {
   return {[this](const std::string& source) { return impl_->model(source); },

@@ -20,7 +20,9 @@ class SourceSet {
   ~SourceSet();
 
   const Digests& digests() const;
-  /// Valid as long as this object; models are loaded at their first use.
+  /// Loads the models, before a unit asks for them. Throws Error (kUsage) for one of no use.
+  void load();
+  /// Valid as long as this object.
   Sources sources();
 
  private:

@@ -16,16 +16,21 @@ std::string to_text(const ModelFacts& facts) {
   return json.dump();
 }
 
-ModelFacts parse_facts(const std::string& text) {
-  const nlohmann::json json = nlohmann::json::parse(text);
-  ModelFacts facts;
-  json.at("quantum").get_to(facts.quantum);
-  json.at("random").get_to(facts.random);
-  json.at("gradient").get_to(facts.gradient);
-  for (const nlohmann::json& flag : json.at("flags")) {
-    facts.flags.push_back({flag.at(0), flag.at(1), flag.at(2), flag.at(3)});
+bool parse_facts(const std::string& text, ModelFacts* facts) {
+  const nlohmann::json json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+  try {
+    ModelFacts read;
+    json.at("quantum").get_to(read.quantum);
+    json.at("random").get_to(read.random);
+    json.at("gradient").get_to(read.gradient);
+    for (const nlohmann::json& flag : json.at("flags")) {
+      read.flags.push_back({flag.at(0), flag.at(1), flag.at(2), flag.at(3)});
+    }
+    *facts = std::move(read);
+    return true;
+  } catch (const nlohmann::json::exception&) {
+    return false;
   }
-  return facts;
 }
 
 }  // namespace assay

@@ -342,7 +342,11 @@ Model Model::load(const ModelSpec& spec, const std::filesystem::path& path, int6
   } catch (const std::exception&) {
     self.graph = self.original;
   }
-  self.facts = known ? *known : probe(model, inputs, traits, random, path.string());
+  try {
+    self.facts = known ? *known : probe(model, inputs, traits, random, path.string());
+  } catch (const ModelFailure& error) {
+    throw Error(path.string() + " fails while it is probed: " + error.what(), ExitCode::kRefused);
+  }
   return model;
 }
 

@@ -66,7 +66,8 @@ struct ModelFacts {
   std::vector<Flag> flags;
 };
 std::string to_text(const ModelFacts& facts);
-ModelFacts parse_facts(const std::string& text);
+/// False for text of another version, which is as good as none.
+bool parse_facts(const std::string& text, ModelFacts* facts);
 
 /// How a model labels inputs. A randomised model is asked several times.
 struct Votes {

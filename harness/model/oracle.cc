@@ -26,6 +26,15 @@ Oracle::Oracle(const Model& model, const ThreatModel& threat, const Block& block
   zero_gradients_ = at::zeros({n}, at::kLong);
   nonfinite_gradients_ = at::zeros({n}, at::kLong);
   queries_at_best_ = at::zeros({n}, at::kLong);
+  if (!threat.fixed.empty()) fixed_ = at::tensor(threat.fixed, at::kLong);
+  if (!threat.feature_scale.empty() && threat.eps) {
+    std::vector<int64_t> shape = block.x.sizes().vec();
+    shape[0] = 1;
+    reach_ = at::tensor(threat.feature_scale, at::kDouble)
+                 .mul(*threat.eps)
+                 .to(model.dtype())
+                 .reshape(shape);
+  }
   if (threat.eps.has_value() && threat.access != Access::kLabel) {
     trace_.emplace(block.y, threat.goal == Goal::kTargeted ? block.target : at::Tensor());
   }
@@ -41,8 +50,9 @@ std::optional<Oracle> Oracle::source() const {
 
 Tape Oracle::tape(const at::Tensor& x, const at::Tensor& rows) {
   count(x, rows, Access::kGradient);
-  Tape tape = model_.record(x);
-  watch(x, tape.logits(), rows);
+  const at::Tensor sent = confined(x, rows);
+  Tape tape = model_.record(sent);
+  watch(sent, tape.logits(), rows);
   return tape;
 }
 
@@ -66,26 +76,62 @@ at::Tensor Oracle::vjp(const Tape& tape, const at::Tensor& c, const at::Tensor& 
     nonfinite_gradients_.index_add_(0, rows, wild.to(at::kLong));
     gradient = at::nan_to_num(gradient, 0.0, 0.0, 0.0);
   }
+  if (fixed_.defined()) {
+    gradient = gradient.flatten(1).index_fill(1, fixed_, 0).view(gradient.sizes());
+  }
   return gradient;
 }
 
 at::Tensor Oracle::logits(const at::Tensor& x, const at::Tensor& rows) {
   count(x, rows, Access::kScore);
-  at::Tensor logits = model_.logits(x);
-  watch(x, logits, rows);
+  const at::Tensor sent = confined(x, rows);
+  at::Tensor logits = model_.logits(sent);
+  watch(sent, logits, rows);
   return logits;
 }
 
 at::Tensor Oracle::labels(const at::Tensor& x, const at::Tensor& rows) {
   count(x, rows, Access::kLabel);
-  const at::Tensor logits = model_.logits(x);
-  watch(x, logits, rows);
+  const at::Tensor sent = confined(x, rows);
+  const at::Tensor logits = model_.logits(sent);
+  watch(sent, logits, rows);
   return logits.argmax(1);
 }
 
 at::Tensor Oracle::breaks(const at::Tensor& labels, const at::Tensor& rows) const {
   if (threat_.goal == Goal::kTargeted) return labels.eq(block_.target.index_select(0, rows));
   return labels.ne(block_.y.index_select(0, rows));
+}
+
+at::Tensor Oracle::confined(const at::Tensor& x, const at::Tensor& rows) const {
+  if (!fixed_.defined() && !reach_.defined()) return x;
+  const at::Tensor x0 = block_.x.index_select(0, rows);  // [m, ...]
+  at::Tensor inside = x;
+  if (reach_.defined()) inside = at::min(at::max(x, x0.sub(reach_)), x0.add(reach_));
+  if (!fixed_.defined()) return inside;
+  return inside.flatten(1)
+      .index_copy(1, fixed_, x0.flatten(1).index_select(1, fixed_))
+      .view(x.sizes());
+}
+
+at::Tensor Oracle::rounded(const at::Tensor& x, const at::Tensor& rows) const {
+  if (threat_.levels == 0) return x;
+  const at::Tensor x0 = block_.x.index_select(0, rows).to(at::kDouble);
+  const at::Tensor wide = x.to(at::kDouble);
+  const double step = (threat_.hi - threat_.lo) / static_cast<double>(threat_.levels - 1);
+  // What is a level but for the rounding of its type stays one.
+  const double slack = x.scalar_type() == at::kDouble ? 1e-9 : 1e-5;
+  const at::Tensor place = wide.sub(threat_.lo).div(step);
+  const at::Tensor below = place.add(slack).floor().mul(step).add(threat_.lo);
+  const at::Tensor above = place.sub(slack).ceil().mul(step).add(threat_.lo);
+  const at::Tensor up = at::max(below, x0), down = at::min(above, x0);
+  return at::where(wide.gt(x0), up, at::where(wide.lt(x0), down, x0))
+      .clamp(threat_.lo, threat_.hi)
+      .to(x.scalar_type());
+}
+
+at::Tensor Oracle::admissible(const at::Tensor& x, const at::Tensor& rows) const {
+  return rounded(confined(x, rows), rows);
 }
 
 at::Tensor Oracle::breaking_votes(const Votes& votes, const at::Tensor& rows) const {
@@ -127,14 +173,14 @@ void Oracle::watch(const at::Tensor& x, const at::Tensor& logits, const at::Tens
   const at::Tensor hits = broken.nonzero().squeeze(1);  // [h]
   if (hits.size(0) == 0) return;
 
-  const at::Tensor points = x.index_select(0, hits);       // [h, ...]
-  const at::Tensor hit_rows = rows.index_select(0, hits);  // [h]
+  const at::Tensor hit_rows = rows.index_select(0, hits);                // [h]
+  const at::Tensor points = rounded(x.index_select(0, hits), hit_rows);  // [h, ...]
   const at::Tensor finite = logits.index_select(0, hits).isfinite().all(1);
   const at::Tensor away =
       distance(points, block_.x.index_select(0, hit_rows), threat_).contiguous();
   at::Tensor valid =
       in_box(points, threat_.lo, threat_.hi).logical_and_(away.le(radius_)).logical_and_(finite);
-  if (model_.facts().random) vote(points, hit_rows, valid);
+  if (model_.facts().random || threat_.levels > 0) vote(points, hit_rows, valid);
   const bool* is_valid = valid.const_data_ptr<bool>();
   const double* distances = away.const_data_ptr<double>();
   const int64_t* samples = hit_rows.const_data_ptr<int64_t>();

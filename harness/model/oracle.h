@@ -78,6 +78,10 @@ class Oracle {
   /// [m] int64: how many of the votes on points of the samples behind `rows` would break them.
   at::Tensor breaking_votes(const Votes& votes, const at::Tensor& rows) const;
 
+  /// What the judge looks at in place of x [m, ...]: features that may not move, or not so far, put
+  /// back, and entries rounded where the suite asks for it.
+  at::Tensor admissible(const at::Tensor& x, const at::Tensor& rows) const;
+
   /// [n] bool: nothing left to gain: a valid broken point was seen; minimum norm: only where the
   /// model failed on the sample. Attacks stop paying for these.
   at::Tensor decided() const { return decided_; }
@@ -110,7 +114,11 @@ class Oracle {
  private:
   void count(const at::Tensor& x, const at::Tensor& rows, Access needed);
   void watch(const at::Tensor& x, const at::Tensor& logits, const at::Tensor& rows);
-  // Takes the points that a randomised model broke on by chance out of `valid`.
+  // x with the features that may not move, or not so far, put back. Rounding comes at a success.
+  at::Tensor confined(const at::Tensor& x, const at::Tensor& rows) const;
+  // Entries on the levels of the box, between the clean input and x.
+  at::Tensor rounded(const at::Tensor& x, const at::Tensor& rows) const;
+  // Takes points out of `valid` that the model's votes do not break: by chance, or once rounded.
   void vote(const at::Tensor& points, const at::Tensor& rows, at::Tensor& valid) const;
   void watch_failures(const at::Tensor& x, const at::Tensor& logits, const at::Tensor& rows);
 
@@ -120,6 +128,8 @@ class Oracle {
   int64_t query_budget_;
   int64_t gradient_budget_;
   double radius_;
+  at::Tensor fixed_;  // indices of features that may not move, or undefined
+  at::Tensor reach_;  // [1, ...] how far each feature may, or undefined
   at::Tensor decided_, found_, failed_;
   at::Tensor best_x_, best_distance_;
   at::Tensor queries_, gradients_, zero_gradients_, nonfinite_gradients_, queries_at_best_;

@@ -87,8 +87,11 @@ bool keeps_bits(const Model& model, const at::Tensor& inputs, int64_t quantum) {
   const at::Tensor probe_rows = at::tensor(probes, at::kLong);
   const Bits reference = bits_of(model, inputs, cotangents, probe_rows);
   for (const int64_t size : sizes_to_try(quantum, block)) {
-    // Each probe takes each place in turn: which row, and where, must not matter.
-    for (size_t turn = 0; turn < probes.size(); ++turn) {
+    // Each probe takes each place in turn: which row, and where, must not matter. Large batches are
+    // dear, and turn from size to size.
+    const size_t first = static_cast<size_t>(size / quantum) % probes.size();
+    const size_t turns = size > 64 ? 1 : probes.size();
+    for (size_t turn = first; turn < first + turns; ++turn) {
       at::Tensor batch = others.narrow(0, 0, size).clone();
       at::Tensor cotangent = cotangents.flip(0).narrow(0, 0, size).clone();
       std::vector<int64_t> places = {0, size / 2, size - 1};
@@ -116,7 +119,11 @@ bool keeps_bits(const Model& model, const at::Tensor& inputs, int64_t quantum) {
 
 int64_t find_quantum(const Model& model, const at::Tensor& inputs) {
   for (int64_t quantum = 1; quantum <= 32 && quantum <= inputs.size(0); quantum *= 2) {
-    if (keeps_bits(model, inputs, quantum)) return quantum;
+    try {
+      if (keeps_bits(model, inputs, quantum)) return quantum;
+    } catch (const ModelFailure&) {
+      // Some models take no batch of one row.
+    }
   }
   return 0;
 }

@@ -14,6 +14,10 @@ constexpr int kPatienceMs = 60'000;
 Database open_database(const std::filesystem::path& folder) {
   make_folder(folder);
   Database database(folder / "corpus.sqlite", kPatienceMs);
+  database.enter_wal(kPatienceMs);
+  if (database.number("SELECT count(*) FROM sqlite_master WHERE name = 'found'") > 0) {
+    return database;
+  }
   Transaction transaction(database);
   database.execute(
       "CREATE TABLE IF NOT EXISTS found (place INTEGER PRIMARY KEY, sample TEXT NOT NULL,"

@@ -172,6 +172,7 @@ Evidence parse_evidence(std::string_view text, const std::string& file);
 /// A run folder's files: evidence.jsonl, costs.json, and baseline.jsonl where there is one.
 void write_evidence(const std::filesystem::path& folder, const Evidence& evidence);
 void write_baseline(const std::filesystem::path& folder, const Evidence& baseline);
+void remove_baseline(const std::filesystem::path& folder);
 /// Reads a run folder or a single evidence file; costs are read where they exist.
 Evidence read_evidence(const std::filesystem::path& folder_or_file);
 std::optional<Evidence> read_baseline(const std::filesystem::path& folder);

@@ -88,6 +88,12 @@ Evidence read_evidence(const fs::path& folder_or_file) {
   return read_pair(folder_or_file, costs);
 }
 
+void remove_baseline(const fs::path& folder) {
+  std::error_code absent;
+  fs::remove(folder / kBaseline.evidence, absent);
+  fs::remove(folder / kBaseline.costs, absent);
+}
+
 std::optional<Evidence> read_baseline(const fs::path& folder) {
   const fs::path file = folder / kBaseline.evidence;
   if (!is_there(file)) return std::nullopt;

@@ -1,6 +1,8 @@
 #include "harness/record/sqlite.h"
 
+#include <chrono>
 #include <system_error>
+#include <thread>
 
 #include "harness/suite/error.h"
 
@@ -37,6 +39,22 @@ void Database::check(int code) const {
                   ExitCode::kIncomplete);
     }
   }
+}
+
+void Database::enter_wal(int patience_ms) {
+  // Switching a fresh file needs it alone, and SQLite does not wait for that by itself when several
+  // processes open one file at the same moment.
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(patience_ms);
+  while (true) {
+    const int code =
+        sqlite3_exec(handle_.get(), "PRAGMA journal_mode = WAL", nullptr, nullptr, nullptr);
+    if ((code & 0xff) != SQLITE_BUSY || std::chrono::steady_clock::now() > deadline) {
+      check(code);
+      break;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  execute("PRAGMA synchronous = NORMAL");
 }
 
 void Database::execute(const char* sql) {

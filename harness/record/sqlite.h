@@ -17,6 +17,9 @@ class Database {
   /// Opens or creates; waits up to `patience_ms` for locks of others.
   Database(std::filesystem::path file, int patience_ms);
 
+  /// Makes commits cheap: a kill loses nothing that was committed; a power cut may lose the last
+  /// commits, never the rest.
+  void enter_wal(int patience_ms);
   void execute(const char* sql);
   int64_t number(const char* sql);
   /// Throws for a result code that is not SQLITE_OK, SQLITE_ROW or SQLITE_DONE.

@@ -19,7 +19,8 @@ struct Points {
 Points choose(const Oracle& oracle, const Candidates& candidates) {
   const Block& block = oracle.block();
   const Candidates seen = oracle.best();
-  const at::Tensor claim_distance = distance(candidates.x, block.x, oracle.threat());
+  const at::Tensor claims = oracle.admissible(candidates.x, at::arange(block.size(), at::kLong));
+  const at::Tensor claim_distance = distance(claims, block.x, oracle.threat());
   // A claim counts where the oracle saw nothing, or something farther: an attack may build its
   // answer without a last query.
   const at::Tensor claimed = candidates.success.logical_and(
@@ -27,7 +28,7 @@ Points choose(const Oracle& oracle, const Candidates& candidates) {
   std::vector<int64_t> shape(static_cast<size_t>(block.x.dim()), 1);
   shape[0] = block.size();
   Points points;
-  points.x = at::where(claimed.view(shape), candidates.x, seen.x);
+  points.x = at::where(claimed.view(shape), claims, seen.x);
   points.distances = at::where(claimed, claim_distance, oracle.best_distance());
   points.claimed = claimed;
   points.present = claimed.logical_or(oracle.found());

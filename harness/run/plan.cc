@@ -115,6 +115,10 @@ std::map<std::string, std::string> attack_fields(const Suite& suite, const Attac
       {"version", find_attack(attacks, spec.attack).info.version},
       {"seed", std::to_string(suite.seed)},
   };
+  const ThreatModel& threat = spec.threat;
+  if (!threat.fixed.empty()) fields["fixed"] = joined(threat.fixed);
+  if (!threat.feature_scale.empty()) fields["feature_scale"] = joined(threat.feature_scale);
+  if (threat.levels > 0) fields["levels"] = std::to_string(threat.levels);
   add_params(spec, "params.", digests, &fields);
   for (size_t i = 0; i < spec.stages.size(); ++i) {
     const AttackSpec& stage = spec.stages[i];
@@ -257,7 +261,8 @@ int64_t unit_size(const Suite& suite, int64_t samples) {
 }
 
 std::string facts_key(const Suite& suite, const FileIdentity& model, const Platform& platform) {
-  std::string text = model_text(suite.model);
+  std::string text = "facts 2\n" + model_text(suite.model);
+  add_field(&text, "block", std::to_string(block_size(suite)));  // some models depend on it
   add_field(&text, "model", model.sha256);
   add_field(&text, "libtorch", platform.libtorch);
   add_field(&text, "cpu_capability", platform.cpu_capability);

@@ -53,7 +53,9 @@ double whole_box_radius(const ThreatModel& threat, int64_t d) {
 
 std::optional<AttackSpec> whole_box_spec(const AttackSpec& spec, double eps, double radius) {
   const auto steps = spec.params.find("steps");
-  if (spec.threat.access != Access::kGradient || spec.threat.goal == Goal::kTargeted ||
+  // With features held still, no ball reaches the whole box.
+  const bool held = !spec.threat.fixed.empty() || !spec.threat.feature_scale.empty();
+  if (spec.threat.access != Access::kGradient || spec.threat.goal == Goal::kTargeted || held ||
       steps == spec.params.end()) {
     return {};
   }

@@ -121,6 +121,8 @@ class Runner {
     const std::lock_guard lock(mutex_);
     if (failure_ || !interrupted_.empty()) return false;
     interrupted_ = options_.stop();
+    // Who waits for a unit that nobody will run now.
+    if (!interrupted_.empty()) finished_.notify_all();
     return interrupted_.empty();
   }
 

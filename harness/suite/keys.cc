@@ -216,6 +216,22 @@ std::vector<Key> entry_keys(Family family, bool ensemble, bool unbounded) {
       keys.push_back(
           text_key("target",
                    "with goal: targeted: next, random, least_likely, or a label; next by default"));
+      keys.push_back({.name = "fixed",
+                      .type = Type::kIntegers,
+                      .help = "features that may not change: indices into the flattened input",
+                      .limits = kFromZero,
+                      .most_items = 1000000});
+      if (!unbounded) {
+        keys.push_back({.name = "feature_scale",
+                        .type = Type::kNumbers,
+                        .help = "linf: the share of eps that each feature may use, 0 to 1",
+                        .limits = {0, 1},
+                        .most_items = 1000000});
+      }
+      keys.push_back(integer_key("levels",
+                                 "a success must hold after rounding each entry to one of so many "
+                                 "levels of the box, 256 for 8 bits",
+                                 {2, 65536}));
       if (ensemble) {
         keys.push_back({.name = "stages",
                         .type = Type::kList,

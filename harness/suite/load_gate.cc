@@ -138,6 +138,13 @@ void load_limit(const Value& value, RuleSpec& rule) {
               "cell `" + cell.name + "` has no metric `" + value.scalar + "`" + suggest("", here));
 }
 
+// True if one side meets points that were made for it, or for the other: those of the corpus were
+// chosen on other models, and those of the baseline are the incumbent's own.
+bool favours_one(const AttackSpec& spec) {
+  return uses_corpus(spec) || spec.source == "baseline" ||
+         std::any_of(spec.stages.begin(), spec.stages.end(), favours_one);
+}
+
 std::vector<size_t> covered(const Value& rule, const RuleSpec& spec, const Suite& suite,
                             std::span<const AttackInfo> attacks) {
   const Value& selector = *rule.find("cell");
@@ -151,7 +158,7 @@ std::vector<size_t> covered(const Value& rule, const RuleSpec& spec, const Suite
   bool refused = false;
   for (const size_t cell : matched) {
     if (!has(metrics_of(suite, suite.cells[cell], attacks), spec.metric)) continue;
-    if (is_paired(spec.kind) && uses_corpus(suite.attacks[suite.cells[cell].spec])) {
+    if (is_paired(spec.kind) && favours_one(suite.attacks[suite.cells[cell].spec])) {
       refused = true;
     } else {
       cells.push_back(cell);
@@ -159,8 +166,8 @@ std::vector<size_t> covered(const Value& rule, const RuleSpec& spec, const Suite
   }
   if (refused && cells.empty()) {
     throw Error(selector.where, "`" + std::string(to_string(spec.kind)) + "` on `" + spec.selector +
-                                    "` is refused: points of the corpus were " +
-                                    "chosen on other models and do not compare two fairly; " +
+                                    "` is refused: its points come from the corpus or " +
+                                    "the baseline, and do not compare two models fairly; " +
                                     "write at_least");
   }
   if (cells.empty()) refuse_metric(rule, matched, suite, attacks);

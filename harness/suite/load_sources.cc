@@ -12,7 +12,7 @@ Where place_of(const AttackSpec& spec, const char* key) {
   return value != nullptr ? value->where : spec.where;
 }
 
-void link(AttackSpec& spec, const std::vector<std::string>& known) {
+void link(AttackSpec& spec, const std::vector<std::string>& known, const std::vector<Cell>& all) {
   for (const auto& [key, field] : {std::pair("source", &AttackSpec::source),
                                    std::pair("references", &AttackSpec::references)}) {
     const auto bound = spec.params.find(key);
@@ -25,10 +25,13 @@ void link(AttackSpec& spec, const std::vector<std::string>& known) {
                                   "`: where its points come from, `baseline` or a file");
     }
     spec.*field = *text;
-    const bool file = text->find_first_of("./") != std::string::npos;
+    // A later cell, or its own, is a mistake even where it looks like a file.
+    const bool later = std::any_of(all.begin(), all.end(),
+                                   [&](const Cell& cell) { return selects(*text, cell.name); });
+    const bool file = text->find_first_of("./") != std::string::npos && !later;
     const auto cells = std::count_if(known.begin(), known.end(),
                                      [&](const std::string& name) { return selects(*text, name); });
-    if (file || cells == 1) continue;
+    if (cells == 1 || (cells == 0 && file)) continue;
     if (cells > 1) {
       throw Error(place_of(spec, key), "`" + std::string(key) + "` names several cells: `" + *text +
                                            "`; name one of them");
@@ -43,9 +46,10 @@ void link(AttackSpec& spec, const std::vector<std::string>& known) {
 
 void link_sources(std::vector<AttackSpec>& specs) {
   std::vector<std::string> known = {"baseline"};
+  const std::vector<Cell> all = make_cells(specs);
   for (AttackSpec& spec : specs) {
-    link(spec, known);
-    for (AttackSpec& stage : spec.stages) link(stage, known);
+    link(spec, known, all);
+    for (AttackSpec& stage : spec.stages) link(stage, known, all);
     for (const Cell& cell : make_cells({spec})) known.push_back(cell.name);
   }
 }

@@ -88,13 +88,54 @@ void load_goal(const Value& entry, const AttackInfo& info, const ModelSpec& mode
   if (target != nullptr) threat.target = target_of(*target, model);
 }
 
+// The features that an attack may move, and how far.
+void load_features(const Value& entry, const ModelSpec& model, ThreatModel& threat) {
+  int64_t d = 1;
+  for (const int64_t size : model.shape) d *= size;
+  if (const Value* fixed = entry.find("fixed")) {
+    for (const Value& item : fixed->list) {
+      const int64_t index = as_integer(item, "fixed", Limits{});
+      if (index >= d) {
+        throw Error(item.where, "`fixed` names feature " + std::to_string(index) +
+                                    ", and `model.input.shape` has features 0 to " +
+                                    std::to_string(d - 1));
+      }
+      threat.fixed.push_back(index);
+    }
+    std::sort(threat.fixed.begin(), threat.fixed.end());
+    threat.fixed.erase(std::unique(threat.fixed.begin(), threat.fixed.end()), threat.fixed.end());
+    if (static_cast<int64_t>(threat.fixed.size()) == d) {
+      throw Error(fixed->where, "`fixed` leaves no feature to change");
+    }
+  }
+  if (const Value* scale = entry.find("feature_scale")) {
+    if (threat.norm != Norm::kLinf) {
+      throw Error(scale->where, "`feature_scale` goes with norm linf; with `" +
+                                    std::string(to_string(threat.norm)) +
+                                    "`, `fixed` holds features still");
+    }
+    if (static_cast<int64_t>(scale->list.size()) != d) {
+      throw Error(scale->where, "`feature_scale` has " + std::to_string(scale->list.size()) +
+                                    " numbers, and `model.input.shape` has " + std::to_string(d) +
+                                    " features");
+    }
+    for (const Value& item : scale->list) {
+      threat.feature_scale.push_back(as_number(item, "feature_scale", Limits{}));
+    }
+  }
+  if (const Value* levels = entry.find("levels")) {
+    threat.levels = as_integer(*levels, "levels", Limits{});
+  }
+}
+
 }  // namespace
 
 void load_threat(const Value& entry, const AttackInfo& info, const ModelSpec& model,
                  AttackSpec& spec) {
   load_goal(entry, info, model, spec.threat);
-  if (spec.threat.unbounded) return;
+  if (spec.threat.unbounded) return load_features(entry, model, spec.threat);
   spec.threat.norm = norm_of(entry, info);
+  load_features(entry, model, spec.threat);
   spec.eps = eps_of(entry, spec.threat.norm);
   spec.eps_list = !spec.eps.empty() && entry.find("eps")->is_list();
   if (!spec.eps.empty() && !spec.eps_list) spec.threat.eps = spec.eps[0].number;
@@ -103,6 +144,9 @@ void load_threat(const Value& entry, const AttackInfo& info, const ModelSpec& mo
     throw Error(entry.where, "attack `" + info.name +
                                  "` needs `eps`: a radius in units of `model.input.range`, such as "
                                  "0.1 or 8/255");
+  }
+  if (spec.eps.empty() && !spec.threat.feature_scale.empty()) {
+    throw Error(entry.find("feature_scale")->where, "`feature_scale` needs `eps`, which it scales");
   }
 }
 

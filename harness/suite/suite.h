@@ -45,6 +45,13 @@ struct ThreatModel {
   Goal goal = Goal::kUntargeted;
   Target target;  ///< kTargeted
   Access access = Access::kGradient;
+  /// Features that may not change: indices into the flattened input, ascending.
+  std::vector<int64_t> fixed;
+  /// linf: the share of eps that each feature may use, in [0, 1]; empty: all of it.
+  std::vector<double> feature_scale;
+  /// A success counts only if it holds when every entry is rounded, towards the clean input, to one
+  /// of so many levels of the box (256 for 8 bits). 0: inputs are continuous.
+  int64_t levels = 0;
 };
 
 /// True if the nearest point is sought. Else any valid point decides its sample, the first one.

@@ -180,7 +180,10 @@ TEST(Model, KeepsTheFactsItIsGiven) {
   ModelFacts facts;
   facts.quantum = 8;
   facts.flags = {{"a", "b", "c \"quoted\"", "d"}};
-  const ModelFacts again = parse_facts(to_text(facts));
+  ModelFacts again;
+  ASSERT_TRUE(parse_facts(to_text(facts), &again));
+  EXPECT_FALSE(parse_facts("{\"quantum\": 4}", &again));
+  EXPECT_FALSE(parse_facts("", &again));
   EXPECT_EQ(again.quantum, 8);
   EXPECT_EQ(again.flags, facts.flags);
 }

@@ -57,6 +57,55 @@ TEST(Oracle, KeepsTheNearestPointWhereThereIsNoRadius) {
   EXPECT_FALSE(oracle.decided()[0].item<bool>()) << "a nearer one may come";
 }
 
+TEST(Oracle, FixedFeaturesAreSentAsTheyWere) {
+  const Model model = threshold_model();
+  const Block block = two_samples();
+  ThreatModel threat = linf(0.5);
+  threat.fixed = {1};
+  Oracle oracle(model, threat, block, 0, 0);
+  const Tape tape = oracle.tape(values({0.45, 0.9, 0.6, 0.1}).view({2, 2}), rows({0, 1}));
+  const at::Tensor g = oracle.vjp(tape, values({-1, 1, -1, 1}).view({2, 2}), rows({0, 1}));
+  EXPECT_GT(g[0][0].item<double>(), 0);
+  EXPECT_EQ(g[0][1].item<double>(), 0);
+  EXPECT_FALSE(oracle.found()[0].item<bool>());
+  EXPECT_TRUE(oracle.best().x[1].equal(values({0.6, 0.5})));
+  threat.fixed = {0};  // the only one that matters
+  Oracle held(model, threat, block, 0, 0);
+  held.labels(values({0.9, 0.9, 0.9, 0.9}).view({2, 2}), rows({0, 1}));
+  EXPECT_FALSE(held.found().any().item<bool>());
+}
+
+TEST(Oracle, AFeatureMovesByItsShareOfEps) {
+  const Model model = threshold_model();
+  const Block block = two_samples();
+  ThreatModel threat = linf(0.4);
+  threat.feature_scale = {0.5, 0.25};
+  Oracle oracle(model, threat, block, 0, 0);
+  oracle.labels(values({0.8, 0.9, 0.6, 0.1}).view({2, 2}), rows({0, 1}));
+  EXPECT_TRUE(oracle.found()[0].item<bool>());
+  EXPECT_NEAR(oracle.best().x[0][0].item<double>(), 0.6, 1e-6);
+  EXPECT_NEAR(oracle.best().x[0][1].item<double>(), 0.6, 1e-6);
+  EXPECT_FALSE(oracle.found()[1].item<bool>()) << "0.2 + 0.5 * 0.4 is short of 0.5";
+}
+
+TEST(Oracle, ASuccessMustHoldOnceRoundedTowardsTheCleanInput) {
+  const Model model = threshold_model();
+  Block block = two_samples();
+  block.x = values({102, 128, 102, 128}).view({2, 2}).div(255);
+  ThreatModel threat = linf(0.2);
+  threat.levels = 256;
+  Oracle oracle(model, threat, block, 0, 0);
+  // 127.6 breaks the model and is rounded to 127, which does not; 128.4 to 128, which does.
+  oracle.labels(values({127.6, 128.7, 128.4, 127.3}).view({2, 2}).div(255), rows({0, 1}));
+  EXPECT_FALSE(oracle.found()[0].item<bool>());
+  EXPECT_TRUE(oracle.found()[1].item<bool>());
+  EXPECT_TRUE(oracle.best().x[1].mul(255).round().equal(values({128, 128})));
+  // A whole number of levels survives its type's rounding.
+  const at::Tensor exact = oracle.admissible(block.x.add(8.0 / 255), rows({0, 1}));
+  EXPECT_TRUE(exact.mul(255).round().equal(values({110, 136, 110, 136}).view({2, 2})));
+  EXPECT_LE(exact.sub(block.x).abs().max().item<double>(), 8.0 / 255 + 1.2e-7);
+}
+
 TEST(Oracle, KeepsTheFirstPointInTheBoxWhereNothingElseBoundsIt) {
   const Model model = threshold_model();
   const Block block = two_samples();

@@ -52,6 +52,8 @@ TEST(SummaryText, StartsWithTheDecisionAndEndsWithTheExitCode) {
 TEST(SummaryText, OfAShardHasNoDecisionAndTellsItsExitCode) {
   const auto s = testing::incomplete();
   s->evidence.interrupted = "shard 1 of 4";
+  EXPECT_THAT(summary_text(s->report, 80, false), StartsWith("INCOMPLETE  ")) << "a merge, say";
+  s->report.shard = true;
   const std::string text = summary_text(s->report, 80, false);
   EXPECT_THAT(text, StartsWith("MEASURED  "));
   EXPECT_THAT(text, HasSubstr("shard 1 of 4 is measured; `assay merge` puts"));

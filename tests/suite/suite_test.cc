@@ -289,6 +289,21 @@ TEST(Suite, ChainingNamesAnEarlierCellOrAFile) {
               HasSubstr("attack `transfer` needs `source`"));
 }
 
+TEST(Suite, APairedRuleOnPointsOfTheBaselineIsRefused) {
+  EXPECT_THAT(fault(std::string(kSmall) +
+                    "attacks: [ { name: t, attack: transfer, norm: linf, eps: 0.1, source: baseline"
+                    " } ]\ngate: { rules: [ { cell: t, metric: robust_accuracy, max_drop: 0.1 } ] }"
+                    "\n"),
+              HasSubstr("is refused"));
+}
+
+TEST(Suite, ACellCannotTakePointsOfALaterOne) {
+  EXPECT_THAT(fault(std::string(kSmall) +
+                    "defaults: { norm: linf }\nattacks: [ { name: t, attack: transfer, eps: 0.1, "
+                    "source: p@0.1 }, { name: p, attack: pgd, eps: [0.1] } ]\n"),
+              HasSubstr("names no cell of an earlier entry"));
+}
+
 TEST(Suite, APairedRuleOnTheCorpusIsRefused) {
   const std::string entries =
       "defaults: { norm: linf, eps: 0.1 }\n"
