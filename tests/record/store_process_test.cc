@@ -54,6 +54,7 @@ int64_t kill_while_putting(const fs::path& folder, int64_t begin, std::chrono::m
   const pid_t child = in_child([&] {
     close(pipe_ends[0]);
     Store store(folder);
+    store.put_blob("blob");  // what the rows name
     for (int64_t i = begin;; ++i) {
       store.put_blob(numbered_blob(i));
       store.put(numbered_unit(i));
@@ -79,6 +80,7 @@ TEST(StoreProcess, AKillLosesNothingThatWasPut) {
     const int64_t begin = total;
     total += kill_while_putting(scratch.path(), begin, std::chrono::milliseconds(7 * round));
     Store store(scratch.path());
+    store.put_blob("blob");  // what the rows name
     for (int64_t i = 0; i < total; ++i) {
       const auto found = store.get(numbered_unit(i).key);
       ASSERT_TRUE(found.has_value()) << "unit " << i << " of " << total;
@@ -106,6 +108,7 @@ TEST(StoreProcess, ProcessesOpenAndFillOneStoreAtOnce) {
   for (int p = 0; p < 6; ++p) {
     children.push_back(in_child([&] {
       Store store(scratch.path() / "store");  // all of them create it
+      store.put_blob("blob");                 // what the rows name
       for (int64_t i = 0; i < 40; ++i) {
         store.put(numbered_unit(i));
         store.put_blob(numbered_blob(i % 3));
@@ -123,6 +126,7 @@ TEST(StoreProcess, AFullDiskIsIncompleteAndKeepsWhatWasPut) {
   const ScratchFolder scratch;
   {
     Store store(scratch.path());
+    store.put_blob("blob");  // what the rows name
     store.put(numbered_unit(0));
   }
   const pid_t child = in_child([&] {
@@ -130,6 +134,7 @@ TEST(StoreProcess, AFullDiskIsIncompleteAndKeepsWhatWasPut) {
     const rlimit limit{300'000, 300'000};
     setrlimit(RLIMIT_FSIZE, &limit);
     Store store(scratch.path());
+    store.put_blob("blob");  // what the rows name
     try {
       for (int64_t i = 1; i < 10'000; ++i) store.put(numbered_unit(i));
       return 1;
@@ -147,6 +152,7 @@ TEST(StoreProcess, AFullDiskIsIncompleteAndKeepsWhatWasPut) {
   });
   EXPECT_EQ(exit_status(child), 0);
   Store store(scratch.path());
+  store.put_blob("blob");  // what the rows name
   EXPECT_EQ(store.get(numbered_unit(0).key)->rows, numbered_unit(0).rows);
   EXPECT_FALSE(store.has_blob(sha256(std::string(400'000, 'x'))));
   store.put(numbered_unit(20'000));

@@ -44,6 +44,7 @@ TEST(Store, GivesBackWhatWasPutAlsoAfterReopening) {
   const Evidence evidence = sample_evidence();
   {
     Store store(scratch.path() / "new" / "store");
+    store.put_blob("blob");  // what the rows name
     EXPECT_EQ(store.get(evidence.units[0].key), std::nullopt);
     for (const UnitResult& unit : evidence.units) store.put(unit);
   }
@@ -57,9 +58,23 @@ TEST(Store, GivesBackWhatWasPutAlsoAfterReopening) {
   EXPECT_EQ(store.folder(), scratch.path() / "new" / "store");
 }
 
+TEST(Store, AUnitWhoseAdversarialsAreLostIsComputedAgain) {
+  const ScratchFolder scratch;
+  Store store(scratch.path());
+  store.put_blob("blob");
+  store.put(sample_unit("unit", "cell", 0, {broken_row(0, 0.5)}));
+  EXPECT_TRUE(store.get("unit").has_value());
+  std::filesystem::remove_all(scratch.path() / "blobs");
+  EXPECT_FALSE(store.get("unit").has_value());
+  store.put_blob("blob");
+  store.put(sample_unit("unit", "cell", 0, {broken_row(0, 0.5)}));
+  EXPECT_TRUE(store.get("unit").has_value());
+}
+
 TEST(Store, PuttingTheSameVerdictsAgainKeepsTheFirst) {
   const ScratchFolder scratch;
   Store store(scratch.path());
+  store.put_blob("blob");  // what the rows name
   UnitResult unit = sample_evidence().units[2];
   store.put(unit);
   unit.cost.time_s = 100;
@@ -71,6 +86,7 @@ TEST(Store, PuttingTheSameVerdictsAgainKeepsTheFirst) {
 TEST(Store, OtherVerdictsUnderOneKeyAreNondeterminism) {
   const ScratchFolder scratch;
   Store store(scratch.path());
+  store.put_blob("blob");
   UnitResult unit = sample_evidence().units[2];
   store.put(unit);
   unit.rows[1].distance = 0.5;
