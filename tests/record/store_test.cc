@@ -62,13 +62,14 @@ TEST(Store, AUnitWhoseAdversarialsAreLostIsComputedAgain) {
   const ScratchFolder scratch;
   Store store(scratch.path());
   store.put_blob("blob");
-  store.put(sample_unit("unit", "cell", 0, {broken_row(0, 0.5)}));
-  EXPECT_TRUE(store.get("unit").has_value());
+  const UnitResult unit = sample_unit("unit", "cell", 0, {broken_row(0, 0.5)});
+  store.put(unit);
+  EXPECT_TRUE(store.get(unit.key).has_value());
   std::filesystem::remove_all(scratch.path() / "blobs");
-  EXPECT_FALSE(store.get("unit").has_value());
+  EXPECT_FALSE(store.get(unit.key).has_value());
   store.put_blob("blob");
-  store.put(sample_unit("unit", "cell", 0, {broken_row(0, 0.5)}));
-  EXPECT_TRUE(store.get("unit").has_value());
+  store.put(unit);
+  EXPECT_TRUE(store.get(unit.key).has_value());
 }
 
 TEST(Store, PuttingTheSameVerdictsAgainKeepsTheFirst) {
@@ -86,7 +87,7 @@ TEST(Store, PuttingTheSameVerdictsAgainKeepsTheFirst) {
 TEST(Store, OtherVerdictsUnderOneKeyAreNondeterminism) {
   const ScratchFolder scratch;
   Store store(scratch.path());
-  store.put_blob("blob");
+  store.put_blob("blob");  // what the rows name
   UnitResult unit = sample_evidence().units[2];
   store.put(unit);
   unit.rows[1].distance = 0.5;
@@ -101,6 +102,7 @@ TEST(Store, OtherVerdictsUnderOneKeyAreNondeterminism) {
 TEST(Store, DetailsThatAreNotUtf8AreTheSameVerdictsAgain) {
   const ScratchFolder scratch;
   Store store(scratch.path());
+  store.put_blob("blob");  // what the rows name
   store.put(sample_evidence().units[4]);
   store.put(sample_evidence().units[4]);
 }
@@ -114,10 +116,12 @@ TEST(Store, ADamagedRowCountsAsAbsentAndIsPutAnew) {
     const UnitResult unit = sample_evidence().units[2];
     {
       Store store(scratch.path());
+      store.put_blob("blob");  // what the rows name
       store.put(unit);
     }
     sql(scratch.path(), damage);
     Store store(scratch.path());
+    store.put_blob("blob");  // what the rows name
     EXPECT_EQ(store.get(unit.key), std::nullopt) << damage;
     store.put(unit);
     EXPECT_EQ(store.get(unit.key)->rows, unit.rows) << damage;
@@ -129,6 +133,7 @@ TEST(Store, ARowMovedToAnotherKeyCountsAsAbsent) {
   const UnitResult unit = sample_evidence().units[2];
   {
     Store store(scratch.path());
+    store.put_blob("blob");  // what the rows name
     store.put(unit);
   }
   sql(scratch.path(), "UPDATE units SET key = 'other'");
@@ -139,6 +144,7 @@ TEST(Store, ADamagedDatabaseSaysWhatToDelete) {
   const ScratchFolder scratch;
   {
     Store store(scratch.path());
+    store.put_blob("blob");  // what the rows name
     store.put(sample_evidence().units[0]);
   }
   const fs::path file = scratch.path() / "store.sqlite";
@@ -156,6 +162,7 @@ TEST(Store, ADamagedDatabaseSaysWhatToDelete) {
   write_durably(file, altered);
   std::tie(message, code) = failure([&] {
     Store store(scratch.path());
+    store.put_blob("blob");  // what the rows name
     store.get(sample_evidence().units[0].key);
   });
   EXPECT_THAT(message, AllOf(HasSubstr(file.string()), HasSubstr("delete")));
@@ -189,6 +196,7 @@ TEST(Store, FactsAreKeptAndReplaced) {
   const ScratchFolder scratch;
   {
     Store store(scratch.path());
+    store.put_blob("blob");  // what the rows name
     EXPECT_EQ(store.get_fact("model"), std::nullopt);
     store.put_fact("model", "quantum 4");
     store.put_fact("model", "quantum 8");
@@ -206,6 +214,7 @@ TEST(Store, FactsAreKeptAndReplaced) {
 TEST(Store, BlobsAreNamedByTheirContent) {
   const ScratchFolder scratch;
   Store store(scratch.path());
+  store.put_blob("blob");  // what the rows name
   const std::string bytes("pixels\0\xff", 8);
   EXPECT_FALSE(store.has_blob(sha256(bytes)));
   const std::string sha = store.put_blob(bytes);
@@ -220,6 +229,7 @@ TEST(Store, BlobsAreNamedByTheirContent) {
 TEST(Store, ADamagedBlobIsRefusedAndMendedByPuttingItAgain) {
   const ScratchFolder scratch;
   Store store(scratch.path());
+  store.put_blob("blob");  // what the rows name
   const std::string sha = store.put_blob("pixels");
   const fs::path file = scratch.path() / "blobs" / sha.substr(0, 2) / sha;
   for (const char* damage : {"", "pixel", "pixelz", "pixelsx"}) {
@@ -234,6 +244,7 @@ TEST(Store, ADamagedBlobIsRefusedAndMendedByPuttingItAgain) {
 TEST(Store, ABlobNameIsNeverAPath) {
   const ScratchFolder scratch;
   Store store(scratch.path() / "store");
+  store.put_blob("blob");  // what the rows name
   std::ofstream(scratch.path() / "secret") << "secret";
   for (const std::string& name : {std::string("../../../secret"), std::string(), sha256("absent"),
                                   std::string(64, '.'), std::string(64, 'A')}) {
@@ -245,6 +256,7 @@ TEST(Store, ABlobNameIsNeverAPath) {
 TEST(Store, ThreadsShareOneStore) {
   const ScratchFolder scratch;
   Store store(scratch.path());
+  store.put_blob("blob");  // what the rows name
   std::atomic<int> wrong{0};
   std::vector<std::thread> threads;
   for (int t = 0; t < 8; ++t) {
