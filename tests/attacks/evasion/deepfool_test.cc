@@ -1,40 +1,14 @@
 #include <gtest/gtest.h>
 
-#include "harness/model/ball.h"
 #include "tests/testing/attacks.h"
-#include "tests/testing/linear.h"
 #include "tests/testing/models.h"
+#include "tests/testing/nearest.h"
 
 namespace assay::testing {
 namespace {
 
-ThreatModel nearest(Norm norm, double lo = 0, double hi = 1) {
-  ThreatModel threat;
-  threat.norm = norm;
-  threat.lo = lo;
-  threat.hi = hi;
-  return threat;
-}
-
-at::Tensor distances(const Outcome& outcome, const Block& block, Norm norm) {
-  return distance(outcome.claims.x, block.x, norm);
-}
-
 TEST(Deepfool, ReachesTheClosedFormOnLinearModelsWithinOnePercent) {
-  for (const Norm norm : {Norm::kL2, Norm::kLinf}) {
-    for (const int64_t d : {2, 20, 784}) {
-      Shape shape{{d}, 2, at::kDouble};
-      shape.lo = -4;
-      shape.hi = 4;
-      const LinearCase flat = linear_case(shape, norm);
-      const Outcome outcome =
-          run(flat.model, find_attack("deepfool"), "{}", nearest(norm, -4, 4), flat.block);
-      const at::Tensor ratio = distances(outcome, flat.block, norm).div(flat.closest);
-      EXPECT_EQ(outcome.count(), flat.block.size());
-      EXPECT_LE(ratio.max().item<double>(), 1.01) << to_string(norm) << " d " << d;
-      EXPECT_GE(ratio.min().item<double>(), 1 - 1e-9) << to_string(norm) << " d " << d;
-    }
-  }
+  expect_closed_form("deepfool", {Norm::kL2, Norm::kLinf}, 1.01);
 }
 
 TEST(Deepfool, NeedsFewStepsAndStopsAtItsFirstSuccess) {

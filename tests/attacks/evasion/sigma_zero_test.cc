@@ -2,25 +2,13 @@
 
 #include <string>
 
-#include "harness/model/ball.h"
 #include "tests/testing/attacks.h"
 #include "tests/testing/linear.h"
 #include "tests/testing/models.h"
+#include "tests/testing/nearest.h"
 
 namespace assay::testing {
 namespace {
-
-ThreatModel nearest(Norm norm, double lo = 0, double hi = 1) {
-  ThreatModel threat;
-  threat.norm = norm;
-  threat.lo = lo;
-  threat.hi = hi;
-  return threat;
-}
-
-at::Tensor distances(const Outcome& outcome, const Block& block, Norm norm) {
-  return distance(outcome.claims.x, block.x, norm);
-}
 
 TEST(SigmaZero, ChangesNoMoreEntriesThanALinearModelNeedsAndATenth) {
   for (const int64_t d : {2, 20, 100}) {

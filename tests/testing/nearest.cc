@@ -1,0 +1,56 @@
+#include "tests/testing/nearest.h"
+
+#include <gtest/gtest.h>
+
+#include "harness/model/ball.h"
+#include "tests/testing/linear.h"
+#include "tests/testing/models.h"
+
+namespace assay::testing {
+
+ThreatModel nearest(Norm norm, double lo, double hi) {
+  ThreatModel threat;
+  threat.norm = norm;
+  threat.lo = lo;
+  threat.hi = hi;
+  return threat;
+}
+
+at::Tensor distances(const Outcome& outcome, const Block& block, Norm norm) {
+  return distance(outcome.claims.x, block.x, norm);
+}
+
+void expect_closed_form(std::string_view attack, const std::vector<Norm>& norms, double factor) {
+  for (const Norm norm : norms) {
+    for (const int64_t d : {2, 20, 784}) {
+      Shape shape{{d}, 2, at::kDouble};
+      shape.lo = -4;
+      shape.hi = 4;
+      const LinearCase flat = linear_case(shape, norm);
+      const Outcome outcome =
+          run(flat.model, find_attack(attack), "{}", nearest(norm, -4, 4), flat.block);
+      const at::Tensor ratio = distances(outcome, flat.block, norm).div(flat.closest);
+      EXPECT_EQ(outcome.count(), flat.block.size());
+      EXPECT_LE(ratio.max().item<double>(), factor) << to_string(norm) << " d " << d;
+      EXPECT_GE(ratio.min().item<double>(), 1 - 1e-9) << to_string(norm) << " d " << d;
+    }
+  }
+}
+
+void expect_as_many_as_pgd(std::string_view attack, const std::vector<Norm>& norms, int64_t n,
+                           int64_t missed) {
+  const Model model = mlp_model({{40}, 6}, 64, 41);
+  const Block block = random_block(model, n, 42);
+  for (const Norm norm : norms) {
+    const Outcome outcome = run(model, find_attack(attack), "{}", nearest(norm), block);
+    EXPECT_EQ(outcome.count(), n) << to_string(norm);
+    const at::Tensor found = distances(outcome, block, norm);
+    ThreatModel ball = nearest(norm);
+    ball.eps = found.median().item<double>();
+    const int64_t broken = run(model, find_attack("pgd"), "{steps: 100}", ball, block).count();
+    EXPECT_GT(broken, n / 4) << to_string(norm);
+    EXPECT_GE(found.le(*ball.eps).sum().item<int64_t>(), broken - missed) << to_string(norm);
+  }
+}
+
+}  // namespace assay::testing
