@@ -9,6 +9,7 @@
 // tried as well; then the changed entries of the best point are ranked by size, and their number is
 // bisected. Cost per sample: steps + 1 + refine forwards, steps gradients.
 #include "attacks/math/adam.h"
+#include "attacks/math/displacement.h"
 #include "attacks/math/look.h"
 #include "attacks/math/nearest.h"
 #include "attacks/math/rows.h"
@@ -50,10 +51,6 @@ at::Tensor descent(const at::Tensor& u, const at::Tensor& g, const at::Tensor& b
   return sum.div(spread(largest, sum).to(sum.scalar_type()));
 }
 
-at::Tensor place(const Active& active, const ThreatModel& threat) {
-  return active.u.mul(threat.hi - threat.lo).add(active.x0).clamp(threat.lo, threat.hi);
-}
-
 Candidates run(Oracle& oracle, const Settings& settings) {
   const Block& block = oracle.block();
   const ThreatModel& threat = oracle.threat();
@@ -67,7 +64,7 @@ Candidates run(Oracle& oracle, const Settings& settings) {
   Adam adam(block.x);
   double size = settings.step_size;
   for (int64_t step = 0; step < settings.steps; ++step) {
-    const at::Tensor x = place(active, threat);
+    const at::Tensor x = place(active.u, active.x0, threat);
     const std::optional<Look> seen =
         look(oracle, x, active.rows, active.y, active.target, LossKind::kMargin);
     if (!seen) return oracle.best();
@@ -76,7 +73,7 @@ Candidates run(Oracle& oracle, const Settings& settings) {
     const at::Tensor gradient =
         descent(active.u, finite_entries(seen->gradient), seen->broken, settings, width);
     active.u = active.u.sub(adam.direction(gradient).mul(size));
-    active.u = place(active, threat).sub(active.x0).div(width);
+    active.u = inside(active.u, active.x0, threat);
     size = settings.step_size * (0.1 + 0.9 * cosine(step, settings.steps));
     const double change = settings.threshold_step * size;
     active.threshold =
@@ -86,7 +83,7 @@ Candidates run(Oracle& oracle, const Settings& settings) {
         active.u.abs().lt(spread(active.threshold, active.u).to(active.u.scalar_type()));
     active.u = active.u.masked_fill(small, 0);
   }
-  oracle.labels(place(active, threat), active.rows);
+  oracle.labels(place(active.u, active.x0, threat), active.rows);
   tighten(oracle, settings.refine);
   return oracle.best();
 }
