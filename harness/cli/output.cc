@@ -36,12 +36,6 @@ std::vector<int64_t> rows_to_save(const CellHeader& cell, const Evidence& eviden
   return chosen;
 }
 
-int64_t entries(const Header& header) {
-  int64_t d = 1;
-  for (const int64_t size : header.shape) d *= size;
-  return d;
-}
-
 std::vector<double> widen(const NamedArray& array) {
   std::vector<double> values;
   if (array.dtype == "F64") {
@@ -118,7 +112,7 @@ void write_adversarials(const fs::path& folder, const Evidence& evidence, const 
                         const Store& store, Save save) {
   const Header& header = evidence.header;
   const std::string dtype = header.float64 ? "F64" : "F32";
-  const auto width = static_cast<size_t>(entries(header) * dtype_size(dtype));
+  const auto width = static_cast<size_t>(entries_of(header.shape) * dtype_size(dtype));
   std::vector<ArrayInfo> arrays;
   std::vector<std::pair<std::string, size_t>> sources;  // blob, first byte
   for (const CellHeader& cell : header.cells) {

@@ -143,8 +143,7 @@ at::Tensor SourceSet::Impl::points(const std::string& source, const SampleInfo& 
   const PointsOf& known = files.at(source);
   const auto found = known.find(sample.id);
   if (found == known.end()) return {};
-  int64_t entries = 1;
-  for (const int64_t size : session.suite.model.shape) entries *= size;
+  const int64_t entries = entries_of(session.suite.model.shape);
   std::vector<at::Tensor> rows;
   for (const std::vector<double>& values : found->second) {
     if (static_cast<int64_t>(values.size()) != entries) {
@@ -201,10 +200,9 @@ SourceSet::SourceSet(const Session& session, const std::string& model_sha256, St
     }
   }
   if (!std::any_of(suite.attacks.begin(), suite.attacks.end(), uses_corpus)) return;
-  int64_t entries = 1;
-  for (const int64_t size : suite.model.shape) entries *= size;
+  const int64_t entries = entries_of(suite.model.shape);
   std::vector<Found> usable;
-  for (Found& found : Corpus(store->folder()).find(session.described, model_sha256)) {
+  for (Found& found : Corpus(store->folder()).find(session.described, model_sha256, kMostPoints)) {
     if (found.entries == entries && store->has_blob(found.blob)) usable.push_back(std::move(found));
   }
   impl_->digests[kCorpus] = manifest_digest(usable);

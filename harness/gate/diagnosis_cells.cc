@@ -276,6 +276,9 @@ void check_large_radii(const EvidenceView& view, std::vector<Flag>& flags) {
     const CellHeader& header = *cell.header;
     if (header.family != Family::kEvasion || !iterates(header)) continue;
     if (header.threat.goal == Goal::kTargeted) continue;  // the model may never give that label
+    // With features held still, not every sample can be broken.
+    if (header.key_fields.contains("fixed") || header.key_fields.contains("feature_scale"))
+      continue;
     if (!header.minimum_norm && !(has_ball(cell) && reaches_everything(header, shape))) continue;
     Samples standing = with_status(cell, Status::kRobust);
     for (size_t i = 0; i < standing.size() && header.minimum_norm; ++i) {
@@ -293,6 +296,17 @@ void check_large_radii(const EvidenceView& view, std::vector<Flag>& flags) {
   }
 }
 
+void check_untried(const EvidenceView& view, std::vector<Flag>& flags) {
+  for (const CellView& cell : view.cells) {
+    const int64_t left = std::count_if(cell.rows.begin(), cell.rows.end(), untried);
+    if (left == 0) continue;
+    flags.push_back({"not_attacked", cell.header->name,
+                     share_of(left, cell.rows.size()) + " stand that no query has tried",
+                     "the corpus or the source has no point of them; do not take this cell alone "
+                     "for robustness"});
+  }
+}
+
 }  // namespace
 
 std::vector<Flag> diagnose_cells(const EvidenceView& view) {
@@ -302,6 +316,7 @@ std::vector<Flag> diagnose_cells(const EvidenceView& view) {
   compare_radii(view, flags);
   compare_budgets(view, flags);
   check_large_radii(view, flags);
+  check_untried(view, flags);
   return flags;
 }
 

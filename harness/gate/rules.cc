@@ -52,6 +52,15 @@ bool settle_unusable(const RuleSpec& rule, const Trial& trial, RuleResult& resul
            "status column of samples.csv");
     return true;
   }
+  const std::vector<std::optional<Verdict>>& rows = trial.cell->rows;
+  const bool tried = std::any_of(rows.begin(), rows.end(),
+                                 [](const auto& row) { return row && row->queries > 0; });
+  const bool under_attack = rule.metric == "robust_accuracy" || rule.metric == "attack_success";
+  if (under_attack && !tried && std::any_of(rows.begin(), rows.end(), untried)) {
+    settle(result, Outcomes::kInconclusive, "no sample was attacked",
+           "the corpus or the source has no point of any of them; a first run fills the corpus");
+    return true;
+  }
   const Family family = trial.cell->header->family;
   if (rule.kind != RuleSpec::Kind::kFlagsClear && family != Family::kEvasion) {
     settle(result, Outcomes::kInconclusive,

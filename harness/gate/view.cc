@@ -108,6 +108,10 @@ bool counts_as_broken(const Verdict& row) {
          (row.status == Status::kError && row.cause == Cause::kCandidate);
 }
 
+bool untried(const std::optional<Verdict>& row) {
+  return row && row->status == Status::kRobust && row->queries == 0 && row->detail.empty();
+}
+
 std::vector<Fact> robust_facts(const CellView& cell) {
   std::vector<Fact> facts(cell.rows.size(), Fact::kUnknown);
   for (size_t i = 0; i < facts.size(); ++i) {

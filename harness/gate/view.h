@@ -55,6 +55,10 @@ bool rightly_classified(const Verdict& row, int64_t label);
 /// Counts as broken: broken, or the candidate failed.
 bool counts_as_broken(const Verdict& row);
 
+/// Stands although the attack never sent a query for it: no point of it was at hand (corpus,
+/// transfer). A sample whose own label is the target says so in its detail and is none of these.
+bool untried(const std::optional<Verdict>& row);
+
 /// Right clean and under attack, by sample. Only status robust is a yes.
 std::vector<Fact> robust_facts(const CellView& cell);
 

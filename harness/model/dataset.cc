@@ -95,15 +95,6 @@ std::unique_ptr<Source> open_source(const DataSpec& data, const ModelSpec& spec)
 
 }  // namespace
 
-int64_t sample_entries(const ModelSpec& spec) {
-  int64_t entries = 1;
-  for (const int64_t dimension : spec.shape) {
-    ASSAY_CHECK(dimension > 0 && !__builtin_mul_overflow(entries, dimension, &entries),
-                "model.input.shape was not validated");
-  }
-  return entries;
-}
-
 std::pair<int64_t, int64_t> used_rows(const DataSpec& data, int64_t total,
                                       const std::string& name) {
   if (!data.rows) return {0, total};
@@ -168,7 +159,7 @@ at::Tensor Dataset::read(std::span<const int64_t> indices) const {
   std::vector<int64_t> shape = spec.shape;
   shape.insert(shape.begin(), static_cast<int64_t>(indices.size()));
   at::Tensor samples = at::empty(shape, wide ? at::kDouble : at::kFloat);  // [n, ...shape]
-  const int64_t entries = sample_entries(spec);
+  const int64_t entries = entries_of(spec.shape);
   std::vector<double> raw(static_cast<size_t>(entries));
   for (size_t i = 0; i < indices.size(); ++i) {
     ASSAY_CHECK(indices[i] >= 0 && indices[i] < size(), "sample index");

@@ -44,9 +44,7 @@ std::string cure(const Shape& found, const DataSpec& data, const ModelSpec& spec
     if (!data.nhwc && found == last) return "; its channels come last: set `layout: nhwc`";
     if (data.nhwc && found == wanted) return "; its channels come first: leave out `layout: nhwc`";
   }
-  int64_t entries = 1;
-  for (const int64_t dimension : found) entries *= dimension;
-  if (entries == sample_entries(spec)) {
+  if (entries_of(found) == entries_of(spec.shape)) {
     return "; reshape the array to [n, " + shape_text(wanted).substr(1);
   }
   return "; if the model takes " + shape_text(found) + ", set model.input.shape to it";
@@ -75,7 +73,7 @@ bool fit_shape(const Shape& found, const Array& x, const DataSpec& data, const M
 class ArraySource : public Source {
  public:
   ArraySource(Array x, const Array& y, const DataSpec& data, const ModelSpec& spec)
-      : x_(std::move(x)), entries_(sample_entries(spec)) {
+      : x_(std::move(x)), entries_(entries_of(spec.shape)) {
     check_samples(data, spec);
     check_labels(y, spec);
     const auto [begin, end] = used_rows(data, x_.shape[0], x_.data.name());

@@ -124,7 +124,7 @@ class CsvSource : public Source {
  public:
   CsvSource(const DataSpec& data, const ModelSpec& spec)
       : file_(Bytes::open(data.path)),
-        features_(static_cast<size_t>(sample_entries(spec))),
+        features_(static_cast<size_t>(entries_of(spec.shape))),
         longest_((features_ + 1) * 64 + (1 << 16)) {
     Lines lines(file_, longest_);
     read_header(lines, data);

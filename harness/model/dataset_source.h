@@ -33,9 +33,6 @@ std::unique_ptr<Source> open_arrays(const DataSpec& data, const ModelSpec& spec)
 std::unique_ptr<Source> open_csv(const DataSpec& data, const ModelSpec& spec);
 std::unique_ptr<Source> open_images(const DataSpec& data, const ModelSpec& spec);
 
-/// Entries of one sample.
-int64_t sample_entries(const ModelSpec& spec);
-
 /// The part of `total` samples that the suite asks for. Throws Error where it is empty or too long.
 std::pair<int64_t, int64_t> used_rows(const DataSpec& data, int64_t total, const std::string& name);
 

@@ -45,13 +45,26 @@ std::optional<Oracle> Oracle::source() const {
   ThreatModel threat = threat_;
   threat.eps.reset();
   threat.access = Access::kGradient;
-  return std::optional<Oracle>(std::in_place, *block_.source, threat, block_, 0, 0);
+  std::optional<Oracle> source(std::in_place, *block_.source, threat, block_, 0, 0);
+  source->is_source_ = true;
+  return source;
+}
+
+// What a failure of the model means, whose call this is.
+template <typename Call>
+auto Oracle::blamed(Call call) const {
+  try {
+    return call();
+  } catch (const ModelFailure& failure) {
+    if (!is_source_) throw;
+    throw Error("the source model failed: " + std::string(failure.what()));
+  }
 }
 
 Tape Oracle::tape(const at::Tensor& x, const at::Tensor& rows) {
   count(x, rows, Access::kGradient);
   const at::Tensor sent = confined(x, rows);
-  Tape tape = model_.record(sent);
+  Tape tape = blamed([&] { return model_.record(sent); });
   watch(sent, tape.logits(), rows);
   return tape;
 }
@@ -63,7 +76,7 @@ at::Tensor Oracle::vjp(const Tape& tape, const at::Tensor& c, const at::Tensor& 
     ASSAY_CHECK(gradients_.max().item<int64_t>() <= gradient_budget_,
                 "an attack exceeded its gradient budget");
   }
-  at::Tensor gradient = tape.vjp(c);  // [m, ...]
+  at::Tensor gradient = blamed([&] { return tape.vjp(c); });  // [m, ...]
   const at::Tensor flat = gradient.flatten(1);
   const at::Tensor largest = flat.amax(1);   // [m]
   const at::Tensor smallest = flat.amin(1);  // [m]
@@ -208,6 +221,9 @@ void Oracle::watch_failures(const at::Tensor& x, const at::Tensor& logits, const
   const at::Tensor bad =
       logits.isfinite().all(1).logical_not_().logical_and_(in_box(x, threat_.lo, threat_.hi));
   const at::Tensor samples = rows.index_select(0, bad.nonzero().squeeze(1));
+  if (is_source_ && samples.size(0) > 0) {
+    throw Error("the source model returned NaN or infinity for an input in the box");
+  }
   failed_.index_fill_(0, samples, true);
   decided_.index_fill_(0, samples, true);
 }

@@ -112,6 +112,8 @@ class Oracle {
   at::Tensor failed() const { return failed_; }
 
  private:
+  template <typename Call>
+  auto blamed(Call call) const;
   void count(const at::Tensor& x, const at::Tensor& rows, Access needed);
   void watch(const at::Tensor& x, const at::Tensor& logits, const at::Tensor& rows);
   // x with the features that may not move, or not so far, put back. Rounding comes at a success.
@@ -122,6 +124,8 @@ class Oracle {
   void vote(const at::Tensor& points, const at::Tensor& rows, at::Tensor& valid) const;
   void watch_failures(const at::Tensor& x, const at::Tensor& logits, const at::Tensor& rows);
 
+  // True for source(): its failures are not the candidate's, and end the run.
+  bool is_source_ = false;
   const Model& model_;
   const ThreatModel threat_;
   const Block& block_;

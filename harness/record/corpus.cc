@@ -74,13 +74,13 @@ void Corpus::add(const std::vector<Found>& found) {
   transaction.commit();
 }
 
-std::vector<Found> Corpus::find(const std::vector<SampleInfo>& samples,
-                                const std::string& model) const {
+std::vector<Found> Corpus::find(const std::vector<SampleInfo>& samples, const std::string& model,
+                                int64_t most) const {
   std::vector<Found> all;
-  const std::string most = std::to_string(kMostTried);
+  const std::string limit = std::to_string(most);
   for (const SampleInfo& sample : samples) {
     Statement& select = impl_->select;
-    select.bind(1, sample.digest).bind(2, model).bind(3, most);
+    select.bind(1, sample.digest).bind(2, model).bind(3, limit);
     while (select.step()) {
       all.push_back({.sample = sample.digest,
                      .model = select.text(0),
@@ -104,8 +104,7 @@ std::string manifest_digest(const std::vector<Found>& found) {
 
 std::vector<Found> found_in(const Evidence& evidence) {
   const Header& header = evidence.header;
-  int64_t entries = 1;
-  for (const int64_t size : header.shape) entries *= size;
+  const int64_t entries = entries_of(header.shape);
   // Units whose points came from the corpus, or were meant for no ball.
   std::set<std::string> skipped;
   for (const CellHeader& cell : header.cells) {

@@ -31,11 +31,11 @@ class Corpus {
   /// Adds what is new. Of each sample the `kMost` that came last are kept.
   void add(const std::vector<Found>& found);
   /// What is known of these samples, except what `model` was broken by: its own adversarials would
-  /// tell nothing. The newest of each sample first, at most kMostTried of them.
-  std::vector<Found> find(const std::vector<SampleInfo>& samples, const std::string& model) const;
+  /// tell nothing. The newest of each sample first, at most `most` of them.
+  std::vector<Found> find(const std::vector<SampleInfo>& samples, const std::string& model,
+                          int64_t most) const;
 
   static constexpr int64_t kMost = 64;
-  static constexpr int64_t kMostTried = 16;
 
  private:
   struct Impl;

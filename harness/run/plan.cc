@@ -232,20 +232,12 @@ void flag_cells(const Suite& suite, Header* header) {
 
 }  // namespace
 
-std::string source_of(const AttackSpec& spec) {
-  const auto init = spec.params.find("init");
-  const bool starts_there =
-      init != spec.params.end() && init->second == ParamValue(std::string(kCorpus));
-  return spec.attack == kCorpus || starts_there ? kCorpus : spec.source;
-}
-
 int64_t block_size(const Suite& suite) {
   if (suite.run.block > 0) return suite.run.block;
   // 256 rows: the last few survivors of a block cost whole steps, so fewer blocks waste less. Large
   // inputs get fewer, so that a worker's activations of about 100 times the input stay within
   // 512 MiB. Multiples of 4 suit every padding quantum seen.
-  int64_t d = 1;
-  for (const int64_t size : suite.model.shape) d *= size;
+  const int64_t d = entries_of(suite.model.shape);
   const int64_t width = suite.model.dtype == ModelSpec::Dtype::kFloat64 ? 8 : 4;
   const int64_t rows = (int64_t{512} << 20) / (100 * d * width);
   return std::clamp<int64_t>(rows / 4 * 4, 4, 256);

@@ -54,12 +54,6 @@ Bound bind_entry(const AttackSpec& spec, const ThreatModel& threat,
 /// The table with `ensemble`, which has no file of its own: a plan runs its stages.
 std::vector<Attack> with_ensemble(std::vector<Attack> attacks);
 
-/// The adversarials that earlier runs found, as a source.
-inline constexpr const char* kCorpus = "corpus";
-
-/// What an entry or a stage takes from elsewhere: kCorpus, its `source`, or "".
-std::string source_of(const AttackSpec& spec);
-
 /// Digests of what entries take from outside of the run, by `source:` as spelt, and by kCorpus.
 using Digests = std::map<std::string, std::string>;
 

@@ -186,8 +186,7 @@ std::vector<Task> whole_box_tasks(const Suite& suite, const Unit& unit,
   std::vector<Task> tasks;
   if (!unit.eps) return tasks;
   uint64_t stage = 0;
-  int64_t d = 1;
-  for (const int64_t size : suite.model.shape) d *= size;
+  const int64_t d = entries_of(suite.model.shape);
   for (const AttackSpec& spec : stages_of(suite.attacks[unit.entry])) {
     const double radius = whole_box_radius(spec.threat, d);
     const std::optional<AttackSpec> wide = whole_box_spec(spec, *unit.eps, radius);

@@ -54,11 +54,16 @@ void link_sources(std::vector<AttackSpec>& specs) {
   }
 }
 
-bool uses_corpus(const AttackSpec& spec) {
+std::string source_of(const AttackSpec& spec) {
   const auto init = spec.params.find("init");
-  if (spec.attack == "corpus") return true;
-  if (init != spec.params.end() && init->second == ParamValue(std::string("corpus"))) return true;
-  return std::any_of(spec.stages.begin(), spec.stages.end(), uses_corpus);
+  const bool starts_there =
+      init != spec.params.end() && init->second == ParamValue(std::string(kCorpus));
+  return spec.attack == kCorpus || starts_there ? kCorpus : spec.source;
+}
+
+bool uses_corpus(const AttackSpec& spec) {
+  return source_of(spec) == kCorpus ||
+         std::any_of(spec.stages.begin(), spec.stages.end(), uses_corpus);
 }
 
 }  // namespace assay

@@ -90,8 +90,7 @@ void load_goal(const Value& entry, const AttackInfo& info, const ModelSpec& mode
 
 // The features that an attack may move, and how far.
 void load_features(const Value& entry, const ModelSpec& model, ThreatModel& threat) {
-  int64_t d = 1;
-  for (const int64_t size : model.shape) d *= size;
+  const int64_t d = entries_of(model.shape);
   if (const Value* fixed = entry.find("fixed")) {
     for (const Value& item : fixed->list) {
       const int64_t index = as_integer(item, "fixed", Limits{});

@@ -16,6 +16,13 @@
 
 namespace assay {
 
+/// Numbers in an input of this shape.
+inline int64_t entries_of(std::span<const int64_t> shape) {
+  int64_t entries = 1;
+  for (const int64_t size : shape) entries *= size;
+  return entries;
+}
+
 enum class Norm { kL0, kL1, kL2, kLinf };
 enum class Goal { kUntargeted, kTargeted };
 enum class Access { kGradient, kScore, kLabel };  ///< each grants the ones after it
@@ -216,6 +223,12 @@ Suite load_suite(const std::filesystem::path& file, const Overrides& overrides,
 /// Paths are taken relative to `folder`.
 Suite restore_suite(const std::string& effective, const std::filesystem::path& folder,
                     std::span<const AttackInfo> attacks);
+
+/// The adversarials that earlier runs found, as a source.
+inline constexpr const char* kCorpus = "corpus";
+
+/// What an entry or a stage takes from elsewhere: kCorpus, its `source`, or "".
+std::string source_of(const AttackSpec& spec);
 
 /// True if an entry, or one of its stages, tries points of the corpus or starts at them.
 bool uses_corpus(const AttackSpec& spec);

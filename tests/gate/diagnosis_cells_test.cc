@@ -215,5 +215,26 @@ TEST(Budgets, ChanceAndHalfAPercentAreNoFlag) {
   EXPECT_THAT(flags(mixed), IsEmpty()) << "10 gained and 8 lost is chance";
 }
 
+// Samples that an attack had no point for.
+
+TEST(Untried, SamplesThatStandAreAFlag) {
+  Evidence run = make_run(10);
+  add(run, "corpus", "corpus", 0.1, {{'B', 2}, {'R', 8}}, Access::kLabel);
+  EXPECT_THAT(flags(run), IsEmpty());
+  run.units[1].rows[5].queries = 0;
+  run.units[1].rows[6].queries = 0;
+  run.units[1].rows[6].detail = "its own label is the target";
+  EXPECT_THAT(flags(run), ElementsAre("not_attacked corpus"));
+  EXPECT_THAT(diagnose_cells(view_evidence(run))[0].detail, HasSubstr("1 of 10 samples"));
+}
+
+TEST(WholeBox, IsOutOfReachWhereFeaturesAreHeldStill) {
+  Evidence run = make_run(100);
+  add(run, "pgd", "pgd", 0.5, {{'B', 50}, {'R', 50}});
+  EXPECT_THAT(flags(run), ElementsAre("survives_whole_box pgd"));
+  run.header.cells[0].key_fields["fixed"] = "0 1";
+  EXPECT_THAT(flags(run), IsEmpty());
+}
+
 }  // namespace
 }  // namespace assay

@@ -21,6 +21,7 @@ inline Verdict make_row(char kind, int64_t sample, int64_t label) {
   Verdict row;
   row.sample = sample;
   row.clean = label;
+  row.queries = kind == 'M' ? 0 : 40;
   switch (kind) {
     case 'R':
       row.status = Status::kRobust;

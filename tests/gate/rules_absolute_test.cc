@@ -265,5 +265,19 @@ TEST(UnknownMetric, IsInconclusiveNeverAPass) {
   EXPECT_THAT(rule.reason, HasSubstr("did you mean `robust_accuracy`"));
 }
 
+TEST(RobustAccuracy, OfACellThatTriedNothingIsInconclusiveNotAPass) {
+  Evidence run = make_run(100);
+  add_cell(run, "corpus", {{'R', 90}, {'M', 10}});
+  for (Verdict& row : run.units.back().rows) row.queries = 0;
+  Suite suite = make_suite(run);
+  add_rule(suite, "robust_accuracy", Kind::kAtLeast, 0.1);
+  const Decision untried = decide(suite, run, nullptr);
+  EXPECT_EQ(untried.rules.at(0).verdict, Judged::kInconclusive);
+  EXPECT_THAT(untried.rules.at(0).reason, HasSubstr("no sample was attacked"));
+  EXPECT_EQ(untried.outcome, Outcome::kInconclusive);
+  run.units.back().rows[0].queries = 1;
+  EXPECT_EQ(decide(suite, run, nullptr).rules.at(0).verdict, Judged::kPass);
+}
+
 }  // namespace
 }  // namespace assay

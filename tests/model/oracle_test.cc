@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "harness/suite/error.h"
 #include "tests/testing/models.h"
 
 namespace assay {
@@ -104,6 +105,27 @@ TEST(Oracle, ASuccessMustHoldOnceRoundedTowardsTheCleanInput) {
   const at::Tensor exact = oracle.admissible(block.x.add(8.0 / 255), rows({0, 1}));
   EXPECT_TRUE(exact.mul(255).round().equal(values({110, 136, 110, 136}).view({2, 2})));
   EXPECT_LE(exact.sub(block.x).abs().max().item<double>(), 8.0 / 255 + 1.2e-7);
+}
+
+TEST(Oracle, AFailureOfTheSourceIsNotTheCandidates) {
+  const Model model = threshold_model();
+  Block block = two_samples();
+  EXPECT_FALSE(Oracle(model, linf(0.2), block, 0, 0).source().has_value());
+  const std::string forward = "def forward(self, x):\n    bad = bool((x[:, 0] > 0.7).any())\n";
+  const Model throws =
+      testing::load_module(Shape{{2}, 2, at::kFloat, 0, 0.5},
+                           forward + "    assert not bad, 'unexpected'\n    return x\n", {});
+  block.source = &throws;
+  Oracle candidate(model, linf(0.2), block, 0, 0);
+  EXPECT_THROW(candidate.source()->tape(values({0.9, 0.5}).view({1, 2}), rows({0})), Error);
+  const Model nan =
+      testing::load_module(Shape{{2}, 2, at::kFloat, 0, 0.5},
+                           forward + "    return x * (float('nan') if bad else 1.0)\n", {});
+  block.source = &nan;
+  EXPECT_THROW(Oracle(model, linf(0.2), block, 0, 0)
+                   .source()
+                   ->logits(values({0.9, 0.5}).view({1, 2}), rows({0})),
+               Error);
 }
 
 TEST(Oracle, KeepsTheFirstPointInTheBoxWhereNothingElseBoundsIt) {

@@ -34,9 +34,9 @@ TEST_F(CorpusTest, KeepsWhatOthersWereBrokenBy) {
   const Corpus corpus(folder_);
   const std::vector<SampleInfo> samples = {{"a", "s1", 0}, {"b", "s2", 0}, {"c", "s3", 0}};
   const std::vector<Found> all = {found("s1", "m2", 1), found("s1", "m1", 0), found("s2", "m1", 2)};
-  EXPECT_EQ(corpus.find(samples, "m3"), all);
-  EXPECT_EQ(corpus.find(samples, "m1"), std::vector<Found>{all[0]});
-  EXPECT_EQ(manifest_digest(all), manifest_digest(corpus.find(samples, "m3")));
+  EXPECT_EQ(corpus.find(samples, "m3", 16), all);
+  EXPECT_EQ(corpus.find(samples, "m1", 16), std::vector<Found>{all[0]});
+  EXPECT_EQ(manifest_digest(all), manifest_digest(corpus.find(samples, "m3", 16)));
   EXPECT_NE(manifest_digest(all), manifest_digest({}));
 }
 
@@ -45,11 +45,11 @@ TEST_F(CorpusTest, IsBoundedAndTheNewestStay) {
   std::vector<Found> many;
   for (int64_t i = 0; i < Corpus::kMost + 10; ++i) many.push_back(found("s", "m", i));
   corpus.add(many);
-  const std::vector<Found> kept = corpus.find({{"a", "s", 0}}, "other");
-  ASSERT_EQ(static_cast<int64_t>(kept.size()), Corpus::kMostTried);
+  const std::vector<Found> kept = corpus.find({{"a", "s", 0}}, "other", 16);
+  ASSERT_EQ(static_cast<int64_t>(kept.size()), 16);
   EXPECT_EQ(kept.front().row, Corpus::kMost + 9);
   corpus.add({found("t", "m", 0)});
-  EXPECT_EQ(corpus.find({{"a", "s", 0}}, "other"), kept);  // of its own sample alone
+  EXPECT_EQ(corpus.find({{"a", "s", 0}}, "other", 16), kept);  // of its own sample alone
 }
 
 TEST(FoundIn, ListsTheStoredAdversarials) {
