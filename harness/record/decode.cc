@@ -106,6 +106,7 @@ CellHeader parse_cell(const Json& json) {
     throw Error("cell " + cell.name + " has " + std::to_string(cell.stages.size()) +
                 " stages and " + std::to_string(cell.stage_access.size()) + " of `stage_access`");
   }
+  if (const Json* sets = fields.find("sets")) cell.sets = parse_string_map(*sets, "sets");
   cell.units = parse_strings(fields.at("units"), "units");
   fields.finish();
   return cell;
@@ -160,9 +161,29 @@ Header parse_header(std::string_view text) {
   header.flags = parse_flags(fields.at("flags"));
   header.clean_units = parse_strings(fields.at("clean_units"), "clean_units");
   for (const Json& sample : fields.list("samples")) header.samples.push_back(parse_sample(sample));
+  if (const Json* sets = fields.find("sets")) {
+    for (const auto& [name, records] : as_object(*sets, "sets").items()) {
+      std::vector<SampleInfo>& list = header.sets[name];
+      for (const Json& record : as_list(records, "sets")) list.push_back(parse_sample(record));
+    }
+  }
   for (const Json& cell : fields.list("cells")) header.cells.push_back(parse_cell(cell));
   fields.finish();
   return header;
+}
+
+Fidelity parse_fidelity(const Json& json) {
+  Fields fields(json, "fidelity");
+  Fidelity fidelity;
+  fidelity.shadows = fields.integer("shadows");
+  fidelity.candidate_members = fields.number("candidate_members");
+  fidelity.candidate_non_members = fields.number("candidate_non_members");
+  fidelity.shadow_members = fields.number("shadow_members");
+  fidelity.shadow_non_members = fields.number("shadow_non_members");
+  fidelity.architecture = fields.text("architecture");
+  fidelity.reason = fields.text("reason");
+  fields.finish();
+  return fidelity;
 }
 
 Cost parse_cost(std::string_view text) { return read_cost(parse_json(text)); }

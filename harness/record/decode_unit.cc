@@ -2,6 +2,7 @@
 // everything in the store does little but this; so it reads the one spelling that unit_text writes
 // straight into rows (a general JSON document took ten times as long) and refuses any other.
 #include <charconv>
+#include <cmath>
 
 #include "harness/record/encoding.h"
 #include "harness/record/fields.h"
@@ -70,6 +71,22 @@ class Cursor {
     std::string quoted(1, '"');
     quoted.append(text).append(1, '"');
     return as_text(parse_json(quoted), "string");
+  }
+
+  /// A JSON object without objects inside, as it stands.
+  std::string_view object() {
+    const char* begin = rest_.data();
+    expect("{");
+    bool escaped = false;
+    while (!rest_.empty() && rest_.front() != '}') {
+      if (rest_.front() == '"') {
+        raw_string(&escaped);
+      } else {
+        rest_.remove_prefix(1);
+      }
+    }
+    expect("}");
+    return {begin, static_cast<size_t>(rest_.data() - begin)};
   }
 
   /// A word of a fixed vocabulary, which never needs escapes.
@@ -150,6 +167,35 @@ std::vector<Verdict> read_rows(Cursor* cursor) {
   return rows;
 }
 
+std::vector<Score> read_scores(Cursor* cursor) {
+  std::vector<Score> scores;
+  size_t row = 0;
+  const auto column = [&](std::string_view name, const auto& read) {
+    cursor->expect(name);
+    row = 0;
+    read_list(cursor, [&] {
+      if (row >= scores.size()) throw Error("the columns of `scores` are not of one length");
+      read(&scores[row++]);
+    });
+    if (row != scores.size()) throw Error("the columns of `scores` are not of one length");
+  };
+  const auto bit = [cursor] {
+    if (cursor->take("1")) return true;
+    cursor->expect("0");
+    return false;
+  };
+  cursor->expect("{\"member\":");
+  read_list(cursor, [&] { scores.emplace_back().member = bit(); });
+  column(",\"record\":", [&](Score* score) { score->record = cursor->integer(); });
+  column(",\"score\":", [&](Score* score) {
+    score->score = cursor->real();
+    if (!std::isfinite(score->score)) cursor->fail("a finite score");
+  });
+  column(",\"failed\":", [&](Score* score) { score->failed = bit(); });
+  cursor->expect("}");
+  return scores;
+}
+
 Diagnosis read_diagnosis(Cursor* cursor) {
   Diagnosis diagnosis;
   cursor->expect("{");
@@ -180,6 +226,9 @@ UnitResult parse_unit(std::string_view text) {
   unit.rows = read_rows(&cursor);
   cursor.expect(",\"diagnosis\":");
   unit.diagnosis = read_diagnosis(&cursor);
+  if (cursor.take(",\"tensors\":")) unit.tensors = cursor.string();
+  if (cursor.take(",\"scores\":")) unit.scores = read_scores(&cursor);
+  if (cursor.take(",\"fidelity\":")) unit.fidelity = parse_fidelity(parse_json(cursor.object()));
   cursor.expect(",\"flags\":");
   const std::string_view flags = cursor.rest();
   if (!flags.ends_with('}')) cursor.fail("flags and `}`");

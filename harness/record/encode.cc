@@ -139,6 +139,7 @@ std::string cell_text(const CellHeader& cell) {
   object.raw("stage_access", list_text(cell.stage_access, [](Access access) {
                return json_string(to_string(access));
              }));
+  if (!cell.sets.empty()) object.raw("sets", strings_text(cell.sets));
   object.raw("units", strings_text(cell.units));
   return object.close();
 }
@@ -148,6 +149,31 @@ std::string diagnosis_text(const Diagnosis& diagnosis) {
   for (const DiagnosisField& field : kDiagnosisFields) {
     if (diagnosis.*field.field != 0) object.integer(field.name, diagnosis.*field.field);
   }
+  return object.close();
+}
+
+std::string scores_text(const std::vector<Score>& scores) {
+  const auto column = [&scores](auto spell) { return list_text(scores, spell); };
+  ObjectText object;
+  object.raw("member", column([](const Score& row) { return row.member ? "1" : "0"; }));
+  object.raw("record", column([](const Score& row) { return std::to_string(row.record); }));
+  object.raw("score", column([](const Score& row) {
+               ASSAY_CHECK(std::isfinite(row.score), "a score is finite");
+               return json_number(row.score);
+             }));
+  object.raw("failed", column([](const Score& row) { return row.failed ? "1" : "0"; }));
+  return object.close();
+}
+
+std::string fidelity_text(const Fidelity& fidelity) {
+  ObjectText object;
+  object.integer("shadows", fidelity.shadows);
+  object.number("candidate_members", fidelity.candidate_members);
+  object.number("candidate_non_members", fidelity.candidate_non_members);
+  object.number("shadow_members", fidelity.shadow_members);
+  object.number("shadow_non_members", fidelity.shadow_non_members);
+  object.text("architecture", fidelity.architecture);
+  object.raw("reason", lossy_string(fidelity.reason));
   return object.close();
 }
 
@@ -227,6 +253,13 @@ std::string header_text(const Header& header) {
   object.raw("flags", flags_text(header.flags));
   object.raw("clean_units", strings_text(header.clean_units));
   object.raw("samples", list_text(header.samples, sample_text));
+  if (!header.sets.empty()) {
+    ObjectText sets;
+    for (const auto& [name, records] : header.sets) {
+      sets.raw(name, list_text(records, sample_text));
+    }
+    object.raw("sets", sets.close());
+  }
   object.raw("cells", list_text(header.cells, cell_text));
   return object.close();
 }
@@ -258,6 +291,9 @@ std::string unit_text(const UnitResult& unit) {
   object.integer("index", unit.index);
   object.raw("rows", rows_text(unit.rows));
   object.raw("diagnosis", diagnosis_text(unit.diagnosis));
+  if (!unit.tensors.empty()) object.text("tensors", unit.tensors);
+  if (!unit.scores.empty()) object.raw("scores", scores_text(unit.scores));
+  if (unit.fidelity) object.raw("fidelity", fidelity_text(*unit.fidelity));
   object.raw("flags", flags_text(unit.flags));
   return object.close();
 }

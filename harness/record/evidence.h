@@ -1,4 +1,4 @@
-// What a run leaves behind: a header, and verdict rows by unit. Specified in evidence.md.
+// What a run leaves behind: a header, and rows by unit. Specified in evidence.md.
 #pragma once
 
 #include <cstdint>
@@ -56,6 +56,27 @@ struct Verdict {
   bool operator==(const Verdict&) const = default;
 };
 
+/// How one record scored in a membership cell.
+struct Score {
+  bool member = false;  ///< of the set `members`, else of `non_members`
+  int64_t record = 0;   ///< index into Header::sets of that set
+  double score = 0;     ///< higher: more likely a member; finite
+  bool failed = false;  ///< the candidate failed on it, or gave no numbers; the score means nothing
+  bool operator==(const Score&) const = default;
+};
+
+/// Mean accuracies that say whether shadow models are like the candidate.
+struct Fidelity {
+  int64_t shadows = 0;
+  double candidate_members = 0;      ///< of the candidate on the members
+  double candidate_non_members = 0;  ///< and on the non-members
+  double shadow_members = 0;         ///< of each shadow on what it was trained on
+  double shadow_non_members = 0;     ///< and on audited records that it was not
+  std::string architecture;          ///< what the shadows are copies of
+  std::string reason;                ///< why not of the candidate; "" if they are
+  bool operator==(const Fidelity&) const = default;
+};
+
 /// Figures about the machine's work: never part of the same-bytes promise.
 struct Cost {
   double time_s = 0;      ///< summed over workers
@@ -92,6 +113,9 @@ struct UnitResult {
   std::vector<Verdict> rows;
   std::vector<Flag> flags;
   Diagnosis diagnosis;
+  std::string tensors;        ///< SHA-256 of the blob it made: a shadow, or logits; "" if none
+  std::vector<Score> scores;  ///< of a membership cell, members first
+  std::optional<Fidelity> fidelity;  ///< of a membership cell with shadows
   Cost cost;
 };
 
@@ -111,7 +135,9 @@ struct CellHeader {
   std::map<std::string, std::string> taxonomy;
   std::vector<std::string> stages;   ///< ensemble: stage names in order
   std::vector<Access> stage_access;  ///< what each of them may see
-  std::vector<std::string> units;    ///< keys the plan expects, in order
+  /// Membership: data names by role, `members`, `non_members` and `pool`.
+  std::map<std::string, std::string> sets;
+  std::vector<std::string> units;  ///< keys the plan expects, in order
 };
 
 struct FileIdentity {
@@ -136,6 +162,8 @@ struct Header {
   std::vector<int64_t> shape;
   bool float64 = false;  ///< the model's dtype
   std::vector<SampleInfo> samples;
+  /// Audited records, members and non-members, by data name.
+  std::map<std::string, std::vector<SampleInfo>> sets;
   std::vector<CellHeader> cells;
   std::vector<std::string> clean_units;  ///< keys of the clean pass, in order
   std::vector<Flag> flags;               ///< seen while loading model and data, and in planning

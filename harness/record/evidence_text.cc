@@ -1,6 +1,7 @@
 // Evidence ↔ JSON lines with chained checksums. The format is specified in evidence.md.
 #include <algorithm>
 #include <charconv>
+#include <set>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -122,6 +123,29 @@ void check_samples(const Evidence& evidence, const std::vector<std::string>& key
   }
 }
 
+/// Scores name audited records, none twice.
+void check_scores(const Evidence& evidence, const CellHeader& cell, const Where& where) {
+  std::set<std::pair<bool, int64_t>> seen;
+  const std::unordered_set<std::string_view> expected(cell.units.begin(), cell.units.end());
+  for (const UnitResult& unit : evidence.units) {
+    if (unit.scores.empty() || !expected.contains(unit.key)) continue;
+    for (const Score& score : unit.scores) {
+      const auto role = cell.sets.find(score.member ? "members" : "non_members");
+      const auto set = role == cell.sets.end() ? evidence.header.sets.end()
+                                               : evidence.header.sets.find(role->second);
+      if (set == evidence.header.sets.end() || score.record < 0 ||
+          static_cast<size_t>(score.record) >= set->second.size()) {
+        throw Error(where, "a score of record " + std::to_string(score.record) + " in cell " +
+                               cell.name + ", which the header does not list");
+      }
+      if (!seen.emplace(score.member, score.record).second) {
+        throw Error(where, "record " + std::to_string(score.record) + " of `" + role->second +
+                               "` is scored twice in cell " + cell.name);
+      }
+    }
+  }
+}
+
 void check_unit(const UnitResult& unit, size_t samples, const LineReader& lines) {
   for (const Verdict& row : unit.rows) {
     if (row.sample < 0 || static_cast<size_t>(row.sample) >= samples) {
@@ -200,6 +224,7 @@ Evidence parse_evidence(std::string_view text, const std::string& file) {
   check_samples(evidence, evidence.header.clean_units, "the clean pass", lines.where());
   for (const CellHeader& cell : evidence.header.cells) {
     check_samples(evidence, cell.units, "cell " + cell.name, lines.where());
+    check_scores(evidence, cell, lines.where());
   }
   return evidence;
 }

@@ -68,5 +68,6 @@ class Fields {
 };
 
 std::vector<Flag> parse_flags(const Json& json);
+Fidelity parse_fidelity(const Json& json);
 
 }  // namespace assay

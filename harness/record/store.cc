@@ -115,7 +115,8 @@ std::optional<UnitResult> Store::get(const std::string& key) const {
   try {
     UnitResult result = parse_unit(stored->body);
     result.cost = parse_cost(stored->cost);
-    // Without its adversarials it is computed again, which brings them back.
+    // Without its tensors it is computed again, which brings them back.
+    if (!result.tensors.empty() && !has_blob(result.tensors)) return std::nullopt;
     std::string known;
     for (const Verdict& row : result.rows) {
       if (row.tensors.empty() || row.tensors == known) continue;
@@ -150,11 +151,13 @@ void Store::put(const UnitResult& result) {
       return;
     }
   }
-  const std::string difference = rows_difference(known->rows, result.rows);
+  std::string difference = rows_difference(known->rows, result.rows);
+  if (difference.empty() && known->scores != result.scores) difference = "scores";
+  if (difference.empty() && known->tensors != result.tensors) difference = "tensors";
   if (difference.empty()) return;
   throw Error("nondeterminism: unit " + std::to_string(result.index) + " of " +
                   (result.cell.empty() ? "the clean pass" : "cell " + result.cell) + " (" +
-                  result.key.substr(0, 16) + ") has other verdicts than the store, " + difference +
+                  result.key.substr(0, 16) + ") has other results than the store, " + difference +
                   "; delete " + impl_->folder.string() +
                   " if the machine changed, else the model is not deterministic",
               ExitCode::kIncomplete);

@@ -141,11 +141,16 @@ TEST(EvidenceText, EveryFieldOfARowSurvives) {
   const Evidence wrote = sample_evidence();
   const Evidence read = parse_evidence(to_text(wrote), "x");
   ASSERT_EQ(read.units.size(), wrote.units.size());
-  for (size_t i = 0; i + 1 < wrote.units.size(); ++i) {
+  for (size_t i = 0; i < wrote.units.size(); ++i) {
     EXPECT_EQ(read.units[i].key, wrote.units[i].key);
     EXPECT_EQ(read.units[i].cell, wrote.units[i].cell);
     EXPECT_EQ(read.units[i].index, wrote.units[i].index);
-    EXPECT_EQ(read.units[i].rows, wrote.units[i].rows);
+    if (i != 4) {
+      EXPECT_EQ(read.units[i].rows, wrote.units[i].rows);
+    }
+    EXPECT_EQ(read.units[i].tensors, wrote.units[i].tensors);
+    EXPECT_EQ(read.units[i].scores, wrote.units[i].scores);
+    EXPECT_EQ(read.units[i].fidelity.has_value(), wrote.units[i].fidelity.has_value());
     EXPECT_EQ(read.units[i].diagnosis, wrote.units[i].diagnosis);
     EXPECT_EQ(read.units[i].flags, wrote.units[i].flags);
   }
@@ -153,6 +158,22 @@ TEST(EvidenceText, EveryFieldOfARowSurvives) {
   std::vector<Verdict> expected = wrote.units[4].rows;
   expected[2].detail = "logits are \xEF\xBF\xBD not finite\n\"row 2\"";
   EXPECT_EQ(read.units[4].rows, expected);
+  Fidelity fidelity = *wrote.units[6].fidelity;
+  fidelity.reason = "the candidate \"}\xEF\xBF\xBD\" is frozen";
+  EXPECT_EQ(read.units[6].fidelity, fidelity);
+}
+
+TEST(EvidenceText, AScoreOfARecordThatTheHeaderLacksOrTwiceIsRefused) {
+  Evidence evidence = sample_evidence();
+  evidence.units[6].scores[1].record = 2;
+  EXPECT_THAT([&] { parse_evidence(to_text(evidence), "x"); },
+              ThrowsMessage<Error>(HasSubstr("a score of record 2 in cell lira")));
+  evidence.units[6].scores[1].record = 0;
+  EXPECT_THAT([&] { parse_evidence(to_text(evidence), "x"); },
+              ThrowsMessage<Error>(HasSubstr("record 0 of `train` is scored twice")));
+  evidence.units[6].scores[1].member = false;  // another set, where record 0 stands already
+  EXPECT_THAT([&] { parse_evidence(to_text(evidence), "x"); },
+              ThrowsMessage<Error>(HasSubstr("record 0 of `held out` is scored twice")));
 }
 
 TEST(EvidenceText, EveryCountOfADiagnosisSurvivesAndZerosTakeNoBytes) {

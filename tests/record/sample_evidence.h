@@ -120,7 +120,17 @@ inline Header sample_header() {
   pgd.stages = {"apgd", "square"};
   pgd.stage_access = {Access::kGradient, Access::kScore};
   pgd.units = {sha256("pgd0")};
-  header.cells = {near, whole, pgd};
+  CellHeader lira = near;
+  lira.name = "lira";
+  lira.key = sha256("lira");
+  lira.family = Family::kMembership;
+  lira.minimum_norm = false;
+  lira.threat.eps.reset();
+  lira.sets = {{"members", "train"}, {"non_members", "held out"}};
+  lira.units = {sha256("train0"), sha256("lira0")};
+  header.sets = {{"train", {{"0", sha256("r0"), 1}, {"1", sha256("r1"), 2}}},
+                 {"held out", {{"7", sha256("r7"), 0}}}};
+  header.cells = {near, whole, pgd, lira};
   return header;
 }
 
@@ -137,6 +147,13 @@ inline Evidence sample_evidence() {
                   {plain_row(0, Status::kInvalid), plain_row(1, Status::kUnconfirmed),
                    plain_row(2, Status::kError), broken_row(3, 0.1)}),
   };
+  UnitResult shadow = sample_unit("train0", "lira", 0, {});
+  shadow.tensors = sha256("shadow");
+  UnitResult scored = sample_unit("lira0", "lira", 1, {});
+  scored.scores = {{true, 0, -0.0, false}, {true, 1, 0.1, true}, {false, 0, -1e-300, false}};
+  scored.fidelity = {2, 0.9, 0.75, 0.875, 0.7, "cnn", "the candidate \"}\xff\" is frozen"};
+  evidence.units.push_back(shadow);
+  evidence.units.push_back(scored);
   evidence.units[4].rows[2].cause = Cause::kCandidate;
   evidence.units[4].rows[2].detail = "logits are \xff not finite\n\"row 2\"";
   int64_t value = 1;

@@ -44,7 +44,7 @@ TEST(Store, GivesBackWhatWasPutAlsoAfterReopening) {
   const Evidence evidence = sample_evidence();
   {
     Store store(scratch.path() / "new" / "store");
-    store.put_blob("blob");  // what the rows name
+    for (const char* blob : {"blob", "shadow"}) store.put_blob(blob);  // what the rows name
     EXPECT_EQ(store.get(evidence.units[0].key), std::nullopt);
     for (const UnitResult& unit : evidence.units) store.put(unit);
   }
