@@ -10,14 +10,12 @@
 #include <torch/version.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstdlib>
-#include <limits>
 #include <optional>
 #include <utility>
 
 #include "harness/model/crash.h"
-#include "harness/model/model_file.h"
+#include "harness/model/forward.h"
 #include "harness/model/probe.h"
 #include "harness/suite/digest.h"
 #include "harness/suite/error.h"
@@ -40,21 +38,6 @@ bool prepare_process() {
          mallopt(M_TOP_PAD, 64 << 20) == 1;
 #endif
   return done;
-}
-
-// First line of a message: LibTorch appends C++ and TorchScript traces.
-std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
-
-// Sorts what a model's code throws into faults of the machine and of the model.
-[[noreturn]] void rethrow(const std::exception& error) {
-  const std::string message = error.what();
-  if (message.find("allocate memory") != std::string::npos ||
-      dynamic_cast<const std::bad_alloc*>(&error) != nullptr) {
-    throw Error(
-        "out of memory in a model call; lower --workers or run.block: " + first_line(message),
-        ExitCode::kIncomplete);
-  }
-  throw ModelFailure(explain_failure(message));
 }
 
 at::Tensor pad_rows(const at::Tensor& x, int64_t size) {
@@ -118,7 +101,7 @@ at::Tensor Tape::vjp(const at::Tensor& c) const {
       gradient = torch::autograd::grad({piece.logits}, {piece.x}, {part}, /*retain_graph=*/true,
                                        /*create_graph=*/false, /*allow_unused=*/true)[0];
     } catch (const std::exception& error) {
-      rethrow(error);
+      rethrow_failure(error);
     }
     gradients.push_back(gradient.defined() ? gradient.narrow(0, 0, piece.rows)
                                            : at::zeros_like(piece.x).narrow(0, 0, piece.rows));
@@ -133,18 +116,15 @@ bool Tape::has_gradient() const {
 }
 
 struct Model::Impl {
+  Impl(const ModelSpec& given, Forward call) : spec(given), forward(std::move(call)) {}
   ModelSpec spec;
-  std::filesystem::path path;
+  Forward forward;
   torch::jit::Module original;  // as loaded, in eval mode: the judge's graph
   torch::jit::Module graph;     // frozen where that keeps the bits, else `original`
-  at::Tensor mean;              // [C, 1, …] or undefined
-  at::Tensor std;               // [C, 1, …] or undefined
   ModelFacts facts;
   int64_t block = 64;
 
   int64_t quantum() const { return facts.quantum == 0 ? block : facts.quantum; }
-  at::Tensor forward(torch::jit::Module module, const at::Tensor& x) const;
-  at::Tensor to_logits(const at::Tensor& output) const;
   // Cuts x into pieces of at most `block` rows, pads each, and calls run(piece, rows).
   template <typename Run>
   void in_pieces(const at::Tensor& x, Run run) const;
@@ -164,78 +144,6 @@ void Model::Impl::in_pieces(const at::Tensor& x, Run run) const {
   }
 }
 
-at::Tensor Model::Impl::to_logits(const at::Tensor& output) const {
-  switch (spec.output) {
-    case ModelSpec::Output::kProbabilities: {
-      const double tiny = output.scalar_type() == at::kDouble
-                              ? std::numeric_limits<double>::min()
-                              : static_cast<double>(std::numeric_limits<float>::min());
-      return output.clamp_min(tiny).log();
-    }
-    case ModelSpec::Output::kSigmoid: {
-      const at::Tensor z = output.reshape({output.size(0), 1});  // [n, 1]
-      return at::cat({at::zeros_like(z), z}, 1);
-    }
-    default:
-      return output;
-  }
-}
-
-at::Tensor Model::Impl::forward(torch::jit::Module module, const at::Tensor& x) const {
-  const at::Tensor input = mean.defined() ? x.sub(mean).div(std) : x;
-  c10::IValue value;
-  try {
-    const ModelCall call;
-    value = module.forward({input});
-  } catch (const std::exception& error) {
-    rethrow(error);
-  }
-  if (!spec.output_index.empty()) {
-    if (value.isTuple() || value.isList()) {
-      const std::vector<c10::IValue> items =
-          value.isTuple() ? value.toTupleRef().elements().vec() : value.toListRef().vec();
-      size_t index = items.size();
-      const char* end = spec.output_index.data() + spec.output_index.size();
-      const auto [last, fault] = std::from_chars(spec.output_index.data(), end, index);
-      if (fault != std::errc() || last != end || index >= items.size()) {
-        throw Error("model.output_index is `" + spec.output_index + "`, but the model returns " +
-                        std::to_string(items.size()) + " values, numbered from 0",
-                    ExitCode::kRefused);
-      }
-      value = items[index];
-    } else if (value.isGenericDict()) {
-      const auto dict = value.toGenericDict();
-      if (!dict.contains(spec.output_index)) {
-        std::string keys;
-        for (const auto& item : dict) {
-          if (item.key().isString()) keys += (keys.empty() ? "" : ", ") + item.key().toStringRef();
-        }
-        throw Error("model.output_index is `" + spec.output_index +
-                        "`, but the model returns the keys " + keys,
-                    ExitCode::kRefused);
-      }
-      value = dict.at(spec.output_index);
-    }
-  }
-  if (!value.isTensor()) {
-    throw Error(path.string() + " returns a " + value.tagKind() +
-                    ", not a tensor; name the entry with the logits in model.output_index",
-                ExitCode::kRefused);
-  }
-  at::Tensor output = value.toTensor();
-  const int64_t width = spec.output == ModelSpec::Output::kSigmoid ? 1 : spec.classes;
-  const bool flat = spec.output == ModelSpec::Output::kSigmoid && output.dim() == 1;
-  if (!(flat && output.size(0) == x.size(0)) &&
-      !(output.dim() == 2 && output.size(0) == x.size(0) && output.size(1) == width)) {
-    throw Error(path.string() + " returns shape " + c10::str(output.sizes()) + " for " +
-                    std::to_string(x.size(0)) + " inputs; the suite says model.classes " +
-                    std::to_string(spec.classes) + ", so [" + std::to_string(x.size(0)) + ", " +
-                    std::to_string(width) + "] is expected",
-                ExitCode::kRefused);
-  }
-  return to_logits(output.to(x.scalar_type()));
-}
-
 at::Tensor Model::Impl::plain(const torch::jit::Module& module, const at::Tensor& x) const {
   std::vector<at::Tensor> parts;
   in_pieces(x, [&](const at::Tensor& piece, int64_t rows) {
@@ -247,32 +155,14 @@ at::Tensor Model::Impl::plain(const torch::jit::Module& module, const at::Tensor
 namespace {
 
 torch::jit::Module open_module(const ModelSpec& spec, const std::filesystem::path& path) {
-  require_torchscript(path);
-  torch::jit::Module module;
-  try {
-    const ModelCall call;
-    module = torch::jit::load(path.string(), c10::Device(at::kCPU));
-  } catch (const std::exception& error) {
-    throw Error(path.string() + " cannot be loaded as TorchScript: " + first_line(error.what()),
-                ExitCode::kRefused);
-  }
-  if (!module.find_method("forward")) {
-    throw Error(path.string() + " has no method `forward`", ExitCode::kRefused);
-  }
+  torch::jit::Module module = load_archive(path);
   module.eval();
-  module.to(spec.dtype == ModelSpec::Dtype::kFloat64 ? at::kDouble : at::kFloat);
+  module.to(type_of(spec));
   for (at::Tensor parameter : module.parameters()) parameter.set_requires_grad(false);
   for (at::Tensor buffer : module.buffers()) {
     if (buffer.is_floating_point()) buffer.set_requires_grad(false);
   }
   return module;
-}
-
-at::Tensor per_channel(const std::vector<double>& values, const ModelSpec& spec,
-                       at::ScalarType dtype) {
-  std::vector<int64_t> shape(spec.shape.size(), 1);
-  shape[0] = static_cast<int64_t>(values.size());
-  return at::tensor(values, at::kDouble).to(dtype).reshape(shape);
 }
 
 // Of two tapes of the same inputs, by their bits.
@@ -295,17 +185,10 @@ Model Model::load(const ModelSpec& spec, const std::filesystem::path& path, int6
     throw Error("run.device is `" + device + "`; this build runs on `cpu`");
   }
   enter_worker();
-  auto impl = std::make_unique<Impl>();
-  impl->spec = spec;
-  impl->path = path;
+  auto impl = std::make_unique<Impl>(spec, Forward(spec, path.string()));
   impl->block = block;
   impl->original = open_module(spec, path);
   impl->graph = impl->original;
-  const at::ScalarType dtype = spec.dtype == ModelSpec::Dtype::kFloat64 ? at::kDouble : at::kFloat;
-  if (!spec.mean.empty()) {
-    impl->mean = per_channel(spec.mean, spec, dtype);
-    impl->std = per_channel(spec.std, spec, dtype);
-  }
   // Both before the first call, which rewrites the graph.
   const GraphTraits traits = inspect(impl->original);
   std::optional<torch::jit::Module> frozen;
@@ -355,9 +238,7 @@ const ModelSpec& Model::spec() const { return impl_->spec; }
 const ModelFacts& Model::facts() const { return impl_->facts; }
 int64_t Model::block() const { return impl_->block; }
 
-at::ScalarType Model::dtype() const {
-  return impl_->spec.dtype == ModelSpec::Dtype::kFloat64 ? at::kDouble : at::kFloat;
-}
+at::ScalarType Model::dtype() const { return type_of(impl_->spec); }
 
 Tape Model::record(const at::Tensor& x) const {
   auto state = std::make_shared<Tape::State>();

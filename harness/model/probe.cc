@@ -6,6 +6,7 @@
 #include <torch/csrc/jit/runtime/graph_executor.h>
 
 #include <algorithm>
+#include <array>
 #include <set>
 
 #include "harness/model/rng.h"
@@ -23,16 +24,21 @@ bool draws_always(const std::string& name) {
   return kNames.contains(name);
 }
 
-void inspect_block(torch::jit::Block* block, std::set<std::string>* found, bool* draws) {
+// Names of operators by the mode that is written into the graph: [false] eval, [true] training.
+using Modes = std::array<std::set<std::string>, 2>;
+
+void inspect_block(torch::jit::Block* block, Modes* modes, bool* draws) {
   for (torch::jit::Node* node : block->nodes()) {
-    for (torch::jit::Block* inner : node->blocks()) inspect_block(inner, found, draws);
+    for (torch::jit::Block* inner : node->blocks()) inspect_block(inner, modes, draws);
     if (draws_always(node->kind().toUnqualString())) *draws = true;
     const c10::FunctionSchema* schema = node->maybeSchema();
     if (schema == nullptr) continue;
     for (const char* name : {"train", "training"}) {
       if (!schema->argumentIndexWithName(name)) continue;
       const auto value = torch::jit::toIValue(node->namedInput(name));
-      if (value && value->isBool() && value->toBool()) found->insert(node->kind().toUnqualString());
+      if (value && value->isBool()) {
+        (*modes)[value->toBool() ? 1 : 0].insert(node->kind().toUnqualString());
+      }
     }
   }
 }
@@ -157,11 +163,12 @@ GraphTraits inspect(const torch::jit::Module& module) {
   const torch::jit::GraphOptimizerEnabledGuard inlining(true);
   const std::shared_ptr<torch::jit::Graph> graph = module.get_method("forward").graph()->copy();
   torch::jit::Inline(*graph);
-  std::set<std::string> found;
+  Modes modes;
   GraphTraits traits;
-  inspect_block(graph->block(), &found, &traits.draws);
-  traits.training.assign(found.begin(), found.end());
-  for (const std::string& name : found) {
+  inspect_block(graph->block(), &modes, &traits.draws);
+  traits.evaluating.assign(modes[0].begin(), modes[0].end());
+  traits.training.assign(modes[1].begin(), modes[1].end());
+  for (const std::string& name : traits.training) {
     if (name.find("dropout") != std::string::npos) traits.draws = true;
   }
   return traits;

@@ -21,8 +21,9 @@ at::Tensor probe_inputs(const ModelSpec& spec, int64_t n);
 
 /// What a module's graph shows before it is called.
 struct GraphTraits {
-  std::vector<std::string> training;  ///< operators run in training mode, each once
-  bool draws = false;                 ///< an operator draws random numbers
+  std::vector<std::string> training;    ///< operators always run in training mode, each once
+  std::vector<std::string> evaluating;  ///< and those never run in it, as tracing leaves them
+  bool draws = false;                   ///< an operator draws random numbers
 };
 GraphTraits inspect(const torch::jit::Module& module);
 

@@ -10,12 +10,11 @@
 #include <chrono>
 #include <cmath>
 #include <exception>
-#include <numbers>
-#include <numeric>
 #include <sstream>
 #include <thread>
 
 #include "harness/model/model.h"
+#include "harness/model/network.h"
 #include "harness/model/rng.h"
 #include "harness/record/files.h"
 #include "harness/suite/error.h"
@@ -26,18 +25,7 @@ namespace {
 constexpr int64_t kParts = 4;
 
 // Streams of the seed; each purpose has its own.
-enum Stage : uint64_t { kWeights, kOrder, kStart };
-
-constexpr const char* kForward = R"(
-def forward(self, x):
-    x = (x - self.shift) * self.scale
-    x = torch.relu(torch.conv2d(x, self.conv1_weight, self.conv1_bias, [1, 1], [1, 1]))
-    x = torch.max_pool2d(x, [2, 2])
-    x = torch.relu(torch.conv2d(x, self.conv2_weight, self.conv2_bias, [1, 1], [1, 1]))
-    x = torch.max_pool2d(x, [2, 2])
-    x = torch.relu(torch.addmm(self.dense1_bias, torch.flatten(x, 1), self.dense1_weight.t()))
-    return torch.addmm(self.dense2_bias, x, self.dense2_weight.t())
-)";
+enum Stage : uint64_t { kWeights, kStart = 2 };
 
 // Uniform in ±sqrt(6/fan_in) (He et al., ICCV 2015), from counters.
 at::Tensor he_uniform(const Rng& rng, uint64_t layer, at::IntArrayRef shape, int64_t fan_in) {
@@ -51,23 +39,13 @@ at::Tensor he_uniform(const Rng& rng, uint64_t layer, at::IntArrayRef shape, int
 
 torch::jit::Module make_network(const ModelSpec& spec, uint64_t seed) {
   const Rng rng(seed, "train", kWeights);
-  const int64_t channels = spec.shape[0];
-  const int64_t flat = 32 * (spec.shape[1] / 4) * (spec.shape[2] / 4);
-  torch::jit::Module network("Network");
-  const auto layer = [&](const std::string& name, uint64_t index, std::vector<int64_t> shape,
-                         int64_t fan_in) {
-    at::Tensor weight = he_uniform(rng, index, shape, fan_in);
-    network.register_parameter(name + "_weight", weight.requires_grad_(true), false);
-    network.register_parameter(name + "_bias", at::zeros({shape[0]}).requires_grad_(true), false);
-  };
-  layer("conv1", 0, {16, channels, 3, 3}, channels * 9);
-  layer("conv2", 1, {32, 16, 3, 3}, 16 * 9);
-  layer("dense1", 2, {64, flat}, flat);
-  layer("dense2", 3, {spec.classes, 64}, 64);
-  // The box is mapped to about [-1, 1], so that the network needs no normalisation from outside.
-  network.register_buffer("shift", at::tensor((spec.hi + spec.lo) / 2, at::kFloat));
-  network.register_buffer("scale", at::tensor(2 / (spec.hi - spec.lo), at::kFloat));
-  network.define(kForward);
+  torch::jit::Module network = cnn_network(spec);
+  uint64_t layer = 0;
+  for (at::Tensor parameter : network.parameters()) {
+    if (parameter.dim() == 1) continue;  // biases stay zero
+    const int64_t fan_in = parameter.numel() / parameter.size(0);
+    parameter.detach().copy_(he_uniform(rng, layer++, parameter.sizes(), fan_in));
+  }
   return network;
 }
 
@@ -155,10 +133,9 @@ class Trainer {
                   torch::optim::Adam* optimiser) {
     const int64_t count = dataset_.size();
     const int64_t steps = (count + options_.batch - 1) / options_.batch;
-    std::vector<int64_t> order(static_cast<size_t>(count));
     for (epoch_ = 0; epoch_ < options_.epochs; ++epoch_) {
       const auto began = std::chrono::steady_clock::now();
-      shuffle(&order);
+      const std::vector<int64_t> order = epoch_order(count, options_.seed, epoch_);
       double loss = 0;
       int64_t right = 0;
       for (int64_t i = 0; i < steps; ++i) {
@@ -169,7 +146,7 @@ class Trainer {
         const double share =
             static_cast<double>(epoch_ * steps + i) / static_cast<double>(options_.epochs * steps);
         static_cast<torch::optim::AdamOptions&>(optimiser->param_groups()[0].options())
-            .lr(one_cycle(share));
+            .lr(options_.learning_rate * one_cycle(share));
         const Part sum = step();
         loss += sum.loss;
         right += sum.right;
@@ -179,22 +156,6 @@ class Trainer {
       const auto n = static_cast<double>(count);
       report({epoch_ + 1, options_.epochs, loss / n, static_cast<double>(right) / n, took.count()});
     }
-  }
-
-  // Linear warm-up over the first tenth, then a cosine to zero.
-  double one_cycle(double share) const {
-    if (share < 0.1) return options_.learning_rate * (0.1 + 9 * share);
-    return options_.learning_rate * (1 + std::cos(std::numbers::pi * (share - 0.1) / 0.9)) / 2;
-  }
-
-  void shuffle(std::vector<int64_t>* order) const {
-    const Rng rng(options_.seed, "train", kOrder);
-    std::vector<std::pair<double, int64_t>> keys;
-    for (int64_t i = 0; i < static_cast<int64_t>(order->size()); ++i) {
-      keys.emplace_back(rng.uniform(static_cast<uint64_t>(i), 0, epoch_), i);
-    }
-    std::sort(keys.begin(), keys.end());
-    for (size_t i = 0; i < keys.size(); ++i) (*order)[i] = keys[i].second;
   }
 
   // Forward, loss and parameter gradients of one part of the batch.
@@ -273,7 +234,7 @@ class Trainer {
 void train(const Dataset& dataset, const ModelSpec& spec, const TrainOptions& options,
            const std::filesystem::path& out,
            const std::function<void(const EpochReport&)>& report) {
-  if (spec.shape.size() != 3 || spec.shape[1] < 4 || spec.shape[2] < 4) {
+  if (!suits_cnn(spec)) {
     throw Error("training needs images [C, H, W] with H and W of at least 4");
   }
   if (dataset.size() == 0) throw Error("training needs at least one sample");

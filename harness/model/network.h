@@ -1,0 +1,27 @@
+// Networks of our own, and what every training has in common: schedule and order.
+#pragma once
+
+#include <torch/csrc/jit/api/module.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "harness/suite/suite.h"
+
+namespace assay {
+
+/// True if the CNN can take inputs of this shape: [C, H, W] with H and W of at least 4.
+bool suits_cnn(const ModelSpec& spec);
+/// Two convolutions and two dense layers, all weights and biases zero, in the spec's dtype.
+torch::jit::Module cnn_network(const ModelSpec& spec);
+/// Two hidden dense layers for inputs of any shape, all weights and biases zero.
+torch::jit::Module mlp_network(const ModelSpec& spec);
+
+/// The learning rate after `share` (in [0, 1)) of all steps, as a factor of its peak: linear
+/// warm-up over the first tenth, then a cosine to zero.
+double one_cycle(double share);
+
+/// Puts 0 … n − 1 in the order of an epoch, drawn from the seed: [n].
+std::vector<int64_t> epoch_order(int64_t n, uint64_t seed, int64_t epoch);
+
+}  // namespace assay
