@@ -6,6 +6,7 @@
 #include "harness/cli/commands.h"
 #include "harness/cli/output.h"
 #include "harness/cli/session.h"
+#include "harness/cli/shard.h"
 #include "harness/gate/decision.h"
 #include "harness/record/files.h"
 #include "harness/record/safetensors.h"
@@ -177,9 +178,17 @@ ExitCode merge_folders(const std::vector<std::string>& folders, const std::strin
   }
   Judged judged;
   judged.evidence = merge(shards);
-  if (!baselines.empty()) judged.baseline = merge(baselines);
   judged.facts = facts;
   judged.suite = suite_of(judged.evidence, facts);
+  const std::vector<Attack> attacks = with_ensemble(attack_table());
+  enter_worker();
+  score_merged(folders, "", judged.suite, attacks, &judged.evidence);
+  judged.evidence = merge({judged.evidence});  // puts the scores in their places
+  if (!baselines.empty()) {
+    judged.baseline = merge(baselines);
+    score_merged(folders, "baseline_", judged.suite, attacks, &*judged.baseline);
+    judged.baseline = merge({*judged.baseline});
+  }
   judge(&judged);
   write_evidence(out, judged.evidence);
   if (judged.baseline) write_baseline(out, *judged.baseline);

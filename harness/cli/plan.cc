@@ -20,28 +20,52 @@ struct Options {
   bool cells = false;
 };
 
-std::string norm_text(const ThreatModel& threat) {
-  return threat.unbounded ? "-" : std::string(to_string(threat.norm));
+std::string norm_text(const AttackSpec& spec) {
+  const bool none = spec.threat.unbounded || spec.family != Family::kEvasion;
+  return none ? "-" : std::string(to_string(spec.threat.norm));
 }
 
 std::string eps_text(const Cell& cell) { return cell.eps ? number_text(*cell.eps) : "-"; }
 
+// The first samples that the suite works on: of the test set, else of an audited one.
+struct FirstBlock {
+  std::string name;
+  at::Tensor x;
+  std::vector<int64_t> labels;
+};
+
+FirstBlock first_block(const Session& session) {
+  const auto read = [&](const std::string& name, const Dataset& dataset,
+                        const std::vector<int64_t>& indices, const std::vector<SampleInfo>& infos) {
+    const auto most = static_cast<size_t>(block_size(session.suite));
+    FirstBlock block{
+        name, dataset.read(std::span(indices).first(std::min(most, indices.size()))), {}};
+    for (int64_t i = 0; i < block.x.size(0); ++i) {
+      block.labels.push_back(infos[static_cast<size_t>(i)].label);
+    }
+    return block;
+  };
+  if (session.dataset) {
+    return read("test", *session.dataset, session.samples.indices, session.described);
+  }
+  const auto& [name, records] = *session.sets.audited.begin();
+  return read(name, *records.dataset, records.indices, records.infos);
+}
+
 // One clean and one taped forward with its gradient on the first block.
 void try_model(const Session& session, const Model& model) {
-  const int64_t rows =
-      std::min<int64_t>(block_size(session.suite), static_cast<int64_t>(session.described.size()));
-  const at::Tensor x =
-      session.dataset->read(std::span(session.samples.indices).first(static_cast<size_t>(rows)));
+  const auto [name, x, truth] = first_block(session);
+  const int64_t rows = x.size(0);
   const Tape tape = model.record(x);
   if (!tape.logits().isfinite().all().item<bool>()) {
-    throw Error("the model returns NaN or infinity on the first block of the test set",
+    throw Error("the model returns NaN or infinity on the first block of the set `" + name + "`",
                 ExitCode::kRefused);
   }
   const at::Tensor gradient = tape.vjp(at::ones_like(tape.logits()));
   int64_t right = 0;
   const at::Tensor labels = tape.logits().argmax(1);
   for (int64_t i = 0; i < rows; ++i) {
-    right += labels[i].item<int64_t>() == session.described[static_cast<size_t>(i)].label;
+    right += labels[i].item<int64_t>() == truth[static_cast<size_t>(i)];
   }
   std::printf("first block: %ld of %ld right, gradient %s\n", static_cast<long>(right),
               static_cast<long>(rows),
@@ -86,13 +110,23 @@ void print_estimate(const Session& session) {
   const auto samples = static_cast<double>(session.described.size());
   const auto count = static_cast<int64_t>(session.described.size());
   const int64_t rows = std::min(unit_size(suite, count), count);
-  const at::Tensor x =
-      session.dataset->read(std::span(session.samples.indices).first(static_cast<size_t>(rows)));
+  at::Tensor x = first_block(session).x;
+  if (session.dataset) x = x.narrow(0, 0, rows);
   const int workers = default_workers(suite.run.memory_limit);
   std::printf("\nestimate for %d worker%s, from one block\n%-24s %14s %14s %14s\n", workers,
               workers == 1 ? "" : "s", "cell", "all robust", "all broken", "memory/worker");
   double robust = 0, broken = 0;
   for (const Cell& cell : suite.cells) {
+    const AttackSpec& spec = suite.attacks[cell.spec];
+    if (spec.family == Family::kMembership) {
+      const double seconds =
+          estimate_audit(suite, spec, session.attacks, session.sets, model, x, suite.model.path) /
+          workers;
+      robust += seconds;
+      broken += seconds;
+      std::printf("%-24s %12.2f s %12.2f s\n", cell.name.c_str(), seconds, seconds);
+      continue;
+    }
     const bool shares =
         find_attack(session.attacks, suite.attacks[cell.spec].attack).info.minimum_norm &&
         &cell != suite.cells.data() && (&cell - 1)->spec == cell.spec;
@@ -128,9 +162,12 @@ ExitCode plan(const Options& options) {
               "units");
   for (const Cell& cell : suite.cells) {
     const AttackSpec& spec = suite.attacks[cell.spec];
+    const size_t units = spec.family == Family::kMembership
+                             ? audit_units(suite, spec, session.attacks, session.sets)
+                             : blocks;
     std::printf("%-24s %-12s %-5s %-8s %-9s %zu\n", cell.name.c_str(), spec.attack.c_str(),
-                norm_text(spec.threat).c_str(), eps_text(cell).c_str(),
-                std::string(to_string(spec.threat.access)).c_str(), blocks);
+                norm_text(spec).c_str(), eps_text(cell).c_str(),
+                std::string(to_string(spec.threat.access)).c_str(), units);
   }
   if (options.estimate) print_estimate(session);
   return ExitCode::kPass;

@@ -9,6 +9,7 @@
 #include "harness/cli/progress.h"
 #include "harness/cli/run_folder.h"
 #include "harness/cli/session.h"
+#include "harness/cli/shard.h"
 #include "harness/cli/supervise.h"
 #include "harness/gate/decision.h"
 #include "harness/record/corpus.h"
@@ -148,9 +149,14 @@ Evidence Run::measure(Subject* subject, bool is_incumbent, const Evidence* basel
       return clean_pass_failure(suite, evidence, baseline);
     };
   }
-  return run_plan(
+  Evidence evidence = run_plan(
       suite, subject->plan(), session_->samples, session_->attacks,
       [subject]() -> const Model& { return subject->model(); }, store_.get(), options);
+  if (shard_.count > 1) {
+    keep_for_merge(folder_, is_incumbent ? "baseline_" : "", suite, subject->plan(), evidence,
+                   *store_);
+  }
+  return evidence;
 }
 
 // A run folder or evidence file is read; anything else is taken for a model.

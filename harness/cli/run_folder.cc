@@ -35,7 +35,14 @@ void check_resume(const fs::path& folder, const Header& header) {
   same("model", before.header.model.sha256, header.model.sha256);
   const auto digest = [](const Header& of) {
     std::string text;
-    for (const SampleInfo& sample : of.samples) text += sample.id + ' ' + sample.digest + '\n';
+    const auto add = [&text](const std::vector<SampleInfo>& samples) {
+      for (const SampleInfo& sample : samples) text += sample.id + ' ' + sample.digest + '\n';
+    };
+    add(of.samples);
+    for (const auto& [name, records] : of.sets) {
+      text += name + '\n';
+      add(records);
+    }
     return sha256(text);
   };
   same("data", digest(before.header), digest(header));

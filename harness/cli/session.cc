@@ -1,5 +1,8 @@
 #include "harness/cli/session.h"
 
+#include <algorithm>
+#include <set>
+
 #include "harness/cli/sources.h"
 #include "harness/suite/digest.h"
 #include "harness/suite/error.h"
@@ -16,7 +19,16 @@ Session::Session(const std::filesystem::path& suite_file, const Overrides& overr
     : attacks(with_ensemble(attack_table())),
       suite(load_suite(suite_file, overrides, infos_of(attacks))) {
   platform = assay::platform(suite.run.device);
+  open_test();
+  open_sets();
+}
+
+void Session::open_test() {
+  const bool needed =
+      std::any_of(suite.attacks.begin(), suite.attacks.end(),
+                  [](const AttackSpec& spec) { return spec.family != Family::kMembership; });
   const auto test = suite.data.find("test");
+  if (test == suite.data.end() && !needed && !suite.attacks.empty()) return;
   if (test == suite.data.end()) {
     throw Error(Where{suite.file.string(), 0, 0},
                 "data has no set `test`, which the attacks are run on");
@@ -25,6 +37,36 @@ Session::Session(const std::filesystem::path& suite_file, const Overrides& overr
   samples.dataset = dataset.get();
   samples.indices = draw(*dataset, suite.sample);
   described = describe(*dataset, samples.indices);
+}
+
+void Session::open_sets() {
+  // The most that a cell asks of each audited set; nullopt is all.
+  std::map<std::string, std::optional<int64_t>> audited;
+  std::set<std::string> pools;
+  for (const AttackSpec& spec : suite.attacks) {
+    if (spec.family != Family::kMembership) continue;
+    for (const auto& [role, name] : spec.sets) {
+      if (role == "pool") {
+        pools.insert(name);
+        continue;
+      }
+      const auto [known, fresh] = audited.emplace(name, spec.count);
+      if (!fresh && known->second) {
+        known->second = spec.count ? std::max(known->second, spec.count) : std::nullopt;
+      }
+    }
+  }
+  const auto read = [this](const std::string& name, std::optional<int64_t> count) {
+    std::unique_ptr<Dataset>& set = opened_[name];
+    if (!set) set = std::make_unique<Dataset>(Dataset::open(suite.data.at(name), suite.model));
+    Records records;
+    records.dataset = set.get();
+    records.indices = draw(*set, {.count = count, .seed = suite.seed});
+    records.infos = describe(*set, records.indices);
+    return records;
+  };
+  for (const auto& [name, count] : audited) sets.audited[name] = read(name, count);
+  for (const std::string& name : pools) sets.pools[name] = read(name, {});
 }
 
 void require_gradients(const Suite& suite, const ModelFacts& facts, const std::string& path) {
@@ -51,8 +93,14 @@ Subject::Subject(const Session& session, const std::filesystem::path& path, Stor
   }
   require_gradients(session.suite, facts_, path.string());
   sources_ = std::make_unique<SourceSet>(session, identity.sha256, store);
+  AuditInputs audits;
+  audits.sets = &session.sets;
+  for (const std::string& wanted : architectures_of(session.suite, session.attacks)) {
+    audits.architectures[wanted] =
+        std::make_shared<Architecture>(Architecture::of(session.suite.model, path, wanted));
+  }
   plan_ = make_plan(session.suite, identity, session.described, session.platform, session.attacks,
-                    sources_->digests());
+                    sources_->digests(), audits);
   std::vector<Flag>& flags = plan_.header.flags;
   flags.insert(flags.begin(), facts_.flags.begin(), facts_.flags.end());
 }

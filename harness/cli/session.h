@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -23,7 +24,7 @@ std::vector<AttackInfo> infos_of(const std::vector<Attack>& attacks);
 
 /// A suite with its drawn samples. Not movable: `samples` points into it.
 struct Session {
-  /// Loads the suite, opens its test set and draws the samples. Every drawn sample is read once.
+  /// Loads the suite, opens its data and draws the samples. Every one of them is read once.
   Session(const std::filesystem::path& suite_file, const Overrides& overrides);
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -31,10 +32,16 @@ struct Session {
   std::vector<Attack> attacks;
   Suite suite;
   Platform platform;
-  std::unique_ptr<Dataset> dataset;
+  std::unique_ptr<Dataset> dataset;  ///< the test set; null where no attack needs one
   Samples samples;
   std::vector<SampleInfo> described;
+  RecordSets sets;             ///< what membership cells audit, and train on
   std::vector<Crash> crashes;  ///< of earlier attempts at this run
+
+ private:
+  void open_test();
+  void open_sets();
+  std::map<std::string, std::unique_ptr<Dataset>> opened_;  ///< by data name
 };
 
 class SourceSet;

@@ -4,6 +4,7 @@
 #include <functional>
 #include <vector>
 
+#include "harness/model/membership.h"
 #include "harness/model/oracle.h"
 #include "harness/model/rng.h"
 #include "harness/suite/suite.h"
@@ -20,10 +21,11 @@ struct Budget {
   int64_t gradients = 0;
 };
 
-/// A bound attack.
+/// A bound attack of one of the families.
 struct Bound {
   Evade evade;
   Budget budget;
+  Inference inference;
 };
 
 /// One file under attacks/ defines one function, named after it, that returns one of these.

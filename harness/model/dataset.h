@@ -41,6 +41,9 @@ class Dataset {
   std::unique_ptr<Impl> impl_;
 };
 
+/// What `count` of a draw goes by: the samples with the lowest keys.
+uint64_t draw_key(uint64_t seed, const std::string& id);
+
 /// Indices drawn by a SampleSpec, ascending. `count` takes the lowest hash(seed, id) (per class in
 /// proportion where stratified), so that a smaller sample is part of a larger one. Throws Error if
 /// more are asked for than exist, or an id is unknown.

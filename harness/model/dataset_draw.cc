@@ -11,6 +11,11 @@
 #include "harness/suite/error.h"
 
 namespace assay {
+
+uint64_t draw_key(uint64_t seed, const std::string& id) {
+  return hash64(std::to_string(seed) + ":" + id);
+}
+
 namespace {
 
 void check_enough(int64_t wanted, const Dataset& dataset, const char* key) {
@@ -24,9 +29,8 @@ void check_enough(int64_t wanted, const Dataset& dataset, const char* key) {
 std::vector<int64_t> shuffled(const Dataset& dataset, uint64_t seed) {
   std::vector<std::pair<uint64_t, int64_t>> keyed;
   keyed.reserve(static_cast<size_t>(dataset.size()));
-  const std::string prefix = std::to_string(seed) + ":";
   for (int64_t i = 0; i < dataset.size(); ++i) {
-    keyed.emplace_back(hash64(prefix + dataset.id(i)), i);
+    keyed.emplace_back(draw_key(seed, dataset.id(i)), i);
   }
   std::sort(keyed.begin(), keyed.end());
   std::vector<int64_t> order;

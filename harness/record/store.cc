@@ -57,6 +57,11 @@ Database open_database(const fs::path& folder) {
   return database;
 }
 
+Error damaged(const fs::path& blob) {
+  return Error("the blob " + blob.string() + " is damaged: its content has another SHA-256 than " +
+               "its name; delete it and run again");
+}
+
 struct StoredUnit {
   std::string body;
   std::string cost;
@@ -91,6 +96,12 @@ struct Store::Impl {
   }
 
   fs::path blob(const std::string& sha) const { return folder / "blobs" / sha.substr(0, 2) / sha; }
+
+  fs::path known_blob(const std::string& sha, bool known) const {
+    if (known) return blob(sha);
+    throw Error("the store " + folder.string() + " has no blob `" + sha +
+                "`; run again to compute it");
+  }
 
   fs::path folder;
   std::mutex mutex;  ///< of the statements
@@ -191,17 +202,16 @@ std::string Store::put_blob(std::string_view bytes) {
   return sha;
 }
 
+fs::path Store::blob_file(const std::string& sha) const {
+  const fs::path file = impl_->known_blob(sha, has_blob(sha));
+  if (sha256_file(file) != sha) throw damaged(file);
+  return file;
+}
+
 std::string Store::get_blob(const std::string& sha) const {
-  if (!has_blob(sha)) {
-    throw Error("the store " + impl_->folder.string() + " has no blob `" + sha +
-                "`; run again to compute it");
-  }
-  const fs::path file = impl_->blob(sha);
+  const fs::path file = impl_->known_blob(sha, has_blob(sha));
   std::string bytes = read_bytes(file);
-  if (sha256(bytes) != sha) {
-    throw Error("the blob " + file.string() + " is damaged: its content has another SHA-256 than " +
-                "its name; delete it and run again");
-  }
+  if (sha256(bytes) != sha) throw damaged(file);
   return bytes;
 }
 

@@ -34,6 +34,8 @@ class Store {
   std::string put_blob(std::string_view bytes);
   /// Throws Error if absent or damaged.
   std::string get_blob(const std::string& sha256) const;
+  /// The file that has it, for those who read files; the same errors.
+  std::filesystem::path blob_file(const std::string& sha256) const;
   bool has_blob(const std::string& sha256) const;
   std::filesystem::path folder() const;
 

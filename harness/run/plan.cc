@@ -1,8 +1,8 @@
 #include "harness/run/plan.h"
 
 #include <algorithm>
-#include <type_traits>
 
+#include "harness/run/keys.h"
 #include "harness/run/probes.h"
 #include "harness/suite/digest.h"
 #include "harness/suite/error.h"
@@ -10,47 +10,6 @@
 
 namespace assay {
 namespace {
-
-// One field of a digest; lengths keep neighbouring fields apart.
-void add_field(std::string* text, std::string_view name, std::string_view value) {
-  *text += std::string(name) + ':' + std::to_string(value.size()) + ':';
-  *text += value;
-  *text += '\n';
-}
-
-std::string digest_of(const std::map<std::string, std::string>& fields) {
-  std::string text;
-  for (const auto& [name, value] : fields) add_field(&text, name, value);
-  return sha256(text);
-}
-
-template <typename T>
-std::string joined(const std::vector<T>& values) {
-  std::string text;
-  for (const T& value : values) {
-    if (!text.empty()) text += ' ';
-    if constexpr (std::is_same_v<T, double>) {
-      text += number_text(value);
-    } else {
-      text += std::to_string(value);
-    }
-  }
-  return text;
-}
-
-// All of the suite's model section that its outputs depend on, besides the file.
-std::string model_text(const ModelSpec& spec) {
-  std::string text;
-  add_field(&text, "shape", joined(spec.shape));
-  add_field(&text, "range", number_text(spec.lo) + " " + number_text(spec.hi));
-  add_field(&text, "mean", joined(spec.mean));
-  add_field(&text, "std", joined(spec.std));
-  add_field(&text, "output", std::to_string(static_cast<int>(spec.output)));
-  add_field(&text, "output_index", spec.output_index);
-  add_field(&text, "classes", std::to_string(spec.classes));
-  add_field(&text, "dtype", spec.dtype == ModelSpec::Dtype::kFloat64 ? "float64" : "float32");
-  return text;
-}
 
 std::string sample_text(const SampleSpec& sample) {
   if (sample.first) return "first " + std::to_string(*sample.first);
@@ -60,9 +19,15 @@ std::string sample_text(const SampleSpec& sample) {
          (sample.stratified ? " stratified" : "");
 }
 
-std::string preprocessing_text(const Suite& suite) {
+// The data set that an entry's samples come from.
+std::string data_of(const AttackSpec& spec) {
+  const auto members = spec.sets.find("members");
+  return members == spec.sets.end() ? "test" : members->second;
+}
+
+std::string preprocessing_text(const Suite& suite, const std::string& set) {
   std::string text = "range " + number_text(suite.model.lo) + " " + number_text(suite.model.hi);
-  const auto test = suite.data.find("test");
+  const auto test = suite.data.find(set);
   if (test == suite.data.end() || test->second.format != DataSpec::Format::kImages) return text;
   const DataSpec& data = test->second;
   if (!data.resize.empty()) {
@@ -87,11 +52,6 @@ std::string target_text(const ThreatModel& threat) {
   }
 }
 
-std::string value_text(const ParamValue& value) {
-  const std::string json = canonical_json(ParamMap{{"x", value}});
-  return json.substr(5, json.size() - 6);  // {"x":…}
-}
-
 // What an entry or a stage sets, with the content of its source in place of the name.
 void add_params(const AttackSpec& spec, const std::string& prefix, const Digests& digests,
                 std::map<std::string, std::string>* fields) {
@@ -105,6 +65,16 @@ std::map<std::string, std::string> attack_fields(const Suite& suite, const Attac
                                                  const std::vector<Attack>& attacks,
                                                  const Digests& digests,
                                                  std::optional<double> eps) {
+  if (spec.family == Family::kMembership) {
+    std::map<std::string, std::string> fields = {
+        {"attack", spec.attack},
+        {"version", find_attack(attacks, spec.attack).info.version},
+        {"access", std::string(to_string(spec.threat.access))},
+        {"seed", std::to_string(suite.seed)},
+    };
+    add_params(spec, "params.", digests, &fields);
+    return fields;
+  }
   std::map<std::string, std::string> fields = {
       {"norm", spec.threat.unbounded ? "none" : std::string(to_string(spec.threat.norm))},
       {"eps", eps ? number_text(*eps) : "none"},
@@ -167,8 +137,12 @@ CellHeader cell_header(const Suite& suite, const Cell& cell, const AttackSpec& s
   CellHeader header;
   header.name = cell.name;
   header.key_fields = attack_fields(suite, spec, attacks, digests, cell.eps);
-  header.key_fields["sample"] = sample_text(suite.sample);
-  header.key_fields["preprocessing"] = preprocessing_text(suite);
+  header.key_fields["preprocessing"] = preprocessing_text(suite, data_of(spec));
+  header.sets = spec.sets;
+  // The records of a membership cell stand for its sample; planning its units adds them.
+  if (spec.family != Family::kMembership) {
+    header.key_fields["sample"] = sample_text(suite.sample);
+  }
   header.key = digest_of(header.key_fields);
   header.family = spec.family;
   header.attack = spec.attack;
@@ -177,7 +151,8 @@ CellHeader cell_header(const Suite& suite, const Cell& cell, const AttackSpec& s
   header.threat = spec.threat;
   header.threat.eps = cell.eps;
   // Some attacks look for the nearest point exactly where no radius is given.
-  header.minimum_norm = info.minimum_norm || seeks_distance(header.threat);
+  header.minimum_norm =
+      spec.family == Family::kEvasion && (info.minimum_norm || seeks_distance(header.threat));
   header.taxonomy = info.taxonomy;
   for (const AttackSpec& stage : spec.stages) {
     header.stages.push_back(stage.name);
@@ -276,6 +251,16 @@ Bound bind_entry(const AttackSpec& spec, const ThreatModel& threat,
   return find_attack(attacks, spec.attack).bind(params, threat);
 }
 
+std::set<std::string> architectures_of(const Suite& suite, const std::vector<Attack>& attacks) {
+  std::set<std::string> wanted;
+  for (const AttackSpec& spec : suite.attacks) {
+    if (spec.family != Family::kMembership) continue;
+    const Shadows shadows = bind_entry(spec, spec.threat, attacks).inference.shadows;
+    if (shadows.count > 0) wanted.insert(shadows.recipe.architecture);
+  }
+  return wanted;
+}
+
 std::vector<Attack> with_ensemble(std::vector<Attack> attacks) {
   Attack ensemble;
   ensemble.info = {
@@ -299,7 +284,8 @@ std::vector<Attack> with_ensemble(std::vector<Attack> attacks) {
 
 Plan make_plan(const Suite& suite, const FileIdentity& model,
                const std::vector<SampleInfo>& samples, const Platform& platform,
-               const std::vector<Attack>& attacks, const Digests& digests) {
+               const std::vector<Attack>& attacks, const Digests& digests,
+               const AuditInputs& audits) {
   Plan plan;
   Header& header = plan.header;
   header.assay = kVersion;
@@ -317,6 +303,9 @@ Plan make_plan(const Suite& suite, const FileIdentity& model,
   header.shape = suite.model.shape;
   header.float64 = suite.model.dtype == ModelSpec::Dtype::kFloat64;
   header.samples = samples;
+  if (audits.sets != nullptr) {
+    for (const auto& [name, records] : audits.sets->audited) header.sets[name] = records.infos;
+  }
 
   const std::string model_key = facts_key(suite, model, platform);
   const auto count = static_cast<int64_t>(samples.size());
@@ -328,6 +317,7 @@ Plan make_plan(const Suite& suite, const FileIdentity& model,
     unit.kind = Unit::Kind::kClean;
     unit.begin = begin;
     unit.end = std::min(begin + block, count);
+    unit.part = begin / block;
     unit.probes = probes_within(probes, unit.begin, unit.end);
     ranges.push_back(samples_digest(samples, unit.begin, unit.end));
     unit.key = clean_unit_key(model_key, ranges.back(), unit);
@@ -341,6 +331,12 @@ Plan make_plan(const Suite& suite, const FileIdentity& model,
     const std::map<std::string, size_t> sources = earlier_cells(spec, header.cells);
     for (const auto& [name, index] : sources) all[name] = header.cells[index].key;
     header.cells.push_back(cell_header(suite, cell, spec, attacks, all));
+    if (spec.family == Family::kMembership) {
+      const Inference inference = bind_entry(spec, spec.threat, attacks).inference;
+      plan_audit(suite, spec, inference, attacks, audits, model_key, platform, &plan,
+                 &header.cells.back());
+      continue;
+    }
     // The eps of one minimum-norm entry read the same units.
     const std::optional<double> eps = info.minimum_norm ? std::nullopt : cell.eps;
     const std::string fields = digest_of(attack_fields(suite, spec, attacks, all, eps));
@@ -359,6 +355,7 @@ Plan make_plan(const Suite& suite, const FileIdentity& model,
       unit.cell = info.minimum_norm ? spec.name : cell.name;
       unit.begin = clean.begin;
       unit.end = clean.end;
+      unit.part = clean.part;
       unit.probes = clean.probes;
       unit.after = {clean.key};
       for (const auto& [name, index] : sources) {

@@ -2,36 +2,57 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "harness/model/attack.h"
 #include "harness/model/model.h"
 #include "harness/record/evidence.h"
+#include "harness/run/audit.h"
 #include "harness/suite/suite.h"
 
 namespace assay {
 
 /// One piece of work. Runs once all in `after` exist in the store.
 struct Unit {
-  enum class Kind { kClean, kBlock };
+  /// Evasion: the clean pass, an attack on a range of samples. Membership: training a shadow, the
+  /// outputs of a model on a range of records, a search for the boundary around some, the scores of
+  /// a whole cell.
+  enum class Kind { kClean, kBlock, kTrain, kOutputs, kBoundary, kScore };
   std::string key;
   Kind kind = Kind::kBlock;
-  size_t entry = 0;           ///< kBlock: index into Suite::attacks
+  size_t entry = 0;           ///< index into Suite::attacks; not of kClean
   std::optional<double> eps;  ///< kBlock with a fixed radius
   std::string cell;           ///< name for UnitResult::cell
-  int64_t begin = 0;          ///< range of Header::samples
+  int64_t begin = 0;          ///< range of Header::samples; membership: of Audit::records
   int64_t end = 0;
-  std::vector<int64_t> probes;     ///< positions in the range of samples to look at more closely
+  int64_t part = 0;             ///< units of one part stay together where a run is cut into shards
+  std::vector<int64_t> probes;  ///< positions in the range of samples to look at more closely
   std::vector<std::string> after;  ///< kBlock: the clean unit first
   /// Units of earlier cells that `source` names: by the name as spelt, also in `after`.
   std::map<std::string, std::string> sources;
+  size_t audit = 0;     ///< membership: index into Plan::audits
+  int64_t shadow = -1;  ///< kTrain, kOutputs: which; -1 is the candidate
+  int64_t view = 0;     ///< kOutputs: see view_of()
 };
 
 struct Plan {
   Header header;
-  std::vector<Unit> units;  ///< clean pass first, then entries in the suite's order
+  std::vector<Unit> units;    ///< clean pass first, then entries in the suite's order
+  std::vector<Audit> audits;  ///< one for each membership cell, in order
+};
+
+/// Searches for the boundary around records: label-only, minimum norm, with `queries` as budget.
+inline constexpr const char* kBoundaryAttack = "hop_skip_jump";
+
+/// What membership cells are planned from; it outlives the plan.
+struct AuditInputs {
+  const RecordSets* sets = nullptr;
+  /// By Recipe::architecture.
+  std::map<std::string, std::shared_ptr<const Architecture>> architectures;
 };
 
 /// Most rows of a forward: the suite's run.block, else a fixed formula of the input's size (never a
@@ -61,6 +82,14 @@ using Digests = std::map<std::string, std::string>;
 /// name, earlier cells apart.
 Plan make_plan(const Suite& suite, const FileIdentity& model,
                const std::vector<SampleInfo>& samples, const Platform& platform,
-               const std::vector<Attack>& attacks, const Digests& digests);
+               const std::vector<Attack>& attacks, const Digests& digests,
+               const AuditInputs& audits = {});
+
+/// Units of a membership entry.
+size_t audit_units(const Suite& suite, const AttackSpec& spec, const std::vector<Attack>& attacks,
+                   const RecordSets& sets);
+
+/// Recipe::architecture of all shadows that the suite asks for.
+std::set<std::string> architectures_of(const Suite& suite, const std::vector<Attack>& attacks);
 
 }  // namespace assay

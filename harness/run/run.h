@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <string>
 #include <vector>
@@ -82,6 +83,12 @@ struct UnitEstimate {
 /// labels that the model does not give.
 UnitEstimate estimate_unit(const Suite& suite, const Cell& cell, const std::vector<Attack>& attacks,
                            const Model& model, const at::Tensor& x);
+
+/// Seconds of one worker for a membership entry, from one block x [n, ...] and a short training of
+/// one shadow. `path` is the candidate's file.
+double estimate_audit(const Suite& suite, const AttackSpec& spec,
+                      const std::vector<Attack>& attacks, const RecordSets& sets,
+                      const Model& model, const at::Tensor& x, const std::filesystem::path& path);
 
 /// Workers that this process may use: affinity, cgroup quota and memory. `memory_limit` in bytes,
 /// 0 for none.

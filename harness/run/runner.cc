@@ -12,7 +12,10 @@
 #include <mutex>
 #include <set>
 
+#include "harness/run/outputs.h"
 #include "harness/run/run.h"
+#include "harness/run/score.h"
+#include "harness/run/shadows.h"
 #include "harness/suite/error.h"
 
 namespace assay {
@@ -65,26 +68,30 @@ class Runner {
 
   Evidence run() {
     sort_units();
-    run_phase(Unit::Kind::kClean);
+    run_phase({Unit::Kind::kClean});
     Evidence evidence = collect();
     if (interrupted_.empty()) evidence.ended_early = options_.after_clean(evidence);
     if (!evidence.ended_early.empty()) return evidence;
-    run_phase(Unit::Kind::kBlock);
+    train();
+    run_phase({Unit::Kind::kBlock, Unit::Kind::kOutputs, Unit::Kind::kBoundary});
+    run_phase({Unit::Kind::kScore});
     return collect();
   }
 
  private:
   // Which units this shard runs, and which of them the store already has.
   void sort_units() {
-    const int64_t rows = unit_size(suite_, static_cast<int64_t>(plan_.header.samples.size()));
     int64_t index = 0;
     std::string cell;
     for (const Unit& unit : plan_.units) {
       index = unit.cell == cell ? index : 0;
       cell = unit.cell;
-      const int64_t block = unit.begin / rows;
       const int64_t place = index++;
-      if (block % options_.shards != options_.shard || !seen_.insert(unit.key).second) continue;
+      // Scores need the work of all shards.
+      const bool mine = unit.kind == Unit::Kind::kScore
+                            ? options_.shards == 1
+                            : unit.part % options_.shards == options_.shard;
+      if (!mine || !seen_.insert(unit.key).second) continue;
       mine_.push_back(&unit);
       places_[unit.key] = place;
       if (std::optional<UnitResult> result = store_->get(unit.key)) {
@@ -93,14 +100,37 @@ class Runner {
     }
   }
 
-  void run_phase(Unit::Kind kind) {
+  std::vector<const Unit*> pending_of(const std::set<Unit::Kind>& kinds) const {
     std::vector<const Unit*> pending;
     for (const Unit* unit : mine_) {
-      if (unit->kind == kind && !results_.contains(unit->key)) pending.push_back(unit);
+      if (kinds.contains(unit->kind) && !results_.contains(unit->key)) pending.push_back(unit);
     }
+    return pending;
+  }
+
+  // No worker is at work meanwhile: each shadow is trained in a fork of this process.
+  void train() {
+    const std::vector<const Unit*> pending = pending_of({Unit::Kind::kTrain});
     if (pending.empty() || !interrupted_.empty()) return;
-    if (loaded_ == nullptr) loaded_ = &model_();
-    const Model& model = *loaded_;
+    try {
+      interrupted_ =
+          train_shadows(suite_, plan_, pending, options_, store_, [this](UnitResult result) {
+            const Unit& unit = **std::find_if(mine_.begin(), mine_.end(), [&](const Unit* each) {
+              return each->key == result.key;
+            });
+            keep(unit, std::move(result));
+          });
+    } catch (const Error& error) {
+      if (error.code() != ExitCode::kIncomplete) throw;
+      interrupted_ = error.what();
+    }
+  }
+
+  void run_phase(const std::set<Unit::Kind>& kinds) {
+    const std::vector<const Unit*> pending = pending_of(kinds);
+    if (pending.empty() || !interrupted_.empty()) return;
+    if (loaded_ == nullptr && !kinds.contains(Unit::Kind::kScore)) loaded_ = &model_();
+    const Model* model = loaded_;
     std::atomic<size_t> next = 0;
     const auto work = [&] {
       for (size_t i = next++; i < pending.size(); i = next++) {
@@ -126,24 +156,41 @@ class Runner {
     return interrupted_.empty();
   }
 
-  void run_one(const Unit& unit, const Model& model) {
+  UnitResult compute(const Unit& unit, const Model* model) {
+    const ResultOf results = [this](const std::string& key) -> const UnitResult& {
+      return result_of(key);
+    };
+    switch (unit.kind) {
+      case Unit::Kind::kOutputs:
+        return run_outputs(suite_, plan_, unit, *model, results, options_, store_);
+      case Unit::Kind::kBoundary:
+        return run_boundary(suite_, plan_, unit, attacks_, *model, options_, store_);
+      case Unit::Kind::kScore:
+        return run_score(suite_, scoring_of(suite_, plan_, unit), attacks_, results,
+                         [this](const std::string& sha) { return store_->get_blob(sha); });
+      default:
+        return run_unit(suite_, plan_, unit, samples_, attacks_, *model, results, options_, store_);
+    }
+  }
+
+  void keep(const Unit& unit, UnitResult result) {
+    result.index = places_.at(unit.key);
+    store_->put(to_stored(result, unit));
+    const std::lock_guard lock(mutex_);
+    results_.emplace(unit.key, std::move(result));
+    ++computed_;
+    report(unit);
+  }
+
+  void run_one(const Unit& unit, const Model* model) {
     try {
       std::unique_lock<std::mutex> alone;
-      if (model.facts().random) {
+      if (model != nullptr && model->facts().random) {
         // TorchScript draws from one generator per process: one unit at a time, seeded by its key.
         alone = std::unique_lock(random_mutex_);
         seed_generator(unit.key);
       }
-      UnitResult result = run_unit(
-          suite_, plan_, unit, samples_, attacks_, model,
-          [this](const std::string& key) -> const UnitResult& { return result_of(key); }, options_,
-          store_);
-      result.index = places_.at(unit.key);
-      store_->put(to_stored(result, unit));
-      const std::lock_guard lock(mutex_);
-      results_.emplace(unit.key, std::move(result));
-      ++computed_;
-      report(unit);
+      keep(unit, compute(unit, model));
     } catch (const Error& error) {
       const std::lock_guard lock(mutex_);
       if (error.code() == ExitCode::kIncomplete) {

@@ -6,6 +6,7 @@
 #include "harness/run/run.h"
 #include "harness/run/stages.h"
 #include "harness/run/supply.h"
+#include "harness/run/unit_crashes.h"
 #include "harness/suite/digest.h"
 #include "harness/suite/error.h"
 
@@ -23,34 +24,6 @@ at::Tensor read_range(const Samples& samples, int64_t begin, int64_t end) {
       std::span(samples.indices)
           .subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin)));
 }
-
-// Crashes of earlier attempts at one unit. It then goes row by row: a row's result does not depend
-// on the others.
-class UnitCrashes {
- public:
-  UnitCrashes(const std::vector<Crash>& crashes, const std::string& unit)
-      : enough_(crashes.size() >= kMost) {
-    for (const Crash& crash : crashes) {
-      if (crash.work == unit) mine_.push_back(crash);
-    }
-  }
-  bool any() const { return !mine_.empty(); }
-  // Why this row of the unit is not tried again, or "".
-  std::string reason(int64_t row) const {
-    for (const Crash& crash : mine_) {
-      if (crash.row == row) return "the model crashed the process (" + crash.signal + ")";
-    }
-    if (enough_ && any()) {
-      return "not tried: the model had crashed the process " + std::to_string(kMost) + " times";
-    }
-    return "";
-  }
-
- private:
-  static constexpr size_t kMost = 32;  // each costs a start of the process
-  std::vector<Crash> mine_;
-  bool enough_;
-};
 
 // Labels of clean inputs; a row whose forward fails by itself is the candidate's fault.
 void run_clean(const Model& model, const at::Tensor& x, const UnitCrashes& crashes,

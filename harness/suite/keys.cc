@@ -245,6 +245,18 @@ std::vector<Key> entry_keys(Family family, bool ensemble, bool unbounded) {
       keys.push_back(text_key("non_members", "data set the model has not seen", true));
       keys.push_back(text_key("pool", "data set that shadow models are trained on"));
       keys.push_back(integer_key("count", "records per set; all by default", kFromOne));
+      keys.push_back({.name = "delta",
+                      .type = Type::kNumber,
+                      .help = "of the (epsilon, delta) that epsilon_lower bounds; 1e-5 by default",
+                      .limits = {0, 0.5}});
+      keys.push_back(choice_key("estimator",
+                                "how epsilon_lower corrects for the choice of a threshold; "
+                                "one_run needs inclusion: randomised; bonferroni by default",
+                                {"bonferroni", "split", "gdp", "one_run"}));
+      keys.push_back(choice_key("inclusion",
+                                "randomised: a fair coin put each record into members or "
+                                "non_members before the model was trained; fixed by default",
+                                {"fixed", "randomised"}));
       break;
     case Family::kExtraction:
       keys.push_back(text_key("pool", "data set that the attack may query", true));

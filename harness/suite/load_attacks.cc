@@ -188,6 +188,30 @@ void load_sets(const Value& entry, const Suite& suite, AttackSpec& spec) {
   if (const Value* count = entry.find("count")) spec.count = as_integer(*count, "count", Limits{});
 }
 
+// Settings of the audit itself, which stand among the parameters of every membership entry.
+void load_audit(const Value& entry, const AttackInfo& info, AttackSpec& spec) {
+  const auto text = [&entry](const char* key, const char* fallback) {
+    const Value* value = entry.find(key);
+    return value != nullptr ? value->scalar : std::string(fallback);
+  };
+  const Value* delta = entry.find("delta");
+  spec.params["delta"] = delta != nullptr ? as_number(*delta, "delta", Limits{}) : 1e-5;
+  spec.params["estimator"] = text("estimator", "bonferroni");
+  spec.params["inclusion"] = text("inclusion", "fixed");
+  if (text("estimator", "") == "one_run" && text("inclusion", "") != "randomised") {
+    throw Error(entry.find("estimator")->where,
+                "`estimator: one_run` holds only where a fair coin decided what the model was "
+                "trained on; say `inclusion: randomised` if it did");
+  }
+  const auto mode = spec.params.find("mode");
+  const bool online =
+      mode != spec.params.end() && mode->second == ParamValue(std::string("online"));
+  if (info.pool && !online && spec.sets.count("pool") == 0) {
+    throw Error(spec.where, "attack `" + info.name + "` needs `pool`: a data set of records that " +
+                                "the model has not seen, apart from members and non_members");
+  }
+}
+
 void require_test(const Suite& suite, const AttackSpec& spec) {
   if (spec.family == Family::kMembership || suite.data.count("test") > 0) return;
   throw Error(spec.where, "attack `" + spec.attack +
@@ -224,6 +248,7 @@ AttackSpec load_entry(Value& entry, Context& context) {
   require_test(context.suite, spec);
   merge_defaults(entry, parameter_names(info, spec.threat), context);
   bind_params(entry, info, names_of(keys), spec);
+  if (info.family == Family::kMembership) load_audit(entry, info, spec);
   if (ensemble) load_stages(*entry.find("stages"), context, spec);
   spec.entry = entry;
   return spec;

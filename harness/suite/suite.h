@@ -81,6 +81,7 @@ struct AttackInfo {
   bool unbounded = false;     ///< has a perturbation set of its own: takes neither norm nor eps
   bool images = false;        ///< inputs must be images, [channels, height, width]
   bool targeted = true;       ///< supports goal: targeted
+  bool pool = false;          ///< membership: needs records the model has not seen, `pool`
   std::string summary;        ///< one line
   std::string paper;          ///< authors, title, venue, year, arXiv id
   std::string cost;           ///< forwards and gradients per sample, as a formula
@@ -151,7 +152,7 @@ struct AttackSpec {
   std::string source;              ///< `source:` a cell, `baseline` or a file; "" if absent
   std::string references;
   std::map<std::string, std::string> sets;  ///< members, non_members, pool → data name
-  std::optional<int64_t> count;             ///< membership: records per set
+  std::optional<int64_t> count;             ///< membership: records per set; absent: all
   Where where;
 };
 

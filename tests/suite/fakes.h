@@ -76,7 +76,7 @@ inline std::vector<AttackInfo> fake_attacks() {
   add("lira", Family::kMembership, Access::kScore, {}, [](Params& params, const ThreatModel&) {
     params.choice("mode", "offline", {"offline", "online"}, "which shadows hold the record");
     params.integer("shadows", 16, {2, 1024}, "shadow models");
-  });
+  }).pool = true;
   add("knockoff", Family::kExtraction, Access::kScore, {}, [](Params& params, const ThreatModel&) {
     params.choice("surface", "probabilities", {"probabilities", "labels"}, "what is seen");
     params.integers("budgets", {1000}, {1, 1e9}, "queries allowed");

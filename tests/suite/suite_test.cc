@@ -245,9 +245,38 @@ TEST(Suite, ParamsOfAnEntryBindAgain) {
       Params params = params_of(spec);
       info.declare(params, spec.threat);
       params.finish();
-      EXPECT_EQ(canonical_json(params.values()), canonical_json(spec.params)) << spec.name;
+      ParamMap bound = spec.params;  // those of every audit are the harness's own
+      for (const char* own : {"delta", "estimator", "inclusion"}) {
+        EXPECT_EQ(bound.erase(own), spec.family == Family::kMembership ? 1U : 0U);
+      }
+      EXPECT_EQ(canonical_json(params.values()), canonical_json(bound)) << spec.name;
     }
   }
+}
+
+TEST(Suite, SettingsOfAnAuditStandAmongItsParameters) {
+  const Suite suite = load(kExample);
+  const auto mia = std::find_if(suite.attacks.begin(), suite.attacks.end(),
+                                [](const AttackSpec& spec) { return spec.name == "mia"; });
+  EXPECT_EQ(mia->params.at("delta"), ParamValue(1e-5));
+  EXPECT_EQ(mia->params.at("estimator"), ParamValue(std::string("bonferroni")));
+  EXPECT_EQ(mia->params.at("inclusion"), ParamValue(std::string("fixed")));
+  const Suite other =
+      load(kExample, {.set = {"attacks.mia.delta=0.001", "attacks.mia.inclusion=randomised",
+                              "attacks.mia.estimator=one_run"}});
+  EXPECT_EQ(other.attacks[4].params.at("delta"), ParamValue(0.001));
+  EXPECT_EQ(other.attacks[4].params.at("estimator"), ParamValue(std::string("one_run")));
+}
+
+TEST(Suite, OneRunWithoutACoinAndOfflineShadowsWithoutAPoolAreRefused) {
+  EXPECT_THAT([] { load(kExample, {.set = {"attacks.mia.estimator=one_run"}}); },
+              ::testing::ThrowsMessage<Error>(::testing::HasSubstr("fair coin")));
+  std::string text = kExample;
+  text.replace(text.find("non_members: non_members, pool: pool"), 36, "non_members: non_members");
+  EXPECT_THAT([&] { load(text); },
+              ::testing::ThrowsMessage<Error>(::testing::HasSubstr("needs `pool`")));
+  text.replace(text.find("mode: offline"), 13, "mode: online");
+  EXPECT_NO_THROW(load(text));
 }
 
 TEST(Suite, TargetsAreNamesOrLabels) {

@@ -1,0 +1,69 @@
+#include "harness/record/scoring.h"
+
+#include "harness/record/fields.h"
+#include "harness/record/files.h"
+
+namespace assay {
+namespace {
+
+constexpr int64_t kVersion = 1;
+
+Json to_json(const Scoring& cell) {
+  Json json = {
+      {"cell", cell.cell},       {"key", cell.key},     {"entry", cell.entry},
+      {"classes", cell.classes}, {"views", cell.views}, {"labels", cell.labels},
+      {"trained", cell.trained}, {"in", cell.in},       {"architecture", cell.architecture},
+      {"reason", cell.reason}};
+  for (const Scoring::Row& row : cell.rows) json["rows"].push_back({row.member, row.record});
+  for (const Scoring::Part& part : cell.parts) {
+    json["parts"].push_back(
+        {part.key, part.boundary, part.shadow, part.view, part.begin, part.end});
+  }
+  return json;
+}
+
+Scoring from_json(const Json& json) {
+  Scoring cell;
+  json.at("cell").get_to(cell.cell);
+  json.at("key").get_to(cell.key);
+  json.at("entry").get_to(cell.entry);
+  json.at("classes").get_to(cell.classes);
+  json.at("views").get_to(cell.views);
+  json.at("labels").get_to(cell.labels);
+  json.at("trained").get_to(cell.trained);
+  json.at("in").get_to(cell.in);
+  json.at("architecture").get_to(cell.architecture);
+  json.at("reason").get_to(cell.reason);
+  for (const Json& row : json.at("rows")) {
+    cell.rows.push_back({row.at(0).get<bool>(), row.at(1).get<int64_t>()});
+  }
+  for (const Json& part : json.at("parts")) {
+    cell.parts.push_back({part.at(0).get<std::string>(), part.at(1).get<bool>(),
+                          part.at(2).get<int64_t>(), part.at(3).get<int64_t>(),
+                          part.at(4).get<int64_t>(), part.at(5).get<int64_t>()});
+  }
+  return cell;
+}
+
+}  // namespace
+
+void write_scoring(const std::filesystem::path& file, const std::vector<Scoring>& cells) {
+  Json json = {{"assay_scoring", kVersion}, {"cells", Json::array()}};
+  for (const Scoring& cell : cells) json["cells"].push_back(to_json(cell));
+  write_durably(file, json.dump());
+}
+
+std::vector<Scoring> read_scoring(const std::filesystem::path& file) {
+  std::vector<Scoring> cells;
+  if (!std::filesystem::exists(file)) return cells;
+  try {
+    const Json json = Json::parse(read_bytes(file));
+    if (json.at("assay_scoring") != kVersion) throw Error(file.string() + " is of another version");
+    for (const Json& cell : json.at("cells")) cells.push_back(from_json(cell));
+  } catch (const Json::exception& error) {
+    throw Error(file.string() + " is damaged: " + error.what());
+  }
+  return cells;
+}
+
+}  // namespace assay

@@ -1,0 +1,49 @@
+// What scoring a membership cell needs besides logits. A shard leaves it in its folder, with its
+// part of the logits, so that a merge can score without model and data.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace assay {
+
+struct Scoring {
+  /// An audited record.
+  struct Row {
+    bool member = false;
+    int64_t record = 0;  ///< as Score::record
+  };
+  /// A unit that made float64 numbers of records [begin, end).
+  struct Part {
+    std::string key;
+    bool boundary = false;  ///< distances, else logits
+    int64_t shadow = -1;    ///< whose logits; -1: the candidate's
+    int64_t view = 0;
+    int64_t begin = 0;
+    int64_t end = 0;
+  };
+
+  std::string cell;
+  std::string key;  ///< of the unit that scores
+  int64_t entry = 0;
+  int64_t classes = 0;
+  int64_t views = 1;
+  std::vector<Row> rows;        ///< the audited records; the population follows them
+  std::vector<int64_t> labels;  ///< of all records
+  std::vector<Part> parts;
+  std::vector<std::string> trained;  ///< keys of the units that trained each shadow
+  /// By shadow, ascending: the records it was trained on.
+  std::vector<std::vector<int64_t>> in;
+  std::string architecture;  ///< as in Fidelity
+  std::string reason;
+};
+
+/// `scoring.json` of a run folder, and `baseline_scoring.json`: one entry for each membership cell.
+void write_scoring(const std::filesystem::path& file, const std::vector<Scoring>& cells);
+/// Empty where there is no such file. Throws Error for a damaged one.
+std::vector<Scoring> read_scoring(const std::filesystem::path& file);
+
+}  // namespace assay

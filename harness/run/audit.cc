@@ -1,0 +1,176 @@
+#include "harness/run/audit.h"
+
+#include <algorithm>
+#include <set>
+#include <tuple>
+#include <unordered_map>
+
+#include "harness/suite/digest.h"
+#include "harness/suite/error.h"
+
+namespace assay {
+namespace {
+
+bool by_content(const RecordRef& a, const RecordRef& b) {
+  return std::tie(a.info().digest, a.info().id) < std::tie(b.info().digest, b.info().id);
+}
+
+// The cell's part of a set: the lowest hash(seed, id), so that a smaller count is part of a larger.
+std::vector<RecordRef> take(const Records& set, bool member, std::optional<int64_t> count,
+                            uint64_t seed) {
+  std::vector<int64_t> positions(set.infos.size());
+  for (size_t i = 0; i < positions.size(); ++i) positions[i] = static_cast<int64_t>(i);
+  if (count && *count < static_cast<int64_t>(positions.size())) {
+    std::vector<std::pair<uint64_t, int64_t>> keys;
+    for (const int64_t position : positions) {
+      keys.emplace_back(draw_key(seed, set.infos[static_cast<size_t>(position)].id), position);
+    }
+    std::sort(keys.begin(), keys.end());
+    positions.clear();
+    for (int64_t i = 0; i < *count; ++i) positions.push_back(keys[static_cast<size_t>(i)].second);
+  }
+  std::vector<RecordRef> records;
+  for (const int64_t position : positions) records.push_back({&set, position, member});
+  return records;
+}
+
+// Content that two roles share would count as seen and unseen at once.
+void refuse_overlap(const AttackSpec& spec, const std::string& here, const std::string& there,
+                    const std::vector<RecordRef>& a, const std::vector<RecordRef>& b) {
+  std::unordered_map<std::string_view, const SampleInfo*> known;
+  for (const RecordRef& record : a) known.emplace(record.info().digest, &record.info());
+  int64_t shared = 0;
+  const SampleInfo* first = nullptr;
+  for (const RecordRef& record : b) {
+    if (!known.contains(record.info().digest)) continue;
+    if (first == nullptr) first = &record.info();
+    ++shared;
+  }
+  if (first == nullptr) return;
+  throw Error(spec.where, "`" + here + "` and `" + there + "` share " + std::to_string(shared) +
+                              (shared == 1 ? " record" : " records") +
+                              " by content, the first being " + known.at(first->digest)->id +
+                              " of `" + spec.sets.at(here) + "` and " + first->id + " of `" +
+                              spec.sets.at(there) + "`; take them out of one of the sets");
+}
+
+void check_images(const Suite& suite, const AttackSpec& spec, const Inference& inference) {
+  if (inference.views == 1 || suite.model.shape.size() == 3) return;
+  throw Error(spec.where, "`views: " + std::to_string(inference.views) +
+                              "` needs images [channels, height, width]; say `views: 1`");
+}
+
+}  // namespace
+
+Audit make_audit(const Suite& suite, const AttackSpec& spec, const Inference& inference,
+                 const RecordSets& sets) {
+  check_images(suite, spec, inference);
+  Audit audit;
+  audit.shadows = inference.shadows;
+  audit.seed = suite.seed;
+  const auto audited = [&](const char* role, bool member) {
+    return take(sets.audited.at(spec.sets.at(role)), member, spec.count, suite.seed);
+  };
+  const std::vector<RecordRef> members = audited("members", true);
+  const std::vector<RecordRef> non_members = audited("non_members", false);
+  refuse_overlap(spec, "members", "non_members", members, non_members);
+  std::vector<RecordRef> pool;
+  if (const auto name = spec.sets.find("pool"); name != spec.sets.end()) {
+    pool = take(sets.pools.at(name->second), false, {}, suite.seed);
+  }
+  const bool online = inference.shadows.count > 0 && inference.shadows.online;
+  if (!online) {
+    refuse_overlap(spec, "members", "pool", members, pool);
+    refuse_overlap(spec, "non_members", "pool", non_members, pool);
+  }
+  audit.records = members;
+  audit.records.insert(audit.records.end(), non_members.begin(), non_members.end());
+  audit.audited = static_cast<int64_t>(audit.records.size());
+  std::sort(audit.records.begin(), audit.records.end(), by_content);
+  std::set<std::string_view> known;
+  for (const RecordRef& record : audit.records) known.insert(record.info().digest);
+  std::erase_if(pool,
+                [&](const RecordRef& record) { return known.contains(record.info().digest); });
+  std::sort(pool.begin(), pool.end(), by_content);
+
+  if (inference.shadows.count > 0) {
+    if (online) {
+      for (size_t i = 0; i < audit.records.size(); ++i) {
+        audit.training.push_back(audit.records[i]);
+        audit.training_record.push_back(static_cast<int64_t>(i));
+      }
+    }
+    audit.training.insert(audit.training.end(), pool.begin(), pool.end());
+    audit.training_record.resize(audit.training.size(), -1);
+    for (const RecordRef& record : audit.training) {
+      audit.training_keys.push_back(hash64(record.info().digest));
+    }
+    const auto most = static_cast<int64_t>(audit.training.size());
+    if (inference.shadows.train_records > most) {
+      throw Error(spec.where, "`train_records` is " +
+                                  std::to_string(inference.shadows.train_records) +
+                                  ", and the pool has " + std::to_string(most) + " records");
+    }
+    if (most < 4) throw Error(spec.where, "shadow models need at least 4 records to train on");
+  }
+  if (inference.population) {
+    const size_t begin = audit.training.size() - (inference.shadows.count > 0 ? pool.size() : 0);
+    // The pool is in the order of its content, which is as good as a draw.
+    const size_t most = std::min(pool.size(), static_cast<size_t>(kPopulation));
+    for (size_t i = 0; i < most; ++i) {
+      if (inference.shadows.count > 0) {
+        audit.training_record[begin + i] = static_cast<int64_t>(audit.records.size());
+      }
+      audit.records.push_back(pool[i]);
+    }
+  }
+  return audit;
+}
+
+std::vector<int64_t> trained_on(const Audit& audit, int64_t shadow) {
+  const bool online = audit.shadows.online;
+  const auto all = static_cast<int64_t>(audit.training.size());
+  const int64_t half = all / 2;
+  const int64_t wanted = audit.shadows.train_records > 0 ? audit.shadows.train_records : half;
+  // Online, a pair of shadows shares one order and takes a half each.
+  const Rng rng(audit.seed, "shadows", 0);
+  const int64_t order = online ? shadow / 2 : shadow;
+  std::vector<std::pair<double, int64_t>> keys;
+  for (int64_t i = 0; i < all; ++i) {
+    const uint64_t key = audit.training_keys[static_cast<size_t>(i)];
+    keys.emplace_back(rng.uniform(key, order, online ? 1 : 0), i);
+  }
+  std::sort(keys.begin(), keys.end());
+  const bool second = online && shadow % 2 == 1;
+  const int64_t begin = second ? half : 0;
+  const int64_t end = second ? all : (online ? half : wanted);
+  std::vector<int64_t> rows;
+  for (int64_t i = begin; i < end; ++i) rows.push_back(keys[static_cast<size_t>(i)].second);
+  std::sort(rows.begin(), rows.end());
+  return rows;
+}
+
+std::pair<at::Tensor, at::Tensor> read_records(const std::vector<RecordRef>& records) {
+  // One read per data set, then put in order.
+  std::map<const Records*, std::vector<size_t>> by_set;
+  std::vector<int64_t> labels;
+  for (size_t i = 0; i < records.size(); ++i) {
+    by_set[records[i].set].push_back(i);
+    labels.push_back(records[i].info().label);
+  }
+  std::vector<at::Tensor> parts;
+  std::vector<int64_t> places(records.size());
+  int64_t next = 0;
+  for (const auto& [set, rows] : by_set) {
+    std::vector<int64_t> indices;
+    for (const size_t row : rows) {
+      indices.push_back(set->indices[static_cast<size_t>(records[row].position)]);
+      places[row] = next++;
+    }
+    parts.push_back(set->dataset->read(indices));
+  }
+  const at::Tensor x = parts.size() == 1 ? parts[0] : at::cat(parts, 0);
+  return {x.index_select(0, at::tensor(places, at::kLong)), at::tensor(labels, at::kLong)};
+}
+
+}  // namespace assay

@@ -1,0 +1,68 @@
+// Membership cells: which records are audited, and what each shadow model is trained on.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "harness/model/dataset.h"
+#include "harness/model/membership.h"
+#include "harness/record/evidence.h"
+#include "harness/suite/suite.h"
+
+namespace assay {
+
+/// Records of one data set: where they are read from, and what is known of them.
+struct Records {
+  const Dataset* dataset = nullptr;
+  std::vector<int64_t> indices;   ///< in the data set
+  std::vector<SampleInfo> infos;  ///< of the same records
+};
+
+/// What the suite's membership cells use, by data name. Plans point into it.
+struct RecordSets {
+  std::map<std::string, Records>
+      audited;                           ///< members and non-members: the most that a cell asks for
+  std::map<std::string, Records> pools;  ///< whole
+};
+
+/// One of a set's records.
+struct RecordRef {
+  const Records* set = nullptr;
+  int64_t position = 0;
+  bool member = false;  ///< of the set `members`
+
+  const SampleInfo& info() const { return set->infos[static_cast<size_t>(position)]; }
+};
+
+/// A membership cell, resolved.
+struct Audit {
+  /// Audited records first, then the population; each part by content, which tells no set.
+  std::vector<RecordRef> records;
+  int64_t audited = 0;
+  /// What shadows are trained on parts of, by content; none without shadows.
+  std::vector<RecordRef> training;
+  std::vector<uint64_t> training_keys;   ///< for Rng
+  std::vector<int64_t> training_record;  ///< its index in `records`, or -1
+  Shadows shadows;
+  std::shared_ptr<const Architecture> architecture;  ///< of the shadows
+  uint64_t seed = 0;
+};
+
+/// At most so many records of a pool are the population.
+inline constexpr int64_t kPopulation = 25000;
+
+/// Throws Error (exit 2) where sets share records, or are too small to train on.
+Audit make_audit(const Suite& suite, const AttackSpec& spec, const Inference& inference,
+                 const RecordSets& sets);
+
+/// What shadow number k is trained on: ascending positions in `training`. It does not depend on how
+/// many shadows there are.
+std::vector<int64_t> trained_on(const Audit& audit, int64_t shadow);
+
+/// Inputs [n, ...shape] and labels [n] of some records, in their order.
+std::pair<at::Tensor, at::Tensor> read_records(const std::vector<RecordRef>& records);
+
+}  // namespace assay

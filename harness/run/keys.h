@@ -1,0 +1,47 @@
+// What keys of units and cells are made of. Private to this room.
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+#include "harness/run/plan.h"
+#include "harness/suite/suite.h"
+
+namespace assay {
+
+/// One field of a digest; lengths keep neighbouring fields apart.
+void add_field(std::string* text, std::string_view name, std::string_view value);
+
+std::string digest_of(const std::map<std::string, std::string>& fields);
+
+/// All of the suite's model section that outputs depend on, besides the file.
+std::string model_text(const ModelSpec& spec);
+
+/// Canonical JSON of one parameter.
+std::string value_text(const ParamValue& value);
+
+template <typename T>
+std::string joined(const std::vector<T>& values) {
+  std::string text;
+  for (const T& value : values) {
+    if (!text.empty()) text += ' ';
+    if constexpr (std::is_same_v<T, double>) {
+      text += number_text(value);
+    } else {
+      text += std::to_string(value);
+    }
+  }
+  return text;
+}
+
+/// Plans the cell's units after those that are there, and fills in what its header says of them.
+/// `model_key` stands for model and platform.
+void plan_audit(const Suite& suite, const AttackSpec& spec, const Inference& inference,
+                const std::vector<Attack>& attacks, const AuditInputs& inputs,
+                const std::string& model_key, const Platform& platform, Plan* plan,
+                CellHeader* cell);
+
+}  // namespace assay

@@ -1,0 +1,26 @@
+// The units of membership cells that ask a model: outputs and boundaries. Private to this room.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "harness/run/plan.h"
+#include "harness/run/run.h"
+
+namespace assay {
+
+/// Results of units by their key.
+using ResultOf = std::function<const UnitResult&(const std::string&)>;
+
+/// kOutputs: logits [n, K] float64 of the candidate, or of a shadow, go to the store's blobs. A
+/// record that the candidate fails on has NaN.
+UnitResult run_outputs(const Suite& suite, const Plan& plan, const Unit& unit, const Model& model,
+                       const ResultOf& result_of, const RunOptions& options, Store* store);
+
+/// kBoundary: distances [n] float64 to the boundary, 0 where the record is misclassified.
+UnitResult run_boundary(const Suite& suite, const Plan& plan, const Unit& unit,
+                        const std::vector<Attack>& attacks, const Model& model,
+                        const RunOptions& options, Store* store);
+
+}  // namespace assay

@@ -1,0 +1,198 @@
+// The units of a membership cell: shadows are trained, every model gives its outputs, and the
+// attack scores them.
+#include <algorithm>
+
+#include "harness/run/keys.h"
+#include "harness/suite/digest.h"
+#include "harness/suite/error.h"
+
+namespace assay {
+namespace {
+
+// Records per unit of outputs.
+constexpr int64_t kChunk = 4096;
+
+std::string content_digest(const std::vector<RecordRef>& records, int64_t begin, int64_t end) {
+  std::string text;
+  for (int64_t i = begin; i < end; ++i) {
+    text += records[static_cast<size_t>(i)].info().digest;
+    text += '\n';
+  }
+  return sha256(text);
+}
+
+std::string content_digest(const std::vector<RecordRef>& records) {
+  return content_digest(records, 0, static_cast<int64_t>(records.size()));
+}
+
+// Equal for two candidates of one architecture: what is trained does not depend on the candidate.
+std::string train_text(const Suite& suite, const Audit& audit, const Architecture& architecture,
+                       const Platform& platform) {
+  const Shadows& shadows = audit.shadows;
+  const Recipe& recipe = shadows.recipe;
+  std::string text = "train 1\n" + model_text(suite.model);
+  add_field(&text, "architecture", architecture.digest());
+  add_field(&text, "epochs", std::to_string(recipe.epochs));
+  add_field(&text, "batch", std::to_string(recipe.batch));
+  add_field(&text, "optimizer", recipe.optimizer);
+  add_field(&text, "learning_rate", number_text(recipe.learning_rate));
+  add_field(&text, "weight_decay", number_text(recipe.weight_decay));
+  add_field(&text, "mode", shadows.online ? "online" : "offline");
+  add_field(&text, "train_records", std::to_string(shadows.train_records));
+  add_field(&text, "training", content_digest(audit.training));
+  add_field(&text, "seed", std::to_string(suite.seed));
+  add_field(&text, "libtorch", platform.libtorch);
+  add_field(&text, "cpu_capability", platform.cpu_capability);
+  return text;
+}
+
+// Pairs cells of two runs: their records, whatever other cells of the suites take.
+void add_sets(const Audit& audit, const RecordSets& sets, CellHeader* cell) {
+  for (const bool member : {true, false}) {
+    std::vector<RecordRef> records;
+    for (int64_t i = 0; i < audit.audited; ++i) {
+      const RecordRef& record = audit.records[static_cast<size_t>(i)];
+      if (record.member == member) records.push_back(record);
+    }
+    cell->key_fields[member ? "members" : "non_members"] = content_digest(records);
+  }
+  if (const auto pool = cell->sets.find("pool"); pool != cell->sets.end()) {
+    const Records& records = sets.pools.at(pool->second);
+    std::vector<std::string> digests;
+    for (const SampleInfo& info : records.infos) digests.push_back(info.digest);
+    std::sort(digests.begin(), digests.end());
+    std::string text;
+    for (const std::string& digest : digests) text += digest + '\n';
+    cell->key_fields["pool"] = sha256(text);
+  }
+  cell->key = digest_of(cell->key_fields);
+}
+
+class AuditPlanner {
+ public:
+  AuditPlanner(const std::string& cell, size_t entry, Plan* plan)
+      : cell_(cell), entry_(entry), plan_(plan) {}
+
+  // A unit of the cell; units that another cell has planned already are shared by their key.
+  Unit make(Unit::Kind kind, const std::string& text) const {
+    Unit unit;
+    unit.kind = kind;
+    unit.key = sha256(text);
+    unit.cell = cell_;
+    unit.entry = entry_;
+    unit.audit = plan_->audits.size() - 1;
+    return unit;
+  }
+  void add(Unit unit, CellHeader* cell) {
+    cell->units.push_back(unit.key);
+    plan_->units.push_back(std::move(unit));
+  }
+
+ private:
+  std::string cell_;
+  size_t entry_;
+  Plan* plan_;
+};
+
+// Ranges of records that end with the audited ones, so that cells with and without a population
+// share them.
+std::vector<std::pair<int64_t, int64_t>> chunks_of(const Audit& audit) {
+  std::vector<std::pair<int64_t, int64_t>> chunks;
+  const auto all = static_cast<int64_t>(audit.records.size());
+  for (int64_t begin = 0; begin < all;) {
+    const int64_t end = std::min(begin + kChunk, begin < audit.audited ? audit.audited : all);
+    chunks.emplace_back(begin, end);
+    begin = end;
+  }
+  return chunks;
+}
+
+}  // namespace
+
+void plan_audit(const Suite& suite, const AttackSpec& spec, const Inference& inference,
+                const std::vector<Attack>& attacks, const AuditInputs& inputs,
+                const std::string& model_key, const Platform& platform, Plan* plan,
+                CellHeader* cell) {
+  plan->audits.push_back(make_audit(suite, spec, inference, *inputs.sets));
+  Audit& audit = plan->audits.back();
+  const size_t entry = static_cast<size_t>(&spec - suite.attacks.data());
+  add_sets(audit, *inputs.sets, cell);
+  AuditPlanner planner(cell->name, entry, plan);
+
+  std::string train;
+  if (audit.shadows.count > 0) {
+    audit.architecture = inputs.architectures.at(audit.shadows.recipe.architecture);
+    train = train_text(suite, audit, *audit.architecture, platform);
+  }
+  std::vector<std::string> models = {model_key};
+  for (int64_t shadow = 0; shadow < audit.shadows.count; ++shadow) {
+    Unit unit = planner.make(Unit::Kind::kTrain, train + "shadow " + std::to_string(shadow));
+    unit.shadow = shadow;
+    unit.part = shadow + 1;
+    models.push_back(unit.key);
+    planner.add(std::move(unit), cell);
+  }
+
+  std::string outputs;
+  std::vector<std::string> after(models.begin() + 1, models.end());
+  const std::vector<std::pair<int64_t, int64_t>> chunks = chunks_of(audit);
+  for (const auto& [begin, end] : chunks) {
+    const std::string content = content_digest(audit.records, begin, end);
+    for (int64_t shadow = -1; shadow < audit.shadows.count; ++shadow) {
+      for (int64_t view = 0; view < inference.views; ++view) {
+        std::string text = "outputs 1\n" + model_text(suite.model);
+        add_field(&text, "model", models[static_cast<size_t>(shadow + 1)]);
+        add_field(&text, "view", std::to_string(view));
+        add_field(&text, "records", content);
+        Unit unit = planner.make(Unit::Kind::kOutputs, text);
+        unit.shadow = shadow;
+        unit.view = view;
+        unit.begin = begin;
+        unit.end = end;
+        unit.part = shadow < 0 ? begin / kChunk : shadow + 1;
+        if (shadow >= 0) unit.after = {models[static_cast<size_t>(shadow + 1)]};
+        outputs += unit.key + '\n';
+        after.push_back(unit.key);
+        planner.add(std::move(unit), cell);
+      }
+    }
+  }
+  // Searching takes long: a block of it is a unit.
+  const int64_t block = block_size(suite);
+  for (int64_t begin = 0; begin < audit.audited && inference.boundary_queries > 0; begin += block) {
+    const int64_t end = std::min(begin + block, audit.audited);
+    std::string text = "boundary 1\n" + model_text(suite.model);
+    add_field(&text, "model", model_key);
+    add_field(&text, "queries", std::to_string(inference.boundary_queries));
+    add_field(&text, "version", find_attack(attacks, kBoundaryAttack).info.version);
+    add_field(&text, "seed", std::to_string(suite.seed));
+    add_field(&text, "records", content_digest(audit.records, begin, end));
+    Unit unit = planner.make(Unit::Kind::kBoundary, text);
+    unit.begin = begin;
+    unit.end = end;
+    unit.part = begin / block;
+    outputs += unit.key + '\n';
+    after.push_back(unit.key);
+    planner.add(std::move(unit), cell);
+  }
+
+  std::string text = "score 1\n" + outputs;
+  add_field(&text, "cell", digest_of(cell->key_fields));
+  add_field(&text, "training", train);
+  Unit score = planner.make(Unit::Kind::kScore, text);
+  score.after = std::move(after);
+  planner.add(std::move(score), cell);
+}
+
+size_t audit_units(const Suite& suite, const AttackSpec& spec, const std::vector<Attack>& attacks,
+                   const RecordSets& sets) {
+  const Inference inference = bind_entry(spec, spec.threat, attacks).inference;
+  const Audit audit = make_audit(suite, spec, inference, sets);
+  const auto shadows = static_cast<size_t>(audit.shadows.count);
+  const int64_t block = block_size(suite);
+  const int64_t searches = inference.boundary_queries > 0 ? (audit.audited + block - 1) / block : 0;
+  return shadows + (shadows + 1) * static_cast<size_t>(inference.views) * chunks_of(audit).size() +
+         static_cast<size_t>(searches) + 1;
+}
+
+}  // namespace assay

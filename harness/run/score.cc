@@ -1,0 +1,206 @@
+#include "harness/run/score.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <utility>
+
+#include "harness/suite/error.h"
+
+namespace assay {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double share(const at::Tensor& right, const at::Tensor& rows) {
+  const auto n = rows.sum().item<int64_t>();
+  if (n == 0) return 0;
+  return static_cast<double>(right.logical_and(rows).sum().item<int64_t>()) /
+         static_cast<double>(n);
+}
+
+// Gathers what one cell's units made.
+class Gathered {
+ public:
+  Gathered(const Scoring& scoring,
+           const std::function<const UnitResult&(const std::string&)>& result_of,
+           const std::function<std::string(const std::string&)>& blob)
+      : scoring_(scoring), result_of_(result_of), blob_(blob) {}
+
+  // [A, R, K] float64.
+  at::Tensor logits(int64_t shadow) const {
+    const auto records = static_cast<int64_t>(scoring_.labels.size());
+    at::Tensor all = at::empty({scoring_.views, records, scoring_.classes}, at::kDouble);
+    for (const Scoring::Part& part : scoring_.parts) {
+      if (part.boundary || part.shadow != shadow) continue;
+      const int64_t n = part.end - part.begin;
+      all[part.view].narrow(0, part.begin, n).copy_(read(part, {n, scoring_.classes}));
+    }
+    return all;
+  }
+
+  at::Tensor shadow_logits(int64_t shadow) const {
+    at::Tensor all = logits(shadow);
+    if (!all.isfinite().all().item<bool>()) {
+      throw Error("shadow " + std::to_string(shadow) +
+                  " gives NaN or infinity; lower `learning_rate`, or say `architecture: cnn`");
+    }
+    return all;
+  }
+
+  // [audited] float64; undefined where no boundary was searched for.
+  at::Tensor distances() const {
+    at::Tensor all;
+    for (const Scoring::Part& part : scoring_.parts) {
+      if (!part.boundary) continue;
+      if (!all.defined()) all = at::zeros({audited()}, at::kDouble);
+      all.narrow(0, part.begin, part.end - part.begin).copy_(read(part, {part.end - part.begin}));
+    }
+    return all;
+  }
+
+  at::Tensor in() const {
+    const auto records = static_cast<int64_t>(scoring_.labels.size());
+    at::Tensor bits = at::zeros({static_cast<int64_t>(scoring_.in.size()), records}, at::kBool);
+    for (size_t i = 0; i < scoring_.in.size(); ++i) {
+      bits[static_cast<int64_t>(i)].index_fill_(0, at::tensor(scoring_.in[i], at::kLong), true);
+    }
+    return bits;
+  }
+
+  // Mean accuracies, from the records as they are.
+  Fidelity fidelity(const Outputs& outputs) const {
+    const at::Tensor labels = outputs.labels.narrow(0, 0, audited());
+    const at::Tensor member = at::empty({audited()}, at::kBool);
+    for (int64_t i = 0; i < audited(); ++i) {
+      member[i].fill_(scoring_.rows[static_cast<size_t>(i)].member);
+    }
+    const auto right = [&](const at::Tensor& all) {
+      return all[0].narrow(0, 0, audited()).argmax(1).eq(labels);
+    };
+    Fidelity fidelity;
+    const at::Tensor candidate = right(outputs.logits);
+    fidelity.candidate_members = share(candidate, member);
+    fidelity.candidate_non_members = share(candidate, member.logical_not());
+    fidelity.shadows = outputs.shadows;
+    fidelity.architecture = scoring_.architecture;
+    fidelity.reason = scoring_.reason;
+    for (int64_t shadow = 0; shadow < outputs.shadows; ++shadow) {
+      const std::string& trained = scoring_.trained[static_cast<size_t>(shadow)];
+      fidelity.shadow_members += result_of_(trained).fidelity->shadow_members;
+      const at::Tensor out = outputs.in[shadow].narrow(0, 0, audited()).logical_not();
+      fidelity.shadow_non_members += share(right(outputs.shadow_logits(shadow)), out);
+    }
+    fidelity.shadow_members /= static_cast<double>(outputs.shadows);
+    fidelity.shadow_non_members /= static_cast<double>(outputs.shadows);
+    return fidelity;
+  }
+
+ private:
+  int64_t audited() const { return static_cast<int64_t>(scoring_.rows.size()); }
+
+  at::Tensor read(const Scoring::Part& part, at::IntArrayRef shape) const {
+    const std::string bytes = blob_(result_of_(part.key).tensors);
+    const at::Tensor tensor = at::empty(shape, at::kDouble);
+    if (bytes.size() != tensor.nbytes()) {
+      throw Error("the outputs of unit " + part.key.substr(0, 16) + " of cell " + scoring_.cell +
+                      " are of another length than its records",
+                  ExitCode::kIncomplete);
+    }
+    std::memcpy(tensor.mutable_data_ptr(), bytes.data(), bytes.size());
+    return tensor;
+  }
+
+  const Scoring& scoring_;
+  const std::function<const UnitResult&(const std::string&)>& result_of_;
+  const std::function<std::string(const std::string&)>& blob_;
+};
+
+}  // namespace
+
+Scoring scoring_of(const Suite& suite, const Plan& plan, const Unit& unit) {
+  const Audit& audit = plan.audits[unit.audit];
+  Scoring scoring;
+  scoring.cell = unit.cell;
+  scoring.key = unit.key;
+  scoring.entry = static_cast<int64_t>(unit.entry);
+  scoring.classes = suite.model.classes;
+  for (int64_t i = 0; i < static_cast<int64_t>(audit.records.size()); ++i) {
+    const RecordRef& record = audit.records[static_cast<size_t>(i)];
+    if (i < audit.audited) scoring.rows.push_back({record.member, record.position});
+    scoring.labels.push_back(record.info().label);
+  }
+  for (const Unit& other : plan.units) {
+    if (other.cell != unit.cell || other.audit != unit.audit) continue;
+    if (other.kind == Unit::Kind::kTrain) scoring.trained.push_back(other.key);
+    const bool boundary = other.kind == Unit::Kind::kBoundary;
+    if (!boundary && other.kind != Unit::Kind::kOutputs) continue;
+    scoring.views = std::max(scoring.views, other.view + 1);
+    scoring.parts.push_back(
+        {other.key, boundary, other.shadow, other.view, other.begin, other.end});
+  }
+  for (int64_t shadow = 0; shadow < audit.shadows.count; ++shadow) {
+    std::vector<int64_t> in;
+    for (const int64_t row : trained_on(audit, shadow)) {
+      const int64_t record = audit.training_record[static_cast<size_t>(row)];
+      if (record >= 0) in.push_back(record);
+    }
+    std::sort(in.begin(), in.end());
+    scoring.in.push_back(std::move(in));
+  }
+  if (audit.architecture) {
+    scoring.architecture = audit.architecture->name();
+    scoring.reason = audit.architecture->reason();
+  }
+  return scoring;
+}
+
+std::vector<Scoring> scorings_of(const Suite& suite, const Plan& plan) {
+  std::vector<Scoring> all;
+  for (const Unit& unit : plan.units) {
+    if (unit.kind == Unit::Kind::kScore) all.push_back(scoring_of(suite, plan, unit));
+  }
+  return all;
+}
+
+UnitResult run_score(const Suite& suite, const Scoring& scoring, const std::vector<Attack>& attacks,
+                     const std::function<const UnitResult&(const std::string&)>& result_of,
+                     const std::function<std::string(const std::string& sha256)>& blob) {
+  const Clock::time_point start = Clock::now();
+  const AttackSpec& spec = suite.attacks.at(static_cast<size_t>(scoring.entry));
+  const Inference inference = bind_entry(spec, spec.threat, attacks).inference;
+  const Gathered gathered(scoring, result_of, blob);
+  const auto audited = static_cast<int64_t>(scoring.rows.size());
+  Outputs outputs;
+  outputs.logits = gathered.logits(-1);
+  const at::Tensor failed = outputs.logits.isfinite().logical_not().any(2).any(0);  // [R]
+  outputs.logits.masked_fill_(failed.view({1, -1, 1}), 0);
+  outputs.labels = at::tensor(scoring.labels, at::kLong);
+  outputs.audited = audited;
+  outputs.shadows = static_cast<int64_t>(scoring.in.size());
+  outputs.shadow_logits = [&](int64_t shadow) { return gathered.shadow_logits(shadow); };
+  outputs.in = gathered.in();
+  outputs.distances = gathered.distances();
+
+  const at::Tensor scores =
+      inference.infer(outputs, Rng(suite.seed, spec.attack, 0)).to(at::kDouble).contiguous();
+  ASSAY_CHECK(scores.dim() == 1 && scores.size(0) == audited,
+              spec.attack + " scores each audited record once");
+  ASSAY_CHECK(scores.isfinite().all().item<bool>(), spec.attack + " gives finite scores");
+  UnitResult result;
+  result.key = scoring.key;
+  result.cell = scoring.cell;
+  for (int64_t i = 0; i < audited; ++i) {
+    const Scoring::Row& row = scoring.rows[static_cast<size_t>(i)];
+    result.scores.push_back(
+        {row.member, row.record, scores[i].item<double>(), failed[i].item<bool>()});
+  }
+  std::sort(result.scores.begin(), result.scores.end(), [](const Score& a, const Score& b) {
+    return std::pair(!a.member, a.record) < std::pair(!b.member, b.record);
+  });
+  if (outputs.shadows > 0) result.fidelity = gathered.fidelity(outputs);
+  result.cost.time_s = std::chrono::duration<double>(Clock::now() - start).count();
+  return result;
+}
+
+}  // namespace assay
