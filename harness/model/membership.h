@@ -35,8 +35,10 @@ struct Outputs {
   /// [A, R, K] float64: of one of the shadows, read when it is asked for.
   std::function<at::Tensor(int64_t shadow)> shadow_logits;
   at::Tensor in;  ///< [S, R] bool: the shadow was trained on the record
-  /// [R] float64: distance to the decision boundary, where the attack asked for it.
+  /// [audited] float64: distance to the decision boundary, where the attack asked for it.
   at::Tensor distances;
+  /// [R, F] float64: the inputs along F random directions, where the attack asked for them.
+  at::Tensor features;
 };
 
 /// Scores of the audited records, [audited] float64, finite: higher means more likely a member. A
@@ -50,7 +52,8 @@ struct Inference {
   bool population = false;  ///< outputs on the pool too
   /// Queries per record of a search for the nearest point that is classified otherwise; 0: none.
   int64_t boundary_queries = 0;
-  Infer infer;  ///< undefined in evasion
+  int64_t features = 0;  ///< F: random directions along which inputs are seen; 0: none
+  Infer infer;           ///< undefined in evasion
 };
 
 }  // namespace assay

@@ -9,17 +9,26 @@ namespace {
 constexpr int64_t kVersion = 1;
 
 Json to_json(const Scoring& cell) {
-  Json json = {
-      {"cell", cell.cell},       {"key", cell.key},     {"entry", cell.entry},
-      {"classes", cell.classes}, {"views", cell.views}, {"labels", cell.labels},
-      {"trained", cell.trained}, {"in", cell.in},       {"architecture", cell.architecture},
-      {"reason", cell.reason}};
+  Json json = {{"cell", cell.cell},     {"key", cell.key},
+               {"entry", cell.entry},   {"classes", cell.classes},
+               {"views", cell.views},   {"features", cell.features},
+               {"labels", cell.labels}, {"trained", cell.trained},
+               {"in", cell.in},         {"architecture", cell.architecture},
+               {"reason", cell.reason}};
   for (const Scoring::Row& row : cell.rows) json["rows"].push_back({row.member, row.record});
   for (const Scoring::Part& part : cell.parts) {
     json["parts"].push_back(
-        {part.key, part.boundary, part.shadow, part.view, part.begin, part.end});
+        {part.key, static_cast<int>(part.what), part.shadow, part.view, part.begin, part.end});
   }
   return json;
+}
+
+Scoring::Part::What what_of(const Json& json) {
+  const int what = json.get<int>();
+  if (what < 0 || what > static_cast<int>(Scoring::Part::What::kFeatures)) {
+    throw Error("an unknown kind of part, " + std::to_string(what));
+  }
+  return static_cast<Scoring::Part::What>(what);
 }
 
 Scoring from_json(const Json& json) {
@@ -29,6 +38,7 @@ Scoring from_json(const Json& json) {
   json.at("entry").get_to(cell.entry);
   json.at("classes").get_to(cell.classes);
   json.at("views").get_to(cell.views);
+  json.at("features").get_to(cell.features);
   json.at("labels").get_to(cell.labels);
   json.at("trained").get_to(cell.trained);
   json.at("in").get_to(cell.in);
@@ -38,7 +48,7 @@ Scoring from_json(const Json& json) {
     cell.rows.push_back({row.at(0).get<bool>(), row.at(1).get<int64_t>()});
   }
   for (const Json& part : json.at("parts")) {
-    cell.parts.push_back({part.at(0).get<std::string>(), part.at(1).get<bool>(),
+    cell.parts.push_back({part.at(0).get<std::string>(), what_of(part.at(1)),
                           part.at(2).get<int64_t>(), part.at(3).get<int64_t>(),
                           part.at(4).get<int64_t>(), part.at(5).get<int64_t>()});
   }

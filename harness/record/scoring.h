@@ -18,9 +18,10 @@ struct Scoring {
   };
   /// A unit that made float64 numbers of records [begin, end).
   struct Part {
+    enum class What { kLogits, kDistances, kFeatures };
     std::string key;
-    bool boundary = false;  ///< distances, else logits
-    int64_t shadow = -1;    ///< whose logits; -1: the candidate's
+    What what = What::kLogits;
+    int64_t shadow = -1;  ///< whose logits; -1: the candidate's
     int64_t view = 0;
     int64_t begin = 0;
     int64_t end = 0;
@@ -31,6 +32,7 @@ struct Scoring {
   int64_t entry = 0;
   int64_t classes = 0;
   int64_t views = 1;
+  int64_t features = 0;         ///< numbers per record
   std::vector<Row> rows;        ///< the audited records; the population follows them
   std::vector<int64_t> labels;  ///< of all records
   std::vector<Part> parts;

@@ -67,6 +67,7 @@ Audit make_audit(const Suite& suite, const AttackSpec& spec, const Inference& in
   check_images(suite, spec, inference);
   Audit audit;
   audit.shadows = inference.shadows;
+  audit.features = inference.features;
   audit.seed = suite.seed;
   const auto audited = [&](const char* role, bool member) {
     return take(sets.audited.at(spec.sets.at(role)), member, spec.count, suite.seed);

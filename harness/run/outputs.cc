@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <numeric>
 
 #include "harness/model/views.h"
 #include "harness/run/unit_crashes.h"
@@ -119,6 +120,21 @@ UnitResult run_boundary(const Suite& suite, const Plan& plan, const Unit& unit,
     result.cost.forwards = oracle.queries().sum().item<int64_t>();
   }
   result.tensors = store->put_blob(bytes_of(distances));
+  result.cost.time_s = std::chrono::duration<double>(Clock::now() - start).count();
+  return result;
+}
+
+UnitResult run_features(const Suite& suite, const Plan& plan, const Unit& unit, Store* store) {
+  const Clock::time_point start = Clock::now();
+  UnitResult result;
+  result.key = unit.key;
+  result.cell = unit.cell;
+  const at::Tensor x =
+      read_records(records_of(plan, unit)).first.flatten(1).to(at::kDouble);  // [n, d]
+  std::vector<uint64_t> directions(static_cast<size_t>(plan.audits[unit.audit].features));
+  std::iota(directions.begin(), directions.end(), 0);
+  const at::Tensor along = Rng(suite.seed, "features", 0).normal(directions, {x.size(1)}, 0, 0);
+  result.tensors = store->put_blob(bytes_of(x.matmul(along.t())));
   result.cost.time_s = std::chrono::duration<double>(Clock::now() - start).count();
   return result;
 }

@@ -23,4 +23,7 @@ UnitResult run_boundary(const Suite& suite, const Plan& plan, const Unit& unit,
                         const std::vector<Attack>& attacks, const Model& model,
                         const RunOptions& options, Store* store);
 
+/// kFeatures: [n, F] float64, the inputs along random directions of standard normal entries.
+UnitResult run_features(const Suite& suite, const Plan& plan, const Unit& unit, Store* store);
+
 }  // namespace assay

@@ -19,9 +19,9 @@ namespace assay {
 /// One piece of work. Runs once all in `after` exist in the store.
 struct Unit {
   /// Evasion: the clean pass, an attack on a range of samples. Membership: training a shadow, the
-  /// outputs of a model on a range of records, a search for the boundary around some, the scores of
-  /// a whole cell.
-  enum class Kind { kClean, kBlock, kTrain, kOutputs, kBoundary, kScore };
+  /// outputs of a model on a range of records, a search for the boundary around some, features
+  /// of their inputs, the scores of a whole cell.
+  enum class Kind { kClean, kBlock, kTrain, kOutputs, kBoundary, kFeatures, kScore };
   std::string key;
   Kind kind = Kind::kBlock;
   size_t entry = 0;           ///< index into Suite::attacks; not of kClean

@@ -176,6 +176,21 @@ void plan_audit(const Suite& suite, const AttackSpec& spec, const Inference& inf
     planner.add(std::move(unit), cell);
   }
 
+  for (const auto& [begin, end] : chunks) {
+    if (inference.features == 0) break;
+    std::string text = "features 1\n" + model_text(suite.model);
+    add_field(&text, "directions", std::to_string(inference.features));
+    add_field(&text, "seed", std::to_string(suite.seed));
+    add_field(&text, "records", content_digest(audit.records, begin, end));
+    Unit unit = planner.make(Unit::Kind::kFeatures, text);
+    unit.begin = begin;
+    unit.end = end;
+    unit.part = begin / kChunk;
+    outputs += unit.key + '\n';
+    after.push_back(unit.key);
+    planner.add(std::move(unit), cell);
+  }
+
   std::string text = "score 1\n" + outputs;
   add_field(&text, "cell", digest_of(cell->key_fields));
   add_field(&text, "training", train);
@@ -192,7 +207,7 @@ size_t audit_units(const Suite& suite, const AttackSpec& spec, const std::vector
   const int64_t block = block_size(suite);
   const int64_t searches = inference.boundary_queries > 0 ? (audit.audited + block - 1) / block : 0;
   return shadows + (shadows + 1) * static_cast<size_t>(inference.views) * chunks_of(audit).size() +
-         static_cast<size_t>(searches) + 1;
+         static_cast<size_t>(searches) + (inference.features > 0 ? chunks_of(audit).size() : 0) + 1;
 }
 
 }  // namespace assay

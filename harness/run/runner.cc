@@ -73,7 +73,8 @@ class Runner {
     if (interrupted_.empty()) evidence.ended_early = options_.after_clean(evidence);
     if (!evidence.ended_early.empty()) return evidence;
     train();
-    run_phase({Unit::Kind::kBlock, Unit::Kind::kOutputs, Unit::Kind::kBoundary});
+    run_phase(
+        {Unit::Kind::kBlock, Unit::Kind::kOutputs, Unit::Kind::kBoundary, Unit::Kind::kFeatures});
     run_phase({Unit::Kind::kScore});
     return collect();
   }
@@ -165,6 +166,8 @@ class Runner {
         return run_outputs(suite_, plan_, unit, *model, results, options_, store_);
       case Unit::Kind::kBoundary:
         return run_boundary(suite_, plan_, unit, attacks_, *model, options_, store_);
+      case Unit::Kind::kFeatures:
+        return run_features(suite_, plan_, unit, store_);
       case Unit::Kind::kScore:
         return run_score(suite_, scoring_of(suite_, plan_, unit), attacks_, results,
                          [this](const std::string& sha) { return store_->get_blob(sha); });

@@ -11,6 +11,7 @@ namespace assay {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+using What = Scoring::Part::What;
 
 double share(const at::Tensor& right, const at::Tensor& rows) {
   const auto n = rows.sum().item<int64_t>();
@@ -32,7 +33,7 @@ class Gathered {
     const auto records = static_cast<int64_t>(scoring_.labels.size());
     at::Tensor all = at::empty({scoring_.views, records, scoring_.classes}, at::kDouble);
     for (const Scoring::Part& part : scoring_.parts) {
-      if (part.boundary || part.shadow != shadow) continue;
+      if (part.what != What::kLogits || part.shadow != shadow) continue;
       const int64_t n = part.end - part.begin;
       all[part.view].narrow(0, part.begin, n).copy_(read(part, {n, scoring_.classes}));
     }
@@ -48,13 +49,16 @@ class Gathered {
     return all;
   }
 
-  // [audited] float64; undefined where no boundary was searched for.
-  at::Tensor distances() const {
+  // [records, ...width] float64; undefined where none was asked for.
+  at::Tensor numbers(What what, int64_t records, const std::vector<int64_t>& width) const {
     at::Tensor all;
     for (const Scoring::Part& part : scoring_.parts) {
-      if (!part.boundary) continue;
-      if (!all.defined()) all = at::zeros({audited()}, at::kDouble);
-      all.narrow(0, part.begin, part.end - part.begin).copy_(read(part, {part.end - part.begin}));
+      if (part.what != what) continue;
+      std::vector<int64_t> shape = {records};
+      shape.insert(shape.end(), width.begin(), width.end());
+      if (!all.defined()) all = at::zeros(shape, at::kDouble);
+      shape[0] = part.end - part.begin;
+      all.narrow(0, part.begin, shape[0]).copy_(read(part, shape));
     }
     return all;
   }
@@ -133,12 +137,23 @@ Scoring scoring_of(const Suite& suite, const Plan& plan, const Unit& unit) {
   for (const Unit& other : plan.units) {
     if (other.cell != unit.cell || other.audit != unit.audit) continue;
     if (other.kind == Unit::Kind::kTrain) scoring.trained.push_back(other.key);
-    const bool boundary = other.kind == Unit::Kind::kBoundary;
-    if (!boundary && other.kind != Unit::Kind::kOutputs) continue;
+    What what = What::kLogits;
+    switch (other.kind) {
+      case Unit::Kind::kOutputs:
+        break;
+      case Unit::Kind::kBoundary:
+        what = What::kDistances;
+        break;
+      case Unit::Kind::kFeatures:
+        what = What::kFeatures;
+        break;
+      default:
+        continue;
+    }
     scoring.views = std::max(scoring.views, other.view + 1);
-    scoring.parts.push_back(
-        {other.key, boundary, other.shadow, other.view, other.begin, other.end});
+    scoring.parts.push_back({other.key, what, other.shadow, other.view, other.begin, other.end});
   }
+  scoring.features = audit.features;
   for (int64_t shadow = 0; shadow < audit.shadows.count; ++shadow) {
     std::vector<int64_t> in;
     for (const int64_t row : trained_on(audit, shadow)) {
@@ -180,7 +195,8 @@ UnitResult run_score(const Suite& suite, const Scoring& scoring, const std::vect
   outputs.shadows = static_cast<int64_t>(scoring.in.size());
   outputs.shadow_logits = [&](int64_t shadow) { return gathered.shadow_logits(shadow); };
   outputs.in = gathered.in();
-  outputs.distances = gathered.distances();
+  outputs.distances = gathered.numbers(What::kDistances, audited, {});
+  outputs.features = gathered.numbers(What::kFeatures, outputs.labels.size(0), {scoring.features});
 
   const at::Tensor scores =
       inference.infer(outputs, Rng(suite.seed, spec.attack, 0)).to(at::kDouble).contiguous();
