@@ -240,8 +240,8 @@ TEST_F(AuditTest, ARecordThatTheCandidateFailsOnIsItsFaultAndNoScore) {
   int failed = 0;
   const Evidence evidence = run_audit(audit_suite(", shadows: 0"), model, "s");
   for (const Score& score : scored(evidence).scores) failed += score.failed;
-  EXPECT_GT(failed, 20);
-  EXPECT_LT(failed, 60);
+  EXPECT_GT(failed, 40);
+  EXPECT_LT(failed, 80);  // in either view
 }
 
 TEST_F(AuditTest, TheOrderOfRecordsTellsNoSet) {
