@@ -41,9 +41,13 @@ double variance_of_mean(const std::vector<double>& values) {
   return sum / (n - 1) / n;
 }
 
-}  // namespace
+/// For each positive the share of negatives below it, for each negative that of positives above.
+struct Placements {
+  std::vector<double> below;
+  std::vector<double> above;
+};
 
-Auc delong(const std::vector<double>& positives, const std::vector<double>& negatives) {
+Placements place(const std::vector<double>& positives, const std::vector<double>& negatives) {
   ASSAY_CHECK(positives.size() >= 2 && negatives.size() >= 2, "DeLong needs two of each set");
   std::vector<double> all = positives;
   all.insert(all.end(), negatives.begin(), negatives.end());
@@ -54,13 +58,38 @@ Auc delong(const std::vector<double>& positives, const std::vector<double>& nega
   const std::vector<double> among_negatives = mid_ranks(negatives);
   const double m = static_cast<double>(positives.size());
   const double n = static_cast<double>(negatives.size());
-  // For each positive the share of negatives below it, for each negative that of positives above.
-  std::vector<double> below(positives.size());
-  std::vector<double> above(negatives.size());
-  for (size_t i = 0; i < below.size(); ++i) below[i] = (ranks[i] - among_positives[i]) / n;
-  for (size_t j = 0; j < above.size(); ++j) {
-    above[j] = 1 - (ranks[positives.size() + j] - among_negatives[j]) / m;
+  Placements placed = {std::vector<double>(positives.size()),
+                       std::vector<double>(negatives.size())};
+  for (size_t i = 0; i < placed.below.size(); ++i) {
+    placed.below[i] = (ranks[i] - among_positives[i]) / n;
   }
+  for (size_t j = 0; j < placed.above.size(); ++j) {
+    placed.above[j] = 1 - (ranks[positives.size() + j] - among_negatives[j]) / m;
+  }
+  return placed;
+}
+
+std::vector<double> differences(std::vector<double> first, const std::vector<double>& second) {
+  ASSAY_CHECK(first.size() == second.size(), "a paired AUC needs the same records twice");
+  for (size_t i = 0; i < first.size(); ++i) first[i] -= second[i];
+  return first;
+}
+
+}  // namespace
+
+Auc delong(const std::vector<double>& positives, const std::vector<double>& negatives) {
+  const Placements placed = place(positives, negatives);
+  return {mean(placed.below), variance_of_mean(placed.below) + variance_of_mean(placed.above)};
+}
+
+Auc delong_difference(const std::vector<double>& positives, const std::vector<double>& negatives,
+                      const std::vector<double>& other_positives,
+                      const std::vector<double>& other_negatives) {
+  const Placements here = place(positives, negatives);
+  const Placements there = place(other_positives, other_negatives);
+  // The variance of the differences is V + V' - 2 C, without three sums that nearly cancel.
+  const std::vector<double> below = differences(here.below, there.below);
+  const std::vector<double> above = differences(here.above, there.above);
   return {mean(below), variance_of_mean(below) + variance_of_mean(above)};
 }
 

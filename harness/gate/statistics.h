@@ -47,6 +47,11 @@ struct Auc {
   double variance = 0;
 };
 Auc delong(const std::vector<double>& positives, const std::vector<double>& negatives);
+/// AUC minus the AUC of other scores of the same records, in the same order, and the variance of
+/// that difference: scores of one record are correlated, which makes it smaller.
+Auc delong_difference(const std::vector<double>& positives, const std::vector<double>& negatives,
+                      const std::vector<double>& other_positives,
+                      const std::vector<double>& other_negatives);
 
 /// What the planning functions answer where no number of samples is enough.
 inline constexpr int64_t kNoSampleSuffices = std::numeric_limits<int64_t>::max();

@@ -1,0 +1,70 @@
+// What scores tell about membership: ROC, AUC, advantage and TPR at a low FPR, each with bounds.
+// Records are members or non-members; a higher score claims a member. Bounds are one-sided.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "harness/gate/statistics.h"
+
+namespace assay {
+
+/// Finite scores of the two sets. Keys are fixed by the records alone, never by their set: they
+/// split the records and order ties; empty where neither is done.
+struct ScoreSets {
+  std::vector<double> members;
+  std::vector<double> non_members;
+  std::vector<uint64_t> member_keys;
+  std::vector<uint64_t> non_member_keys;
+};
+
+/// How many of each set score at least `threshold`.
+struct OperatingPoint {
+  double threshold = 0;
+  int64_t members = 0;
+  int64_t non_members = 0;
+};
+
+/// From claiming none to claiming all, one point per distinct score: records that tie are claimed
+/// together.
+struct Roc {
+  int64_t members = 0;
+  int64_t non_members = 0;
+  std::vector<OperatingPoint> points;
+};
+Roc make_roc(const ScoreSets& scores);
+
+struct Bounded {
+  double value = 0;
+  double lower = 0;
+  double upper = 0;
+};
+
+/// AUC with the bounds of DeLong on the logit scale, which keeps them in [0, 1]; never nearer to 1
+/// (or 0) than perfect separation of as many records allows. Two of each set or more.
+Bounded auc_with_bounds(const ScoreSets& scores, double confidence);
+
+/// The largest TPR - FPR over all thresholds. The lower bound allows for the choice of the
+/// threshold.
+Bounded advantage(const Roc& roc, double confidence);
+
+/// The largest TPR at a threshold whose FPR is at most `fpr`; no interpolation. Clopper-Pearson on
+/// TPR and on the realised FPR, squared and added.
+Bounded tpr_at_fpr(const Roc& roc, double fpr, double confidence);
+
+/// Non-members from which TPR at this FPR may be spoken of: ten of them are allowed false
+/// positives.
+int64_t non_members_needed(double fpr);
+
+/// The same differences between two models on the same records, in the same order: `here` minus
+/// `there`. AUC: DeLong with covariance. The others: a bootstrap of `kDraws` draws that resamples
+/// members and non-members apart and the two models together, seeded, in bytes that depend on no
+/// library. None is narrower than what no discordant record at all would show (Tango).
+inline constexpr int kDraws = 10'000;
+Bounded auc_difference(const ScoreSets& here, const ScoreSets& there, double confidence);
+Bounded advantage_difference(const ScoreSets& here, const ScoreSets& there, double confidence,
+                             uint64_t seed);
+Bounded tpr_difference(const ScoreSets& here, const ScoreSets& there, double fpr, double confidence,
+                       uint64_t seed);
+
+}  // namespace assay
