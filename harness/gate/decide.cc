@@ -6,6 +6,7 @@
 
 #include "harness/gate/decision.h"
 #include "harness/gate/diagnosis.h"
+#include "harness/gate/membership.h"
 #include "harness/gate/metrics.h"
 #include "harness/gate/pairing.h"
 #include "harness/gate/rules.h"
@@ -76,7 +77,7 @@ Case open_case(const Suite& suite, const Evidence& candidate, const Evidence* ba
   if (baseline != nullptr && !open.first_run) {
     open.baseline = view_evidence(*baseline);
     check_baseline(*open.baseline);
-    open.partners = pair_samples(candidate.header, baseline->header);
+    open.partners = pair_samples(candidate.header.samples, baseline->header.samples);
   }
   for (const CellView& cell : open.candidate.cells) {
     open.pairings.push_back(pair_cell(*cell.header, open.baseline ? &*open.baseline : nullptr));
@@ -127,6 +128,12 @@ CellResult describe_cell(const Case& open, size_t index) {
   result.cost = total_cost(open.candidate, cell);
   result.baseline_reason = open.pairings[index].reason;
   const CellView* there = open.pairings[index].cell;
+  if (cell.header->family == Family::kMembership) {
+    result.membership = describe_membership(open.candidate, cell, confidence);
+    if (there == nullptr) return result;
+    fill_metrics(*open.baseline, *there, confidence, result.baseline_metrics);
+    result.baseline_membership = describe_membership(*open.baseline, *there, confidence);
+  }
   if (there != nullptr && cell.header->family == Family::kEvasion) {
     compare_cell(open, cell, *there, result);
   }
@@ -194,14 +201,17 @@ std::vector<Flag> all_flags(const Case& open, const std::vector<Flag>& raised) {
 /// `the candidate failed on 3 samples: a.png in pgd (non-finite output), …`
 std::string fault_text(const EvidenceView& view) {
   constexpr size_t kNamed = 3;
-  std::set<int64_t> samples;
-  for (const Fault& fault : view.faults) samples.insert(fault.sample);
+  std::set<std::pair<std::string_view, int64_t>> samples;
+  for (const Fault& fault : view.faults) samples.insert({fault.set, fault.sample});
   std::string text =
       "the candidate failed on " + count(static_cast<int64_t>(samples.size()), "sample") + ": ";
   for (size_t i = 0; i < view.faults.size() && i < kNamed; ++i) {
     const Fault& fault = view.faults[i];
-    text += (i > 0 ? ", " : "") +
-            view.evidence->header.samples[static_cast<size_t>(fault.sample)].id + " in " +
+    const Header& header = view.evidence->header;
+    const std::vector<SampleInfo>& set =
+        fault.set.empty() ? header.samples : header.sets.at(fault.set);
+    text += (i > 0 ? ", " : "") + set[static_cast<size_t>(fault.sample)].id +
+            (fault.set.empty() ? "" : " of " + fault.set) + " in " +
             (fault.cell.empty() ? "the clean pass" : fault.cell);
     if (!fault.detail.empty()) text += " (" + fault.detail + ")";
   }

@@ -53,6 +53,62 @@ struct ClassRow {
   std::optional<int64_t> baseline_robust;
 };
 
+/// TPR at an FPR with pointwise bounds.
+struct RocPoint {
+  double fpr = 0;
+  double tpr = 0;
+  double lower = 0;
+  double upper = 0;
+};
+
+/// Counts of scores in bins of equal width from `least` to `most`; what lies outside is counted in
+/// the bin at that end.
+struct ScoreHistogram {
+  double least = 0;
+  double most = 0;
+  std::vector<int64_t> members;
+  std::vector<int64_t> non_members;
+};
+
+/// Membership within one class. `tpr` is the share of its members above the threshold that has FPR
+/// 0.01 over all classes.
+struct MembershipSlice {
+  int64_t label = 0;
+  int64_t members = 0;
+  int64_t non_members = 0;
+  Estimate auc;
+  Estimate tpr;
+};
+
+/// A member that the attack gives away, by name only.
+struct ExposedRecord {
+  std::string id;
+  int64_t label = 0;
+  double score = 0;
+  int64_t rank = 0;  ///< 1: the highest score of all records, members or not
+  double fpr = 0;    ///< share of non-members that score as high
+};
+
+/// What these numbers of records could have told from chance, with probability 0.8.
+struct MembershipPower {
+  std::optional<double> auc;            ///< the smallest AUC
+  std::map<std::string, Estimate> tpr;  ///< by metric: the smallest TPR; only `value`, `reason`
+  std::optional<double> epsilon_reach;  ///< epsilon_lower of a perfect separation
+  std::optional<double> epsilon_detectable;  ///< the smallest true epsilon shown to be above 0
+};
+
+struct MembershipResult {
+  int64_t members = 0;  ///< with a score
+  int64_t non_members = 0;
+  std::vector<RocPoint> roc;  ///< by rising FPR, spaced evenly on a log scale
+  ScoreHistogram histogram;
+  std::vector<MembershipSlice> slices;  ///< by label
+  std::vector<ExposedRecord> exposed;   ///< the highest 1 % of the members
+  std::optional<Fidelity> fidelity;
+  std::string not_comparable;  ///< why the shadows say nothing about this candidate; "" if they do
+  MembershipPower power;
+};
+
 struct CellResult {
   std::string name;
   std::string key;
@@ -64,6 +120,8 @@ struct CellResult {
   std::vector<CurvePoint> baseline_curve;
   std::vector<StageCount> stages;
   std::vector<ClassRow> classes;
+  std::optional<MembershipResult> membership;
+  std::optional<MembershipResult> baseline_membership;
   Cost cost;
   std::string baseline_reason;     ///< why no baseline cell pairs with this one; "" if one does
   std::vector<int64_t> regressed;  ///< sample indices: robust in the baseline, not here

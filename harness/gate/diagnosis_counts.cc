@@ -5,6 +5,7 @@
 #include <set>
 
 #include "harness/gate/diagnosis.h"
+#include "harness/gate/membership.h"
 #include "harness/gate/text.h"
 
 namespace assay {
@@ -121,8 +122,9 @@ std::vector<Flag> diagnose_counts(const EvidenceView& view) {
 
 std::vector<Flag> diagnose(const EvidenceView& view) {
   std::vector<Flag> flags = diagnose_counts(view);
-  const std::vector<Flag> more = diagnose_cells(view);
-  flags.insert(flags.end(), more.begin(), more.end());
+  for (const std::vector<Flag>& more : {diagnose_cells(view), diagnose_membership(view)}) {
+    flags.insert(flags.end(), more.begin(), more.end());
+  }
   return flags;
 }
 

@@ -14,6 +14,8 @@
 namespace assay {
 namespace {
 
+constexpr int kQuantiles = 8;
+
 using Binomial = boost::math::binomial_distribution<double>;
 
 double at_least(int64_t n, double p, int64_t k) {
@@ -39,7 +41,8 @@ int64_t smallest(int64_t n, Shows shows) {
 struct Test {
   int64_t trials = 0;
   int64_t needed = 0;
-  std::vector<double> fprs;  ///< quantiles of the FPR at its threshold; none for guesses
+  std::vector<double> fprs;    ///< quantiles of the FPR at its threshold
+  std::vector<double> strays;  ///< of guesses: quantiles of how many are on the wrong side
 };
 
 /// Sizes of the sets that test: half of them where the other half chooses.
@@ -49,7 +52,6 @@ struct Sizes {
 };
 
 std::vector<Test> threshold_tests(const EpsilonAudit& audit, Sizes sizes, double limit) {
-  constexpr int kQuantiles = 8;
   const std::vector<int64_t> ranks = threshold_ranks(sizes.non_members);
   const bool split = audit.estimator == EpsilonEstimator::kSplit;
   const double alpha = level_of_each(audit, split ? 1 : ranks.size());
@@ -79,7 +81,16 @@ std::vector<Test> guess_tests(const EpsilonAudit& audit, int64_t records, double
     const int64_t needed = smallest(r, [&](int64_t right) {
       return one_run_p_value(records, r, right, limit, audit.delta) < alpha;
     });
-    if (needed <= r) tests.push_back({r, needed, {}});
+    if (needed > r) continue;
+    Test test = {r, needed, {}, {}};
+    // Half of the records are guessed members, but the best attack calls a random number of them
+    // so; only where fewer records are guessed are all guesses of one side its own.
+    for (int i = 0; i < kQuantiles; ++i) {
+      const double deviation = normal_quantile(0.5 + (i + 0.5) / (2 * kQuantiles));
+      const double strays = deviation * std::sqrt(static_cast<double>(records)) / 2;
+      test.strays.push_back(r == records ? strays : 0);
+    }
+    tests.push_back(test);
   }
   return tests;
 }
@@ -110,12 +121,13 @@ double power_of(const std::vector<Test>& tests, const EpsilonAudit& audit, doubl
   double best = 0;
   for (const Test& test : tests) {
     double power = 0;
-    if (test.fprs.empty()) {
-      power = at_least(test.trials, 1 / (1 + std::exp(-truth)), test.needed);
-    }
     for (const double fpr : test.fprs) {
-      power +=
-          at_least(test.trials, tpr_at(fpr), test.needed) / static_cast<double>(test.fprs.size());
+      power += at_least(test.trials, tpr_at(fpr), test.needed) / kQuantiles;
+    }
+    const double q = 1 / (1 + std::exp(-truth));
+    for (const double strays : test.strays) {
+      const double right = q - (2 * q - 1) * strays / static_cast<double>(test.trials);
+      power += at_least(test.trials, right, test.needed) / kQuantiles;
     }
     best = std::max(best, power);
   }

@@ -7,6 +7,7 @@
 #include <numeric>
 #include <set>
 
+#include "harness/gate/membership.h"
 #include "harness/gate/statistics.h"
 
 namespace assay {
@@ -111,6 +112,9 @@ std::vector<CurvePoint> minimum_norm_curve(const EvidenceView& view, const CellV
 }  // namespace
 
 std::vector<std::string> metrics_of(const CellHeader& cell) {
+  if (cell.family == Family::kMembership) {
+    return {"auc", "advantage", "tpr_at_fpr_0.01", "tpr_at_fpr_0.001", "epsilon_lower"};
+  }
   if (cell.family != Family::kEvasion) return {};
   std::vector<std::string> names = {"clean_accuracy", "attack_success"};
   if (!cell.minimum_norm || cell.threat.eps) names.emplace_back("robust_accuracy");
@@ -128,6 +132,9 @@ std::optional<Estimate> measure(std::string_view metric, const EvidenceView& vie
                                 const CellView& cell, double confidence) {
   const std::vector<std::string> names = metrics_of(*cell.header);
   if (std::find(names.begin(), names.end(), metric) == names.end()) return std::nullopt;
+  if (cell.header->family == Family::kMembership) {
+    return measure_membership(metric, view, cell, confidence);
+  }
   if (metric == "clean_accuracy") return share(view.clean, confidence);
   if (metric == "robust_accuracy") return share(robust_facts(cell), confidence);
   if (metric == "attack_success") return attack_success(view, cell, confidence);

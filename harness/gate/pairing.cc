@@ -60,15 +60,16 @@ Pairing pair_cell(const CellHeader& here, const EvidenceView* baseline) {
   return {nullptr, "the baseline has no cell `" + here.name + "`" + suggest(here.name, names)};
 }
 
-std::vector<int64_t> pair_samples(const Header& here, const Header& there) {
+std::vector<int64_t> pair_samples(const std::vector<SampleInfo>& here,
+                                  const std::vector<SampleInfo>& there) {
   std::map<std::pair<std::string_view, std::string_view>, std::deque<int64_t>> places;
-  for (size_t i = 0; i < there.samples.size(); ++i) {
-    const SampleInfo& sample = there.samples[i];
+  for (size_t i = 0; i < there.size(); ++i) {
+    const SampleInfo& sample = there[i];
     places[{sample.id, sample.digest}].push_back(static_cast<int64_t>(i));
   }
-  std::vector<int64_t> partners(here.samples.size(), -1);
+  std::vector<int64_t> partners(here.size(), -1);
   for (size_t i = 0; i < partners.size(); ++i) {
-    const auto at = places.find({here.samples[i].id, here.samples[i].digest});
+    const auto at = places.find({here[i].id, here[i].digest});
     if (at == places.end() || at->second.empty()) continue;
     partners[i] = at->second.front();
     at->second.pop_front();

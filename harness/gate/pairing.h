@@ -19,7 +19,8 @@ Pairing pair_cell(const CellHeader& here, const EvidenceView* baseline);
 
 /// For each sample of `here` its index in `there`, by id and digest, or -1. An id that occurs
 /// several times pairs in order.
-std::vector<int64_t> pair_samples(const Header& here, const Header& there);
+std::vector<int64_t> pair_samples(const std::vector<SampleInfo>& here,
+                                  const std::vector<SampleInfo>& there);
 
 /// A fact in both runs, over the samples that have a verdict in both.
 struct PairedCounts {

@@ -62,13 +62,12 @@ bool settle_unusable(const RuleSpec& rule, const Trial& trial, RuleResult& resul
     return true;
   }
   const Family family = trial.cell->header->family;
-  if (rule.kind != RuleSpec::Kind::kFlagsClear && family != Family::kEvasion) {
-    settle(result, Outcomes::kInconclusive,
-           "`" + rule.metric + "` is not measured: there are no metrics of " +
-               std::string(to_string(family)) + " cells yet");
-    return true;
-  }
-  return false;
+  if (rule.kind == RuleSpec::Kind::kFlagsClear || family == Family::kEvasion) return false;
+  if (family == Family::kMembership) return settle_membership(rule, trial, result);
+  settle(result, Outcomes::kInconclusive,
+         "`" + rule.metric + "` is not measured: there are no metrics of " +
+             std::string(to_string(family)) + " cells yet");
+  return true;
 }
 
 /// Settles a paired rule without a usable partner; true if it did.

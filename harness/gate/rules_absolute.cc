@@ -67,6 +67,7 @@ void judge_absolute(const RuleSpec& rule, const Trial& trial, RuleResult& result
     settle(result, Outcomes::kInconclusive, estimate.reason);
     return;
   }
+  if (rule.metric == "epsilon_lower") return judge_epsilon(rule, trial, estimate, result);
   const bool at_least = rule.kind == RuleSpec::Kind::kAtLeast;
   const bool pass = at_least ? estimate.lower && *estimate.lower >= rule.limit
                              : estimate.upper && *estimate.upper <= rule.limit;
@@ -89,8 +90,9 @@ void judge_absolute(const RuleSpec& rule, const Trial& trial, RuleResult& result
            rule.metric + " is " + value_text(estimate) + ", between " + end(estimate.lower) +
                " and " + end(estimate.upper) + ": these samples cannot tell it from " +
                limit_text(rule),
-           rule.metric == "median_distance" ? median_hint(rule, estimate)
-                                            : share_hint(rule, estimate));
+           trial.cell->header->family == Family::kMembership ? membership_hint(rule, estimate)
+           : rule.metric == "median_distance"                ? median_hint(rule, estimate)
+                                                             : share_hint(rule, estimate));
   }
 }
 

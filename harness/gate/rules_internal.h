@@ -15,11 +15,32 @@ inline constexpr const char* kCleanHint =
 void settle(RuleResult& result, RuleResult::Verdict verdict, std::string reason,
             std::string hint = "");
 
+/// A paired rule's difference with bounds, either of which may be absent or infinite.
+struct Difference {
+  double value = 0;
+  std::optional<double> lower;
+  std::optional<double> upper;
+};
+Difference mirrored(const Difference& drop);
+/// Decides by the bounds; `hint` is for an inconclusive rule.
+void decide_difference(const RuleSpec& rule, const Difference& difference, const std::string& hint,
+                       RuleResult& result);
+/// The rule cannot fail, for the reason `why`.
+void settle_vacuous(const RuleSpec& rule, const std::string& why, RuleResult& result);
+
 std::string few_for_median(double confidence);
 
 void judge_absolute(const RuleSpec& rule, const Trial& trial, RuleResult& result);
 void judge_flags(const RuleSpec& rule, const Trial& trial, RuleResult& result);
-/// The trial has a paired baseline cell.
+/// Settles a metric of a membership cell whose scores cannot be read as they are; true if it did.
+bool settle_membership(const RuleSpec& rule, const Trial& trial, RuleResult& result);
+/// What would decide an inconclusive at_least or at_most.
+std::string membership_hint(const RuleSpec& rule, const Estimate& estimate);
+/// at_least and at_most on epsilon_lower, whose estimate has a value.
+void judge_epsilon(const RuleSpec& rule, const Trial& trial, const Estimate& estimate,
+                   RuleResult& result);
+/// The trials have a paired baseline cell.
+void judge_paired_membership(const RuleSpec& rule, const Trial& trial, Judgement& judgement);
 void judge_paired(const RuleSpec& rule, const Trial& trial, Judgement& judgement);
 
 }  // namespace assay

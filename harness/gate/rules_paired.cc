@@ -20,22 +20,7 @@ namespace {
 
 using Outcomes = RuleResult::Verdict;
 
-/// The rule's difference with bounds, either of which may be absent or infinite.
-struct Difference {
-  double value = 0;
-  std::optional<double> lower;
-  std::optional<double> upper;
-};
-
 bool is_drop(const RuleSpec& rule) { return rule.kind == RuleSpec::Kind::kMaxDrop; }
-
-Difference mirrored(const Difference& drop) {
-  Difference rise;
-  rise.value = -drop.value;
-  if (drop.upper) rise.lower = -*drop.upper;
-  if (drop.lower) rise.upper = -*drop.lower;
-  return rise;
-}
 
 std::optional<double> finite(const std::optional<double>& number) {
   return number && std::isfinite(*number) ? number : std::nullopt;
@@ -44,44 +29,6 @@ std::optional<double> finite(const std::optional<double>& number) {
 std::string spell(const RuleSpec& rule, double number) {
   if (!std::isfinite(number)) return number > 0 ? "infinity" : "-infinity";
   return rule.metric == "median_distance" ? percent(number) : figure(number);
-}
-
-/// Decides by the bounds; `hint` is for an inconclusive rule.
-void decide_difference(const RuleSpec& rule, const Difference& difference, const std::string& hint,
-                       RuleResult& result) {
-  result.difference = finite(difference.value);
-  result.lower = finite(difference.lower);
-  result.upper = finite(difference.upper);
-  const std::string moved = is_drop(rule) ? "dropped" : "rose";
-  if (difference.upper && *difference.upper <= rule.limit) {
-    settle(result, Outcomes::kPass, "");
-  } else if (difference.lower && *difference.lower > rule.limit) {
-    std::string reason = rule.metric + " " + moved + " by " + spell(rule, difference.value) +
-                         " against the baseline, at least " + spell(rule, *difference.lower) +
-                         ", over " + limit_text(rule);
-    if (result.regressed) {
-      reason += "; " + std::to_string(*result.regressed) + " lost, " +
-                std::to_string(*result.repaired) + " gained";
-    }
-    settle(result, Outcomes::kFail, reason,
-           rule.metric == "clean_accuracy" && is_drop(rule) ? kCleanHint : "");
-  } else {
-    const auto end = [&](const std::optional<double>& bound) {
-      return bound ? spell(rule, *bound) : "unknown";
-    };
-    settle(result, Outcomes::kInconclusive,
-           "the " + std::string(is_drop(rule) ? "drop" : "rise") + " of " + rule.metric + " is " +
-               spell(rule, difference.value) + ", between " + end(difference.lower) + " and " +
-               end(difference.upper) + ": these samples cannot tell it from " + limit_text(rule),
-           hint);
-  }
-}
-
-void settle_vacuous(const RuleSpec& rule, const std::string& why, RuleResult& result) {
-  settle(result, rule.vacuous_ok ? Outcomes::kNotApplicable : Outcomes::kInconclusive, "vacuous",
-         why + (rule.vacuous_ok ? ""
-                                : "; set a smaller limit, attack where the baseline still holds, "
-                                  "or accept it with `vacuous: ok`"));
 }
 
 /// True, and settled, if the difference cannot exceed the limit whatever the candidate does.
@@ -195,6 +142,51 @@ void judge_median(const RuleSpec& rule, const Trial& trial, Judgement& judgement
 
 }  // namespace
 
+Difference mirrored(const Difference& drop) {
+  Difference rise;
+  rise.value = -drop.value;
+  if (drop.upper) rise.lower = -*drop.upper;
+  if (drop.lower) rise.upper = -*drop.lower;
+  return rise;
+}
+
+void decide_difference(const RuleSpec& rule, const Difference& difference, const std::string& hint,
+                       RuleResult& result) {
+  result.difference = finite(difference.value);
+  result.lower = finite(difference.lower);
+  result.upper = finite(difference.upper);
+  const std::string moved = is_drop(rule) ? "dropped" : "rose";
+  if (difference.upper && *difference.upper <= rule.limit) {
+    settle(result, Outcomes::kPass, "");
+  } else if (difference.lower && *difference.lower > rule.limit) {
+    std::string reason = rule.metric + " " + moved + " by " + spell(rule, difference.value) +
+                         " against the baseline, at least " + spell(rule, *difference.lower) +
+                         ", over " + limit_text(rule);
+    if (result.regressed) {
+      reason += "; " + std::to_string(*result.regressed) + " lost, " +
+                std::to_string(*result.repaired) + " gained";
+    }
+    settle(result, Outcomes::kFail, reason,
+           rule.metric == "clean_accuracy" && is_drop(rule) ? kCleanHint : "");
+  } else {
+    const auto end = [&](const std::optional<double>& bound) {
+      return bound ? spell(rule, *bound) : "unknown";
+    };
+    settle(result, Outcomes::kInconclusive,
+           "the " + std::string(is_drop(rule) ? "drop" : "rise") + " of " + rule.metric + " is " +
+               spell(rule, difference.value) + ", between " + end(difference.lower) + " and " +
+               end(difference.upper) + ": these samples cannot tell it from " + limit_text(rule),
+           hint);
+  }
+}
+
+void settle_vacuous(const RuleSpec& rule, const std::string& why, RuleResult& result) {
+  settle(result, rule.vacuous_ok ? Outcomes::kNotApplicable : Outcomes::kInconclusive, "vacuous",
+         why + (rule.vacuous_ok ? ""
+                                : "; set a smaller limit, attack where the baseline still holds, "
+                                  "or accept it with `vacuous: ok`"));
+}
+
 void judge_paired(const RuleSpec& rule, const Trial& trial, Judgement& judgement) {
   const bool paired_share = rule.metric == "robust_accuracy" || rule.metric == "clean_accuracy";
   const std::vector<std::string> names = metrics_of(*trial.cell->header);
@@ -205,10 +197,12 @@ void judge_paired(const RuleSpec& rule, const Trial& trial, Judgement& judgement
   } else if (std::find(names.begin(), names.end(), rule.metric) == names.end()) {
     settle(judgement.result, Outcomes::kInconclusive,
            "`" + rule.metric + "` cannot be measured in this cell" + suggest(rule.metric, names));
-  } else if (paired_share && rule.relative) {
+  } else if (rule.metric != "median_distance" && rule.relative) {
     settle(judgement.result, Outcomes::kInconclusive,
            "a relative limit is defined on median_distance only",
            "write the limit as a difference, such as 0.05");
+  } else if (trial.cell->header->family == Family::kMembership) {
+    judge_paired_membership(rule, trial, judgement);
   } else if (paired_share) {
     judge_share(rule, trial, judgement);
   } else {

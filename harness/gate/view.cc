@@ -24,12 +24,38 @@ void view_clean(EvidenceView& view) {
         continue;
       }
       const bool fault = row.status == Status::kError;
-      if (fault) view.faults.push_back({"", row.sample, row.detail});
+      if (fault) view.faults.push_back({"", "", row.sample, row.detail});
       view.clean[at] = !fault && row.clean == samples[at].label ? Fact::kYes : Fact::kNo;
     }
   }
   view.clean_complete = std::none_of(view.clean.begin(), view.clean.end(),
                                      [](Fact fact) { return fact == Fact::kUnknown; });
+}
+
+/// A record without a score was lost: its unit scores the whole cell.
+void view_scores(const CellHeader& header, EvidenceView& view, CellView& cell) {
+  const Header& run = view.evidence->header;
+  for (const std::string& key : header.units) {
+    const auto unit = view.units.find(key);
+    if (unit != view.units.end() && !unit->second->scores.empty()) cell.scored = unit->second;
+  }
+  const std::vector<SampleInfo>* sets[] = {&audited(run, header, false),
+                                           &audited(run, header, true)};
+  cell.counts.total = static_cast<int64_t>(sets[0]->size() + sets[1]->size());
+  if (cell.scored != nullptr) {
+    for (const Score& score : cell.scored->scores) {
+      if (score.record < 0 || score.record >= static_cast<int64_t>(sets[score.member]->size())) {
+        continue;
+      }
+      ++cell.judged;
+      const bool usable = !score.failed && std::isfinite(score.score);
+      ++(usable ? cell.counts.ok : cell.counts.error);
+      if (usable) continue;
+      view.faults.push_back({header.name, header.sets.at(score.member ? "members" : "non_members"),
+                             score.record, "no finite output"});
+    }
+  }
+  cell.complete = cell.complete && cell.judged == cell.counts.total;
 }
 
 CellView view_cell(const CellHeader& header, EvidenceView& view) {
@@ -38,6 +64,7 @@ CellView view_cell(const CellHeader& header, EvidenceView& view) {
   cell.counts.total = static_cast<int64_t>(view.evidence->header.samples.size());
   cell.complete = std::all_of(header.units.begin(), header.units.end(),
                               [&](const auto& key) { return view.units.contains(key); });
+  if (header.family == Family::kMembership) view_scores(header, view, cell);
   if (header.family != Family::kEvasion) return cell;
   cell.rows = view.evidence->rows(header);
   cell.rows.resize(view.evidence->header.samples.size());
@@ -61,7 +88,7 @@ CellView view_cell(const CellHeader& header, EvidenceView& view) {
         if (host_fault(*row)) {
           ++cell.host_faults;
         } else {
-          view.faults.push_back({header.name, static_cast<int64_t>(i), row->detail});
+          view.faults.push_back({header.name, "", static_cast<int64_t>(i), row->detail});
         }
         break;
     }
@@ -88,6 +115,14 @@ EvidenceView view_evidence(const Evidence& evidence) {
     view.cells.push_back(view_cell(header, view));
   }
   return view;
+}
+
+const std::vector<SampleInfo>& audited(const Header& header, const CellHeader& cell, bool member) {
+  static const std::vector<SampleInfo> none;
+  const auto name = cell.sets.find(member ? "members" : "non_members");
+  if (name == cell.sets.end()) return none;
+  const auto set = header.sets.find(name->second);
+  return set == header.sets.end() ? none : set->second;
 }
 
 bool has_verdict(const std::optional<Verdict>& row) { return row && !host_fault(*row); }

@@ -18,15 +18,17 @@ enum class Fact : int8_t { kUnknown, kNo, kYes };
 
 /// A fault of the candidate, which fails the gate by itself.
 struct Fault {
-  std::string cell;  ///< "" in the clean pass
-  int64_t sample = 0;
+  std::string cell;    ///< "" in the clean pass
+  std::string set;     ///< data name of an audited record; "" for a sample
+  int64_t sample = 0;  ///< index into Header::samples, or into its set
   std::string detail;
 };
 
 struct CellView {
   const CellHeader* header = nullptr;
   std::vector<std::optional<Verdict>> rows;  ///< by sample; empty unless evasion
-  SampleCounts counts;
+  const UnitResult* scored = nullptr;  ///< membership: the unit with the scores, if it is here
+  SampleCounts counts;                 ///< of samples, or of audited records
   int64_t judged = 0;  ///< rows with a verdict: all but missing ones and host faults
   int64_t host_faults = 0;
   bool complete = false;
@@ -46,6 +48,9 @@ struct EvidenceView {
 };
 
 EvidenceView view_evidence(const Evidence& evidence);
+
+/// The audited records of a membership cell, members or non-members.
+const std::vector<SampleInfo>& audited(const Header& header, const CellHeader& cell, bool member);
 
 /// True unless the row is missing or its fault was the host's.
 bool has_verdict(const std::optional<Verdict>& row);

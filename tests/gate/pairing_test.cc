@@ -83,7 +83,7 @@ TEST(PairSamples, PairsByIdAndDigestInAnyOrder) {
   here.samples = {{"a", "1", 0}, {"b", "2", 0}, {"c", "3", 0}, {"d", "4", 0}};
   Header there;
   there.samples = {{"c", "3", 0}, {"b", "other content", 0}, {"a", "1", 0}};
-  EXPECT_THAT(pair_samples(here, there), ElementsAre(2, -1, 0, -1));
+  EXPECT_THAT(pair_samples(here.samples, there.samples), ElementsAre(2, -1, 0, -1));
 }
 
 TEST(PairSamples, PairsDuplicatesOnceEachInOrder) {
@@ -91,7 +91,7 @@ TEST(PairSamples, PairsDuplicatesOnceEachInOrder) {
   here.samples = {{"a", "1", 0}, {"a", "1", 0}, {"a", "1", 0}};
   Header there;
   there.samples = {{"a", "1", 0}, {"a", "1", 0}};
-  EXPECT_THAT(pair_samples(here, there), ElementsAre(0, 1, -1));
+  EXPECT_THAT(pair_samples(here.samples, there.samples), ElementsAre(0, 1, -1));
 }
 
 TEST(PairSamples, AReorderedBaselineGivesTheSameDecision) {

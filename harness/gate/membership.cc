@@ -1,0 +1,199 @@
+#include "harness/gate/membership.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <utility>
+
+#include "harness/gate/pairing.h"
+#include "harness/gate/text.h"
+#include "harness/suite/digest.h"
+
+namespace assay {
+namespace {
+
+/// How far shadows may be from the candidate in accuracy, beyond what sampling explains.
+constexpr double kFidelityTolerance = 0.05;
+
+std::string text_param(const CellHeader& cell, const std::string& name) {
+  const auto at = cell.params.find(name);
+  const auto* text = at == cell.params.end() ? nullptr : std::get_if<std::string>(&at->second);
+  return text == nullptr ? "" : *text;
+}
+
+/// Fixed by the record alone, so that neither its set nor its neighbours say which half it is in.
+uint64_t key_of(const SampleInfo& record) { return hash64(record.id + '\n' + record.digest); }
+
+int64_t size_of(const std::vector<double>& scores) { return static_cast<int64_t>(scores.size()); }
+
+void set_bounds(const Bounded& bounded, Estimate& estimate) {
+  estimate.value = bounded.value;
+  estimate.lower = bounded.lower;
+  estimate.upper = bounded.upper;
+}
+
+void measure_epsilon(const CellView& cell, const ScoreSets& scores, double confidence,
+                     Estimate& estimate) {
+  const EpsilonAudit audit = epsilon_audit(*cell.header, confidence);
+  if (audit.estimator == EpsilonEstimator::kOneRun &&
+      text_param(*cell.header, "inclusion") != "randomised") {
+    estimate.reason =
+        "one_run holds only where a coin decided for each record whether it was trained on; "
+        "`inclusion: randomised` says so, or take another estimator";
+    return;
+  }
+  estimate.reason = epsilon_obstacle(audit, size_of(scores.members), size_of(scores.non_members));
+  if (!estimate.reason.empty()) return;
+  // The bound is all there is: no audit bounds epsilon from above.
+  estimate.value = epsilon_lower(scores, audit);
+  estimate.lower = estimate.value;
+}
+
+/// "" if the accuracies are as near as `records` records and `shadows` models can tell.
+std::string gap_text(double shadow, double candidate, int64_t records, int64_t shadows,
+                     const std::string& records_of, const std::string& set) {
+  const double p = std::clamp((shadow + candidate) / 2, 0.0, 1.0);
+  const double n = static_cast<double>(std::max<int64_t>(1, records));
+  const double spread =
+      std::sqrt(p * (1 - p) / n * (1 + 1 / static_cast<double>(std::max<int64_t>(1, shadows))));
+  const double allowed = kFidelityTolerance + normal_quantile(0.975) * spread;
+  if (std::abs(shadow - candidate) <= allowed) return "";  // NaN is not near
+  return "the shadows' accuracy on " + records_of + " is " + figure(shadow) +
+         ", the candidate's on the " + set + " " + figure(candidate) + ", more than " +
+         figure(allowed) + " apart";
+}
+
+}  // namespace
+
+AuditedScores audited_scores(const EvidenceView& view, const CellView& cell) {
+  AuditedScores found;
+  if (cell.scored == nullptr) return found;
+  const Header& header = view.evidence->header;
+  const std::vector<SampleInfo>& members = audited(header, *cell.header, true);
+  const std::vector<SampleInfo>& non_members = audited(header, *cell.header, false);
+  for (const Score& score : cell.scored->scores) {
+    const std::vector<SampleInfo>& set = score.member ? members : non_members;
+    if (score.failed || !std::isfinite(score.score) || score.record < 0 ||
+        score.record >= static_cast<int64_t>(set.size())) {
+      continue;
+    }
+    const SampleInfo& record = set[static_cast<size_t>(score.record)];
+    (score.member ? found.members : found.non_members).push_back(&record);
+    ScoreSets& scores = found.scores;
+    (score.member ? scores.members : scores.non_members).push_back(score.score);
+    (score.member ? scores.member_keys : scores.non_member_keys).push_back(key_of(record));
+  }
+  return found;
+}
+
+EpsilonAudit epsilon_audit(const CellHeader& cell, double confidence) {
+  EpsilonAudit audit;
+  const std::string estimator = text_param(cell, "estimator");
+  if (!estimator.empty()) audit.estimator = epsilon_estimator(estimator);
+  const auto delta = cell.params.find("delta");
+  if (delta != cell.params.end()) {
+    if (const auto* value = std::get_if<double>(&delta->second)) audit.delta = *value;
+  }
+  audit.confidence = confidence;
+  return audit;
+}
+
+double fpr_of(std::string_view metric) {
+  if (metric == "tpr_at_fpr_0.01") return 0.01;
+  return metric == "tpr_at_fpr_0.001" ? 0.001 : 0;
+}
+
+Estimate measure_membership(std::string_view metric, const EvidenceView& view, const CellView& cell,
+                            double confidence) {
+  const ScoreSets scores = audited_scores(view, cell).scores;
+  const int64_t m = size_of(scores.members);
+  const int64_t n = size_of(scores.non_members);
+  Estimate estimate;
+  estimate.n = m + n;
+  if (m < 2 || n < 2) {
+    estimate.reason = "membership needs two members and two non-members with a score, and has " +
+                      std::to_string(m) + " and " + std::to_string(n);
+  } else if (metric == "auc") {
+    set_bounds(auc_with_bounds(scores, confidence), estimate);
+  } else if (metric == "advantage") {
+    set_bounds(advantage(make_roc(scores), confidence), estimate);
+  } else if (metric == "epsilon_lower") {
+    measure_epsilon(cell, scores, confidence, estimate);
+  } else if (n < non_members_needed(fpr_of(metric))) {
+    estimate.reason = "ten allowed false positives need " +
+                      std::to_string(non_members_needed(fpr_of(metric))) +
+                      " non-members, and there are " + std::to_string(n);
+  } else {
+    set_bounds(tpr_at_fpr(make_roc(scores), fpr_of(metric), confidence), estimate);
+  }
+  return estimate;
+}
+
+std::string not_comparable(const CellView& cell) {
+  if (cell.scored == nullptr || !cell.scored->fidelity) return "";
+  const Fidelity& fidelity = *cell.scored->fidelity;
+  int64_t members = 0;
+  int64_t non_members = 0;
+  for (const Score& score : cell.scored->scores) ++(score.member ? members : non_members);
+  std::string text = gap_text(fidelity.shadow_members, fidelity.candidate_members, members,
+                              fidelity.shadows, "what they were trained on", "members");
+  const std::string other =
+      gap_text(fidelity.shadow_non_members, fidelity.candidate_non_members, non_members,
+               fidelity.shadows, "what they were not trained on", "non-members");
+  if (!text.empty() && !other.empty()) text += "; ";
+  text += other;
+  return text.empty() ? "" : "not comparable: " + text;
+}
+
+std::string reversed_score(const EvidenceView& view, const CellView& cell) {
+  constexpr double kStrict = 0.999;
+  const Estimate auc = measure_membership("auc", view, cell, kStrict);
+  if (!auc.upper || *auc.upper >= 0.5) return "";
+  return "the score ranks non-members above members: auc is " + figure(*auc.value) + ", at most " +
+         figure(*auc.upper) + " at confidence " + figure(kStrict);
+}
+
+std::vector<Flag> diagnose_membership(const EvidenceView& view) {
+  std::vector<Flag> flags;
+  for (const CellView& cell : view.cells) {
+    if (cell.header->family != Family::kMembership) continue;
+    const std::string& name = cell.header->name;
+    const std::string foreign = not_comparable(cell);
+    if (!foreign.empty()) {
+      flags.push_back({"shadows_not_comparable", name, foreign, kFidelityAdvice});
+    }
+    const std::string reversed = reversed_score(view, cell);
+    if (!reversed.empty()) flags.push_back({"score_reversed", name, reversed, kReversedAdvice});
+  }
+  return flags;
+}
+
+PairedScores paired_scores(const EvidenceView& here, const CellView& cell,
+                           const EvidenceView& there, const CellView& baseline_cell) {
+  const AuditedScores mine = audited_scores(here, cell);
+  const AuditedScores theirs = audited_scores(there, baseline_cell);
+  PairedScores pairs;
+  const auto pair =
+      [](const std::vector<const SampleInfo*>& records, const std::vector<double>& scores,
+         const std::vector<const SampleInfo*>& others, const std::vector<double>& other_scores,
+         std::vector<double>& to, std::vector<double>& other_to) {
+        const auto copy = [](const std::vector<const SampleInfo*>& list) {
+          std::vector<SampleInfo> infos;
+          for (const SampleInfo* info : list) infos.push_back(*info);
+          return infos;
+        };
+        const std::vector<int64_t> partners = pair_samples(copy(records), copy(others));
+        for (size_t i = 0; i < partners.size(); ++i) {
+          if (partners[i] < 0) continue;
+          to.push_back(scores[i]);
+          other_to.push_back(other_scores[static_cast<size_t>(partners[i])]);
+        }
+      };
+  pair(mine.members, mine.scores.members, theirs.members, theirs.scores.members, pairs.here.members,
+       pairs.there.members);
+  pair(mine.non_members, mine.scores.non_members, theirs.non_members, theirs.scores.non_members,
+       pairs.here.non_members, pairs.there.non_members);
+  return pairs;
+}
+
+}  // namespace assay

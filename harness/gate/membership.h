@@ -1,0 +1,67 @@
+// Membership cells: from scores to metrics, to what reports show, and what is in the way.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "harness/gate/decision.h"
+#include "harness/gate/epsilon.h"
+#include "harness/gate/roc.h"
+#include "harness/gate/view.h"
+
+namespace assay {
+
+inline constexpr const char* kFidelityAdvice =
+    "train the shadows as the candidate was trained: as many records, epochs and augmentations, "
+    "the "
+    "same architecture";
+inline constexpr const char* kReversedAdvice =
+    "an attacker would turn the score round: look for members and non_members that changed places, "
+    "or a model that was made to hide what it knows";
+
+/// The records of a membership cell that have a score, members and non-members, in the order of
+/// their sets. A record on which the candidate failed has none.
+struct AuditedScores {
+  ScoreSets scores;
+  std::vector<const SampleInfo*> members;
+  std::vector<const SampleInfo*> non_members;
+};
+AuditedScores audited_scores(const EvidenceView& view, const CellView& cell);
+
+/// What a cell's parameters `estimator`, `delta` and `inclusion` ask for.
+EpsilonAudit epsilon_audit(const CellHeader& cell, double confidence);
+
+/// auc, advantage, tpr_at_fpr_0.01, tpr_at_fpr_0.001 or epsilon_lower.
+Estimate measure_membership(std::string_view metric, const EvidenceView& view, const CellView& cell,
+                            double confidence);
+
+/// "0.01" of tpr_at_fpr_0.01; 0 for any other metric.
+double fpr_of(std::string_view metric);
+
+/// Why shadow models say nothing about this candidate: their accuracy on what they were trained on,
+/// or on what they were not, differs from the candidate's by more than 0.05 and the sampling error
+/// of the two; "" if they are near, or there are none.
+std::string not_comparable(const CellView& cell);
+
+/// Why a small figure of this cell must not be read as safety: the score ranks non-members above
+/// members more often than chance does (at 0.999), so that its reverse is an attack; "" if not.
+std::string reversed_score(const EvidenceView& view, const CellView& cell);
+
+/// shadows_not_comparable and score_reversed.
+std::vector<Flag> diagnose_membership(const EvidenceView& view);
+
+/// What reports show of a cell beyond its metrics.
+MembershipResult describe_membership(const EvidenceView& view, const CellView& cell,
+                                     double confidence);
+
+/// The scores of both runs on the records that are in both, by id and content digest.
+struct PairedScores {
+  ScoreSets here;
+  ScoreSets there;
+};
+PairedScores paired_scores(const EvidenceView& here, const CellView& cell,
+                           const EvidenceView& there, const CellView& baseline_cell);
+
+}  // namespace assay

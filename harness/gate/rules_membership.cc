@@ -1,0 +1,185 @@
+// Rules on membership cells: what stands in their way, epsilon_lower, and differences between two
+// models' scores of the same records.
+#include <algorithm>
+#include <cmath>
+
+#include "harness/gate/membership.h"
+#include "harness/gate/rules_internal.h"
+#include "harness/gate/text.h"
+#include "harness/suite/digest.h"
+
+namespace assay {
+namespace {
+
+using Outcomes = RuleResult::Verdict;
+
+/// True for rules that a small figure passes.
+bool wants_little(const RuleSpec& rule) {
+  return rule.kind == RuleSpec::Kind::kAtMost || rule.kind == RuleSpec::Kind::kMaxRise;
+}
+
+std::string records_text(double records) {
+  if (!(records < 1e15)) return "no number of records decides this if the value holds";
+  return "about " + count(static_cast<int64_t>(std::ceil(records)), "record") +
+         ", members and non-members as many as now in proportion, would decide if the value holds";
+}
+
+/// Why the scores of two runs cannot be compared; "" if they can.
+std::string pairing_obstacle(const RuleSpec& rule, const PairedScores& pairs) {
+  const int64_t m = static_cast<int64_t>(pairs.here.members.size());
+  const int64_t n = static_cast<int64_t>(pairs.here.non_members.size());
+  if (m < 2 || n < 2) {
+    return "only " + std::to_string(m) + " members and " + std::to_string(n) +
+           " non-members are in both runs";
+  }
+  const double fpr = fpr_of(rule.metric);
+  if (fpr > 0 && n < non_members_needed(fpr)) {
+    return "ten allowed false positives need " + std::to_string(non_members_needed(fpr)) +
+           " non-members, and " + std::to_string(n) + " are in both runs";
+  }
+  return "";
+}
+
+Bounded rise_of(const RuleSpec& rule, const Trial& trial, const PairedScores& pairs) {
+  // The same draws for one cell whatever it is called; a rerun of the gate repeats them.
+  const uint64_t seed = hash64(trial.cell->header->key);
+  if (rule.metric == "auc") return auc_difference(pairs.here, pairs.there, rule.confidence);
+  if (rule.metric == "advantage") {
+    return advantage_difference(pairs.here, pairs.there, rule.confidence, seed);
+  }
+  return tpr_difference(pairs.here, pairs.there, fpr_of(rule.metric), rule.confidence, seed);
+}
+
+double value_of(const RuleSpec& rule, const ScoreSets& scores) {
+  if (rule.metric == "auc") return delong(scores.members, scores.non_members).value;
+  const Roc roc = make_roc(scores);
+  return (rule.metric == "advantage" ? advantage(roc, rule.confidence)
+                                     : tpr_at_fpr(roc, fpr_of(rule.metric), rule.confidence))
+      .value;
+}
+
+/// How much a metric of the baseline can still change in the rule's direction.
+double room(const RuleSpec& rule, const Trial& trial) {
+  const Estimate base =
+      measure_membership(rule.metric, *trial.baseline, *trial.pairing->cell, rule.confidence);
+  if (!base.value) return 1;
+  return rule.kind == RuleSpec::Kind::kMaxRise ? 1 - *base.lower : *base.upper;
+}
+
+}  // namespace
+
+std::string membership_hint(const RuleSpec& rule, const Estimate& estimate) {
+  const bool at_least = rule.kind == RuleSpec::Kind::kAtLeast;
+  const double gap = *estimate.value - rule.limit;
+  const double reach =
+      gap < 0 ? *estimate.upper - *estimate.value : *estimate.value - *estimate.lower;
+  // Bounds close in as the root of the number of records.
+  const double needed = static_cast<double>(estimate.n) * std::pow(reach / gap, 2);
+  return records_text(std::max(needed, static_cast<double>(estimate.n + 1))) + "; these " +
+         count(estimate.n, "record") + " can show " +
+         (at_least ? "at_least " + figure(round_down(*estimate.lower))
+                   : "at_most " + figure(round_up(*estimate.upper)));
+}
+
+bool settle_membership(const RuleSpec& rule, const Trial& trial, RuleResult& result) {
+  const std::string foreign = not_comparable(*trial.cell);
+  if (!foreign.empty()) {
+    settle(result, Outcomes::kInconclusive, foreign, kFidelityAdvice);
+    return true;
+  }
+  if (!wants_little(rule)) return false;
+  const std::string reversed = reversed_score(*trial.candidate, *trial.cell);
+  if (!reversed.empty()) settle(result, Outcomes::kInconclusive, reversed, kReversedAdvice);
+  return !reversed.empty();
+}
+
+void judge_epsilon(const RuleSpec& rule, const Trial& trial, const Estimate& estimate,
+                   RuleResult& result) {
+  const std::string stated = "epsilon is at least " + figure(*estimate.lower);
+  const bool beyond = *estimate.lower > rule.limit;
+  if (rule.kind == RuleSpec::Kind::kAtLeast) {
+    if (*estimate.lower >= rule.limit) return settle(result, Outcomes::kPass, "");
+    settle(result, Outcomes::kInconclusive,
+           stated + ", which does not show " + limit_text(rule) + ": no audit bounds epsilon above",
+           "more records, a stronger attack, or canaries would raise the bound");
+    return;
+  }
+  if (beyond) {
+    return settle(result, Outcomes::kFail, stated + ", over " + limit_text(rule));
+  }
+  const AuditedScores found = audited_scores(*trial.candidate, *trial.cell);
+  const int64_t m = static_cast<int64_t>(found.members.size());
+  const int64_t n = static_cast<int64_t>(found.non_members.size());
+  const EpsilonAudit audit = epsilon_audit(*trial.cell->header, rule.confidence);
+  const double must_see = rule.limit + kEpsilonMargin;
+  if (epsilon_detectable(audit, m, n, rule.limit, must_see)) {
+    return settle(result, Outcomes::kPass, "");
+  }
+  const std::optional<double> growth = epsilon_growth(audit, m, n, rule.limit);
+  settle(result, Outcomes::kInconclusive,
+         stated + ", and these records could hardly have shown more: had epsilon been " +
+             figure(must_see) + " and the attack the best there is, the bound would exceed " +
+             figure(rule.limit) + " with probability under " + figure(kPower) +
+             "; a perfect attack would show " + figure(epsilon_reach(audit, m, n)),
+         growth ? "about " +
+                      count(static_cast<int64_t>(std::ceil(static_cast<double>(m) * *growth)),
+                            "member") +
+                      " and " +
+                      count(static_cast<int64_t>(std::ceil(static_cast<double>(n) * *growth)),
+                            "non-member") +
+                      " give the audit that power"
+                : "no number of records gives this estimator that power; set a smaller limit, a "
+                  "smaller `delta`, or another `estimator`");
+}
+
+void judge_paired_membership(const RuleSpec& rule, const Trial& trial, Judgement& judgement) {
+  RuleResult& result = judgement.result;
+  if (rule.metric == "epsilon_lower") {
+    settle(result, Outcomes::kInconclusive,
+           "epsilon_lower is a bound, and the difference of two bounds bounds nothing",
+           "use auc, advantage or a TPR");
+    return;
+  }
+  const std::string foreign = not_comparable(*trial.pairing->cell);
+  if (!foreign.empty()) {
+    settle(result, Outcomes::kInconclusive, "in the baseline " + foreign, kFidelityAdvice);
+    return;
+  }
+  const PairedScores pairs =
+      paired_scores(*trial.candidate, *trial.cell, *trial.baseline, *trial.pairing->cell);
+  result.n = static_cast<int64_t>(pairs.here.members.size() + pairs.here.non_members.size());
+  const std::string obstacle = pairing_obstacle(rule, pairs);
+  if (!obstacle.empty()) {
+    settle(result, Outcomes::kInconclusive, obstacle, "audit the same records in both runs");
+    return;
+  }
+  result.value = value_of(rule, pairs.here);
+  result.baseline = value_of(rule, pairs.there);
+  const Bounded rise = rise_of(rule, trial, pairs);
+  const bool rises = rule.kind == RuleSpec::Kind::kMaxRise;
+  Difference difference = {rise.value, rise.lower, rise.upper};
+  if (!rises) difference = mirrored(difference);
+  const double gap = difference.value - rule.limit;
+  const double reach =
+      gap < 0 ? *difference.upper - difference.value : difference.value - *difference.lower;
+  const double needed = static_cast<double>(result.n) * std::pow(reach / gap, 2);
+  decide_difference(rule, difference,
+                    records_text(std::max(needed, static_cast<double>(result.n + 1))) + "; these " +
+                        count(result.n, "record") + " can show " +
+                        std::string(to_string(rule.kind)) + " " +
+                        figure(round_up(*difference.upper)),
+                    result);
+  if (room(rule, trial) <= rule.limit) {
+    settle_vacuous(rule,
+                   "no candidate can break " + limit_text(rule) + ": the baseline's " +
+                       rule.metric + " leaves no room",
+                   result);
+  } else if (rises && result.verdict == Outcomes::kPass && *difference.lower > 0) {
+    judgement.flag = {"regression_within_margin", trial.cell->header->name,
+                      rule.metric + " rose by " + figure(difference.value) + ", at least " +
+                          figure(*difference.lower) + ", inside " + limit_text(rule),
+                      "the candidate leaks more than the baseline; repeated small rises add up"};
+  }
+}
+
+}  // namespace assay
