@@ -1,7 +1,8 @@
-// samples.csv: one row per cell and sample (contracts §6).
+// samples.csv and scores.csv: one row per cell and sample or audited record (contracts §6).
 #include <cmath>
 #include <map>
 
+#include "harness/gate/view.h"
 #include "reports/report.h"
 #include "reports/view.h"
 
@@ -61,6 +62,30 @@ std::string samples_csv(const Report& report) {
              (std::isfinite(row.distance) ? number_text(row.distance) : "") + ',' +
              std::to_string(row.queries) + ',' + field(row.breaking_attack) + ',' +
              (before == statuses.end() ? "" : before->second) + '\n';
+    }
+  }
+  return out;
+}
+
+std::string scores_csv(const Report& report) {
+  std::string out;
+  if (!report.evidence) return out;
+  const Header& header = report.evidence->header;
+  for (const CellHeader& cell : header.cells) {
+    if (cell.family != Family::kMembership) continue;
+    if (out.empty()) out = "cell,set,sample,label,score\n";
+    for (const std::string& key : cell.units) {
+      const UnitResult* unit = report.evidence->find(key);
+      if (!unit) continue;
+      for (const Score& score : unit->scores) {
+        const std::string role = score.member ? "members" : "non_members";
+        const auto& set = audited(header, cell, score.member);
+        if (score.record < 0 || static_cast<size_t>(score.record) >= set.size()) continue;
+        const SampleInfo& record = set[static_cast<size_t>(score.record)];
+        const bool known = !score.failed && std::isfinite(score.score);
+        out += field(cell.name) + ',' + role + ',' + field(record.id) + ',' + label(record.label) +
+               ',' + (known ? number_text(score.score) : "") + '\n';
+      }
     }
   }
   return out;

@@ -1,5 +1,6 @@
 // report.json (contracts §6): the one source for programs. Fields beyond the contract: `reason`,
-// `exit_code`, a rule's `confidence` and a cell's `baseline_reason`.
+// `exit_code`, a rule's `confidence`, a cell's `baseline_reason`, and of a membership cell `roc`,
+// `histogram`, `fidelity`, `power`, `slices` and `exposed`.
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -75,6 +76,79 @@ Json curve(const std::vector<CurvePoint>& points) {
   return out;
 }
 
+Json roc(const std::vector<RocPoint>& points) {
+  Json out = Json::array();
+  for (const RocPoint& point : points) {
+    out.push_back({{"fpr", number(point.fpr)},
+                   {"tpr", number(point.tpr)},
+                   {"lower", number(point.lower)},
+                   {"upper", number(point.upper)}});
+  }
+  return out;
+}
+
+Json fidelity(const MembershipResult& result) {
+  if (!result.fidelity) return nullptr;
+  const Fidelity& of = *result.fidelity;
+  return {{"shadows", of.shadows},
+          {"candidate_members", number(of.candidate_members)},
+          {"candidate_non_members", number(of.candidate_non_members)},
+          {"shadow_members", number(of.shadow_members)},
+          {"shadow_non_members", number(of.shadow_non_members)},
+          {"architecture", text(of.architecture)},
+          {"reason", text(of.reason)},
+          {"comparable", result.not_comparable.empty()}};
+}
+
+Json power(const MembershipPower& power) {
+  Json out = {{"auc", optional(power.auc)}};
+  for (const auto& [metric, smallest] : power.tpr) out[metric] = optional(smallest.value);
+  out["epsilon_reach"] = optional(power.epsilon_reach);
+  out["epsilon_detectable"] = optional(power.epsilon_detectable);
+  return out;
+}
+
+Json slices(const std::vector<MembershipSlice>& list) {
+  Json out = Json::array();
+  for (const MembershipSlice& slice : list) {
+    out.push_back({{"label", slice.label},
+                   {"members", slice.members},
+                   {"non_members", slice.non_members},
+                   {"auc", estimate(slice.auc)},
+                   {"tpr_at_fpr_0.01", estimate(slice.tpr)}});
+  }
+  return out;
+}
+
+Json exposed(const std::vector<ExposedRecord>& list) {
+  Json out = Json::array();
+  for (const ExposedRecord& record : list) {
+    out.push_back({{"sample", record.id},
+                   {"label", record.label},
+                   {"score", number(record.score)},
+                   {"rank", record.rank},
+                   {"fpr", number(record.fpr)}});
+  }
+  return out;
+}
+
+/// What only membership cells have; null or empty in others.
+void add_membership(const std::optional<MembershipResult>& result, Json& out) {
+  const MembershipResult none;
+  const MembershipResult& of = result ? *result : none;
+  const ScoreHistogram& bins = of.histogram;
+  out["roc"] = roc(of.roc);
+  out["histogram"] = bins.members.empty() ? Json(nullptr)
+                                          : Json{{"least", number(bins.least)},
+                                                 {"most", number(bins.most)},
+                                                 {"members", bins.members},
+                                                 {"non_members", bins.non_members}};
+  out["fidelity"] = fidelity(of);
+  out["power"] = result ? power(of.power) : Json(nullptr);
+  out["slices"] = slices(of.slices);
+  out["exposed"] = exposed(of.exposed);
+}
+
 Json taxonomy(const CellHeader* header) {
   Json out = Json::object();
   for (const char* key : {"atlas", "nist", "owasp"}) {
@@ -115,6 +189,7 @@ Json cell(const Report& report, const CellResult& result) {
     out["stages"].push_back(
         {{"name", stage.name}, {"entered", stage.entered}, {"broken", stage.broken}});
   }
+  add_membership(result.membership, out);
   out["cost"] = {{"time_s", number(result.cost.time_s)},
                  {"forwards", result.cost.forwards},
                  {"gradients", result.cost.gradients}};

@@ -30,8 +30,60 @@ Json described(Json schema, const char* text) {
   return schema;
 }
 
+Json estimate() {
+  return object({{"value", nullable("number")},
+                 {"lower", nullable("number")},
+                 {"upper", nullable("number")},
+                 {"n", count()},
+                 {"reason", described(nullable("string"), "null unless value is null")}});
+}
+
+/// What only membership cells have; null or empty in others.
+Json membership() {
+  Json fidelity = object({{"shadows", count()},
+                          {"candidate_members", nullable("number")},
+                          {"candidate_non_members", nullable("number")},
+                          {"shadow_members", nullable("number")},
+                          {"shadow_non_members", nullable("number")},
+                          {"architecture", nullable("string")},
+                          {"reason", nullable("string")},
+                          {"comparable", type("boolean")}});
+  fidelity["type"] = {"object", "null"};
+  Json power = {{"type", {"object", "null"}}, {"additionalProperties", nullable("number")}};
+  Json histogram = object({{"least", type("number")},
+                           {"most", type("number")},
+                           {"members", list(count())},
+                           {"non_members", list(count())}});
+  histogram["type"] = {"object", "null"};
+  return {
+      {"roc", list(object({{"fpr", type("number")},
+                           {"tpr", type("number")},
+                           {"lower", type("number")},
+                           {"upper", type("number")}}))},
+      {"histogram", described(histogram,
+                              "of scores, in bins of equal width; the end bins hold "
+                              "what lies outside")},
+      {"fidelity", described(fidelity, "mean accuracies of candidate and shadows")},
+      {"power", described(power,
+                          "the least that these records tell from chance with probability "
+                          "0.8; epsilon_reach: what a perfect attack would show")},
+      {"slices", list(object({{"label", type("integer")},
+                              {"members", count()},
+                              {"non_members", count()},
+                              {"auc", estimate()},
+                              {"tpr_at_fpr_0.01", estimate()}}))},
+      {"exposed",
+       described(list(object({{"sample", type("string")},
+                              {"label", type("integer")},
+                              {"score", nullable("number")},
+                              {"rank", described(count(), "1: the highest score of all records")},
+                              {"fpr", type("number")}})),
+                 "the highest 1 % of the members")},
+  };
+}
+
 Json cell() {
-  return object({
+  Json properties = {
       {"name", type("string")},
       {"key", described(nullable("string"), "pairs cells of two runs; null where none was made")},
       {"status", one_of({"complete", "incomplete"})},
@@ -52,13 +104,8 @@ Json cell() {
                           {"unconfirmed", count()},
                           {"error", count()}})},
       {"metrics",
-       described(
-           map_of(object({{"value", nullable("number")},
-                          {"lower", nullable("number")},
-                          {"upper", nullable("number")},
-                          {"n", count()},
-                          {"reason", described(nullable("string"), "null unless value is null")}})),
-           "by name; lower and upper are one-sided bounds at the suite's confidence")},
+       described(map_of(estimate()),
+                 "by name; lower and upper are one-sided bounds at the suite's confidence")},
       {"curve", list(object({{"eps", type("number")},
                              {"robust_accuracy", type("number")},
                              {"lower", type("number")},
@@ -70,7 +117,9 @@ Json cell() {
                        {"gradients", count()}})},
       {"baseline_reason",
        described(nullable("string"), "why no cell of the baseline pairs with this one")},
-  });
+  };
+  properties.update(membership());
+  return object(properties);
 }
 
 Json rule() {

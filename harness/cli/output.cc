@@ -175,6 +175,8 @@ std::vector<Picture> choose_pictures(const Evidence& evidence, const Decision& d
 void write_reports(const fs::path& folder, const Report& report) {
   make_folder(folder);
   write_durably(folder / "samples.csv", samples_csv(report));
+  const std::string scores = scores_csv(report);
+  if (!scores.empty()) write_durably(folder / "scores.csv", scores);
   write_durably(folder / "junit.xml", junit_xml(report));
   write_durably(folder / "summary.md", summary_markdown(report));
   write_durably(folder / "report.html", report_html(report));

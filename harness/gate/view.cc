@@ -32,30 +32,26 @@ void view_clean(EvidenceView& view) {
                                      [](Fact fact) { return fact == Fact::kUnknown; });
 }
 
-/// A record without a score was lost: its unit scores the whole cell.
+/// The sets hold the most that any cell audits, so that a cell's records are those it scored.
 void view_scores(const CellHeader& header, EvidenceView& view, CellView& cell) {
   const Header& run = view.evidence->header;
   for (const std::string& key : header.units) {
     const auto unit = view.units.find(key);
     if (unit != view.units.end() && !unit->second->scores.empty()) cell.scored = unit->second;
   }
-  const std::vector<SampleInfo>* sets[] = {&audited(run, header, false),
-                                           &audited(run, header, true)};
-  cell.counts.total = static_cast<int64_t>(sets[0]->size() + sets[1]->size());
-  if (cell.scored != nullptr) {
-    for (const Score& score : cell.scored->scores) {
-      if (score.record < 0 || score.record >= static_cast<int64_t>(sets[score.member]->size())) {
-        continue;
-      }
-      ++cell.judged;
-      const bool usable = !score.failed && std::isfinite(score.score);
-      ++(usable ? cell.counts.ok : cell.counts.error);
-      if (usable) continue;
-      view.faults.push_back({header.name, header.sets.at(score.member ? "members" : "non_members"),
-                             score.record, "no finite output"});
-    }
+  cell.complete = cell.complete && cell.scored != nullptr;
+  cell.counts.total =
+      static_cast<int64_t>(audited(run, header, true).size() + audited(run, header, false).size());
+  if (cell.scored == nullptr) return;
+  cell.counts.total = static_cast<int64_t>(cell.scored->scores.size());
+  cell.judged = cell.counts.total;
+  for (const Score& score : cell.scored->scores) {
+    const bool usable = !score.failed && std::isfinite(score.score);
+    ++(usable ? cell.counts.ok : cell.counts.error);
+    if (usable) continue;
+    view.faults.push_back({header.name, header.sets.at(score.member ? "members" : "non_members"),
+                           score.record, "no finite output"});
   }
-  cell.complete = cell.complete && cell.judged == cell.counts.total;
 }
 
 CellView view_cell(const CellHeader& header, EvidenceView& view) {

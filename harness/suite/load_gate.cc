@@ -82,6 +82,11 @@ void load_limit(const Value& value, RuleSpec& rule) {
                     "` on attack_success is refused: candidate and baseline have different "
                     "denominators; use robust_accuracy");
   }
+  if (is_paired(rule.kind) && rule.metric == "epsilon_lower") {
+    throw Error(value.where, "`" + key +
+                                 "` on epsilon_lower is refused: the difference of two lower "
+                                 "bounds bounds nothing; use auc, advantage or a TPR");
+  }
   if (is_paired(rule.kind) && rule.metric == "median_distance" && !rule.relative) {
     throw Error(value.where, "`" + key + "` is `" + text +
                                  "`, expected a percentage: on median_distance it is relative; "

@@ -112,9 +112,16 @@ TEST(MembershipGate, IsIncompleteWithoutItsScores) {
   Suite suite = make_suite(run);
   add_rule(suite, "auc", Kind::kAtMost, 0.6);
   EXPECT_EQ(decide(suite, run, nullptr).outcome, Outcome::kIncomplete);
-  Evidence short_run = audit_of(100, 100, 0);
-  scored(short_run).scores.pop_back();
-  EXPECT_EQ(decide(suite, short_run, nullptr).outcome, Outcome::kIncomplete);
+}
+
+TEST(MembershipGate, AuditsTheRecordsThatTheCellScoredAndNotAllThatOthersAsk) {
+  Evidence run = make_audit(1000, 1000);
+  add_scores(run, "mia", ramp(300, 0), ramp(200, 0));
+  Suite suite = make_suite(run);
+  add_rule(suite, "auc", Kind::kAtMost, 0.6);
+  const Decision decision = decide(suite, run, nullptr);
+  EXPECT_EQ(decision.outcome, Outcome::kPass);
+  EXPECT_EQ(decision.cells[0].samples.total, 500);
 }
 
 TEST(MembershipGate, FailsWhereTheCandidateGaveNoNumbersAndNamesTheRecord) {

@@ -1,6 +1,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "tests/reports/golden.h"
 #include "tests/reports/sample_report.h"
 
@@ -57,6 +59,21 @@ TEST(SamplesCsv, HasEqualBytesForEqualVerdicts) {
   b->report.workers = 8;
   for (UnitResult& unit : b->evidence.units) unit.cost.time_s = 77;
   EXPECT_EQ(samples_csv(a->report), samples_csv(b->report));
+}
+
+TEST(ScoresCsv, HasARowPerAuditedRecordMembersFirst) {
+  const std::string csv = scores_csv(testing::audited_members()->report);
+  EXPECT_EQ(csv.substr(0, csv.find('\n')), "cell,set,sample,label,score");
+  EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 2201);
+  EXPECT_NE(csv.find("\nlira,members,0,0,0.2\n"), std::string::npos);
+  EXPECT_NE(csv.find("\nlira,members,3,0,\n"), std::string::npos) << "no score where it failed";
+  EXPECT_NE(csv.find("\nlira,non_members,1,1,0.001\n"), std::string::npos);
+  EXPECT_LT(csv.find("lira,members"), csv.find("lira,non_members"));
+}
+
+TEST(ScoresCsv, IsEmptyWithoutAMembershipCell) {
+  EXPECT_EQ(scores_csv(testing::failing()->report), "");
+  EXPECT_EQ(scores_csv(testing::refused()->report), "");
 }
 
 }  // namespace

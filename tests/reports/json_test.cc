@@ -85,7 +85,8 @@ const std::vector<std::pair<std::string, Maker>> kAll = {{"pass", testing::passi
                                                          {"fail", testing::failing},
                                                          {"inconclusive", testing::inconclusive},
                                                          {"incomplete", testing::incomplete},
-                                                         {"refused", testing::refused}};
+                                                         {"refused", testing::refused},
+                                                         {"fail", testing::audited_members}};
 
 TEST(ReportJson, FollowsItsSchemaInEveryOutcome) {
   const Json schema = Json::parse(report_json_schema());
@@ -211,6 +212,31 @@ TEST(ReportJson, EqualsItsGoldenFile) {
 
 TEST(ReportSchema, CheckedInCopyIsFresh) {
   testing::expect_file(ASSAY_SOURCE_DIR "/configs/schema/report.schema.json", report_json_schema());
+}
+
+TEST(ReportJson, ShowsWhatAMembershipAuditFound) {
+  const Json cell = Json::parse(report_json(testing::audited_members()->report))["cells"][0];
+  EXPECT_EQ(cell["family"], "membership");
+  EXPECT_EQ(keys(cell["metrics"]), (std::set<std::string>{"auc", "advantage", "tpr_at_fpr_0.01",
+                                                          "tpr_at_fpr_0.001", "epsilon_lower"}));
+  EXPECT_EQ(cell["samples"]["total"], 2200);
+  EXPECT_EQ(cell["samples"]["error"], 1);
+  EXPECT_TRUE(cell["metrics"]["tpr_at_fpr_0.001"]["value"].is_null());
+  EXPECT_FALSE(cell["metrics"]["tpr_at_fpr_0.001"]["reason"].is_null());
+  EXPECT_GT(cell["roc"].size(), 20u);
+  EXPECT_EQ(cell["exposed"].size(), 12u);
+  EXPECT_EQ(cell["exposed"][0]["sample"], "1199");
+  EXPECT_EQ(cell["exposed"][0]["rank"], 1);
+  EXPECT_EQ(cell["slices"].size(), 3u);
+  EXPECT_EQ(cell["fidelity"]["comparable"], true);
+  EXPECT_GT(cell["power"]["auc"], 0.5);
+  EXPECT_TRUE(cell["power"]["tpr_at_fpr_0.001"].is_null());
+}
+
+TEST(ReportJson, LeavesWhatOnlyMembershipHasEmptyElsewhere) {
+  const Json cell = Json::parse(report_json(testing::failing()->report))["cells"][0];
+  for (const char* name : {"histogram", "fidelity", "power"}) EXPECT_TRUE(cell[name].is_null());
+  for (const char* name : {"roc", "slices", "exposed"}) EXPECT_TRUE(cell[name].empty()) << name;
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "reports/report.h"
+#include "tests/gate/membership_fixture.h"
 
 namespace assay::testing {
 
@@ -311,6 +312,35 @@ inline std::unique_ptr<Sample> refused() {
   s->report.evidence = nullptr;
   s->report.baseline = nullptr;
   s->report.pictures.clear();
+  return s;
+}
+
+/// A run of one membership cell without test samples, judged by the gate: members score higher, and
+/// the candidate failed on one of them.
+inline std::unique_ptr<Sample> audited_members() {
+  auto s = std::make_unique<Sample>();
+  s->evidence = make_audit(1200, 1000);
+  CellHeader& cell = add_scores(s->evidence, "lira", ramp(1200, 0.2), ramp(1000, 0));
+  cell.key = hex('a');
+  cell.taxonomy = {{"atlas", "AML.T0024.000"}, {"nist", "NISTAML.033"}, {"owasp", "ML04:2023"}};
+  UnitResult& unit = s->evidence.units.back();
+  unit.fidelity = {16, 0.97, 0.9, 0.96, 0.91, "cnn", "the candidate is frozen"};
+  s->evidence.header.class_names = {"shirt", "coat", "boot"};
+  s->baseline = s->evidence;
+  for (Score& score : s->baseline.units.back().scores) score.score -= score.member ? 0.1 : 0;
+  unit.scores[3].failed = true;
+  s->suite = make_suite(s->evidence);
+  s->suite.name = "privacy";
+  s->suite.sha256 = hex('e');
+  add_rule(s->suite, "auc", RuleSpec::Kind::kAtMost, 0.55);
+  add_rule(s->suite, "auc", RuleSpec::Kind::kMaxRise, 0.02);
+  add_rule(s->suite, "epsilon_lower", RuleSpec::Kind::kAtMost, 8);
+  s->decision = decide(s->suite, s->evidence, &s->baseline);
+  s->report = {.suite = &s->suite,
+               .evidence = &s->evidence,
+               .baseline = &s->baseline,
+               .decision = &s->decision,
+               .baseline_path = "old.pt"};
   return s;
 }
 
