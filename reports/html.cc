@@ -73,6 +73,23 @@ std::string table(const std::vector<std::string>& headings,
   return out + "</tbody></table></div>\n";
 }
 
+std::string svg_text(double x, double y, std::string_view anchor, std::string_view classes,
+                     const std::string& words) {
+  return "<text class=\"" + std::string(classes) + "\" x=\"" + coordinate(x) + "\" y=\"" +
+         coordinate(y) + "\" text-anchor=\"" + std::string(anchor) + "\">" + escape(words) +
+         "</text>";
+}
+
+std::string svg_line(std::string_view classes, double x1, double y1, double x2, double y2) {
+  return "<line class=\"" + std::string(classes) + "\" x1=\"" + coordinate(x1) + "\" y1=\"" +
+         coordinate(y1) + "\" x2=\"" + coordinate(x2) + "\" y2=\"" + coordinate(y2) + "\"/>";
+}
+
+std::string details(bool open, const std::string& summary, const std::string& inside) {
+  return std::string("<details") + (open ? " open" : "") + "><summary>" + summary + "</summary>" +
+         element("div", "inside", inside) + "</details>\n";
+}
+
 }  // namespace reports
 
 namespace {
@@ -125,6 +142,7 @@ std::string report_html(const Report& report) {
   out += reports::samples_section(report);
   out += reports::rules_section(report);
   out += reports::curves_section(report);
+  out += reports::membership_section(report);
   out += reports::classes_section(report);
   out += reports::cells_section(report);
   out += reports::flags_section(report);

@@ -16,6 +16,7 @@ std::string samples_section(const Report& report);
 std::string rules_section(const Report& report);
 std::string flags_section(const Report& report);
 std::string curves_section(const Report& report);
+std::string membership_section(const Report& report);
 std::string classes_section(const Report& report);
 std::string cells_section(const Report& report);
 std::string run_section(const Report& report);
@@ -35,6 +36,11 @@ std::string section(std::string_view id, std::string_view title, std::string_vie
 std::string table(const std::vector<std::string>& headings,
                   const std::vector<std::vector<std::string>>& rows);
 std::string element(std::string_view tag, std::string_view classes, const std::string& inside);
+std::string details(bool open, const std::string& summary, const std::string& inside);
+/// Words and lines of charts; `anchor` is start, middle or end.
+std::string svg_text(double x, double y, std::string_view anchor, std::string_view classes,
+                     const std::string& words);
+std::string svg_line(std::string_view classes, double x1, double y1, double x2, double y2);
 /// Coordinates in SVG and lengths in CSS: one decimal, "." whatever the locale.
 std::string coordinate(double value);
 

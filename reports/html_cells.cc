@@ -65,11 +65,6 @@ std::string class_table(const Report& report, const CellResult& cell) {
   return out;
 }
 
-std::string details(bool open, const std::string& summary, const std::string& inside) {
-  return std::string("<details") + (open ? " open" : "") + "><summary>" + summary + "</summary>" +
-         element("div", "inside", inside) + "</details>\n";
-}
-
 std::string pair(const std::string& name, const std::string& value) {
   return "<div>" + element("dt", "", escape(name)) + element("dd", "", value) + "</div>";
 }
@@ -186,7 +181,7 @@ std::string cell_chip(const CellSummary& summary) {
 }
 
 std::string headline_metric(const CellResult& cell) {
-  for (const char* name : {"robust_accuracy", "median_distance"}) {
+  for (const char* name : {"robust_accuracy", "median_distance", "auc"}) {
     const auto metric = cell.metrics.find(name);
     if (metric != cell.metrics.end() && metric->second.value) {
       return metric_words(name) + " " + show(metric->second.value, value_unit(name));

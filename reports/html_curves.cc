@@ -90,33 +90,21 @@ struct Axes {
   }
 };
 
-std::string text(double x, double y, std::string_view anchor, std::string_view classes,
-                 const std::string& words) {
-  return "<text class=\"" + std::string(classes) + "\" x=\"" + coordinate(x) + "\" y=\"" +
-         coordinate(y) + "\" text-anchor=\"" + std::string(anchor) + "\">" + escape(words) +
-         "</text>";
-}
-
-std::string line(std::string_view classes, double x1, double y1, double x2, double y2) {
-  return "<line class=\"" + std::string(classes) + "\" x1=\"" + coordinate(x1) + "\" y1=\"" +
-         coordinate(y1) + "\" x2=\"" + coordinate(x2) + "\" y2=\"" + coordinate(y2) + "\"/>";
-}
-
 std::string frame(const Axes& axes, const std::string& norm) {
   std::string out;
   for (const double share : {0.0, 0.25, 0.5, 0.75, 1.0}) {
     const double y = axes.y(share);
-    out += line(share == 0 ? "axis" : "rule", kLeft, y, kRight, y);
-    out += text(kLeft - 7, y + 4, "end", "", show_limit(share * 100, Unit::kNumber));
+    out += svg_line(share == 0 ? "axis" : "rule", kLeft, y, kRight, y);
+    out += svg_text(kLeft - 7, y + 4, "end", "", show_limit(share * 100, Unit::kNumber));
   }
   const double step = step_of(axes.most);
   for (double eps = 0; eps <= axes.most * (1 + 1e-9); eps += step) {
     const double x = axes.x(eps);
-    out += line("axis", x, kBottom, x, kBottom + 4);
-    out += text(x, kBottom + 17, "middle", "", show_limit(eps, Unit::kNumber));
+    out += svg_line("axis", x, kBottom, x, kBottom + 4);
+    out += svg_text(x, kBottom + 17, "middle", "", show_limit(eps, Unit::kNumber));
   }
-  out += text((kLeft + kRight) / 2, kBottom + 37, "middle", "",
-              "eps (" + norm + ", in units of the input)");
+  out += svg_text((kLeft + kRight) / 2, kBottom + 37, "middle", "",
+                  "eps (" + norm + ", in units of the input)");
   return out;
 }
 
@@ -135,8 +123,8 @@ std::string drawing(const Axes& axes, const Series& series) {
                show(point.lower, Unit::kPercent) + " and " + show(point.upper, Unit::kPercent)) +
         "</title></circle>";
     // A vertical bar keeps the bounds visible where the band has no width.
-    dots.insert(0, line(series.name, axes.x(point.eps), axes.y(point.lower), axes.x(point.eps),
-                        axes.y(point.upper)));
+    dots.insert(0, svg_line(series.name, axes.x(point.eps), axes.y(point.lower), axes.x(point.eps),
+                            axes.y(point.upper)));
   }
   return "<polygon class=\"band " + series.name + "\" points=\"" + upper + lower + "\"/>" +
          "<polyline class=\"line " + series.name + "\" points=\"" + middle + "\"/>" + dots;
@@ -161,9 +149,9 @@ std::string end_labels(const Axes& axes, const Chart& chart) {
   for (int i = 0; i < 2; ++i) {
     if (series[i]->points.empty()) continue;
     const double x = axes.x(series[i]->points.back().eps) + 9;
-    out += text(x, at[i] - 2, "start", series[i]->name, series[i]->name);
-    out += text(x, at[i] + 12, "start", series[i]->name,
-                show(series[i]->points.back().robust_accuracy, Unit::kPercent));
+    out += svg_text(x, at[i] - 2, "start", series[i]->name, series[i]->name);
+    out += svg_text(x, at[i] + 12, "start", series[i]->name,
+                    show(series[i]->points.back().robust_accuracy, Unit::kPercent));
   }
   return out;
 }

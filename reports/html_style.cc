@@ -149,6 +149,7 @@ td .interval { width: 270px; min-width: 270px; }
 .interval .at { fill: var(--ink); }
 .chart .rule { stroke: var(--line); stroke-width: 1; }
 .chart .axis { stroke: var(--soft); stroke-width: 1; }
+.chart .chance { stroke-dasharray: 2 4; }
 .chart .band { opacity: .16; }
 .chart .line { fill: none; stroke-width: 2; stroke-linejoin: round; }
 .chart .candidate { stroke: var(--candidate); }

@@ -44,14 +44,17 @@ void view_scores(const CellHeader& header, EvidenceView& view, CellView& cell) {
       static_cast<int64_t>(audited(run, header, true).size() + audited(run, header, false).size());
   if (cell.scored == nullptr) return;
   cell.counts.total = static_cast<int64_t>(cell.scored->scores.size());
-  cell.judged = cell.counts.total;
   for (const Score& score : cell.scored->scores) {
+    const auto records = static_cast<int64_t>(audited(run, header, score.member).size());
+    if (score.record < 0 || score.record >= records) continue;  // of no record: it is missing
+    ++cell.judged;
     const bool usable = !score.failed && std::isfinite(score.score);
     ++(usable ? cell.counts.ok : cell.counts.error);
     if (usable) continue;
     view.faults.push_back({header.name, header.sets.at(score.member ? "members" : "non_members"),
                            score.record, "no finite output"});
   }
+  cell.complete = cell.complete && cell.judged == cell.counts.total;
 }
 
 CellView view_cell(const CellHeader& header, EvidenceView& view) {

@@ -114,6 +114,12 @@ TEST(MembershipGate, IsIncompleteWithoutItsScores) {
   EXPECT_EQ(decide(suite, run, nullptr).outcome, Outcome::kIncomplete);
 }
 
+TEST(MembershipGate, IsIncompleteWhereAScoreIsOfNoRecord) {
+  Evidence run = audit_of(100, 100, 0);
+  scored(run).scores[7].record = 100;
+  EXPECT_EQ(decide(make_suite(run), run, nullptr).outcome, Outcome::kIncomplete);
+}
+
 TEST(MembershipGate, AuditsTheRecordsThatTheCellScoredAndNotAllThatOthersAsk) {
   Evidence run = make_audit(1000, 1000);
   add_scores(run, "mia", ramp(300, 0), ramp(200, 0));

@@ -16,8 +16,8 @@ using ::testing::Not;
 using testing::Sample;
 
 using Maker = std::unique_ptr<Sample> (*)();
-const std::vector<Maker> kAll = {testing::passing, testing::failing, testing::inconclusive,
-                                 testing::incomplete, testing::refused};
+const std::vector<Maker> kAll = {testing::passing,    testing::failing, testing::inconclusive,
+                                 testing::incomplete, testing::refused, testing::audited_members};
 
 constexpr const char* kEvil = "<img src=x onerror=\"document.title='owned'\"><script>1</script>";
 
@@ -140,6 +140,26 @@ TEST(ReportHtml, SurvivesNumbersThatAreNotFinite) {
   s->report.pictures[0].clean[0] = std::nanf("");
   const std::string html = report_html(s->report);
   EXPECT_THAT(html, Not(::testing::ContainsRegex("[\",> ]-?nan[\",< ]")));
+}
+
+TEST(ReportHtml, EscapesNamesOfRecordsAndShadows) {
+  auto s = testing::audited_members();
+  MembershipResult& result = *s->decision.cells[0].membership;
+  result.exposed[0].id = result.fidelity->architecture = result.fidelity->reason = kEvil;
+  result.not_comparable = s->decision.cells[0].name = kEvil;
+  EXPECT_THAT(report_html(s->report), Not(HasSubstr("<img src=x")));
+}
+
+TEST(ReportHtml, ShowsAMembershipAuditWithNamesAndNoContents) {
+  const std::string html = report_html(testing::audited_members()->report);
+  const std::string part = html.substr(html.find("id=\"membership\""));
+  EXPECT_THAT(part, HasSubstr("aria-label=\"ROC of lira\""));
+  EXPECT_THAT(part, HasSubstr("<polyline class=\"line baseline\""));
+  EXPECT_THAT(part, HasSubstr("<code>1199</code>"));
+  EXPECT_THAT(part, HasSubstr("16 shadows of cnn: the candidate is frozen"));
+  EXPECT_THAT(part, HasSubstr("1,199 members and 1,000 non-members"));
+  EXPECT_THAT(part, Not(HasSubstr("<img")));
+  EXPECT_THAT(report_html(testing::failing()->report), Not(HasSubstr("id=\"membership\"")));
 }
 
 TEST(Markup, Base64FollowsTheVectorsOfRfc4648) {
