@@ -1,0 +1,93 @@
+#include "attacks/math/shadow_params.h"
+
+#include <string>
+
+namespace assay::attacks {
+namespace {
+
+Recipe recipe_params(Params& params) {
+  Recipe recipe;
+  recipe.architecture = params.text(
+      "architecture", recipe.architecture,
+      "of the shadow models: candidate, cnn, mlp, or a TorchScript file, whose values are the "
+      "start; a candidate that cannot be trained is replaced by cnn or mlp");
+  recipe.epochs = params.integer("epochs", recipe.epochs, {1, 100000},
+                                 "of a shadow model's training: as many as the candidate saw");
+  recipe.batch = params.integer("batch", recipe.batch, {2, 1 << 20}, "records per training step");
+  recipe.optimizer = params.choice("optimizer", recipe.optimizer, {"adam", "sgd"},
+                                   "of the training; sgd has Nesterov momentum 0.9");
+  recipe.learning_rate =
+      params.number("learning_rate", recipe.learning_rate, {1e-12, 1e6},
+                    "peak: a linear warm-up over 10 % of the steps, then a cosine");
+  recipe.weight_decay = params.number("weight_decay", recipe.weight_decay, {0, 1e6},
+                                      "times the weights, added to the gradient");
+  return recipe;
+}
+
+// A setting that would change nothing is a mistake.
+void refuse_idle(const Params& params, const Shadows& shadows) {
+  const Recipe usual;
+  const Recipe& recipe = shadows.recipe;
+  const auto refuse = [&params](bool changed, const char* name) {
+    if (!changed) return;
+    params.fail(name, "`" + std::string(name) +
+                          "` is about shadow models, and there are none; say `shadows: 8`");
+  };
+  refuse(shadows.online, "mode");
+  refuse(shadows.train_records != 0, "train_records");
+  refuse(recipe.architecture != usual.architecture, "architecture");
+  refuse(recipe.epochs != usual.epochs, "epochs");
+  refuse(recipe.batch != usual.batch, "batch");
+  refuse(recipe.optimizer != usual.optimizer, "optimizer");
+  refuse(recipe.learning_rate != usual.learning_rate, "learning_rate");
+  refuse(recipe.weight_decay != usual.weight_decay, "weight_decay");
+}
+
+}  // namespace
+
+Shadows shadow_params(Params& params, const ShadowUse& use) {
+  Shadows shadows;
+  const double least = use.fallback == 0 ? 0 : static_cast<double>(use.offline);
+  shadows.count = params.integer("shadows", use.fallback, {least, 4096}, use.what);
+  if (use.online > 0) {
+    shadows.online =
+        params.choice("mode", "offline", {"offline", "online"},
+                      "offline: shadows are trained on parts of `pool` alone, once for all "
+                      "candidates; online: on halves of all records, so that each record was seen "
+                      "by one half of the shadows") == "online";
+  }
+  shadows.train_records =
+      params.integer("train_records", 0, {0, 1e9},
+                     "offline: records of `pool` each shadow is trained on, as many as the "
+                     "candidate saw where the pool allows; 0: half of the pool");
+  shadows.recipe = recipe_params(params);
+  if (shadows.count == 0) {
+    refuse_idle(params, shadows);
+    return shadows;
+  }
+  if (!shadows.online) return shadows;
+  if (shadows.train_records > 0) {
+    params.fail("train_records",
+                "`train_records` goes with `mode: offline`; online, a shadow is trained on half of "
+                "all records");
+  }
+  if (shadows.count % 2 != 0 || shadows.count < use.online) {
+    params.fail("shadows", "`mode: online` trains shadows in pairs, at least " +
+                               std::to_string(use.online) + "; `shadows` is " +
+                               std::to_string(shadows.count));
+  }
+  return shadows;
+}
+
+int64_t views_param(Params& params, int64_t fallback) {
+  const int64_t views =
+      params.integer("views", fallback, {1, 18},
+                     "of each record, averaged over: 1, as it is; 2, and mirrored; 18, and moved "
+                     "by up to 4 pixels");
+  if (views != 1 && views != 2 && views != 18) {
+    params.fail("views", "`views` is " + std::to_string(views) + "; one of 1, 2, 18");
+  }
+  return views;
+}
+
+}  // namespace assay::attacks

@@ -1,0 +1,122 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "harness/suite/error.h"
+#include "tests/testing/membership.h"
+
+namespace assay::testing {
+namespace {
+
+// phi 2; OUT shadows at 0, 1, 5; IN shadows at 3, 5.
+Outputs example() {
+  const at::Tensor y = at::zeros({1}, at::kLong);
+  Outputs outputs = outputs_of(logits_with(numbers({2}), y, 3), {0}, 1);
+  give_shadows(&outputs, logits_with(numbers({0, 3, 1, 5, 5}).view({5, 1, 1}), y, 3),
+               numbers({0, 1, 0, 1, 0}).view({5, 1}));
+  return outputs;
+}
+
+double log_normal(double x, double centre, double variance) {
+  return -(x - centre) * (x - centre) / (2 * variance) - std::log(variance) / 2;
+}
+
+TEST(Lira, OfflineIsTheOneSidedZScoreOfOutShadows) {
+  // Median 1; mean 2, variance (4 + 1 + 9) / 2 = 7.
+  EXPECT_NEAR(scores_of("lira", "{mode: offline}", example())[0].item<double>(), 1 / std::sqrt(7.0),
+              1e-12);
+}
+
+TEST(Lira, OfflineFarBelowTheShadowsIsNoMember) {
+  // A two-sided density would call both ends unlikely for OUT.
+  const at::Tensor y = at::zeros({2}, at::kLong);
+  Outputs outputs = outputs_of(logits_with(numbers({-9, 9}), y, 3), {0, 0}, 2);
+  give_shadows(&outputs, logits_with(numbers({-1, -1, 1, 1}).view({2, 1, 2}), y, 3),
+               at::zeros({2, 2}));
+  const at::Tensor scores = scores_of("lira", "{mode: offline}", outputs);
+  EXPECT_LT(scores[0].item<double>(), 0);
+  EXPECT_GT(scores[1].item<double>(), 0);
+}
+
+TEST(Lira, OfflineDoesNotSaturate) {
+  const at::Tensor y = at::zeros({2}, at::kLong);
+  Outputs outputs = outputs_of(logits_with(numbers({50, 60}), y, 3), {0, 0}, 2);
+  give_shadows(&outputs, logits_with(numbers({-1, -1, 1, 1}).view({2, 1, 2}), y, 3),
+               at::zeros({2, 2}));
+  const at::Tensor scores = scores_of("lira", "{mode: offline}", outputs);
+  EXPECT_LT(scores[0].item<double>(), scores[1].item<double>());
+}
+
+TEST(Lira, OnlineIsTheLikelihoodRatioOfTwoNormals) {
+  // IN: median 4, variance 2.
+  const double expected = log_normal(2, 4, 2) - log_normal(2, 1, 7);
+  EXPECT_NEAR(scores_of("lira", "{mode: online}", example())[0].item<double>(), expected, 1e-12);
+}
+
+TEST(Lira, AveragesTheScoresOfViews) {
+  const at::Tensor y = at::zeros({1}, at::kLong);
+  Outputs outputs = outputs_of(logits_with(numbers({1, 4}).view({2, 1}), y, 3), {0}, 1);
+  // View 0: centre 0, variance 2; view 1: centre 1, variance 8.
+  give_shadows(&outputs, logits_with(numbers({-1, -1, 1, 3}).view({2, 2, 1}), y, 3),
+               at::zeros({2, 1}));
+  const double expected = (1 / std::sqrt(2.0) + 3 / std::sqrt(8.0)) / 2;
+  EXPECT_NEAR(scores_of("lira", "{mode: offline}", outputs)[0].item<double>(), expected, 1e-12);
+}
+
+TEST(Lira, ReachesTheAucOfTheory) {
+  // Of two normals one standard deviation apart: Phi(1 / sqrt 2), which 256 shadows come near.
+  // 2,000 records of each kind: a standard error of 0.0075.
+  const double theory = 0.5 * std::erfc(-0.5);
+  World world{.members = 2000, .shadows = 256, .difficulty = 3};
+  for (const bool online : {false, true}) {
+    world.online = online;
+    const Scene scene = imagine(world);
+    for (const char* variance : {"pooled", "per_record"}) {
+      const std::string mode = online ? "online" : "offline";
+      const std::string params = "{shadows: 256, mode: " + mode + ", variance: " + variance + "}";
+      EXPECT_NEAR(auc_of(scores_of("lira", params, scene.outputs), scene.member), theory, 0.03)
+          << params;
+    }
+    // Without shadows, what is easy drowns what is known.
+    EXPECT_LT(auc_of(scores_of("loss", "{}", scene.outputs), scene.member), theory - 0.1);
+  }
+}
+
+TEST(Lira, FindsNothingWhereThereIsNothing) {
+  World world{.members = 2000, .shadows = 16, .shift = 0};
+  for (const bool online : {false, true}) {
+    world.online = online;
+    const Scene scene = imagine(world);
+    const std::string params = online ? "{mode: online}" : "{mode: offline}";
+    EXPECT_NEAR(auc_of(scores_of("lira", params, scene.outputs), scene.member), 0.5, 0.03);
+  }
+}
+
+TEST(Lira, CanariesComeFirst) {
+  World world{.shadows = 8, .shift = 0, .canaries = 20, .noise = 0.5};
+  EXPECT_TRUE(on_top(scores_of("lira", "{mode: offline}", imagine(world).outputs), 20));
+  world.online = true;
+  EXPECT_TRUE(on_top(scores_of("lira", "{mode: online}", imagine(world).outputs), 20));
+}
+
+TEST(Lira, PoolsSpreadsBelow64Shadows) {
+  const Scene few = imagine({.members = 50, .shadows = 16});
+  const auto scored = [](const std::string& params, const Scene& scene) {
+    return scores_of("lira", params, scene.outputs);
+  };
+  EXPECT_TRUE(scored("{shadows: 16}", few).equal(scored("{shadows: 16, variance: pooled}", few)));
+  const Scene many = imagine({.members = 50, .shadows = 64});
+  EXPECT_TRUE(
+      scored("{shadows: 64}", many).equal(scored("{shadows: 64, variance: per_record}", many)));
+}
+
+TEST(Lira, RefusesWhatItCannotWorkWith) {
+  EXPECT_THROW(inference_of("lira", "{shadows: 1}"), Error);
+  EXPECT_THROW(inference_of("lira", "{mode: online, shadows: 2}"), Error);
+  EXPECT_THROW(inference_of("lira", "{mode: online, shadows: 7}"), Error);
+  EXPECT_THROW(inference_of("lira", "{mode: online, shadows: 8, train_records: 10}"), Error);
+  EXPECT_TRUE(inference_of("lira", "{mode: online, shadows: 8}").shadows.online);
+}
+
+}  // namespace
+}  // namespace assay::testing
