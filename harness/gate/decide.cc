@@ -198,7 +198,7 @@ std::vector<Flag> all_flags(const Case& open, const std::vector<Flag>& raised) {
   return flags;
 }
 
-/// `the candidate failed on 3 samples: a.png in pgd (non-finite output), …`
+/// `the candidate failed on 3 samples: sample a.png in pgd (non-finite output), …`
 std::string fault_text(const EvidenceView& view) {
   constexpr size_t kNamed = 3;
   std::set<std::pair<std::string_view, int64_t>> samples;
@@ -210,7 +210,8 @@ std::string fault_text(const EvidenceView& view) {
     const Header& header = view.evidence->header;
     const std::vector<SampleInfo>& set =
         fault.set.empty() ? header.samples : header.sets.at(fault.set);
-    text += (i > 0 ? ", " : "") + set[static_cast<size_t>(fault.sample)].id +
+    text += std::string(i > 0 ? ", " : "") + (fault.set.empty() ? "sample " : "record ") +
+            set[static_cast<size_t>(fault.sample)].id +
             (fault.set.empty() ? "" : " of " + fault.set) + " in " +
             (fault.cell.empty() ? "the clean pass" : fault.cell);
     if (!fault.detail.empty()) text += " (" + fault.detail + ")";

@@ -129,6 +129,11 @@ struct Model::Impl {
   template <typename Run>
   void in_pieces(const at::Tensor& x, Run run) const;
   at::Tensor plain(const torch::jit::Module& module, const at::Tensor& x) const;
+  static void probe_all(Model* model, const std::string& path, const GraphTraits& traits,
+                        const std::optional<torch::jit::Module>& frozen, const ModelFacts* known);
+  static std::optional<Tape> try_graph(Model* model, const torch::jit::Module& graph,
+                                       const at::Tensor& few, const at::Tensor& inputs,
+                                       const at::Tensor& logits);
 };
 
 template <typename Run>
@@ -165,12 +170,17 @@ torch::jit::Module open_module(const ModelSpec& spec, const std::filesystem::pat
   return module;
 }
 
-// Of two tapes of the same inputs, by their bits.
-bool same_gradients(const Tape& a, const Tape& b) {
-  const at::Tensor c = at::arange(1, a.logits().size(1) + 1, a.logits().options())
-                           .sub(0.5)
-                           .expand_as(a.logits());  // [n, K]
-  return a.has_gradient() == b.has_gradient() && a.vjp(c).equal(b.vjp(c));
+// The module with its attributes folded, or nothing: not every module can be frozen.
+std::optional<torch::jit::Module> frozen_copy(const torch::jit::Module& module) {
+  try {
+    // Without the numeric optimisations freezing only folds attributes. It inlines submodules,
+    // which needs the optimiser that workers turn off.
+    const torch::jit::GraphOptimizerEnabledGuard inlining(true);
+    const ModelCall call;
+    return torch::jit::freeze(module, std::nullopt, false);
+  } catch (const std::exception&) {
+    return std::nullopt;
+  }
 }
 
 }  // namespace
@@ -191,46 +201,62 @@ Model Model::load(const ModelSpec& spec, const std::filesystem::path& path, int6
   impl->graph = impl->original;
   // Both before the first call, which rewrites the graph.
   const GraphTraits traits = inspect(impl->original);
-  std::optional<torch::jit::Module> frozen;
-  try {
-    // Without the numeric optimisations freezing only folds attributes. It inlines submodules,
-    // which needs the optimiser that workers turn off.
-    const torch::jit::GraphOptimizerEnabledGuard inlining(true);
-    const ModelCall call;
-    frozen = torch::jit::freeze(impl->original, std::nullopt, false);
-  } catch (const std::exception&) {
-    frozen.reset();  // not every module can be frozen; it then serves as it is
-  }
-  const at::Tensor inputs = probe_inputs(spec, block);  // [block, ...]
+  const std::optional<torch::jit::Module> frozen = frozen_copy(impl->original);
   Model model(std::move(impl));
-  Impl& self = *model.impl_;
+  Impl::probe_all(&model, path.string(), traits, frozen, known);
+  return model;
+}
+
+// Finds out which graph of a model that has just been opened serves, and what is not known of it.
+void Model::Impl::probe_all(Model* model, const std::string& path, const GraphTraits& traits,
+                            const std::optional<torch::jit::Module>& frozen,
+                            const ModelFacts* known) {
+  Impl& self = *model->impl_;
+  const at::Tensor inputs = probe_inputs(self.spec, self.block);  // [block, ...]
   at::Tensor logits;
   try {
-    logits = model.judge(inputs);
+    logits = model->judge(inputs);
   } catch (const ModelFailure& error) {
-    throw Error(path.string() + " fails on a batch of " + std::to_string(block) +
-                    " inputs of model.input.shape " + c10::str(at::IntArrayRef(spec.shape)) + ": " +
-                    error.what(),
+    throw Error(path + " fails on a batch of " + std::to_string(self.block) +
+                    " inputs of model.input.shape " + c10::str(at::IntArrayRef(self.spec.shape)) +
+                    ": " + error.what(),
                 ExitCode::kRefused);
   }
-  const bool random = known ? known->random : is_random(model, inputs, traits);
   try {
-    // Trust, but compare bits. Freezing drops dropout: a randomised model is left as it is.
-    if (frozen && !random && self.forward(*frozen, inputs).equal(logits)) {
-      const Tape own = model.record(inputs);
-      self.graph = *frozen;
-      // Freezing also drops `detach`, and with it the gradient of a straight-through estimator.
-      if (!same_gradients(own, model.record(inputs))) self.graph = self.original;
+    const at::Tensor few = few_rows(*model, inputs);
+    const bool random = known ? known->random : is_random(*model, few, traits);
+    // Trust, but compare bits. Freezing drops dropout: a randomised model is left as it is. It also
+    // drops `detach`, and with it the gradient of a straight-through estimator.
+    std::optional<Tape> tape;
+    if (frozen && !random) tape = try_graph(model, *frozen, few, inputs, logits);
+    if (known) {
+      self.facts = *known;
+      return;
+    }
+    if (!tape) tape = model->record(inputs);
+    self.facts = probe(*model, inputs, *tape, traits, random, path);
+  } catch (const ModelFailure& error) {
+    throw Error(path + " fails while it is probed: " + error.what(), ExitCode::kRefused);
+  }
+}
+
+// Lets another graph serve if its bits are those of the module; its tape of `inputs`, or nothing.
+std::optional<Tape> Model::Impl::try_graph(Model* model, const torch::jit::Module& graph,
+                                           const at::Tensor& few, const at::Tensor& inputs,
+                                           const at::Tensor& logits) {
+  Impl& self = *model->impl_;
+  const Tape own = model->record(few);
+  try {
+    self.graph = graph;
+    if (same_bits(own, model->record(few))) {
+      const Tape tape = model->record(inputs);
+      if (tape.logits().equal(logits)) return tape;
     }
   } catch (const std::exception&) {
-    self.graph = self.original;
+    // As it is, it has just run.
   }
-  try {
-    self.facts = known ? *known : probe(model, inputs, traits, random, path.string());
-  } catch (const ModelFailure& error) {
-    throw Error(path.string() + " fails while it is probed: " + error.what(), ExitCode::kRefused);
-  }
-  return model;
+  self.graph = self.original;
+  return std::nullopt;
 }
 
 int64_t Model::classes() const { return impl_->spec.classes; }

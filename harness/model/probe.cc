@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <numeric>
 #include <set>
 
 #include "harness/model/rng.h"
@@ -18,9 +19,10 @@ namespace {
 // Operators that draw from the generator whatever their arguments; dropout draws in training only.
 bool draws_always(const std::string& name) {
   static const std::set<std::string> kNames = {
-      "rand",     "rand_like",    "randn",       "randn_like", "randint", "randint_like",
-      "randperm", "bernoulli",    "bernoulli_",  "normal",     "normal_", "uniform_",
-      "poisson",  "exponential_", "multinomial", "random_",    "cauchy_", "geometric_"};
+      "rand",     "rand_like",    "randn",          "randn_like", "randint", "randint_like",
+      "randperm", "bernoulli",    "bernoulli_",     "normal",     "normal_", "uniform_",
+      "poisson",  "exponential_", "multinomial",    "random_",    "cauchy_", "geometric_",
+      "binomial", "log_normal_",  "_standard_gamma"};
   return kNames.contains(name);
 }
 
@@ -50,10 +52,10 @@ at::Tensor probe_cotangent(int64_t rows, int64_t classes, at::ScalarType dtype) 
   return row.mul(column).add(0.5).to(dtype);  // [rows, classes]
 }
 
-// Logits and gradient of some rows of a batch.
+// Logits and gradients of a batch.
 struct Bits {
-  at::Tensor logits;
-  at::Tensor gradient;
+  at::Tensor logits;    // [n, K]
+  at::Tensor gradient;  // [n, ...]
   bool operator==(const Bits& other) const {
     return same(logits, other.logits) && same(gradient, other.gradient);
   }
@@ -65,74 +67,60 @@ struct Bits {
   }
 };
 
-Bits bits_of(const Model& model, const at::Tensor& batch, const at::Tensor& cotangent,
-             const at::Tensor& places) {
-  const Tape tape = model.record(batch);
-  return {tape.logits().index_select(0, places), tape.vjp(cotangent).index_select(0, places)};
-}
-
-// Sizes at which a quantum is tried: small multiples, where kernels change, and full blocks.
-std::vector<int64_t> sizes_to_try(int64_t quantum, int64_t block) {
+// Sizes at which a quantum is tried: small multiples, where kernels change, half a block and the
+// largest but one, or the only one.
+std::vector<int64_t> sizes_to_try(int64_t quantum, int64_t full) {
   std::set<int64_t> sizes;
   for (const int64_t factor : {1, 2, 3, 5, 8, 13}) {
-    if (factor * quantum <= block) sizes.insert(factor * quantum);
+    if (factor * quantum <= full) sizes.insert(factor * quantum);
   }
-  const int64_t full = block / quantum * quantum;
-  for (const int64_t size : {full / 2 / quantum * quantum, full - quantum, full}) {
+  for (const int64_t size : {full / 2 / quantum * quantum, full - quantum}) {
     if (size > 0) sizes.insert(size);
   }
   return {sizes.begin(), sizes.end()};
 }
 
-// True if probe rows keep their bits at head, middle and tail of batches of the tried sizes.
-bool keeps_bits(const Model& model, const at::Tensor& inputs, int64_t quantum) {
-  const int64_t block = inputs.size(0);
-  const at::Tensor others = inputs.flip(0);
-  const at::Tensor cotangents = probe_cotangent(block, model.classes(), model.dtype());
-  const std::vector<int64_t> probes = {0, block / 3, block - 2};
-  const at::Tensor probe_rows = at::tensor(probes, at::kLong);
-  const Bits reference = bits_of(model, inputs, cotangents, probe_rows);
-  for (const int64_t size : sizes_to_try(quantum, block)) {
-    // Each probe takes each place in turn: which row, and where, must not matter. Large batches are
-    // dear, and turn from size to size.
-    const size_t first = static_cast<size_t>(size / quantum) % probes.size();
-    const size_t turns = size > 64 ? 1 : probes.size();
-    for (size_t turn = first; turn < first + turns; ++turn) {
-      at::Tensor batch = others.narrow(0, 0, size).clone();
-      at::Tensor cotangent = cotangents.flip(0).narrow(0, 0, size).clone();
-      std::vector<int64_t> places = {0, size / 2, size - 1};
-      std::vector<int64_t> used_places, used_probes;
-      for (size_t i = 0; i < places.size(); ++i) {
-        if (std::find(used_places.begin(), used_places.end(), places[i]) != used_places.end()) {
-          continue;
-        }
-        const int64_t which = static_cast<int64_t>((i + turn) % probes.size());
-        const int64_t row = probes[static_cast<size_t>(which)];
-        batch[places[i]].copy_(inputs[row]);
-        cotangent[places[i]].copy_(cotangents[row]);
-        used_places.push_back(places[i]);
-        used_probes.push_back(which);
-      }
-      const at::Tensor which = at::tensor(used_probes, at::kLong);
-      const Bits expected = {reference.logits.index_select(0, which),
-                             reference.gradient.index_select(0, which)};
-      const Bits found = bits_of(model, batch, cotangent, at::tensor(used_places, at::kLong));
-      if (!(found == expected)) return false;
-    }
-  }
-  return true;
+// Which rows of a full block make up a batch of `size`, so that each stands at another place among
+// other rows: a stride through them all. A batch as large as the block leaves some out and takes
+// some twice, else it would hold the same rows.
+at::Tensor rows_to_try(int64_t size, int64_t full) {
+  const int64_t most = size == full ? (full + 1) / 2 : full;
+  int64_t stride = std::max<int64_t>(most * 5 / 8, 1);
+  while (std::gcd(stride, most) > 1) --stride;
+  return at::arange(size, at::kLong).mul(stride).add(size / 2).remainder(most);
 }
 
-int64_t find_quantum(const Model& model, const at::Tensor& inputs) {
+// True if every row keeps its bits, wherever it stands, in batches of the tried sizes. `whole`
+// are the bits of all inputs in one batch.
+bool keeps_bits(const Model& model, const at::Tensor& inputs, const Bits& whole, int64_t quantum) {
+  const int64_t full = inputs.size(0) / quantum * quantum;
+  const at::Tensor cotangents = probe_cotangent(full, model.classes(), model.dtype());
+  const auto bits_of = [&](const at::Tensor& rows) -> Bits {
+    const Tape tape = model.record(inputs.index_select(0, rows));
+    return {tape.logits(), tape.vjp(cotangents.index_select(0, rows))};
+  };
+  const Bits reference = full == inputs.size(0) ? whole : bits_of(at::arange(full, at::kLong));
+  const std::vector<int64_t> sizes = sizes_to_try(quantum, full);
+  return std::all_of(sizes.begin(), sizes.end(), [&](int64_t size) {
+    const at::Tensor rows = rows_to_try(size, full);
+    return bits_of(rows) ==
+           Bits{reference.logits.index_select(0, rows), reference.gradient.index_select(0, rows)};
+  });
+}
+
+int64_t find_quantum(const Model& model, const at::Tensor& inputs, const Bits& whole) {
   for (int64_t quantum = 1; quantum <= 32 && quantum <= inputs.size(0); quantum *= 2) {
     try {
-      if (keeps_bits(model, inputs, quantum)) return quantum;
+      if (keeps_bits(model, inputs, whole, quantum)) return quantum;
     } catch (const ModelFailure&) {
       // Some models take no batch of one row.
     }
   }
   return 0;
 }
+
+// Rows enough to see what does not depend on the size of a batch.
+constexpr int64_t kFew = 8;
 
 // Distributions in the place of logits: every row in [0, 1] and summing to 1.
 bool looks_like_probabilities(const at::Tensor& logits) {
@@ -174,6 +162,24 @@ GraphTraits inspect(const torch::jit::Module& module) {
   return traits;
 }
 
+at::Tensor few_rows(const Model& model, const at::Tensor& inputs) {
+  if (inputs.size(0) <= kFew) return inputs;
+  const at::Tensor few = inputs.narrow(0, 0, kFew);
+  try {
+    model.judge(few);
+    return few;
+  } catch (const ModelFailure&) {
+    return inputs;  // its batch size is baked in
+  }
+}
+
+bool same_bits(const Tape& a, const Tape& b) {
+  const at::Tensor c =
+      probe_cotangent(a.logits().size(0), a.logits().size(1), a.logits().scalar_type());
+  return a.has_gradient() == b.has_gradient() &&
+         Bits{a.logits(), a.vjp(c)} == Bits{b.logits(), b.vjp(c)};
+}
+
 bool is_random(const Model& model, const at::Tensor& inputs, const GraphTraits& traits) {
   if (traits.draws) return true;
   const at::Tensor logits = model.judge(inputs);
@@ -207,11 +213,11 @@ std::string explain_failure(const std::string& message) {
   return line;
 }
 
-ModelFacts probe(const Model& model, const at::Tensor& inputs, const GraphTraits& traits,
-                 bool random, const std::string& path) {
+ModelFacts probe(const Model& model, const at::Tensor& inputs, const Tape& tape,
+                 const GraphTraits& traits, bool random, const std::string& path) {
   ModelFacts facts;
   facts.random = random;
-  const at::Tensor logits = model.logits(inputs);  // [block, K]
+  const at::Tensor& logits = tape.logits();  // [block, K]
   const int64_t bad = logits.isfinite().all(1).logical_not().sum().item<int64_t>();
   if (bad > 0) {
     throw Error(path + " returns NaN or infinite logits for " + std::to_string(bad) + " of " +
@@ -236,7 +242,6 @@ ModelFacts probe(const Model& model, const at::Tensor& inputs, const GraphTraits
     facts.flags.push_back({"randomised", "", "two forwards of the same inputs may differ",
                            "remove dropout and noise before the export, or attack with eot"});
   }
-  const Tape tape = model.record(inputs);
   facts.gradient = tape.has_gradient();
   if (!facts.gradient) {
     facts.flags.push_back({"no_gradient", "",
@@ -263,7 +268,7 @@ ModelFacts probe(const Model& model, const at::Tensor& inputs, const GraphTraits
          "hides and for log or sqrt of 0, or add an attack with score access"});
   }
   if (facts.random) return facts;  // no bits to keep
-  facts.quantum = find_quantum(model, inputs);
+  facts.quantum = find_quantum(model, inputs, {logits, gradient});
   if (facts.quantum == 0) {
     facts.flags.push_back(
         {"batch_dependent", "", "a row's output depends on the rest of its batch",

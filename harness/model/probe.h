@@ -30,12 +30,19 @@ GraphTraits inspect(const torch::jit::Module& module);
 /// A LibTorch message as one line, with the cure where the cause is known.
 std::string explain_failure(const std::string& message);
 
+/// The first of `inputs`, enough to see what does not depend on the size of a batch; all of them
+/// for a model that takes no batch of another size.
+at::Tensor few_rows(const Model& model, const at::Tensor& inputs);
+
+/// True if two tapes of the same inputs agree in logits and gradients.
+bool same_bits(const Tape& a, const Tape& b);
+
 /// True if forwards of the same inputs differ, or the graph says that they may.
 bool is_random(const Model& model, const at::Tensor& inputs, const GraphTraits& traits);
 
-/// Calls the model, still without padding, on `inputs` [block, ...] and reports what it is like.
-/// Throws Error (kRefused) for non-finite logits.
-ModelFacts probe(const Model& model, const at::Tensor& inputs, const GraphTraits& traits,
-                 bool random, const std::string& path);
+/// Reports what a model is like that ran on `inputs` [block, ...], still without padding, as `tape`
+/// tells; calls it on other batches of them. Throws Error (kRefused) for non-finite logits.
+ModelFacts probe(const Model& model, const at::Tensor& inputs, const Tape& tape,
+                 const GraphTraits& traits, bool random, const std::string& path);
 
 }  // namespace assay

@@ -37,6 +37,13 @@ TEST_F(Commands, GateOfACellKnowsOnlyItsOwnRules) {
   expect_end(assay({"gate", "out", "--cell", "pgd@0.2"}), 2, {"no cell `pgd@0.2`", "pgd@0.1"});
 }
 
+TEST_F(Commands, AnOptionOfOneValueIsNotRepeated) {
+  write_suite({});
+  expect_end(run("out", {"--store", "a", "--store", "b"}), 2,
+             {"--store is given 2 times; it takes one value", "assay run --help"});
+  EXPECT_FALSE(exists("out"));
+}
+
 TEST_F(Commands, ReportWritesTheSameReportsAgain) {
   write_suite({.rules = kPaired});
   ASSERT_EQ(run("out", {"--model", prepared("careless.pt").string(), "--baseline",

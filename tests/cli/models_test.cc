@@ -112,7 +112,8 @@ TEST_F(Models, OneThatThrowsOnAnInputFailsTheGateNamingIt) {
   EXPECT_EQ(cell(out, "pgd@0.1")["samples"]["error"], 1);
   EXPECT_THAT(read(out + "/samples.csv"), HasSubstr("pgd@0.1,3,1,"));
   EXPECT_THAT(read(out + "/samples.csv"), ::testing::ContainsRegex("\npgd@0.1,3,1,[^\n]*error"));
-  EXPECT_THAT(ended.out, ::testing::ContainsRegex("failed on 1 sample: 3 in the clean pass"));
+  EXPECT_THAT(ended.out,
+              ::testing::ContainsRegex("failed on 1 sample: sample 3 in the clean pass"));
 }
 
 TEST_F(Models, OneThatReturnsNanOnAnInputFailsTheGateNamingIt) {
@@ -120,7 +121,8 @@ TEST_F(Models, OneThatReturnsNanOnAnInputFailsTheGateNamingIt) {
   const Ended ended = run_prepared("nan_on_one.pt");
   EXPECT_EQ(ended.code, 1) << ended.err << ended.out;
   EXPECT_EQ(cell("out-nan_on_one.pt", "pgd@0.1")["samples"]["error"], 1);
-  EXPECT_THAT(ended.out, ::testing::ContainsRegex("failed on 1 sample: 3 in the clean pass"));
+  EXPECT_THAT(ended.out,
+              ::testing::ContainsRegex("failed on 1 sample: sample 3 in the clean pass"));
 }
 
 TEST_F(Models, OneThatThrowsOnlyUnderAttackNeverCountsAsRobust) {

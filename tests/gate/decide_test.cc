@@ -91,7 +91,7 @@ TEST(CandidateFault, InTheCleanPassFailsToo) {
   run.units[0].rows[7].clean = -1;
   const Decision decision = decide(plain_suite(run), run, nullptr);
   EXPECT_EQ(decision.outcome, Outcome::kFail);
-  EXPECT_THAT(decision.reason, HasSubstr("7 in the clean pass"));
+  EXPECT_THAT(decision.reason, HasSubstr("sample 7 in the clean pass"));
   EXPECT_DOUBLE_EQ(*decision.clean_accuracy, 0.99);
 }
 

@@ -105,6 +105,53 @@ TEST(Model, LogitsTapeAndJudgeAgreeToTheBit) {
   EXPECT_TRUE(model.logits(x).equal(model.judge(x)));
 }
 
+// All rows take other bits in batches of a size that `when` names.
+std::string batch_code(const std::string& when) {
+  return "def forward(self, x):\n    n = x.size(0)\n    if " + when +
+         ":\n        return x * 1.000001\n    return x * 1.0";
+}
+
+TEST(Model, TheQuantumHoldsAtEverySizeThatIsTried) {
+  EXPECT_EQ(load_code(batch_code("n < 0")).facts().quantum, 1);
+  EXPECT_EQ(load_code(batch_code("n < 4")).facts().quantum, 4);
+  EXPECT_EQ(load_code(batch_code("n % 8 != 0")).facts().quantum, 8);
+  // Other bits in the whole block of 64 only, in half of it, or in one row less than the whole.
+  EXPECT_EQ(load_code(batch_code("n == 64")).facts().quantum, 0);
+  EXPECT_EQ(load_code(batch_code("n == 32")).facts().quantum, 0);
+  EXPECT_EQ(load_code(batch_code("n == 63")).facts().quantum, 2);
+}
+
+TEST(Model, TheQuantumHoldsAtEveryPlace) {
+  // Other bits at the tail, or next to a bright row.
+  EXPECT_EQ(load_code("def forward(self, x):\n"
+                      "    last = x[-1:] * 1.000001\n"
+                      "    return torch.cat([x[:-1], last], 0)")
+                .facts()
+                .quantum,
+            0);
+  EXPECT_EQ(load_code("def forward(self, x):\n"
+                      "    bright = (torch.roll(x, [1], [0]) > 0.9).any(1, True)\n"
+                      "    return torch.where(bright, x * 1.000001, x)")
+                .facts()
+                .quantum,
+            0);
+}
+
+TEST(Model, LoadsWithKnownFactsAsWithoutThem) {
+  const std::filesystem::path path = std::filesystem::path(::testing::TempDir()) / "assay_known.pt";
+  testing::save_module(path,
+                       "def forward(self, x):\n"
+                       "    return x + (torch.round(x * 4) / 4 - x).detach()",
+                       {});
+  const ModelSpec spec = testing::to_spec(Shape{{2}, 2}, path);
+  const Model probed = Model::load(spec, path, 16, "cpu");
+  const Model known = Model::load(spec, path, 16, "cpu", &probed.facts());
+  const at::Tensor x = testing::random_uniform({16, 2}, 3, 0, 1);
+  EXPECT_TRUE(known.record(x).logits().equal(probed.record(x).logits()));
+  EXPECT_TRUE(known.record(x).vjp(at::ones({16, 2})).equal(at::ones({16, 2})));
+  EXPECT_EQ(to_text(known.facts()), to_text(probed.facts()));
+}
+
 TEST(Model, NormalisesBeforeTheNetworkAndInTheGradient) {
   const std::filesystem::path path = std::filesystem::path(::testing::TempDir()) / "assay_norm.pt";
   testing::save_module(path, "def forward(self, x):\n    return torch.flatten(x, 1) * 2", {});
