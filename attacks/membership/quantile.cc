@@ -4,45 +4,18 @@
 // Quantile Regression", NeurIPS 2023, arXiv:2307.03694, Algorithm 1.
 // Reference: amazon-science/quantile-mia.
 // Deviations: the paper's regressor is a deep network on pixels; here it is a network of one hidden
-// layer on a random projection of the input and the class. Its head is the paper's Gaussian one, a
+// layer on random projections of the input and the class. Its head is the paper's Gaussian one, a
 // mean and a spread, so that (margin - mean) / spread sweeps all quantiles at once. It learns from
 // the pool alone, never from audited records.
 // Cost per record: 1 forward, also for each record of the pool.
-#include <algorithm>
-#include <numeric>
-#include <vector>
+#include <limits>
 
-#include "attacks/math/membership.h"
 #include "attacks/math/mlp.h"
-#include "attacks/math/shadow_params.h"
 #include "harness/model/attack.h"
 #include "harness/suite/error.h"
 
 namespace assay::attacks {
 namespace {
-
-struct Settings {
-  int64_t projection;
-  MlpTraining training;
-};
-
-// Random projections of all inputs, a part at a time, and the class: [R, P + K].
-at::Tensor features(const Outputs& outputs, int64_t projection, const Rng& rng) {
-  constexpr int64_t kPart = 1024;
-  const int64_t records = outputs.labels.size(0);
-  std::vector<uint64_t> keys(static_cast<size_t>(projection));
-  std::iota(keys.begin(), keys.end(), 0);
-  at::Tensor directions;  // [P, d]
-  std::vector<at::Tensor> parts;
-  for (int64_t begin = 0; begin < records; begin += kPart) {
-    const at::Tensor x =
-        outputs.inputs(begin, std::min(begin + kPart, records)).flatten(1).to(at::kDouble);
-    if (!directions.defined()) directions = rng.normal(keys, {x.size(1)}, 0, 0);
-    parts.push_back(x.matmul(directions.t()));
-  }
-  const at::Tensor classes = at::one_hot(outputs.labels, outputs.logits.size(2)).to(at::kDouble);
-  return at::cat({at::cat(parts), classes}, 1);
-}
 
 // z_y - max_{j != y} z_j: [R].
 at::Tensor margin(const at::Tensor& logits, const at::Tensor& labels) {
@@ -51,10 +24,11 @@ at::Tensor margin(const at::Tensor& logits, const at::Tensor& labels) {
   return logits.gather(1, index).squeeze(1).sub(others.amax(1));
 }
 
-at::Tensor infer(const Outputs& outputs, const Rng& rng, const Settings& settings) {
+at::Tensor infer(const Outputs& outputs, const Rng& rng, const MlpTraining& training) {
   const int64_t population = outputs.labels.size(0) - outputs.audited;
   if (population == 0) throw Error("`pool` has no records beside those that are audited");
-  const at::Tensor raw = features(outputs, settings.projection, rng);
+  const at::Tensor classes = at::one_hot(outputs.labels, outputs.logits.size(2)).to(at::kDouble);
+  const at::Tensor raw = at::cat({outputs.features, classes}, 1);  // [R, F + K]
   const Scaling scale_x(raw.narrow(0, outputs.audited, population));
   const at::Tensor x = scale_x(raw);
   const at::Tensor s = margin(outputs.logits[0], outputs.labels).unsqueeze(1);  // [R, 1]
@@ -68,12 +42,11 @@ at::Tensor infer(const Outputs& outputs, const Rng& rng, const Settings& setting
   };
   // Of the mean of log spread + away^2 / 2.
   const Mlp net =
-      fit(x.narrow(0, outputs.audited, population), 2, settings.training, rng.stage(1),
-          [&](const at::Tensor& out) {
-            const at::Tensor z = away(out, known);
-            return at::cat({z.neg().div(log_spread(out).exp()), z.square().neg().add(1)}, 1)
-                .div(static_cast<double>(population));
-          });
+      fit(x.narrow(0, outputs.audited, population), 2, training, rng, [&](const at::Tensor& out) {
+        const at::Tensor z = away(out, known);
+        return at::cat({z.neg().div(log_spread(out).exp()), z.square().neg().add(1)}, 1)
+            .div(static_cast<double>(population));
+      });
   return away(net(x.narrow(0, 0, outputs.audited)), target.narrow(0, 0, outputs.audited))
       .squeeze(1);
 }
@@ -81,14 +54,14 @@ at::Tensor infer(const Outputs& outputs, const Rng& rng, const Settings& setting
 Bound bind(Params& params, const ThreatModel&) {
   Inference inference;
   inference.population = true;
-  Settings settings;
-  settings.projection = params.integer("projection", 64, {1, 4096},
-                                       "random directions along which the regressor sees inputs");
-  settings.training.hidden = params.integer("hidden", 64, {1, 1024}, "units of the hidden layer");
-  settings.training.steps =
+  inference.features = params.integer("features", 64, {1, 4096},
+                                      "random directions along which the regressor sees inputs");
+  MlpTraining training;
+  training.hidden = params.integer("hidden", 64, {1, 1024}, "units of the hidden layer");
+  training.steps =
       params.integer("steps", 300, {1, 100000}, "of the regressor's descent, on the whole pool");
-  inference.infer = [settings](const Outputs& outputs, const Rng& rng) {
-    return infer(outputs, rng, settings);
+  inference.infer = [training](const Outputs& outputs, const Rng& rng) {
+    return infer(outputs, rng, training);
   };
   return {.inference = inference};
 }

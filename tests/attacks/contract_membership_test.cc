@@ -50,6 +50,8 @@ class MembershipContract : public ::testing::TestWithParam<Case> {
     World world = wanted_by(inference_);
     world.members = members;
     Scene scene = imagine(world);
+    if (inference_.features == 0)
+      scene.outputs.features = at::zeros({scene.outputs.labels.size(0), 0});
     if (inference_.boundary_queries > 0) {
       scene.outputs.distances = scene.outputs.logits.narrow(1, 0, 2 * members).amax({0, 2});
     }
@@ -76,8 +78,7 @@ Outputs reorder(const Scene& scene, const at::Tensor& records, const at::Tensor&
     give_shadows(&outputs, scene.shadow_logits.index_select(0, shadows).index_select(2, records),
                  outputs.in.index_select(0, shadows).index_select(1, records));
   }
-  const at::Tensor x = scene.outputs.inputs(0, records.size(0)).index_select(0, records);
-  outputs.inputs = [x](int64_t begin, int64_t end) { return x.narrow(0, begin, end - begin); };
+  outputs.features = outputs.features.index_select(0, records);
   return outputs;
 }
 

@@ -71,10 +71,8 @@ Scene imagine(const World& world) {
     scene.shadow_logits = at::stack(shadows);
     give_shadows(&scene.outputs, scene.shadow_logits, in);
   }
-  const at::Tensor x = at::stack({ease, normal({records}, 2)}, 1);  // the input shows what is hard
-  scene.outputs.inputs = [x](int64_t begin, int64_t end) {
-    return x.narrow(0, begin, end - begin);
-  };
+  // The inputs show what is hard.
+  scene.outputs.features = at::stack({ease, normal({records}, 2)}, 1);
   scene.member = scene.member.narrow(0, 0, audited);
   return scene;
 }

@@ -32,7 +32,7 @@ TEST(LabelOnly, ShadowsTeachWhichViewsCount) {
       .members = 500, .population = 1000, .shadows = 2, .views = 18, .shift = 0, .difficulty = 0.5};
   Scene scene = imagine(world);
   const auto mark = [&](const at::Tensor& logits, const at::Tensor& in) {
-    const at::Tensor odds = at::where(in, 3, -1).to(at::kDouble);
+    const at::Tensor odds = at::where(in, 3, -3).to(at::kDouble);
     logits[0].copy_(logits_with(odds, scene.outputs.labels, world.classes));
   };
   const at::Tensor all = at::arange(scene.outputs.labels.size(0)).lt(500);
