@@ -11,6 +11,15 @@ std::string with_rule(const std::string& rule) {
       "gate: { rules: [ " + rule + " ] }\n");
 }
 
+std::string audit_with_rule(const std::string& rule) {
+  std::string text =
+      suite("attacks: [ { name: m, attack: lira, members: in, non_members: out, pool: test } ]",
+            "gate: { rules: [ " + rule + " ] }\n");
+  const std::string more =
+      "in: { format: npz, path: in.npz }, out: { format: npz, path: out.npz }, ";
+  return text.insert(text.find("test: {"), more);
+}
+
 std::vector<Case> attack_cases() {
   const auto entry = [](const std::string& keys) {
     return suite("attacks:\n  - { name: a, " + keys + " }");
@@ -207,7 +216,7 @@ std::vector<Case> rule_cases() {
        "6:63",
        {"attack_success is refused", "denominators"}},
       {"PairedBound",
-       with_rule("{ cell: d, metric: epsilon_lower, max_rise: 0.1 }"),
+       audit_with_rule("{ cell: m, metric: epsilon_lower, max_rise: 0.1 }"),
        "6:62",
        {"epsilon_lower is refused", "use auc"}},
       {"AbsoluteDistance",
