@@ -80,7 +80,8 @@ TEST(CandidateFault, FailsWhateverTheRulesSayAndNamesTheSamples) {
   const Decision decision = decide(plain_suite(run), run, nullptr);
   EXPECT_EQ(decision.rules[0].verdict, Judged::kPass);
   EXPECT_EQ(decision.outcome, Outcome::kFail);
-  EXPECT_THAT(decision.reason, HasSubstr("failed on 5 samples: 95 in pgd (non-finite output), 96"));
+  EXPECT_THAT(decision.reason,
+              HasSubstr("failed on 5 samples: sample 95 in pgd (non-finite output), sample 96"));
   EXPECT_EQ(decide(make_suite(run), run, nullptr).outcome, Outcome::kFail) << "without rules too";
 }
 

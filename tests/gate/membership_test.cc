@@ -138,8 +138,8 @@ TEST(MembershipGate, FailsWhereTheCandidateGaveNoNumbersAndNamesTheRecord) {
   add_rule(suite, "auc", Kind::kAtMost, 0.9);
   const Decision decision = decide(suite, run, nullptr);
   EXPECT_EQ(decision.outcome, Outcome::kFail);
-  EXPECT_THAT(decision.reason, HasSubstr("failed on 2 samples: 3 of train in mia"));
-  EXPECT_THAT(decision.reason, HasSubstr("50 of held_out"));
+  EXPECT_THAT(decision.reason, HasSubstr("failed on 2 samples: record 3 of train in mia"));
+  EXPECT_THAT(decision.reason, HasSubstr("record 50 of held_out"));
   EXPECT_EQ(decision.cells[0].samples.error, 2);
   EXPECT_EQ(decision.cells[0].metrics.at("auc").n, 198);
 }
