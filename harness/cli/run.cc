@@ -308,7 +308,7 @@ ExitCode Run::run(const Attempt& attempt) {
   if (!is_planned(folder_, empty.header))
     write_evidence(folder_, empty);  // so that --resume after a kill knows what was being run
   if (!baseline.evidence) baseline = measure_baseline();
-  Evidence evidence = empty;
+  Evidence evidence = std::move(empty);
   if (baseline.evidence && !baseline.evidence->interrupted.empty() &&
       !baseline.evidence->interrupted.starts_with("shard ")) {
     evidence.interrupted = "incumbent: " + baseline.evidence->interrupted;

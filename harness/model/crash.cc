@@ -20,6 +20,7 @@ struct Mark {
   char work[kMostWork + 1] = {};
   int64_t row = -1;
   int calls = 0;
+  int sources = 0;
 };
 thread_local Mark mark;
 thread_local std::array<char, 64 << 10> stack;
@@ -48,7 +49,7 @@ void on_crash(int number) {
   if (mark.calls > 0 && at < kSignals.size()) {
     char line[kMostWork + 64];
     size_t size = 0;
-    append(line, &size, "crash ");
+    append(line, &size, mark.sources > 0 ? "source " : "crash ");
     append(line, &size, mark.work);
     append(line, &size, mark.row < 0 ? " -" : " ");
     char digits[24];
@@ -78,6 +79,9 @@ Working::~Working() { set_mark(before_, row_before_); }
 ModelCall::ModelCall() { ++mark.calls; }
 ModelCall::~ModelCall() { --mark.calls; }
 
+SourceUse::SourceUse() { ++mark.sources; }
+SourceUse::~SourceUse() { --mark.sources; }
+
 void prepare_crash_stack() {
   stack_t alternative{};
   alternative.ss_sp = stack.data();
@@ -99,8 +103,9 @@ void record_crashes(int file) {
 bool parse_crash(const std::string& line, Crash* crash) {
   std::istringstream words(line);
   std::string kind;
-  return static_cast<bool>(words >> kind >> crash->work >> crash->row >> crash->signal) &&
-         kind == "crash";
+  if (!(words >> kind >> crash->work >> crash->row >> crash->signal)) return false;
+  crash->of_source = kind == "source";
+  return kind == "crash" || crash->of_source;
 }
 
 const Crash* find_crash(const std::vector<Crash>& crashes, std::string_view work) {

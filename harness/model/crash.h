@@ -10,9 +10,10 @@ namespace assay {
 
 /// A crash inside a model call: of an earlier attempt at the same work.
 struct Crash {
-  std::string work;    ///< what the thread had marked, e.g. a unit's key
-  int64_t row = -1;    ///< the row of the unit it was working on alone; -1: several
-  std::string signal;  ///< SIGSEGV, SIGABRT, …
+  std::string work;        ///< what the thread had marked, e.g. a unit's key
+  int64_t row = -1;        ///< the row of the unit it was working on alone; -1: several
+  std::string signal;      ///< SIGSEGV, SIGABRT, …
+  bool of_source = false;  ///< in a model that an attack crafts on, not the one that is attacked
 };
 
 /// Marks what the calling thread works on, until it is destroyed. `work` without blanks, at most
@@ -38,8 +39,17 @@ class ModelCall {
   ModelCall& operator=(const ModelCall&) = delete;
 };
 
+/// Stands while the calling thread uses a model that an attack crafts on.
+class SourceUse {
+ public:
+  SourceUse();
+  ~SourceUse();
+  SourceUse(const SourceUse&) = delete;
+  SourceUse& operator=(const SourceUse&) = delete;
+};
+
 /// From here on, a thread that dies of a signal inside a model call writes a line to `file` first:
-/// `crash WORK ROW SIGNAL`.
+/// `crash WORK ROW SIGNAL`, or `source WORK ROW SIGNAL` where it used a source.
 void record_crashes(int file);
 
 /// The crash that such a line tells of; false for another line.

@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "harness/model/ball.h"
+#include "harness/model/crash.h"
 #include "harness/suite/error.h"
 
 namespace assay {
@@ -53,6 +54,8 @@ std::optional<Oracle> Oracle::source() const {
 // What a failure of the model means, whose call this is.
 template <typename Call>
 auto Oracle::blamed(Call call) const {
+  std::optional<SourceUse> on_source;
+  if (is_source_) on_source.emplace();
   try {
     return call();
   } catch (const ModelFailure& failure) {
@@ -98,7 +101,7 @@ at::Tensor Oracle::vjp(const Tape& tape, const at::Tensor& c, const at::Tensor& 
 at::Tensor Oracle::logits(const at::Tensor& x, const at::Tensor& rows) {
   count(x, rows, Access::kScore);
   const at::Tensor sent = confined(x, rows);
-  at::Tensor logits = model_.logits(sent);
+  at::Tensor logits = blamed([&] { return model_.logits(sent); });
   watch(sent, logits, rows);
   return logits;
 }
@@ -106,7 +109,7 @@ at::Tensor Oracle::logits(const at::Tensor& x, const at::Tensor& rows) {
 at::Tensor Oracle::labels(const at::Tensor& x, const at::Tensor& rows) {
   count(x, rows, Access::kLabel);
   const at::Tensor sent = confined(x, rows);
-  const at::Tensor logits = model_.logits(sent);
+  const at::Tensor logits = blamed([&] { return model_.logits(sent); });
   watch(sent, logits, rows);
   return logits.argmax(1);
 }

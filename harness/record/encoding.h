@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,6 +36,9 @@ class ObjectText {
 /// First 16 hexadecimal digits of SHA-256 over `previous` and `body`: guards against damage and,
 /// as each line's sum goes into the next, against lines lost, doubled or moved.
 std::string line_sum(std::string_view previous, std::string_view body);
+
+/// The lines of evidence.jsonl in order, each with its checksum and its end.
+void each_line(const Evidence& evidence, const std::function<void(std::string_view)>& take);
 
 /// Header without what only its host knows (model path, suite folder).
 std::string header_text(const Header& header);

@@ -24,12 +24,13 @@ void write_pair(const fs::path& folder, const Names& names, const Evidence& evid
   facts.suite_folder = evidence.header.suite_folder;
   facts.model_path = evidence.header.model.path;
   for (const UnitResult& unit : evidence.units) facts.costs[unit.key] = unit.cost;
-  // Both texts exist before the first file is touched; the evidence is last because it counts.
-  const std::string text = to_text(evidence);
-  const std::string host = host_text(facts);
   make_folder(folder);
-  write_durably(folder / names.costs, host + "\n");
-  write_durably(folder / names.evidence, text);
+  // Line by line, since a run may be large. Both texts are on the disk before the first file has
+  // its name; the evidence is last because it counts.
+  DurableFile file(folder / names.evidence);
+  each_line(evidence, [&file](std::string_view line) { file.append(line); });
+  write_durably(folder / names.costs, host_text(facts) + "\n");
+  file.commit();
 }
 
 /// False too where it cannot be looked at: reading it then says why.

@@ -29,11 +29,12 @@ std::unordered_map<std::string_view, size_t> unit_order(const Header& header) {
   return order;
 }
 
-/// Adds a line: the body's closing brace makes room for the sum, which covers the line before too.
-void add_line(std::string* text, std::string* sum, const std::string& body) {
+/// A whole line: the body's closing brace makes room for the sum, which covers the line before too.
+std::string line_of(std::string* sum, std::string body) {
   *sum = line_sum(*sum, body);
-  text->append(body, 0, body.size() - 1);
-  text->append(kSumKey).append(*sum).append("\"}\n");
+  body.pop_back();
+  body.append(kSumKey).append(*sum).append("\"}\n");
+  return body;
 }
 
 /// Takes lines off a text, verifying each.
@@ -194,7 +195,7 @@ void read_units(LineReader* lines, Evidence* evidence) {
 
 }  // namespace
 
-std::string to_text(const Evidence& evidence) {
+void each_line(const Evidence& evidence, const std::function<void(std::string_view)>& take) {
   const auto order = unit_order(evidence.header);
   std::vector<const UnitResult*> units(order.size(), nullptr);
   for (const UnitResult& unit : evidence.units) {
@@ -203,14 +204,18 @@ std::string to_text(const Evidence& evidence) {
     ASSAY_CHECK(units[position->second] == nullptr, "evidence holds a unit twice");
     units[position->second] = &unit;
   }
-  std::string text;
   std::string sum;
-  add_line(&text, &sum, header_text(evidence.header));
+  take(line_of(&sum, header_text(evidence.header)));
   for (const UnitResult* unit : units) {
-    if (unit != nullptr) add_line(&text, &sum, unit_text(*unit));
+    if (unit != nullptr) take(line_of(&sum, unit_text(*unit)));
   }
   const auto count = static_cast<int64_t>(evidence.units.size());
-  add_line(&text, &sum, end_text({count, evidence.ended_early, evidence.interrupted}));
+  take(line_of(&sum, end_text({count, evidence.ended_early, evidence.interrupted})));
+}
+
+std::string to_text(const Evidence& evidence) {
+  std::string text;
+  each_line(evidence, [&text](std::string_view line) { text += line; });
   return text;
 }
 

@@ -1,6 +1,7 @@
 #include "harness/record/files.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -8,6 +9,7 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <ctime>
 #include <system_error>
 #include <utility>
 
@@ -42,10 +44,13 @@ void sync_folder(const std::filesystem::path& folder, const std::filesystem::pat
 
 }  // namespace
 
-DurableFile::DurableFile(std::filesystem::path path)
-    : path_(std::move(path)), temporary_(temporary_name(path_)) {
+DurableFile::DurableFile(std::filesystem::path path, const std::filesystem::path& folder)
+    : path_(std::move(path)),
+      temporary_(temporary_name(folder.empty() ? path_ : folder / path_.filename())) {
   file_ = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (file_ < 0) fail_writing(path_, errno);
+  // Tells remove_abandoned that the writer lives. Some file systems have no locks.
+  flock(file_, LOCK_EX | LOCK_NB);
 }
 
 DurableFile::~DurableFile() {
@@ -74,10 +79,25 @@ void DurableFile::commit() {
   sync_folder(path_.parent_path(), path_);
 }
 
-void write_durably(const std::filesystem::path& path, std::string_view bytes) {
-  DurableFile file(path);
+void write_durably(const std::filesystem::path& path, std::string_view bytes,
+                   const std::filesystem::path& folder) {
+  DurableFile file(path, folder);
   file.append(bytes);
   file.commit();
+}
+
+void remove_abandoned(const std::filesystem::path& folder) {
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    const int file = open(entry.path().c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (file < 0) continue;
+    struct stat info {};
+    // A writer locks its file right after it has made it: the newest may be on its way there.
+    const bool settled =
+        fstat(file, &info) == 0 && S_ISREG(info.st_mode) && std::time(nullptr) - info.st_mtime > 2;
+    if (settled && flock(file, LOCK_EX | LOCK_NB) == 0) unlink(entry.path().c_str());
+    close(file);
+  }
 }
 
 void make_folder(const std::filesystem::path& folder) {

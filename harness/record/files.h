@@ -7,12 +7,13 @@
 
 namespace assay {
 
-/// A file being written under a temporary name beside its own. Nothing is seen under `path` before
+/// A file being written under a temporary name, beside its own or in `folder` (of the same file
+/// system), and locked until it has its name. Nothing is seen under `path` before
 /// commit, and whatever stood there stays intact if anything fails. Every fault of the machine
 /// (full disk, unwritable folder) is an Error (kIncomplete) that names the path.
 class DurableFile {
  public:
-  explicit DurableFile(std::filesystem::path path);
+  explicit DurableFile(std::filesystem::path path, const std::filesystem::path& folder = {});
   ~DurableFile();  ///< removes the temporary file unless committed
   DurableFile(const DurableFile&) = delete;
   DurableFile& operator=(const DurableFile&) = delete;
@@ -28,7 +29,12 @@ class DurableFile {
 };
 
 /// Writes a whole file through DurableFile.
-void write_durably(const std::filesystem::path& path, std::string_view bytes);
+void write_durably(const std::filesystem::path& path, std::string_view bytes,
+                   const std::filesystem::path& folder = {});
+
+/// Removes what killed writers left in a folder of temporary files. Those that are being written
+/// are locked, and stay.
+void remove_abandoned(const std::filesystem::path& folder);
 
 /// Creates a folder and its parents. Throws Error naming it: kUsage where another path is the cure
 /// (a file in the way, no permission), else kIncomplete.

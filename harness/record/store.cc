@@ -48,9 +48,13 @@ std::string unit_sum(std::string_view key, std::string_view body, std::string_vi
   return line_sum(std::string(key) + "\n" + std::string(cost) + "\n", body);
 }
 
+/// Where blobs are written before they have their names.
+fs::path temporaries(const fs::path& folder) { return folder / "blobs" / "new"; }
+
 /// Opens the connection and brings it into the state that every call relies on.
 Database open_database(const fs::path& folder) {
-  make_folder(folder);
+  make_folder(temporaries(folder));
+  remove_abandoned(temporaries(folder));
   Database database(folder / "store.sqlite", kPatienceMs);
   database.enter_wal(kPatienceMs);
   create_or_check_tables(&database);
@@ -198,7 +202,7 @@ std::string Store::put_blob(std::string_view bytes) {
   const fs::path file = impl_->blob(sha);
   if (has_blob(sha) && sha256_file(file) == sha) return sha;
   make_folder(file.parent_path());
-  write_durably(file, bytes);
+  write_durably(file, bytes, temporaries(impl_->folder));
   return sha;
 }
 

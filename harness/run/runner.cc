@@ -69,17 +69,30 @@ class Runner {
   Evidence run() {
     sort_units();
     run_phase({Unit::Kind::kClean});
-    Evidence evidence = collect();
-    if (interrupted_.empty()) evidence.ended_early = options_.after_clean(evidence);
-    if (!evidence.ended_early.empty()) return evidence;
+    if (std::string reason = end_early(); !reason.empty()) {
+      Evidence evidence = hand_over();
+      evidence.ended_early = std::move(reason);
+      return evidence;
+    }
     train();
     run_phase(
         {Unit::Kind::kBlock, Unit::Kind::kOutputs, Unit::Kind::kBoundary, Unit::Kind::kFeatures});
     run_phase({Unit::Kind::kScore});
-    return collect();
+    return hand_over();
   }
 
  private:
+  // What the clean pass alone tells: a reason to end the run here, or "".
+  std::string end_early() const {
+    if (!interrupted_.empty()) return "";
+    Evidence evidence = described();
+    for (const Unit* unit : mine_) {
+      const auto found = results_.find(unit->key);
+      if (found != results_.end()) evidence.units.push_back(found->second);
+    }
+    return options_.after_clean(evidence);
+  }
+
   // Which units this shard runs, and which of them the store already has.
   void sort_units() {
     int64_t index = 0;
@@ -239,13 +252,19 @@ class Runner {
     options_.progress(progress);
   }
 
-  Evidence collect() const {
+  Evidence described() const {
     Evidence evidence;
     evidence.header = plan_.header;
     evidence.interrupted = interrupted_;
+    return evidence;
+  }
+
+  // All results, which leave this object: runs are large, and copies of them larger.
+  Evidence hand_over() {
+    Evidence evidence = described();
     for (const Unit* unit : mine_) {
       const auto found = results_.find(unit->key);
-      if (found != results_.end()) evidence.units.push_back(found->second);
+      if (found != results_.end()) evidence.units.push_back(std::move(found->second));
     }
     if (interrupted_.empty() && options_.shards > 1 && !evidence.complete()) {
       evidence.interrupted =

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <chrono>
+#include <set>
 
 #include "harness/run/judge.h"
 #include "harness/run/probes.h"
@@ -176,6 +177,24 @@ Judged attack_rows(const std::vector<Task>& tasks, const Block& block,
   });
 }
 
+// A source that took the process down is a user's to replace, as one that does not load is.
+void refuse_crashed_source(const std::vector<Crash>& crashes, const AttackSpec& entry,
+                           const Unit& unit) {
+  const auto found = std::find_if(crashes.begin(), crashes.end(), [&unit](const Crash& crash) {
+    return crash.of_source && crash.work == unit.key;
+  });
+  if (found == crashes.end()) return;
+  std::set<std::string> sources = {entry.source};
+  for (const AttackSpec& stage : entry.stages) sources.insert(stage.source);
+  std::string names;
+  for (const std::string& source : sources) {
+    if (source.empty() || unit.sources.contains(source)) continue;
+    names += (names.empty() ? "" : " or ") + source;
+  }
+  throw Error("source: " + names + " crashed the process (" + found->signal + ") in cell " +
+              unit.cell + "; name another model");
+}
+
 Supplies gather(const Header& header, const Unit& unit,
                 const std::function<const UnitResult&(const std::string&)>& result_of,
                 const RunOptions& options, const Store& store) {
@@ -230,6 +249,7 @@ UnitResult run_unit(const Suite& suite, const Plan& plan, const Unit& unit, cons
     result.cost.time_s = since(start);
     return result;
   }
+  refuse_crashed_source(options.crashes, suite.attacks[unit.entry], unit);
   const Supplies supplies = gather(plan.header, unit, result_of, options, *store);
   const std::vector<Task> tasks = make_tasks(suite, unit, attacks, model, supplies);
   std::vector<int64_t> clean;

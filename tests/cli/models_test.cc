@@ -174,6 +174,13 @@ TEST_F(Models, OneThatCrashesTheProcessWhenItIsProbedIsRefused) {
   EXPECT_EQ(decision("out-crashes_always.pt"), "refused");
 }
 
+TEST_F(Models, ASourceThatCrashesTheProcessIsTheUsersErrorAndNotTheCandidatesFault) {
+  const std::string source = prepared("crashes_on_one.pt").string();
+  write_suite({.attacks = "- { name: craft, attack: transfer, eps: 0.1, source: " + source + " }",
+               .rules = "- { cell: craft, metric: robust_accuracy, at_least: 0.1 }"});
+  expect_end(run("out"), 2, {"source: ", "crashes_on_one.pt", "crashed the process (SIGSEGV)"});
+}
+
 class Quirks : public Models {
  protected:
   // What the right model gives, by whatever way it is written.

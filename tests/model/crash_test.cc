@@ -62,6 +62,17 @@ TEST(Crash, OutsideOfAModelCallIsNotBlamedOnAModel) {
             "");
 }
 
+TEST(Crash, OfASourceIsToldApart) {
+  const std::string told = told_by([] {
+    const Working on_unit("abc", -1);
+    { const SourceUse done; }
+    const SourceUse source;
+    const ModelCall call;
+    raise(SIGSEGV);
+  });
+  EXPECT_EQ(told, "source abc -1 SIGSEGV\n");
+}
+
 TEST(Crash, LinesAreReadBack) {
   Crash crash;
   ASSERT_TRUE(parse_crash("crash abc -1 SIGBUS", &crash));
@@ -70,12 +81,15 @@ TEST(Crash, LinesAreReadBack) {
   EXPECT_EQ(crash.signal, "SIGBUS");
   ASSERT_TRUE(parse_crash("crash abc 7 SIGBUS", &crash));
   EXPECT_EQ(crash.row, 7);
+  EXPECT_FALSE(crash.of_source);
+  ASSERT_TRUE(parse_crash("source abc 7 SIGBUS", &crash));
+  EXPECT_TRUE(crash.of_source);
   EXPECT_FALSE(parse_crash("folder runs/a", &crash));
   EXPECT_FALSE(parse_crash("crash abc", &crash));
 }
 
 TEST(Crash, IsFoundByItsWork) {
-  const std::vector<Crash> crashes = {{"abc", 1, "SIGBUS"}, {"def", -1, "SIGFPE"}};
+  const std::vector<Crash> crashes = {{"abc", 1, "SIGBUS", false}, {"def", -1, "SIGFPE", false}};
   ASSERT_NE(find_crash(crashes, "def"), nullptr);
   EXPECT_EQ(find_crash(crashes, "def")->signal, "SIGFPE");
   EXPECT_EQ(find_crash(crashes, "ab"), nullptr);

@@ -39,6 +39,26 @@ void sql(const fs::path& folder, const std::string& text) {
   sqlite3_close(handle);
 }
 
+TEST(Store, RemovesWhatKilledWritersLeftButNothingThatIsBeingWritten) {
+  const ScratchFolder scratch;
+  { Store(scratch.path()).put_blob("blob"); }
+  const fs::path folder = scratch.path() / "blobs" / "new";
+  EXPECT_TRUE(fs::is_empty(folder));
+  std::ofstream(folder / "abc.tmp.1.0") << "half a bl";
+  std::ofstream(folder / "fresh.tmp.1.1") << "just made";
+  DurableFile writing(scratch.path() / "blobs" / "def", folder);
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    if (!entry.path().filename().string().starts_with("fresh")) {
+      fs::last_write_time(entry.path(), fs::file_time_type::clock::now() - std::chrono::hours(1));
+    }
+  }
+  const Store again(scratch.path());
+  EXPECT_FALSE(fs::exists(folder / "abc.tmp.1.0"));
+  EXPECT_TRUE(fs::exists(folder / "fresh.tmp.1.1"));
+  writing.commit();
+  EXPECT_TRUE(fs::exists(scratch.path() / "blobs" / "def"));
+}
+
 TEST(Store, GivesBackWhatWasPutAlsoAfterReopening) {
   const ScratchFolder scratch;
   const Evidence evidence = sample_evidence();
