@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import pathlib
 import shutil
 import subprocess
@@ -22,16 +23,27 @@ gate: {{ rules: [ {{ cell: cell, metric: clean_accuracy, at_least: 0 }} ] }}
 """
 
 
+SUITES = pathlib.Path(__file__).resolve().parents[2] / "configs" / "suites"
+
+
 class Assay:
-    def __init__(self, binary, folder, model, data, samples, case):
+    """Runs the case's entry or, where it is named, a suite of configs/suites at the case's eps."""
+
+    def __init__(self, binary, folder, model, data, samples, case, suite=None):
         self.binary = binary
         self.case = case
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.suite = self.folder / "suite.yaml"
-        self.suite.write_text(SUITE.format(
+        text = (SUITES / f"{suite}.yaml").read_text() if suite else SUITE.format(
             model=pathlib.Path(model).resolve(), images=data / "t10k-images-idx3-ubyte.gz",
-            labels=data / "t10k-labels-idx1-ubyte.gz", samples=samples, entry=case.entry))
+            labels=data / "t10k-labels-idx1-ubyte.gz", samples=samples, entry=case.entry)
+        self.suite = self.folder / "suite.yaml"
+        self.suite.write_text(text)
+        self.options = [
+            "--model", pathlib.Path(model).resolve(), "--baseline", "none", "--set",
+            f"sample={{ first: {samples} }}", "--set", f"attacks.0.eps={case.eps}", "--set",
+            'gate.rules=[{ cell: "*", metric: clean_accuracy, at_least: 0 }]'] if suite else []
+        self.environment = os.environ | {"FASHION_MNIST": str(data)}
 
     def run(self, workers):
         """Runs afresh → {process_s, attack_s, strength, robust, forwards}: wall time of the whole
@@ -42,8 +54,9 @@ class Assay:
             shutil.rmtree(folder, ignore_errors=True)
         begin = time.perf_counter()
         done = subprocess.run(
-            [self.binary, "run", self.suite, "--workers", str(workers), "--out", out, "--store",
-             store, "--save-adversarials", "none"], capture_output=True, text=True)
+            [self.binary, "run", self.suite, *self.options, "--workers", str(workers), "--out", out,
+             "--store", store, "--save-adversarials", "none"], capture_output=True, text=True,
+            env=self.environment)
         process_s = time.perf_counter() - begin
         if done.returncode != 0:
             raise SystemExit(f"assay run ended with exit code {done.returncode}:\n{done.stderr}")

@@ -7,7 +7,6 @@ compared, so that a noisy machine disturbs all of them alike.
 """
 
 import argparse
-import gzip
 import pathlib
 import statistics
 import sys
@@ -17,19 +16,8 @@ import numpy as np
 import torch
 
 from assay import Assay
-from peers import CASES, Classifier
-
-
-def read_idx(path, header):
-    with gzip.open(path) as file:
-        return np.frombuffer(file.read(), np.uint8, offset=header)
-
-
-def read_samples(data, count):
-    pixels = read_idx(data / "t10k-images-idx3-ubyte.gz", 16).reshape(-1, 1, 28, 28)[:count]
-    labels = read_idx(data / "t10k-labels-idx1-ubyte.gz", 8)[:count]
-    return (torch.from_numpy(pixels.astype(np.float32) / np.float32(255)),
-            torch.from_numpy(labels.astype(np.int64)))
+from data import read_samples
+from peers import CASES, Classifier, has_original
 
 
 def right(model, x, y, batch):
@@ -89,7 +77,7 @@ def compare(case_name, model_name, path, arguments):
     model = Classifier(path)
     contenders = {}
     print(f"\n{case_name} on {model_name}, {len(y)} samples, medians of {repetitions}: "
-          f"{case.entry}")
+          f"{case.entry or ', '.join(case.suites)}")
     for peer, make in case.peers.items():
         attack = make(model, case)
         batch, times = best_batch(model, attack, case, x, y)
@@ -98,28 +86,30 @@ def compare(case_name, model_name, path, arguments):
             print(f"  {peer} by batch size: {swept}", flush=True)
         contenders[f"{peer}, batch {batch}"] = (
             lambda attack=attack, batch=batch: run_peer(model, attack, case, x, y, batch))
-    assay = Assay(arguments.assay, arguments.results / model_name, path, arguments.data, len(y),
-                  case)
-    for workers in (1, 2):
-        contenders[f"assay, {workers} worker{'s' * (workers > 1)}"] = (
-            lambda workers=workers: assay.run(workers))
+    ours = {}
+    for suite in case.suites or (None,):
+        assay = Assay(arguments.assay, arguments.results / model_name / (suite or "entry"), path,
+                      arguments.data, len(y), case, suite)
+        for workers in (2,) if suite else (2, 1):  # whole suites take long
+            name = f"assay {suite or ''}".strip() + f", {workers} worker{'s' * (workers > 1)}"
+            ours[name] = lambda assay=assay, workers=workers: assay.run(workers)
+    contenders |= ours
     runs = {contender: [] for contender in contenders}
     for _ in range(repetitions):
         for contender, run in contenders.items():
             runs[contender].append(run())
-    print_table(runs, case)
+    print_table(runs, case, runs[next(iter(ours))])
 
 
-def print_table(runs, case):
-    ours = runs["assay, 2 workers"]
+def print_table(runs, case, ours):
     strength = case.metric.replace("_", " ").replace("accuracy", "").strip()
-    print(f"  {'':26}{strength:>16}{'differ':>8}{'rows':>8}{'attack s':>10}{'ratio':>8}"
+    print(f"  {'':34}{strength:>16}{'differ':>8}{'rows':>8}{'attack s':>10}{'ratio':>8}"
           f"{'whole s':>10}{'ratio':>8}")
     for contender, results in runs.items():
         first = results[0]
         differ = sum(a != b for a, b in zip(first["robust"], ours[0]["robust"]))
         attack_s, process_s = median(results, "attack_s"), median(results, "process_s")
-        print(f"  {contender:26}{first['strength']:16.4f}"
+        print(f"  {contender:34}{first['strength']:16.4f}"
               f"{differ if case.eps is not None else '-':>8}{first['forwards']:8.0f}"
               f"{attack_s:10.3f}{attack_s / median(ours, 'attack_s'):8.2f}"
               f"{process_s:10.3f}{process_s / median(ours, 'process_s'):8.2f}", flush=True)

@@ -2,6 +2,8 @@
 
 import dataclasses
 import importlib.util
+import os
+import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -10,7 +12,8 @@ import torch
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """An attack as Assay's suites spell it, and what makes it by library: model, case → run."""
+    """An attack as Assay's suites spell it, or the names of files under configs/suites that hold it,
+    and what makes it by library: model, case → run."""
     entry: str
     peers: dict[str, Callable]
     norm: str
@@ -21,6 +24,7 @@ class Case:
     batches: tuple[int, ...] = (128,)
     samples: int = 100
     repetitions: int = 1
+    suites: tuple[str, ...] = ()  # in place of the entry
 
     @property
     def metric(self):
@@ -62,12 +66,43 @@ def torchattacks_peer(name, **fixed):
     return make
 
 
-def original_autoattack(model, case):
+def torchattacks_autoattack(model, case):
+    """AutoAttack's standard version of torchattacks' attacks; its own takes 10 steps in place of
+    100."""
+    import torchattacks
+
+    shared = {"norm": case.norm.capitalize(), "eps": case.eps, "seed": 0}
+    return batched(torchattacks.MultiAttack([
+        torchattacks.APGD(model, steps=100, loss="ce", **shared),
+        torchattacks.APGDT(model, steps=100, n_classes=10, **shared),
+        torchattacks.FAB(model, steps=100, multi_targeted=True, n_classes=10, **shared),
+        torchattacks.Square(model, n_queries=5000, **shared)]))
+
+
+def has_original():
+    """Is fra31/auto-attack, which is not published as a package, at hand?"""
+    folder = os.environ.get("AUTOATTACK")
+    if folder and folder not in sys.path:
+        sys.path.insert(0, folder)
+    return importlib.util.find_spec("autoattack") is not None
+
+
+def original(model, case):
     from autoattack import AutoAttack
 
-    attack = AutoAttack(model, norm=case.norm.capitalize(), eps=case.eps, seed=0, device="cpu",
-                        verbose=False)
+    return AutoAttack(model, norm=case.norm.capitalize(), eps=case.eps, seed=0, device="cpu",
+                      verbose=False)
+
+
+def original_autoattack(model, case):
+    attack = original(model, case)
     return lambda x, y, batch: attack.run_standard_evaluation(x, y, bs=batch)
+
+
+def original_square(model, case):
+    square = original(model, case).square
+    square.n_queries = case.queries
+    return batched(square.perturb)
 
 
 def foolbox_peer(name, **fixed):
@@ -137,6 +172,24 @@ def minimum_norm(attack, peer, norm):
                 {"foolbox": foolbox_peer(peer, steps=steps)}, norm, steps=100)
 
 
+def autoattack(norm, radius, suites):
+    peers = {"autoattack": original_autoattack} if has_original() else {}
+    if norm != "l1":  # which torchattacks' APGD lacks
+        peers["torchattacks"] = torchattacks_autoattack
+    return Case("", peers, norm, eps=radius, suites=suites)
+
+
+def square(norm, radius):
+    peers = {"autoattack": original_square} if has_original() else {}
+    if norm != "l1":
+        peers |= {"torchattacks": torchattacks_peer(
+                      "Square", norm=lambda case: case.norm.capitalize(), eps=eps,
+                      n_queries=queries, seed=constant(0)),
+                  "art": art_peer("SquareAttack", eps=eps, max_iter=queries)}
+    return Case(f"attack: square, norm: {norm}, eps: {radius}, queries: 5000", peers, norm,
+                eps=radius, queries=5000)
+
+
 CASES = {
     "pgd": Case(
         "attack: pgd, norm: linf, eps: 0.1, steps: 40, step_size: 0.025, random_start: false",
@@ -151,26 +204,16 @@ CASES = {
              max_iter=steps, num_random_init=constant(0))},
         "linf", eps=0.1, step_size=0.025, steps=40, batches=(64, 128, 500), samples=500,
         repetitions=5),
-    "autoattack": Case(
-        "attack: ensemble, norm: linf, eps: 0.1, stages: ["
-        " { name: apgd_ce, attack: apgd, loss: ce, steps: 100 },"
-        " { name: apgd_t, attack: apgd, loss: dlr, steps: 100, targets: 9 },"
-        " { name: fab_t, attack: fab, steps: 100, targets: 9 },"
-        " { name: square, attack: square, queries: 5000 } ]",
-        {"torchattacks": torchattacks_peer("AutoAttack", norm=constant("Linf"), eps=eps,
-                                           n_classes=constant(10), seed=constant(0))}
-        | ({"autoattack": original_autoattack} if importlib.util.find_spec("autoattack") else {}),
-        "linf", eps=0.1),
+    "autoattack_linf": autoattack("linf", 0.1, ("autoattack-linf", "rapid-linf")),
+    "autoattack_l2": autoattack("l2", 1.0, ("autoattack-l2",)),
+    "autoattack_l1": autoattack("l1", 8.0, ("autoattack-l1",)),
     "fmn_linf": minimum_norm("fmn", "LInfFMNAttack", "linf"),
     "fmn_l2": minimum_norm("fmn", "L2FMNAttack", "l2"),
     "fmn_l1": minimum_norm("fmn", "L1FMNAttack", "l1"),
     "ddn": minimum_norm("ddn", "DDNAttack", "l2"),
     "hop_skip_jump_l2": hop_skip_jump("l2", 12, 3000),
     "hop_skip_jump_linf": hop_skip_jump("linf", 12, 3000),
-    "square": Case(
-        "attack: square, norm: linf, eps: 0.1, queries: 5000",
-        {"torchattacks": torchattacks_peer("Square", norm=constant("Linf"), eps=eps,
-                                           n_queries=queries, seed=constant(0)),
-         "art": art_peer("SquareAttack", eps=eps, max_iter=queries)},
-        "linf", eps=0.1, queries=5000),
+    "square_linf": square("linf", 0.1),
+    "square_l2": square("l2", 1.0),
+    "square_l1": square("l1", 8.0),
 }

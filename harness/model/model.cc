@@ -15,6 +15,7 @@
 
 #include "harness/model/crash.h"
 #include "harness/model/forward.h"
+#include "harness/model/max_pool.h"
 #include "harness/model/memory.h"
 #include "harness/model/probe.h"
 #include "harness/suite/digest.h"
@@ -174,7 +175,9 @@ std::optional<torch::jit::Module> frozen_copy(const torch::jit::Module& module) 
     // which needs the optimiser that workers turn off.
     const torch::jit::GraphOptimizerEnabledGuard inlining(true);
     const ModelCall call;
-    return torch::jit::freeze(module, std::nullopt, false);
+    torch::jit::Module frozen = torch::jit::freeze(module, std::nullopt, false);
+    replace_max_pool(frozen);
+    return frozen;
   } catch (const std::exception&) {
     return std::nullopt;
   }
