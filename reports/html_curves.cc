@@ -9,6 +9,7 @@ namespace assay::reports {
 namespace {
 
 constexpr double kWidth = 460, kHeight = 280;
+constexpr size_t kMostBars = 16;
 constexpr double kLeft = 44, kRight = 372, kTop = 14, kBottom = 232;
 
 struct Series {
@@ -111,17 +112,21 @@ std::string frame(const Axes& axes, const std::string& norm) {
 std::string drawing(const Axes& axes, const Series& series) {
   if (series.points.empty()) return "";
   std::string upper, lower, middle, dots;
+  // So many points would hide the band under their bars.
+  const bool dense = series.points.size() > kMostBars;
   for (const CurvePoint& point : series.points) {
     upper += axes.at(point.eps, point.upper) + " ";
     middle += axes.at(point.eps, point.robust_accuracy) + " ";
     lower.insert(0, axes.at(point.eps, point.lower) + " ");
     dots +=
         "<circle class=\"" + series.name + "\" cx=\"" + coordinate(axes.x(point.eps)) + "\" cy=\"" +
-        coordinate(axes.y(point.robust_accuracy)) + "\" r=\"3.5\"><title>" +
+        coordinate(axes.y(point.robust_accuracy)) + "\" r=\"" + (dense ? "1.5" : "3.5") +
+        "\"><title>" +
         escape(series.name + " at eps " + show_limit(point.eps, Unit::kNumber) + ": " +
                show(point.robust_accuracy, Unit::kPercent) + ", bounds " +
                show(point.lower, Unit::kPercent) + " and " + show(point.upper, Unit::kPercent)) +
         "</title></circle>";
+    if (dense) continue;
     // A vertical bar keeps the bounds visible where the band has no width.
     dots.insert(0, svg_line(series.name, axes.x(point.eps), axes.y(point.lower), axes.x(point.eps),
                             axes.y(point.upper)));

@@ -78,7 +78,9 @@ std::string culprit(const RuleResult& rule, const std::string& lead) {
                           show_count(*rule.repaired) + " repaired, of " + show_count(rule.n)));
   }
   // Where the bounds do not tell, the reason does (flags, no baseline, vacuous, invalid samples).
-  const bool said = lead.find(rule.reason) != std::string::npos;
+  // A card that only says `no flags` would read as if there were none.
+  const bool said =
+      rule.kind != RuleSpec::Kind::kFlagsClear && lead.find(rule.reason) != std::string::npos;
   if (amount.empty() && !said) out += element("p", "small", escape(rule.reason));
   return out + "</div>\n";
 }

@@ -178,6 +178,11 @@ pre { margin: 0; padding: 14px 16px; overflow-x: auto; background: var(--card);
 @media (max-width: 520px) { .wrap { padding: 0 14px; } section { margin: 34px 0; }
   .verdict h1 { flex: 1 1 calc(100% - 70px); } .chart { font-size: 13.5px; }
   .card { padding: 14px; } th, td { padding: 8px 11px; } }
+@media (max-width: 700px) { #rules thead, #rules td:empty { display: none; }
+  #rules table, #rules tbody, #rules tr, #rules td { display: block; text-align: left; }
+  #rules tr { padding: 10px 0; border-bottom: 1px solid var(--line); }
+  #rules tbody tr:last-child { border-bottom: 0; }
+  #rules td { border-bottom: 0; padding: 2px 14px; max-width: none; } }
 @media print { body { background: #fff; } .card, .scroll, details, pre { box-shadow: none;
   break-inside: avoid; } }
 )css";

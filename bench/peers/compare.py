@@ -79,6 +79,8 @@ def compare(case_name, model_name, path, arguments):
     print(f"\n{case_name} on {model_name}, {len(y)} samples, medians of {repetitions}: "
           f"{case.entry or ', '.join(case.suites)}")
     for peer, make in case.peers.items():
+        if arguments.peer and peer not in arguments.peer:
+            continue
         attack = make(model, case)
         batch, times = best_batch(model, attack, case, x, y)
         if times:
@@ -124,6 +126,7 @@ def main():
     parser.add_argument("--model", action="append", required=True, metavar="NAME=FILE")
     parser.add_argument("--attack", action="append", choices=[*CASES, "all"],
                         help="which attacks, pgd by default; may be repeated")
+    parser.add_argument("--peer", action="append", help="which peers, all by default")
     parser.add_argument("--samples", type=int, help="500 for pgd, else 100, by default")
     parser.add_argument("--repetitions", type=int, help="5 for pgd, else 1, by default")
     parser.add_argument("--threads", type=int, default=2)

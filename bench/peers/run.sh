@@ -4,11 +4,12 @@
 # ignored by git), and trains a standard and an adversarially trained Fashion-MNIST CNN the first
 # time.
 #
-#   bench/peers/run.sh [ASSAY] [--attack NAME|all]... [--samples N] [--repetitions N]
-#                      [--model NAME=FILE]...
+#   bench/peers/run.sh [ASSAY] [--attack NAME|all]... [--peer NAME]... [--samples N]
+#                      [--repetitions N] [--model NAME=FILE]...
 #
-# --attack is pgd by default; peers.py lists the others. The original autoattack, which is not
-# published as a package, takes part where it is installed in .venv.
+# --attack is pgd by default; peers.py lists the others. AutoAttack also runs on a robust MLP and on
+# models that mask their gradients, made the first time. The original AutoAttack, which is not
+# published as a package, takes part where AUTOATTACK names a checkout of fra31/auto-attack.
 # ASSAY is the program, build/release/assay by default. FASHION_MNIST names the data's folder if it
 # is not Debian's. On a machine that others use too, `chrt -r 10 bench/peers/run.sh` as root keeps
 # them from disturbing either side.
@@ -54,6 +55,11 @@ if [[ " $* " != *" --model"* ]]; then
   train standard --epochs 2 --seed 2
   train adversarial --eps 0.1 --epochs 3 --seed 3
   models=(--model "standard=$results/standard.pt" --model "adversarial=$results/adversarial.pt")
+  if [[ " $* " == *autoattack_* ]]; then
+    PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" "$here/models.py" "$data" "$results"
+    models+=(--model "mlp=$results/mlp.pt" --model "scaled=$results/scaled.pt"
+             --model "quantised=$results/quantised.pt")
+  fi
 fi
 exec "$venv/bin/python" "$here/compare.py" --assay "$assay" --data "$data" --results "$results" \
   "${models[@]}" "$@"

@@ -3,6 +3,7 @@
 #include <ATen/core/op_registration/op_registration.h>
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/csrc/jit/passes/subgraph_rewrite.h>
+#include <torch/script.h>
 
 #include <algorithm>
 #include <cstdint>

@@ -1,7 +1,11 @@
 // Max pooling with LibTorch's bits, faster: the larger part of a small network's time.
 #pragma once
 
-#include <torch/script.h>
+#include <ATen/ATen.h>
+
+namespace torch::jit {
+struct Module;
+}
 
 namespace assay {
 
