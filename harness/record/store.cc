@@ -202,6 +202,7 @@ std::string Store::put_blob(std::string_view bytes) {
   const fs::path file = impl_->blob(sha);
   if (has_blob(sha) && sha256_file(file) == sha) return sha;
   make_folder(file.parent_path());
+  make_folder(temporaries(impl_->folder));  // it may have been deleted with all blobs
   write_durably(file, bytes, temporaries(impl_->folder));
   return sha;
 }
