@@ -87,7 +87,9 @@ Moments moments(const at::Tensor& values, const at::Tensor& chosen, bool pooled)
   ASSAY_CHECK(count.ge(1).all().item<bool>(), "a record has no shadow of the side");
   const at::Tensor sorted =
       std::get<0>(values.masked_fill(among.logical_not(), kInfinity).sort(0));  // [S, A, R]
-  const auto nth = [&](const at::Tensor& n) { return sorted.gather(0, over_views(n, sorted.narrow(0, 0, 1))); };
+  const auto nth = [&](const at::Tensor& n) {
+    return sorted.gather(0, over_views(n, sorted.narrow(0, 0, 1)));
+  };
   Moments result;
   result.centre = nth(count.sub(1).floor_divide(2)).add(nth(count.floor_divide(2))).div(2)[0];
 

@@ -24,25 +24,6 @@ Recipe recipe_params(Params& params) {
   return recipe;
 }
 
-// A setting that would change nothing is a mistake.
-void refuse_idle(const Params& params, const Shadows& shadows) {
-  const Recipe usual;
-  const Recipe& recipe = shadows.recipe;
-  const auto refuse = [&params](bool changed, const char* name) {
-    if (!changed) return;
-    params.fail(name, "`" + std::string(name) +
-                          "` is about shadow models, and there are none; say `shadows: 8`");
-  };
-  refuse(shadows.online, "mode");
-  refuse(shadows.train_records != 0, "train_records");
-  refuse(recipe.architecture != usual.architecture, "architecture");
-  refuse(recipe.epochs != usual.epochs, "epochs");
-  refuse(recipe.batch != usual.batch, "batch");
-  refuse(recipe.optimizer != usual.optimizer, "optimizer");
-  refuse(recipe.learning_rate != usual.learning_rate, "learning_rate");
-  refuse(recipe.weight_decay != usual.weight_decay, "weight_decay");
-}
-
 }  // namespace
 
 Shadows shadow_params(Params& params, const ShadowUse& use) {
@@ -61,11 +42,7 @@ Shadows shadow_params(Params& params, const ShadowUse& use) {
                      "offline: records of `pool` each shadow is trained on, as many as the "
                      "candidate saw where the pool allows; 0: half of the pool");
   shadows.recipe = recipe_params(params);
-  if (shadows.count == 0) {
-    refuse_idle(params, shadows);
-    return shadows;
-  }
-  if (!shadows.online) return shadows;
+  if (shadows.count == 0 || !shadows.online) return shadows;
   if (shadows.train_records > 0) {
     params.fail("train_records",
                 "`train_records` goes with `mode: offline`; online, a shadow is trained on half of "

@@ -35,32 +35,27 @@ at::Tensor by_views(const Outputs& outputs, const Rng& rng) {
 }
 
 Bound bind(Params& params, const ThreatModel&) {
-  constexpr int64_t kViews = 18;
-  constexpr int64_t kQueries = 2500;
   Inference inference;
   const bool boundary =
       params.choice("mode", "augmentation", {"augmentation", "boundary"},
                     "augmentation: labels of views; boundary: distance to the nearest point found "
                     "that has another label") == "boundary";
-  inference.views = views_param(params, kViews);
+  inference.views = views_param(params, 18);
   inference.shadows = shadow_params(
       params, {.fallback = 0,
                .online = 0,
                .what = "augmentation: shadow models to learn from which views speak for a member; "
                        "0: rightly classified views are counted"});
   const int64_t queries =
-      params.integer("queries", kQueries, {1, 10000000}, "boundary: budget for each record");
+      params.integer("queries", 2500, {1, 10000000}, "boundary: budget for each record");
   inference.population = inference.shadows.count > 0;
   if (!boundary) {
-    if (queries != kQueries) params.fail("queries", "`queries` goes with `mode: boundary`");
     inference.infer = by_views;
     return {.inference = inference};
   }
-  if (inference.views != kViews) params.fail("views", "`views` goes with `mode: augmentation`");
-  if (inference.shadows.count > 0) {
-    params.fail("shadows", "`shadows` goes with `mode: augmentation`");
-  }
   inference.views = 1;
+  inference.shadows = {};
+  inference.population = false;
   inference.boundary_queries = queries;
   inference.infer = [](const Outputs& outputs, const Rng&) { return outputs.distances; };
   return {.inference = inference};

@@ -5,7 +5,8 @@
 // Inference Vulnerability Without Reference Models", 2025, arXiv:2510.19773: the true negative rate
 // of the loss attack at a low false negative rate.
 // Deviations: none. It is an estimate of a model, not an attack on a record: a record's score is
-// that of `loss`, and so are AUC and advantage.
+// that of `loss`, and so are AUC and advantage. The gate reads `tail` for tpr_at_fpr_X, and gives
+// the share of non-members whose loss is above that of all but X of the members.
 // Cost per record: views forwards.
 #include "attacks/math/membership.h"
 #include "attacks/math/shadow_params.h"
@@ -30,6 +31,10 @@ Attack proxy() {
   attack.bind = [](Params& params, const ThreatModel&) {
     Inference inference;
     inference.views = views_param(params, 1);
+    params.choice(
+        "tail", "non_members", {"non_members", "members"},
+        "what tpr_at_fpr_X is read from: non_members, whose loss is above that of all but "
+        "X of the members, as in the paper; members, as of `loss`");
     inference.infer = [](const Outputs& outputs, const Rng&) {
       return log_likelihood(outputs.logits, outputs.labels).mean(0).narrow(0, 0, outputs.audited);
     };

@@ -103,9 +103,18 @@ double fpr_of(std::string_view metric) {
   return metric == "tpr_at_fpr_0.001" ? 0.001 : 0;
 }
 
+ScoreSets from_its_side(std::string_view metric, const CellHeader& cell, ScoreSets scores) {
+  if (fpr_of(metric) == 0 || text_param(cell, "tail") != "non_members") return scores;
+  std::swap(scores.members, scores.non_members);
+  std::swap(scores.member_keys, scores.non_member_keys);
+  for (double& score : scores.members) score = -score;
+  for (double& score : scores.non_members) score = -score;
+  return scores;
+}
+
 Estimate measure_membership(std::string_view metric, const EvidenceView& view, const CellView& cell,
                             double confidence) {
-  const ScoreSets scores = audited_scores(view, cell).scores;
+  const ScoreSets scores = from_its_side(metric, *cell.header, audited_scores(view, cell).scores);
   const int64_t m = size_of(scores.members);
   const int64_t n = size_of(scores.non_members);
   Estimate estimate;

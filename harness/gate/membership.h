@@ -40,6 +40,11 @@ Estimate measure_membership(std::string_view metric, const EvidenceView& view, c
 /// "0.01" of tpr_at_fpr_0.01; 0 for any other metric.
 double fpr_of(std::string_view metric);
 
+/// A cell whose parameter `tail` is non_members gives, as TPR at an FPR, the true negative rate at
+/// that false negative rate: then the sets changed places and every score its sign, for that
+/// metric. Else the scores as they are.
+ScoreSets from_its_side(std::string_view metric, const CellHeader& cell, ScoreSets scores);
+
 /// Why shadow models say nothing about this candidate: their accuracy on what they were trained on,
 /// or on what they were not, differs from the candidate's by more than 0.05 and the sampling error
 /// of the two; "" if they are near, or there are none.

@@ -145,8 +145,10 @@ void judge_paired_membership(const RuleSpec& rule, const Trial& trial, Judgement
     settle(result, Outcomes::kInconclusive, "in the baseline " + foreign, kFidelityAdvice);
     return;
   }
-  const PairedScores pairs =
+  PairedScores pairs =
       paired_scores(*trial.candidate, *trial.cell, *trial.baseline, *trial.pairing->cell);
+  pairs.here = from_its_side(rule.metric, *trial.cell->header, std::move(pairs.here));
+  pairs.there = from_its_side(rule.metric, *trial.cell->header, std::move(pairs.there));
   result.n = static_cast<int64_t>(pairs.here.members.size() + pairs.here.non_members.size());
   const std::string obstacle = pairing_obstacle(rule, pairs);
   if (!obstacle.empty()) {

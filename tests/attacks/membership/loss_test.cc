@@ -43,12 +43,15 @@ TEST(Loss, ShadowsGiveEachClassAThresholdOfItsOwn) {
   EXPECT_EQ(auc_of(scores_of("loss", "{shadows: 1}", outputs), member), 1);
 }
 
-TEST(Loss, RefusesSettingsOfShadowsThatItHasNone) {
-  EXPECT_THROW(inference_of("loss", "{epochs: 3}"), Error);
-  EXPECT_THROW(inference_of("loss", "{mode: online}"), Error);
+TEST(Loss, TrainsShadowsOnRequestAlone) {
+  // The recipe may come from the suite's defaults.
+  EXPECT_EQ(inference_of("loss", "{epochs: 3, mode: online}").shadows.count, 0);
+  EXPECT_FALSE(inference_of("loss", "{epochs: 3}").population);
   EXPECT_EQ(inference_of("loss", "{shadows: 2, epochs: 3}").shadows.recipe.epochs, 3);
-  EXPECT_THROW(inference_of("loss", "{views: 3}"), Error);
+  EXPECT_TRUE(inference_of("loss", "{shadows: 2}").population);
 }
+
+TEST(Loss, RefusesViewsThatThereAreNot) { EXPECT_THROW(inference_of("loss", "{views: 3}"), Error); }
 
 }  // namespace
 }  // namespace assay::testing

@@ -1,0 +1,302 @@
+#!/usr/bin/env python3
+"""Membership scores from their formulas, in numpy, beside those of a run.
+
+    assay run SUITE --shard 0/2 --out s0 ...; assay run SUITE --shard 1/2 --out s1 ...
+    assay merge s0 s1 --out merged
+    bench/peers/membership.py s0 s1 merged
+
+Shards keep the logits of candidate and shadows, in float64, under `outputs`, and say in
+scoring.json which is which. This reads them, scores every record anew, and prints AUC and TPR next
+to those of merged/report.json; a difference of 1e-6 or more ends with 1. Written from the papers'
+formulas, not from the C++.
+
+Not covered, as they are learnt by descent: `shokri`, `quantile`, and `label_only` with shadows.
+"""
+
+import argparse
+import json
+import pathlib
+import sys
+
+import numpy as np
+
+TOLERANCE = 1e-6
+
+
+class Cell:
+    """Logits [A, R, K] of the candidate and of each shadow, as a run left them."""
+
+    def __init__(self, scoring, tensors, folders):
+        self.labels = np.array(scoring["labels"])
+        self.member = np.array([row[0] for row in scoring["rows"]], bool)
+        self.audited = len(self.member)
+        records, classes = len(self.labels), scoring["classes"]
+        count = len(scoring["in"])
+        shape = (scoring["views"], records, classes)
+        self.logits = np.full(shape, np.nan)
+        self.shadows = np.full((count, *shape), np.nan)
+        self.distances = np.full(self.audited, np.nan)
+        for key, what, shadow, view, begin, end in scoring["parts"]:
+            name = tensors[key]
+            file = next(f / "outputs" / name for f in folders if (f / "outputs" / name).exists())
+            numbers = np.fromfile(file, np.float64)
+            if what == 0:
+                target = self.logits if shadow < 0 else self.shadows[shadow]
+                target[view, begin:end] = numbers.reshape(end - begin, classes)
+            elif what == 1:
+                self.distances[begin:end] = numbers
+        # A record that the candidate fails on has no score in the report.
+        self.failed = ~np.isfinite(self.logits).all((0, 2))
+        self.logits[:, self.failed] = 0
+        self.seen = np.zeros((count, records), bool)
+        for shadow, rows in enumerate(scoring["in"]):
+            self.seen[shadow, rows] = True
+
+
+def log_sum_exp(z, axis):
+    top = z.max(axis, keepdims=True)
+    return np.log(np.exp(z - top).sum(axis)) + top.squeeze(axis)
+
+
+def pick(values, y):
+    """Of [..., R, K] the entries of the labels: [..., R]."""
+    index = np.broadcast_to(y[:, None], (*values.shape[:-1], 1))
+    return np.take_along_axis(values, index, -1)[..., 0]
+
+
+def phi(z, y):
+    others = z.copy()
+    np.put_along_axis(others, np.broadcast_to(y[:, None], (*z.shape[:-1], 1)), -np.inf, -1)
+    return pick(z, y) - log_sum_exp(others, -1)
+
+
+def log_p(z, y):
+    return -np.logaddexp(0, -phi(z, y))
+
+
+def every_class(f, z):
+    return np.stack([f(z, np.full(z.shape[-2], k)) for k in range(z.shape[-1])], -1)
+
+
+def mid_share(reference, values, by):
+    """Share of the reference below each value, equals half; ties in the order of `by`."""
+    below = np.array([(reference < v).sum() + (reference == v).sum() / 2 for v in values])
+    return order_of(below, by)
+
+
+def order_of(share, by):
+    """Ranks by share, then by `by`: metrics look at the order alone."""
+    keys = list(zip(np.round(share, 9), by))
+    rank = {key: i for i, key in enumerate(sorted(set(keys)))}
+    return np.array([rank[key] for key in keys], float)
+
+
+def gap(c, p):
+    return (c.logits[0, :c.audited].argmax(-1) == c.labels[:c.audited]).astype(float)
+
+
+def loss_signal(z, y):
+    return log_p(z, y)
+
+
+def entropy_signal(z, y):
+    lp = every_class(log_p, z)
+    return (np.exp(lp) * lp).sum(-1)
+
+
+def modified_entropy_signal(z, y):
+    lp = every_class(log_p, z)
+    lq = every_class(lambda a, k: -np.logaddexp(0, phi(a, k)), z)  # log(1 - p)
+    terms = np.exp(lp) * lq
+    return terms.sum(-1) - pick(terms, y) + np.exp(pick(lq, y)) * pick(lp, y)
+
+
+def confidence(signal):
+    def scores(c, p):
+        own = signal(c.logits, c.labels).mean(0)[:c.audited]
+        if len(c.shadows) == 0:
+            return own
+        seen = np.stack([signal(z, c.labels).mean(0) for z in c.shadows])
+        common = threshold(seen.ravel(), c.seen.ravel())
+        cut = np.full(c.logits.shape[-1], 0.0 if common is None else common)
+        for k in range(len(cut)):
+            mine = c.labels == k
+            found = threshold(seen[:, mine].ravel(), c.seen[:, mine].ravel())
+            cut[k] = cut[k] if found is None else found
+        return own - cut[c.labels[:c.audited]]
+    return scores
+
+
+def threshold(values, seen):
+    """The lowest of those half way between two values that balance best."""
+    if seen.all() or not seen.any():
+        return None
+    best, at = -1.0, None
+    points = np.unique(values)
+    ins, outs = np.sort(values[seen]), np.sort(values[~seen])
+    for low, high in zip(points, points[1:]):
+        tpr = 1 - np.searchsorted(ins, low, "right") / len(ins)
+        tnr = np.searchsorted(outs, low, "right") / len(outs)
+        if tpr + tnr > best + 1e-12:
+            best, at = tpr + tnr, low / 2 + high / 2
+    return at
+
+
+def attack_p(c, p):
+    values = phi(c.logits, c.labels).mean(0)
+    mine, pool = values[:c.audited], values[c.audited:]
+    y, z = c.labels[:c.audited], c.labels[c.audited:]
+    share = np.empty(c.audited)
+    for i in range(c.audited):
+        other = pool[z == y[i]] if p["per_class"] and (z == y[i]).any() else pool
+        tied = mine[i] / (1 + abs(mine[i])) / (4.5 * len(other))
+        share[i] = ((other < mine[i]).sum() + (other == mine[i]).sum() / 2) / len(other) + tied
+    return share
+
+
+def attack_r(c, p):
+    y = c.labels[:c.audited]
+    mine = phi(c.logits[:, :c.audited], y).mean(0)
+    theirs = np.stack([phi(z[:, :c.audited], y).mean(0) for z in c.shadows])
+    out = ~c.seen[:, :c.audited]
+    share = np.empty(c.audited)
+    for i in range(c.audited):
+        reference = theirs[out[:, i], i]
+        share[i] = (reference < mine[i]).mean() / 2 + (reference <= mine[i]).mean() / 2
+    centre, spread = centre_spread(theirs, out, True)
+    return order_of(share, (mine - centre) / spread)
+
+
+def centre_spread(values, chosen, pooled):
+    columns = [values[chosen[:, i], i] for i in range(values.shape[1])]
+    centre = np.array([np.median(column) for column in columns])
+    squares = np.array([((column - column.mean()) ** 2).sum() for column in columns])
+    free = np.array([len(column) - 1 for column in columns])
+    variance = np.full(len(columns), squares.sum() / free.sum()) if pooled else squares / free
+    return centre, np.maximum(np.sqrt(variance), 1e-6)
+
+
+def lira(c, p):
+    y, seen = c.labels[:c.audited], c.seen[:, :c.audited]
+    own = p["variance"]
+    pooled = own == "pooled" or (own == "auto" and len(c.shadows) < 64)
+    scores = []
+    for view in range(len(c.logits)):
+        mine = phi(c.logits[view, :c.audited], y)
+        theirs = np.stack([phi(z[view, :c.audited], y) for z in c.shadows])
+        centre, spread = centre_spread(theirs, ~seen, pooled)
+        if p["mode"] == "offline":
+            scores.append((mine - centre) / spread)
+            continue
+        centre_in, spread_in = centre_spread(theirs, seen, pooled)
+        density = lambda m, s: -0.5 * ((mine - m) / s) ** 2 - np.log(s * np.sqrt(2 * np.pi))
+        scores.append(density(centre_in, spread_in) - density(centre, spread))
+    return np.mean(scores, 0)
+
+
+def taylor(z, y):
+    u = z - z.min(-1, keepdims=True)
+    series = lambda v: sum(v ** k / f for k, f in enumerate((1, 1, 2, 6, 24)))
+    right = series(pick(u, y) - 0.6)
+    return np.log(right / (series(u).sum(-1) - series(pick(u, y)) + right))
+
+
+def rmia(c, p):
+    t = p["temperature"]
+    likelihood = taylor if p["likelihood"] == "taylor" else lambda z, y: log_p(z / t, y)
+    online = p["mode"] == "online"
+    theirs = np.exp(np.stack([likelihood(z, c.labels) for z in c.shadows]))  # [S, A, R]
+    weight = np.ones_like(c.seen) if online else ~c.seen
+    with np.errstate(invalid="ignore"):
+        mean = (theirs * weight[:, None]).sum(0) / weight.sum(0)
+    usual = mean if online else ((1 + p["a"]) * mean + 1 - p["a"]) / 2
+    ratio = (likelihood(c.logits, c.labels) - np.log(usual)).mean(0)
+    mine, z = ratio[:c.audited], ratio[c.audited:][weight.any(0)[c.audited:]]
+    if len(z) == 0:
+        z = mine
+    return mid_share(z, mine - np.log(p["gamma"]), mine)
+
+
+def base(c, p):
+    y, t = c.labels[:c.audited], p["temperature"]
+    theirs = np.stack([log_p(z[:, :c.audited] / t, y) for z in c.shadows])
+    usual = log_sum_exp(theirs, 0) - np.log(len(theirs))
+    factor = 1 if p["mode"] == "online" else p["factor"]
+    return (log_p(c.logits[:, :c.audited] / t, y) - factor * usual).mean(0)
+
+
+def label_only(c, p):
+    if p["mode"] == "boundary":
+        return c.distances
+    if len(c.shadows) > 0:
+        return None
+    return (c.logits[:, :c.audited].argmax(-1) == c.labels[:c.audited]).mean(0)
+
+
+ATTACKS = {
+    "gap": gap, "loss": confidence(loss_signal), "proxy": confidence(loss_signal),
+    "entropy": confidence(entropy_signal), "modified_entropy": confidence(modified_entropy_signal),
+    "attack_p": attack_p, "attack_r": attack_r, "lira": lira, "rmia": rmia, "base": base,
+    "label_only": label_only,
+}
+
+
+def metrics(scores, member):
+    """AUC over all pairs, and the largest TPR at a threshold of no larger FPR."""
+    ins, outs = scores[member], scores[~member]
+    pairs = (ins[:, None] > outs).sum() + (ins[:, None] == outs).sum() / 2
+    result = {"auc": pairs / len(ins) / len(outs)}
+    for fpr in (0.01, 0.001):
+        allowed = [t for t in np.unique(scores) if (outs >= t).mean() <= fpr]
+        result[f"tpr_at_fpr_{fpr}"] = (ins >= min(allowed)).mean() if allowed else 0.0
+    return result
+
+
+def read_tensors(folders):
+    """Unit keys → names of files under outputs/."""
+    tensors = {}
+    for folder in folders:
+        with open(folder / "evidence.jsonl", encoding="utf-8") as lines:
+            for line in lines:
+                unit = json.loads(line)
+                if "tensors" in unit and "unit" in unit:
+                    tensors[unit["unit"]] = unit["tensors"]
+    return tensors
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("folders", nargs="+", type=pathlib.Path,
+                        help="the shards' folders, and last the merged one")
+    *shards, merged = parser.parse_args().folders
+    cells = json.loads((merged / "report.json").read_text())["cells"]
+    report = {cell["name"]: cell for cell in cells}
+    tensors = read_tensors(shards)
+    apart = 0
+    print(f"{'cell':24} {'metric':20} {'assay':>12} {'numpy':>12}")
+    for scoring in json.loads((shards[0] / "scoring.json").read_text())["cells"]:
+        cell = report[scoring["cell"]]
+        if cell["attack"] not in ATTACKS:
+            print(f"{scoring['cell']:24} {cell['attack']} is learnt by descent: not compared")
+            continue
+        outputs = Cell(scoring, tensors, shards)
+        scores = ATTACKS[cell["attack"]](outputs, cell["params"])
+        if scores is None:
+            print(f"{scoring['cell']:24} learnt by descent: not compared")
+            continue
+        keep = ~outputs.failed[:outputs.audited]
+        found = metrics(scores[keep], outputs.member[keep])
+        if cell["params"].get("tail") == "non_members":  # TNR at that FNR
+            found = {**metrics(-scores[keep], ~outputs.member[keep]), "auc": found["auc"]}
+        for name, value in found.items():
+            theirs = cell["metrics"][name]["value"]
+            if theirs is None:
+                continue
+            mark = "" if abs(theirs - value) < TOLERANCE else "   APART"
+            apart += bool(mark)
+            print(f"{scoring['cell']:24} {name:20} {theirs:12.8f} {value:12.8f}{mark}")
+    return 1 if apart else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

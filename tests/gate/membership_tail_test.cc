@@ -1,0 +1,54 @@
+// The proxy's metric: TPR at an FPR read from the other side.
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "harness/gate/membership.h"
+#include "tests/gate/membership_fixture.h"
+
+namespace assay {
+namespace {
+
+using testing::add_rule;
+using testing::add_scores;
+using testing::make_audit;
+using testing::make_suite;
+using testing::ramp;
+
+TEST(MembershipMetrics, ReadTheOtherTailWhereTheCellSaysSo) {
+  // The others are uniform on [0, 1], and members lack the lowest 0.3 of it. At the top that gives
+  // little, 0.01 / 0.7; below 99 % of the members lie 0.307 of the others.
+  std::vector<double> members = ramp(1000, 0);
+  for (double& score : members) score = 0.3 + 0.7 * score;
+  const auto metrics = [&](const std::string& tail) {
+    Evidence run = make_audit(1000, 1000);
+    add_scores(run, "proxy", members, ramp(1000, 0)).params["tail"] = tail;
+    return decide(make_suite(run), run, nullptr).cells.at(0).metrics;
+  };
+  auto usual = metrics("members");
+  auto other = metrics("non_members");
+  EXPECT_NEAR(*usual.at("tpr_at_fpr_0.01").value, 0.01 / 0.7, 2e-3);
+  EXPECT_NEAR(*other.at("tpr_at_fpr_0.01").value, 0.307, 2e-3);
+  for (const char* name : {"auc", "advantage", "epsilon_lower"}) {
+    EXPECT_EQ(usual.at(name).value, other.at(name).value) << name;
+  }
+}
+
+TEST(PairedMembership, ReadsTheOtherTailOfBothRuns) {
+  std::vector<double> members = ramp(1000, 0);
+  for (double& score : members) score = 0.3 + 0.7 * score;
+  Evidence here = make_audit(1000, 1000);
+  add_scores(here, "proxy", members, ramp(1000, 0)).params["tail"] = std::string("non_members");
+  Evidence there = make_audit(1000, 1000);
+  add_scores(there, "proxy", ramp(1000, 0), ramp(1000, 0)).params["tail"] =
+      std::string("non_members");
+  Suite suite = make_suite(here);
+  add_rule(suite, "tpr_at_fpr_0.01", RuleSpec::Kind::kMaxRise, 0.1);
+  const RuleResult rise = decide(suite, here, &there).rules.at(0);
+  EXPECT_NEAR(*rise.difference, 0.307 - 0.01, 3e-3);
+  EXPECT_EQ(rise.verdict, RuleResult::Verdict::kFail);
+}
+
+}  // namespace
+}  // namespace assay
