@@ -153,7 +153,7 @@ at::Tensor max_pool(const at::Tensor& x, at::IntArrayRef kernel, at::IntArrayRef
   const bool ours = x.dim() == 4 && x.is_contiguous() && x.size(2) >= 2 && x.size(3) >= 2 &&
                     !kernel.empty() && all_of(kernel, 2) && all_of(stride, 2) &&
                     all_of(padding, 0) && all_of(dilation, 1) && !ceil_mode &&
-                    (x.scalar_type() == at::kFloat || x.scalar_type() == at::kDouble);
+                    x.scalar_type() == at::kFloat;
   if (!ours) return at::max_pool2d(x, kernel, stride, padding, dilation, ceil_mode);
   return MaxPool::apply(x, x.requires_grad() && c10::GradMode::is_enabled());
 }
