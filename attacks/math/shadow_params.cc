@@ -42,7 +42,12 @@ Shadows shadow_params(Params& params, const ShadowUse& use) {
                      "offline: records of `pool` each shadow is trained on, as many as the "
                      "candidate saw where the pool allows; 0: half of the pool");
   shadows.recipe = recipe_params(params);
-  if (shadows.count == 0 || !shadows.online) return shadows;
+  if (shadows.count == 0) return shadows;
+  if (!shadows.online && shadows.train_records > 0 && shadows.train_records < 4) {
+    params.fail("train_records", "`train_records` is " + std::to_string(shadows.train_records) +
+                                     ", expected 4 or more, or 0 for half of the pool");
+  }
+  if (!shadows.online) return shadows;
   if (shadows.train_records > 0) {
     params.fail("train_records",
                 "`train_records` goes with `mode: offline`; online, a shadow is trained on half of "

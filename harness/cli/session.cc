@@ -40,6 +40,11 @@ void Session::open_test() {
 }
 
 void Session::open_sets() {
+  const auto open = [this](const std::string& name) -> const Dataset& {
+    std::unique_ptr<Dataset>& set = opened_[name];
+    if (!set) set = std::make_unique<Dataset>(Dataset::open(suite.data.at(name), suite.model));
+    return *set;
+  };
   // The most that a cell asks of each audited set; nullopt is all.
   std::map<std::string, std::optional<int64_t>> audited;
   std::set<std::string> pools;
@@ -50,19 +55,23 @@ void Session::open_sets() {
         pools.insert(name);
         continue;
       }
+      const Dataset& set = open(name);
+      if (spec.count && *spec.count > set.size()) {
+        throw Error(spec.where, "`count` is " + std::to_string(*spec.count) + ", and `" + role +
+                                    "`, the set `" + name + "`, has " + std::to_string(set.size()) +
+                                    " records");
+      }
       const auto [known, fresh] = audited.emplace(name, spec.count);
       if (!fresh && known->second) {
         known->second = spec.count ? std::max(known->second, spec.count) : std::nullopt;
       }
     }
   }
-  const auto read = [this](const std::string& name, std::optional<int64_t> count) {
-    std::unique_ptr<Dataset>& set = opened_[name];
-    if (!set) set = std::make_unique<Dataset>(Dataset::open(suite.data.at(name), suite.model));
+  const auto read = [&](const std::string& name, std::optional<int64_t> count) {
     Records records;
-    records.dataset = set.get();
-    records.indices = draw(*set, {.count = count, .seed = suite.seed});
-    records.infos = describe(*set, records.indices);
+    records.dataset = &open(name);
+    records.indices = draw(*records.dataset, {.count = count, .seed = suite.seed});
+    records.infos = describe(*records.dataset, records.indices);
     return records;
   };
   for (const auto& [name, count] : audited) sets.audited[name] = read(name, count);
@@ -77,6 +86,19 @@ void require_gradients(const Suite& suite, const ModelFacts& facts, const std::s
                       spec.name + "` needs; export it without detach, no_grad and rounding",
                   ExitCode::kRefused);
     }
+  }
+}
+
+// The network that shadows are copies of; a file's path is relative to the suite.
+Architecture read_architecture(const Suite& suite, const std::filesystem::path& model,
+                               const std::string& wanted, const Where& where) {
+  if (wanted == "candidate") return Architecture::of(suite.model, model, wanted);
+  try {
+    const std::filesystem::path file = suite.file.parent_path() / wanted;
+    return Architecture::of(suite.model, model,
+                            std::filesystem::exists(file) ? file.string() : wanted);
+  } catch (const Error& error) {
+    throw Error(where, std::string("`architecture`: ") + error.what());  // the suite's fault
   }
 }
 
@@ -95,9 +117,9 @@ Subject::Subject(const Session& session, const std::filesystem::path& path, Stor
   sources_ = std::make_unique<SourceSet>(session, identity.sha256, store);
   AuditInputs audits;
   audits.sets = &session.sets;
-  for (const std::string& wanted : architectures_of(session.suite, session.attacks)) {
+  for (const auto& [wanted, where] : architectures_of(session.suite, session.attacks)) {
     audits.architectures[wanted] =
-        std::make_shared<Architecture>(Architecture::of(session.suite.model, path, wanted));
+        std::make_shared<Architecture>(read_architecture(session.suite, path, wanted, where));
   }
   plan_ = make_plan(session.suite, identity, session.described, session.platform, session.attacks,
                     sources_->digests(), audits);

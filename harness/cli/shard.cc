@@ -30,7 +30,8 @@ std::string find_tensor(const std::vector<std::string>& folders, const std::stri
     }
     return bytes;
   }
-  throw Error("no shard has the logits `" + sha + "` in its folder `outputs`; copy whole folders");
+  throw Error("no shard has the logits `" + sha + "` in its folder `outputs`; copy whole folders",
+              ExitCode::kIncomplete);
 }
 
 }  // namespace

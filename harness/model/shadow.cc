@@ -220,9 +220,17 @@ Shadow train_shadow(const Architecture& architecture, const ModelSpec& spec, con
   ASSAY_CHECK(recipe.epochs >= 1 && recipe.batch >= 1, "a recipe without steps");
   if (rows.empty()) throw Error("a shadow needs at least one record to train on");
   enter_worker();
-  Training training(architecture, spec, recipe, read, rows, seed);
-  training.run(progress);
-  return training.finish();
+  try {
+    Training training(architecture, spec, recipe, read, rows, seed);
+    training.run(progress);
+    return training.finish();
+  } catch (const Error&) {
+    throw;
+  } catch (const ModelFailure&) {
+    throw;
+  } catch (const std::exception& error) {
+    rethrow_failure(error);  // backward passes and the optimiser run out of memory too
+  }
 }
 
 }  // namespace assay

@@ -92,7 +92,9 @@ double estimate_audit(const Suite& suite, const AttackSpec& spec,
       row * static_cast<double>(audit.audited) * static_cast<double>(inference.boundary_queries);
   if (audit.shadows.count == 0) return outputs + searches;
   Recipe recipe = audit.shadows.recipe;
-  const Architecture architecture = Architecture::of(suite.model, path, recipe.architecture);
+  const std::filesystem::path file = suite.file.parent_path() / recipe.architecture;
+  const Architecture architecture = Architecture::of(
+      suite.model, path, std::filesystem::exists(file) ? file.string() : recipe.architecture);
   std::vector<int64_t> rows = trained_on(audit, 0);
   const double all = static_cast<double>(rows.size()) * static_cast<double>(recipe.epochs);
   rows.resize(std::min(rows.size(), static_cast<size_t>(8 * recipe.batch)));

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "harness/model/views.h"
+#include "harness/run/stages.h"
 #include "harness/run/unit_crashes.h"
 #include "harness/suite/digest.h"
 #include "harness/suite/error.h"
@@ -56,6 +57,29 @@ Model load_shadow(const Suite& suite, const std::string& blob, const Store& stor
                      &facts);
 }
 
+// Distances [n] to the boundary around rightly classified records; NaN where the candidate fails on
+// a point of the search.
+at::Tensor search_boundary(const Suite& suite, const Unit& unit, const std::vector<Attack>& attacks,
+                           const Model& model, const Block& block, UnitResult* result) {
+  const AttackSpec& spec = suite.attacks[unit.entry];
+  const Inference inference = bind_entry(spec, spec.threat, attacks).inference;
+  ThreatModel threat;
+  threat.norm = Norm::kL2;
+  threat.lo = suite.model.lo;
+  threat.hi = suite.model.hi;
+  threat.access = Access::kLabel;
+  const Value entry = parse_yaml("queries: " + std::to_string(inference.boundary_queries), "");
+  Params params(entry, {});
+  const Bound bound = find_attack(attacks, kBoundaryAttack).bind(params, threat);
+  Oracle oracle(model, threat, block, bound.budget.queries, bound.budget.gradients);
+  bound.evade(oracle, block, Rng(suite.seed, kBoundaryAttack, 0));
+  result->cost.forwards += oracle.queries().sum().item<int64_t>();
+  // Where no boundary was met it is as far as the box is wide.
+  const double most =
+      (threat.hi - threat.lo) * std::sqrt(static_cast<double>(entries_of(suite.model.shape)));
+  return oracle.best_distance().clamp_max(most).masked_fill(oracle.failed(), NAN);
+}
+
 }  // namespace
 
 UnitResult run_outputs(const Suite& suite, const Plan& plan, const Unit& unit, const Model& model,
@@ -90,34 +114,39 @@ UnitResult run_boundary(const Suite& suite, const Plan& plan, const Unit& unit,
   result.cell = unit.cell;
   const std::vector<RecordRef> records = records_of(plan, unit);
   const auto [x, labels] = read_records(records);
-  at::Tensor distances = at::zeros({x.size(0)}, at::kDouble);
-  const at::Tensor right = candidate_logits(model, x, unit, crashed).argmax(1).eq(labels);
-  const at::Tensor rows = right.nonzero().squeeze(1);
-  if (rows.size(0) > 0) {
-    const AttackSpec& spec = suite.attacks[unit.entry];
-    const Inference inference = bind_entry(spec, spec.threat, attacks).inference;
-    ThreatModel threat;
-    threat.norm = Norm::kL2;
-    threat.lo = suite.model.lo;
-    threat.hi = suite.model.hi;
-    threat.access = Access::kLabel;
-    Value entry = parse_yaml("queries: " + std::to_string(inference.boundary_queries), "");
-    Params params(entry, {});
-    const Bound bound = find_attack(attacks, kBoundaryAttack).bind(params, threat);
-    Block block;
-    block.x = x.index_select(0, rows);
-    block.y = labels.index_select(0, rows);
-    for (int64_t i = 0; i < rows.size(0); ++i) {
-      const auto row = static_cast<size_t>(rows[i].item<int64_t>());
-      block.ids.push_back(hash64(records[row].info().digest));
+  const at::Tensor logits = candidate_logits(model, x, unit, crashed);
+  const at::Tensor finite = logits.isfinite().all(1);
+  at::Tensor distances =
+      at::zeros({x.size(0)}, at::kDouble).masked_fill_(finite.logical_not(), NAN);
+  Block block;
+  block.x = x;
+  block.y = labels;
+  for (const RecordRef& record : records) block.ids.push_back(hash64(record.info().digest));
+  const at::Tensor right = logits.argmax(1).eq(labels).logical_and(finite);
+  const auto search = [&](const std::vector<int64_t>& rows) {
+    distances.index_copy_(
+        0, at::tensor(rows, at::kLong),
+        search_boundary(suite, unit, attacks, model, sub_block(block, rows), &result));
+  };
+  std::vector<int64_t> rows;
+  for (int64_t i = 0; i < x.size(0); ++i) {
+    if (right[i].item<bool>()) rows.push_back(i);
+  }
+  bool by_row = crashed.any();
+  try {
+    if (!by_row && !rows.empty()) search(rows);
+  } catch (const ModelFailure&) {
+    by_row = true;
+  }
+  for (const int64_t row : by_row ? rows : std::vector<int64_t>{}) {
+    distances[row].fill_(NAN);
+    if (!crashed.reason(row).empty()) continue;
+    try {
+      const Working on_row(unit.key, row);
+      search({row});
+    } catch (const ModelFailure&) {
+      continue;
     }
-    Oracle oracle(model, threat, block, bound.budget.queries, bound.budget.gradients);
-    bound.evade(oracle, block, Rng(suite.seed, kBoundaryAttack, 0));
-    // Where no boundary was met it is as far as the box is wide.
-    const double most =
-        (threat.hi - threat.lo) * std::sqrt(static_cast<double>(entries_of(suite.model.shape)));
-    distances.index_copy_(0, rows, oracle.best_distance().clamp_max(most));
-    result.cost.forwards = oracle.queries().sum().item<int64_t>();
   }
   result.tensors = store->put_blob(bytes_of(distances));
   result.cost.time_s = std::chrono::duration<double>(Clock::now() - start).count();

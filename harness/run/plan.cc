@@ -73,6 +73,10 @@ std::map<std::string, std::string> attack_fields(const Suite& suite, const Attac
         {"seed", std::to_string(suite.seed)},
     };
     add_params(spec, "params.", digests, &fields);
+    // What the gate does with scores changes none of them.
+    for (const char* own : {"delta", "estimator", "inclusion"}) {
+      fields.erase(std::string("params.") + own);
+    }
     return fields;
   }
   std::map<std::string, std::string> fields = {
@@ -251,12 +255,13 @@ Bound bind_entry(const AttackSpec& spec, const ThreatModel& threat,
   return find_attack(attacks, spec.attack).bind(params, threat);
 }
 
-std::set<std::string> architectures_of(const Suite& suite, const std::vector<Attack>& attacks) {
-  std::set<std::string> wanted;
+std::map<std::string, Where> architectures_of(const Suite& suite,
+                                              const std::vector<Attack>& attacks) {
+  std::map<std::string, Where> wanted;
   for (const AttackSpec& spec : suite.attacks) {
     if (spec.family != Family::kMembership) continue;
     const Shadows shadows = bind_entry(spec, spec.threat, attacks).inference.shadows;
-    if (shadows.count > 0) wanted.insert(shadows.recipe.architecture);
+    if (shadows.count > 0) wanted.emplace(shadows.recipe.architecture, spec.where);
   }
   return wanted;
 }

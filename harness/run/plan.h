@@ -4,7 +4,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -89,7 +88,8 @@ Plan make_plan(const Suite& suite, const FileIdentity& model,
 size_t audit_units(const Suite& suite, const AttackSpec& spec, const std::vector<Attack>& attacks,
                    const RecordSets& sets);
 
-/// Recipe::architecture of all shadows that the suite asks for.
-std::set<std::string> architectures_of(const Suite& suite, const std::vector<Attack>& attacks);
+/// Recipe::architecture of all shadows that the suite asks for, and an entry that does.
+std::map<std::string, Where> architectures_of(const Suite& suite,
+                                              const std::vector<Attack>& attacks);
 
 }  // namespace assay

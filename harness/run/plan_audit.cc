@@ -9,8 +9,11 @@
 namespace assay {
 namespace {
 
-// Records per unit of outputs.
-constexpr int64_t kChunk = 4096;
+// Records per unit of outputs: by the inputs' size alone, so that they take 64 MiB at most.
+int64_t chunk_size(const Suite& suite) {
+  const int64_t bytes = entries_of(suite.model.shape) * 8;
+  return std::clamp<int64_t>((int64_t{64} << 20) / bytes, 16, 4096);
+}
 
 std::string content_digest(const std::vector<RecordRef>& records, int64_t begin, int64_t end) {
   std::string text;
@@ -43,6 +46,7 @@ std::string train_text(const Suite& suite, const Audit& audit, const Architectur
   add_field(&text, "seed", std::to_string(suite.seed));
   add_field(&text, "libtorch", platform.libtorch);
   add_field(&text, "cpu_capability", platform.cpu_capability);
+  add_field(&text, "device", platform.device);
   return text;
 }
 
@@ -94,13 +98,19 @@ class AuditPlanner {
   Plan* plan_;
 };
 
+// Cells of other counts have the same population at another place: it stays in one shard.
+int64_t part_of(const Audit& audit, int64_t begin, int64_t chunk) {
+  return (begin < audit.audited ? begin : begin - audit.audited) / chunk;
+}
+
 // Ranges of records that end with the audited ones, so that cells with and without a population
 // share them.
-std::vector<std::pair<int64_t, int64_t>> chunks_of(const Audit& audit) {
+std::vector<std::pair<int64_t, int64_t>> chunks_of(const Suite& suite, const Audit& audit) {
   std::vector<std::pair<int64_t, int64_t>> chunks;
   const auto all = static_cast<int64_t>(audit.records.size());
+  const int64_t size = chunk_size(suite);
   for (int64_t begin = 0; begin < all;) {
-    const int64_t end = std::min(begin + kChunk, begin < audit.audited ? audit.audited : all);
+    const int64_t end = std::min(begin + size, begin < audit.audited ? audit.audited : all);
     chunks.emplace_back(begin, end);
     begin = end;
   }
@@ -116,12 +126,18 @@ void plan_audit(const Suite& suite, const AttackSpec& spec, const Inference& inf
   plan->audits.push_back(make_audit(suite, spec, inference, *inputs.sets));
   Audit& audit = plan->audits.back();
   const size_t entry = static_cast<size_t>(&spec - suite.attacks.data());
+  if (audit.shadows.count > 0) {
+    const std::string& wanted = audit.shadows.recipe.architecture;
+    audit.architecture = inputs.architectures.at(wanted);
+    // A file is known by what it holds.
+    const bool file = wanted != "candidate" && audit.architecture->name() != wanted;
+    if (file) cell->key_fields["params.architecture"] = audit.architecture->digest();
+  }
   add_sets(audit, *inputs.sets, cell);
   AuditPlanner planner(cell->name, entry, plan);
 
   std::string train;
   if (audit.shadows.count > 0) {
-    audit.architecture = inputs.architectures.at(audit.shadows.recipe.architecture);
     train = train_text(suite, audit, *audit.architecture, platform);
   }
   std::vector<std::string> models = {model_key};
@@ -135,7 +151,8 @@ void plan_audit(const Suite& suite, const AttackSpec& spec, const Inference& inf
 
   std::string outputs;
   std::vector<std::string> after(models.begin() + 1, models.end());
-  const std::vector<std::pair<int64_t, int64_t>> chunks = chunks_of(audit);
+  const int64_t chunk = chunk_size(suite);
+  const std::vector<std::pair<int64_t, int64_t>> chunks = chunks_of(suite, audit);
   for (const auto& [begin, end] : chunks) {
     const std::string content = content_digest(audit.records, begin, end);
     for (int64_t shadow = -1; shadow < audit.shadows.count; ++shadow) {
@@ -149,7 +166,7 @@ void plan_audit(const Suite& suite, const AttackSpec& spec, const Inference& inf
         unit.view = view;
         unit.begin = begin;
         unit.end = end;
-        unit.part = shadow < 0 ? begin / kChunk : shadow + 1;
+        unit.part = shadow < 0 ? part_of(audit, begin, chunk) : shadow + 1;
         if (shadow >= 0) unit.after = {models[static_cast<size_t>(shadow + 1)]};
         outputs += unit.key + '\n';
         after.push_back(unit.key);
@@ -179,13 +196,16 @@ void plan_audit(const Suite& suite, const AttackSpec& spec, const Inference& inf
   for (const auto& [begin, end] : chunks) {
     if (inference.features == 0) break;
     std::string text = "features 1\n" + model_text(suite.model);
+    add_field(&text, "libtorch", platform.libtorch);
+    add_field(&text, "cpu_capability", platform.cpu_capability);
+    add_field(&text, "device", platform.device);
     add_field(&text, "directions", std::to_string(inference.features));
     add_field(&text, "seed", std::to_string(suite.seed));
     add_field(&text, "records", content_digest(audit.records, begin, end));
     Unit unit = planner.make(Unit::Kind::kFeatures, text);
     unit.begin = begin;
     unit.end = end;
-    unit.part = begin / kChunk;
+    unit.part = part_of(audit, begin, chunk);
     outputs += unit.key + '\n';
     after.push_back(unit.key);
     planner.add(std::move(unit), cell);
@@ -206,8 +226,10 @@ size_t audit_units(const Suite& suite, const AttackSpec& spec, const std::vector
   const auto shadows = static_cast<size_t>(audit.shadows.count);
   const int64_t block = block_size(suite);
   const int64_t searches = inference.boundary_queries > 0 ? (audit.audited + block - 1) / block : 0;
-  return shadows + (shadows + 1) * static_cast<size_t>(inference.views) * chunks_of(audit).size() +
-         static_cast<size_t>(searches) + (inference.features > 0 ? chunks_of(audit).size() : 0) + 1;
+  return shadows +
+         (shadows + 1) * static_cast<size_t>(inference.views) * chunks_of(suite, audit).size() +
+         static_cast<size_t>(searches) +
+         (inference.features > 0 ? chunks_of(suite, audit).size() : 0) + 1;
 }
 
 }  // namespace assay

@@ -33,7 +33,18 @@ class EnterWorkers : public tbb::task_scheduler_observer {
 
 // The store's rows are numbered within their unit and name no cell, so that runs with other samples
 // and names can share them.
-UnitResult to_stored(UnitResult result, const Unit& unit) {
+UnitResult to_stored(UnitResult result, const Unit& unit, const Plan& plan) {
+  // A record's place in its set depends on what other cells take of it, its place by content does
+  // not.
+  if (!result.scores.empty()) {
+    const std::vector<RecordRef>& records = plan.audits[unit.audit].records;
+    std::map<std::pair<bool, int64_t>, int64_t> places;
+    for (int64_t i = 0; i < plan.audits[unit.audit].audited; ++i) {
+      const RecordRef& record = records[static_cast<size_t>(i)];
+      places[{record.member, record.position}] = i;
+    }
+    for (Score& score : result.scores) score.record = places.at({score.member, score.record});
+  }
   for (Verdict& row : result.rows) row.sample -= unit.begin;
   for (Flag& flag : result.flags) flag.cell.clear();
   result.cell.clear();
@@ -41,7 +52,11 @@ UnitResult to_stored(UnitResult result, const Unit& unit) {
   return result;
 }
 
-UnitResult from_stored(UnitResult result, const Unit& unit, int64_t index) {
+UnitResult from_stored(UnitResult result, const Unit& unit, const Plan& plan, int64_t index) {
+  for (Score& score : result.scores) {
+    score.record = plan.audits[unit.audit].records[static_cast<size_t>(score.record)].position;
+  }
+  sort_scores(&result.scores);
   for (Verdict& row : result.rows) row.sample += unit.begin;
   for (Flag& flag : result.flags) flag.cell = unit.cell;
   result.cell = unit.cell;
@@ -109,7 +124,7 @@ class Runner {
       mine_.push_back(&unit);
       places_[unit.key] = place;
       if (std::optional<UnitResult> result = store_->get(unit.key)) {
-        results_.emplace(unit.key, from_stored(std::move(*result), unit, place));
+        results_.emplace(unit.key, from_stored(std::move(*result), unit, plan_, place));
       }
     }
   }
@@ -191,7 +206,7 @@ class Runner {
 
   void keep(const Unit& unit, UnitResult result) {
     result.index = places_.at(unit.key);
-    store_->put(to_stored(result, unit));
+    store_->put(to_stored(result, unit, plan_));
     const std::lock_guard lock(mutex_);
     results_.emplace(unit.key, std::move(result));
     ++computed_;

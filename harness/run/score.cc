@@ -28,12 +28,13 @@ class Gathered {
            const std::function<std::string(const std::string&)>& blob)
       : scoring_(scoring), result_of_(result_of), blob_(blob) {}
 
-  // [A, R, K] float64.
-  at::Tensor logits(int64_t shadow) const {
+  // [A, R, K] float64: of the first A views.
+  at::Tensor logits(int64_t shadow, int64_t views) const {
     const auto records = static_cast<int64_t>(scoring_.labels.size());
-    at::Tensor all = at::empty({scoring_.views, records, scoring_.classes}, at::kDouble);
+    at::Tensor all = at::empty({views, records, scoring_.classes}, at::kDouble);
     for (const Scoring::Part& part : scoring_.parts) {
-      if (part.what != What::kLogits || part.shadow != shadow) continue;
+      const bool wanted = part.what == What::kLogits && part.shadow == shadow && part.view < views;
+      if (!wanted) continue;
       const int64_t n = part.end - part.begin;
       all[part.view].narrow(0, part.begin, n).copy_(read(part, {n, scoring_.classes}));
     }
@@ -41,7 +42,7 @@ class Gathered {
   }
 
   at::Tensor shadow_logits(int64_t shadow) const {
-    at::Tensor all = logits(shadow);
+    at::Tensor all = logits(shadow, scoring_.views);
     if (!all.isfinite().all().item<bool>()) {
       throw Error("shadow " + std::to_string(shadow) +
                   " gives NaN or infinity; lower `learning_rate`, or say `architecture: cnn`");
@@ -93,7 +94,7 @@ class Gathered {
       const std::string& trained = scoring_.trained[static_cast<size_t>(shadow)];
       fidelity.shadow_members += result_of_(trained).fidelity->shadow_members;
       const at::Tensor out = outputs.in[shadow].narrow(0, 0, audited()).logical_not();
-      fidelity.shadow_non_members += share(right(outputs.shadow_logits(shadow)), out);
+      fidelity.shadow_non_members += share(right(logits(shadow, 1)), out);
     }
     fidelity.shadow_members /= static_cast<double>(outputs.shadows);
     fidelity.shadow_non_members /= static_cast<double>(outputs.shadows);
@@ -170,6 +171,12 @@ Scoring scoring_of(const Suite& suite, const Plan& plan, const Unit& unit) {
   return scoring;
 }
 
+void sort_scores(std::vector<Score>* scores) {
+  std::sort(scores->begin(), scores->end(), [](const Score& a, const Score& b) {
+    return std::pair(!a.member, a.record) < std::pair(!b.member, b.record);
+  });
+}
+
 std::vector<Scoring> scorings_of(const Suite& suite, const Plan& plan) {
   std::vector<Scoring> all;
   for (const Unit& unit : plan.units) {
@@ -187,16 +194,28 @@ UnitResult run_score(const Suite& suite, const Scoring& scoring, const std::vect
   const Gathered gathered(scoring, result_of, blob);
   const auto audited = static_cast<int64_t>(scoring.rows.size());
   Outputs outputs;
-  outputs.logits = gathered.logits(-1);
-  const at::Tensor failed = outputs.logits.isfinite().logical_not().any(2).any(0);  // [R]
-  outputs.logits.masked_fill_(failed.view({1, -1, 1}), 0);
-  outputs.labels = at::tensor(scoring.labels, at::kLong);
+  const at::Tensor logits = gathered.logits(-1, scoring.views);
+  const at::Tensor labels = at::tensor(scoring.labels, at::kLong);
+  const at::Tensor failed = logits.isfinite().logical_not().any(2).any(0);  // [R]
+  // A failed record is no reference for others; among the audited it keeps its place, and its score
+  // means nothing.
+  const at::Tensor audits = at::arange(labels.size(0), at::kLong).lt(audited);
+  const at::Tensor kept = failed.logical_not().logical_or(audits).nonzero().squeeze(1);
+  outputs.logits = logits.masked_fill(failed.view({1, -1, 1}), 0).index_select(1, kept);
+  outputs.labels = labels.index_select(0, kept);
   outputs.audited = audited;
   outputs.shadows = static_cast<int64_t>(scoring.in.size());
-  outputs.shadow_logits = [&](int64_t shadow) { return gathered.shadow_logits(shadow); };
-  outputs.in = gathered.in();
+  outputs.shadow_logits = [&](int64_t shadow) {
+    return gathered.shadow_logits(shadow).index_select(1, kept);
+  };
+  outputs.in = gathered.in().index_select(1, kept);
   outputs.distances = gathered.numbers(What::kDistances, audited, {});
-  outputs.features = gathered.numbers(What::kFeatures, outputs.labels.size(0), {scoring.features});
+  if (outputs.distances.defined()) {
+    failed.narrow(0, 0, audited).logical_or_(outputs.distances.isnan());
+    outputs.distances.nan_to_num_(0);
+  }
+  outputs.features = gathered.numbers(What::kFeatures, labels.size(0), {scoring.features});
+  if (outputs.features.defined()) outputs.features = outputs.features.index_select(0, kept);
 
   const at::Tensor scores =
       inference.infer(outputs, Rng(suite.seed, spec.attack, 0)).to(at::kDouble).contiguous();
@@ -211,9 +230,13 @@ UnitResult run_score(const Suite& suite, const Scoring& scoring, const std::vect
     result.scores.push_back(
         {row.member, row.record, scores[i].item<double>(), failed[i].item<bool>()});
   }
-  std::sort(result.scores.begin(), result.scores.end(), [](const Score& a, const Score& b) {
-    return std::pair(!a.member, a.record) < std::pair(!b.member, b.record);
-  });
+  sort_scores(&result.scores);
+  if (const int64_t lost = labels.size(0) - kept.size(0); lost > 0) {
+    result.flags.push_back({"failed_on_pool", scoring.cell,
+                            "the candidate gave no numbers for " + std::to_string(lost) + " of " +
+                                std::to_string(labels.size(0) - audited) + " records of the pool",
+                            "find the inputs that it fails on: every one of them is in the box"});
+  }
   if (outputs.shadows > 0) result.fidelity = gathered.fidelity(outputs);
   result.cost.time_s = std::chrono::duration<double>(Clock::now() - start).count();
   return result;

@@ -15,6 +15,9 @@ namespace assay {
 /// What scoring the cell of this kScore unit needs, besides results.
 Scoring scoring_of(const Suite& suite, const Plan& plan, const Unit& unit);
 
+/// Members first, each set in its order.
+void sort_scores(std::vector<Score>* scores);
+
 /// One for each membership cell of a plan.
 std::vector<Scoring> scorings_of(const Suite& suite, const Plan& plan);
 

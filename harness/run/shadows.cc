@@ -73,7 +73,9 @@ std::string train_one(const Suite& suite, const Plan& plan, const Unit& unit) {
     enter_worker();
     text = train_one(suite, plan, unit);
   } catch (const Error& error) {
-    text = "error " + std::to_string(static_cast<int>(error.code())) + '\n' + error.what();
+    // A network that cannot be trained is no candidate to be refused.
+    const ExitCode code = error.code() == ExitCode::kRefused ? ExitCode::kUsage : error.code();
+    text = "error " + std::to_string(static_cast<int>(code)) + '\n' + error.what();
   } catch (const std::exception& error) {
     text = "error " + std::to_string(static_cast<int>(ExitCode::kUsage)) + '\n' + error.what();
   }
@@ -120,12 +122,17 @@ std::string name_of(const Trainer& trainer) {
   return "training shadow " + std::to_string(trainer.unit->shadow) + " of " + trainer.unit->cell;
 }
 
-UnitResult finish(const Trainer& trainer, Store* store) {
+// `where` is the entry's place in the suite.
+UnitResult finish(const Trainer& trainer, const Where& where, Store* store) {
   const int status = wait_for(trainer);
   if (WIFSIGNALED(status)) {
     const int number = WTERMSIG(status);
+    if (number == SIGINT || number == SIGTERM) {
+      throw Error(std::string("stopped by SIG") + sigabbrev_np(number), ExitCode::kIncomplete);
+    }
     const bool killed = number == SIGKILL;
-    throw Error(name_of(trainer) + " was ended by SIG" + sigabbrev_np(number) +
+    throw Error(where,
+                name_of(trainer) + " was ended by SIG" + sigabbrev_np(number) +
                     (killed ? ", as happens when memory runs out; lower --workers"
                             : "; say `architecture: cnn` to train a network of ours instead"),
                 killed ? ExitCode::kIncomplete : ExitCode::kUsage);
@@ -146,7 +153,7 @@ UnitResult finish(const Trainer& trainer, Store* store) {
   }
   int code = 0;
   if (word == "error" && head >> code) {
-    throw Error(name_of(trainer) + ": " + trainer.told.substr(line + 1),
+    throw Error(where, name_of(trainer) + ": " + trainer.told.substr(line + 1),
                 static_cast<ExitCode>(code));
   }
   throw Error(name_of(trainer) + " ended without a result", ExitCode::kIncomplete);
@@ -180,7 +187,7 @@ std::string train_shadows(const Suite& suite, const Plan& plan,
         if (files[i].revents == 0 || !read_some(&running[i])) continue;
         const Trainer ended = std::move(running[i]);
         running.erase(running.begin() + static_cast<std::ptrdiff_t>(i));
-        done(finish(ended, store));
+        done(finish(ended, suite.attacks[ended.unit->entry].where, store));
       }
     }
   } catch (...) {

@@ -206,7 +206,9 @@ void load_audit(const Value& entry, const AttackInfo& info, AttackSpec& spec) {
   const auto mode = spec.params.find("mode");
   const bool online =
       mode != spec.params.end() && mode->second == ParamValue(std::string("online"));
-  if (info.pool && !online && spec.sets.count("pool") == 0) {
+  const auto shadows = spec.params.find("shadows");
+  const bool trains = shadows != spec.params.end() && shadows->second != ParamValue(int64_t{0});
+  if ((info.pool || trains) && !online && spec.sets.count("pool") == 0) {
     throw Error(spec.where, "attack `" + info.name + "` needs `pool`: a data set of records that " +
                                 "the model has not seen, apart from members and non_members");
   }

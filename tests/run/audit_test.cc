@@ -7,7 +7,6 @@
 
 #include <set>
 
-#include "harness/record/scoring.h"
 #include "tests/run/fixture.h"
 
 namespace assay {
@@ -97,7 +96,10 @@ class AuditTest : public testing::RunTest {
     for (const auto& [name, spec] : suite.data) {
       const Dataset& set =
           *datasets_.emplace_back(std::make_unique<Dataset>(Dataset::open(spec, suite.model)));
-      Records records{&set, draw(set, {}), {}};
+      SampleSpec taken;
+      if (name != "pool" && name != "test") taken.count = std::min(counts_, set.size());
+      taken.seed = suite.seed;
+      Records records{&set, draw(set, taken), {}};
       records.infos = describe(set, records.indices);
       (name == "pool" ? sets.pools : sets.audited)[name] = std::move(records);
     }
@@ -113,7 +115,7 @@ class AuditTest : public testing::RunTest {
                      RunOptions options = {}, const std::string& sha = std::string(64, 'a')) {
     AuditInputs inputs;
     inputs.sets = &open(suite);
-    for (const std::string& wanted : architectures_of(suite, attacks_)) {
+    for (const auto& [wanted, where] : architectures_of(suite, attacks_)) {
       inputs.architectures[wanted] =
           std::make_shared<Architecture>(Architecture::of(suite.model, model_, wanted));
     }
@@ -131,6 +133,7 @@ class AuditTest : public testing::RunTest {
     throw std::runtime_error("no unit has scores");
   }
 
+  int64_t counts_ = 1000;  // the most that a cell takes of a set
   std::filesystem::path model_;
   std::vector<std::unique_ptr<Dataset>> datasets_;
   std::vector<RecordSets> sets_;
@@ -244,6 +247,47 @@ TEST_F(AuditTest, ARecordThatTheCandidateFailsOnIsItsFaultAndNoScore) {
   EXPECT_LT(failed, 80);  // in either view
 }
 
+TEST_F(AuditTest, StoredScoresStayWithTheirRecordsWhateverOtherCellsTake) {
+  // The least records that a cell takes, known by their ids.
+  const auto scores_by_id = [&](const Evidence& evidence) {
+    std::map<std::pair<bool, std::string>, double> scores;
+    for (const UnitResult& unit : evidence.units) {
+      if (unit.cell != "mia") continue;
+      for (const Score& score : unit.scores) {
+        const auto& set = evidence.header.sets.at(score.member ? "members" : "out");
+        scores[{score.member, set[static_cast<size_t>(score.record)].id}] = score.score;
+      }
+    }
+    return scores;
+  };
+  const std::string more =
+      "}\n  - {name: all, attack: difficulty, members: members, non_members: out, pool: pool, "
+      "shadows: 0";
+  counts_ = 10;
+  const auto alone =
+      scores_by_id(run_audit(audit_suite(", shadows: 0, count: 10"), make_model(1), "s"));
+  ASSERT_EQ(alone.size(), 20U);
+  counts_ = 40;
+  const Evidence both =
+      run_audit(audit_suite(", shadows: 0, count: 10" + more), make_model(1), "s");
+  EXPECT_EQ(scores_by_id(both), alone);
+}
+
+TEST_F(AuditTest, CellsOfOtherCountsShareThePoolWithinAShard) {
+  const std::string more =
+      "}\n  - {name: all, attack: difficulty, members: members, non_members: out, pool: pool, "
+      "shadows: 0";
+  const Suite suite = audit_suite(", shadows: 0, count: 10" + more);
+  std::vector<Evidence> shards;
+  for (int64_t i = 0; i < 2; ++i) {
+    RunOptions options;
+    options.shard = i;
+    options.shards = 2;
+    shards.push_back(run_audit(suite, make_model(1), "shard" + std::to_string(i), options));
+  }
+  EXPECT_NO_THROW(merge(shards));
+}
+
 TEST_F(AuditTest, TheOrderOfRecordsTellsNoSet) {
   const Audit found = audit(audit_suite());
   ASSERT_EQ(found.audited, 80);
@@ -334,34 +378,6 @@ TEST_F(AuditTest, PairingByKeyGoesByTheCellsOwnRecords) {
   EXPECT_NE(key(""), key("", sets("[40, 79]")));
   EXPECT_NE(key(""), key("", sets("[40, 80]", "[80, 149]")));
   EXPECT_NE(key(""), key(", shadows: 4"));
-}
-
-TEST_F(AuditTest, WhatScoringNeedsSurvivesItsFile) {
-  Scoring cell{.cell = "mia", .key = "k", .entry = 1, .classes = 3, .views = 2, .features = 4};
-  cell.rows = {{true, 1}, {false, 0}};
-  cell.labels = {2, 0, 1};
-  cell.parts = {{"a", Scoring::Part::What::kLogits, -1, 0, 0, 3},
-                {"b", Scoring::Part::What::kDistances, -1, 0, 0, 2}};
-  cell.trained = {"t"};
-  cell.in = {{2}};
-  cell.architecture = "cnn";
-  cell.reason = "the candidate is frozen";
-  const std::filesystem::path file = folder_ / "scoring.json";
-  write_scoring(file, {cell});
-  const std::vector<Scoring> read = read_scoring(file);
-  ASSERT_EQ(read.size(), 1U);
-  EXPECT_EQ(read[0].cell, "mia");
-  EXPECT_EQ(read[0].features, 4);
-  EXPECT_TRUE(read[0].rows[0].member);
-  EXPECT_EQ(read[0].rows[1].record, 0);
-  EXPECT_EQ(read[0].labels, cell.labels);
-  EXPECT_EQ(read[0].parts[1].what, Scoring::Part::What::kDistances);
-  EXPECT_EQ(read[0].parts[1].end, 2);
-  EXPECT_EQ(read[0].in, cell.in);
-  EXPECT_EQ(read[0].reason, cell.reason);
-  EXPECT_TRUE(read_scoring(folder_ / "none.json").empty());
-  std::ofstream(file) << "{";
-  EXPECT_THAT([&] { read_scoring(file); }, ThrowsMessage<Error>(HasSubstr("is damaged")));
 }
 
 }  // namespace
