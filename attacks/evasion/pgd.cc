@@ -17,8 +17,8 @@
 // velocity (the paper: by the velocity itself), projected so that it may count as an adversarial,
 // and copies are scaled and padded towards 0 or the end of the box next to it. The clean input is
 // the first iterate without a random start. Iterates themselves are sent only where no variant
-// replaces them, and last. Cost per sample, at most: restarts · (steps · scale_copies + 1)
-// forwards, restarts · steps · scale_copies gradients.
+// replaces them, and last. Cost per sample, at most: restarts · (steps · eot · scale_copies
+// + 1) forwards, restarts · steps · eot · scale_copies gradients.
 #include <optional>
 
 #include "attacks/math/diversity.h"
@@ -36,6 +36,7 @@ namespace {
 struct Settings {
   int64_t steps;
   int64_t restarts;
+  int64_t eot;
   std::optional<double> step_size;
   bool random_start;
   bool from_corpus;
@@ -64,6 +65,20 @@ struct Active {
   }
 };
 
+// The mean of `eot` looks at x.
+std::optional<Look> look_at(Oracle& oracle, const at::Tensor& x, const Active& active,
+                            const Settings& settings, const Rng& rng, int64_t restart,
+                            int64_t step) {
+  if (settings.diversity.none()) {
+    return look_often(oracle, x, active.rows, active.y, active.target, settings.loss, settings.eot);
+  }
+  return mean_look(settings.eot, [&](int64_t draw, const at::Tensor& keep) {
+    return look_around(oracle, kept_of(x, keep), kept_of(active.rows, keep),
+                       kept_of(active.y, keep), kept_of(active.target, keep), settings.loss,
+                       settings.diversity, rng, restart, step * settings.eot + draw);
+  });
+}
+
 // One restart. Returns early once every sample is decided.
 void climb(Oracle& oracle, Active& active, const Settings& settings, const Ball& ball,
            const Rng& rng, int64_t restart) {
@@ -76,11 +91,7 @@ void climb(Oracle& oracle, Active& active, const Settings& settings, const Ball&
     if (settings.nesterov && active.velocity.defined()) {
       x = ascend(x, active.velocity, active.x0, size * settings.momentum, top, ball);
     }
-    const std::optional<Look> seen =
-        settings.diversity.none()
-            ? look(oracle, x, active.rows, active.y, active.target, settings.loss)
-            : look_around(oracle, x, active.rows, active.y, active.target, settings.loss,
-                          settings.diversity, rng, restart, step);
+    const std::optional<Look> seen = look_at(oracle, x, active, settings, rng, restart, step);
     if (!seen) return;
     active.keep(seen->keep);
     at::Tensor gradient = seen->gradient;  // [m, ...]
@@ -118,6 +129,8 @@ Bound bind(Params& params, const ThreatModel&) {
       .restarts = params.integer("restarts", 1, {1, 10000},
                                  "runs from different random starts; the later ones only for "
                                  "samples that are still robust"),
+      .eot = params.integer("eot", 1, {1, 10000},
+                            "randomised models: gradients averaged in each step"),
       .step_size = params.optional_number(
           "step_size", {1e-12, 1e12}, "length of a step in the norm; absent: 2.5 * eps / steps"),
       .random_start = params.boolean("random_start", true,
@@ -143,7 +156,7 @@ Bound bind(Params& params, const ThreatModel&) {
                 "nesterov looks ahead along the momentum, but momentum is 0; set "
                 "momentum: 1");
   }
-  const int64_t looks = settings.steps * settings.diversity.scale_copies;
+  const int64_t looks = settings.steps * settings.eot * settings.diversity.scale_copies;
   return {[settings](Oracle& oracle, const Block&, const Rng& rng) {
             return run(oracle, rng, settings);
           },
@@ -165,8 +178,8 @@ Attack pgd() {
           "Madry, Makelov, Schmidt, Tsipras, Vladu: Towards Deep Learning Models "
           "Resistant to Adversarial Attacks, ICLR 2018, arXiv:1706.06083",
       .cost =
-          "restarts * (steps * scale_copies + 1) forwards, restarts * steps * scale_copies "
-          "gradients",
+          "restarts * (steps * eot * scale_copies + 1) forwards, restarts * steps * eot * "
+          "scale_copies gradients",
       .taxonomy = {{"atlas", "AML.T0043.000"}, {"nist", "NISTAML.022"}, {"owasp", "ML01:2023"}},
   };
   attack.bind = bind;

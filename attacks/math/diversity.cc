@@ -102,7 +102,7 @@ std::optional<Look> look_around(Oracle& oracle, const at::Tensor& x, const at::T
   };
   const at::Tensor all_rows = repeated(rows);  // [copies · m]
   const Tape tape = oracle.tape(at::cat(points), all_rows);
-  Look found{oracle.undecided(rows), {}, {}};
+  Look found{oracle.undecided(rows), {}, {}, {}, {}};
   if (found.keep.size(0) == 0) return std::nullopt;
   const Loss loss = target.defined()
                         ? reach_loss(kind, tape.logits(), repeated(y), repeated(target))
@@ -125,6 +125,9 @@ std::optional<Look> look_around(Oracle& oracle, const at::Tensor& x, const at::T
   if (diversity.translation_kernel > 0) sum = smooth(sum, diversity.translation_kernel);
   found.value = loss.value.narrow(0, 0, m).index_select(0, found.keep);
   found.gradient = sum.to(x.scalar_type()).index_select(0, found.keep);
+  found.scale = largest.index_select(0, found.keep);
+  found.broken =
+      oracle.breaks(tape.logits().narrow(0, 0, m).argmax(1), rows).index_select(0, found.keep);
   return found;
 }
 

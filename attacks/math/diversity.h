@@ -30,8 +30,8 @@ Diversity read_diversity(Params& params);
 void check_images(const Diversity& diversity, const at::Tensor& x);
 
 /// Like look(), with the mean gradient over the copies of x in place of the gradient at x, and the
-/// value at the first copy. scale_copies queries and gradients per row. Draws are keyed by restart
-/// and from step · scale_copies + 1 on.
+/// value and label at the first copy. scale_copies queries and gradients per row. Draws are keyed
+/// by restart and from step · scale_copies + 1 on.
 std::optional<Look> look_around(Oracle& oracle, const at::Tensor& x, const at::Tensor& rows,
                                 const at::Tensor& y, const at::Tensor& target, LossKind loss,
                                 const Diversity& diversity, const Rng& rng, int64_t restart,

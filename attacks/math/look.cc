@@ -33,20 +33,19 @@ std::optional<Look> look(Oracle& oracle, const at::Tensor& x, const at::Tensor& 
   return found;
 }
 
-std::optional<Look> look_often(Oracle& oracle, const at::Tensor& x, const at::Tensor& rows,
-                               const at::Tensor& y, const at::Tensor& target, LossKind loss,
-                               int64_t draws) {
-  std::optional<Look> mean = look(oracle, x, rows, y, target, loss);
+at::Tensor kept_of(const at::Tensor& t, const at::Tensor& keep) {
+  return t.defined() && keep.defined() ? t.index_select(0, keep) : t;
+}
+
+std::optional<Look> mean_look(int64_t draws, const LookOnce& once) {
+  std::optional<Look> mean = once(0, {});
   if (draws == 1 || !mean) return mean;
   // Each gradient stands for itself times its scale; the sum is kept relative to the largest.
   const auto weighted = [](const at::Tensor& g, const at::Tensor& scale, const at::Tensor& most) {
     return g.mul(spread(at::where(most.gt(0), scale.div(most), 1.0), g).to(g.scalar_type()));
   };
   for (int64_t draw = 1; draw < draws; ++draw) {
-    const auto part = [&](const at::Tensor& t) {
-      return t.defined() ? t.index_select(0, mean->keep) : t;
-    };
-    const std::optional<Look> seen = look(oracle, part(x), part(rows), part(y), part(target), loss);
+    const std::optional<Look> seen = once(draw, mean->keep);
     if (!seen) return std::nullopt;
     const auto kept = [&](const at::Tensor& t) { return t.index_select(0, seen->keep); };
     const at::Tensor before = kept(mean->scale);
@@ -61,6 +60,15 @@ std::optional<Look> look_often(Oracle& oracle, const at::Tensor& x, const at::Te
   mean->value = mean->value.div(static_cast<double>(draws));
   mean->scale = mean->scale.div(static_cast<double>(draws));
   return mean;
+}
+
+std::optional<Look> look_often(Oracle& oracle, const at::Tensor& x, const at::Tensor& rows,
+                               const at::Tensor& y, const at::Tensor& target, LossKind loss,
+                               int64_t draws) {
+  return mean_look(draws, [&](int64_t, const at::Tensor& keep) {
+    return look(oracle, kept_of(x, keep), kept_of(rows, keep), kept_of(y, keep),
+                kept_of(target, keep), loss);
+  });
 }
 
 std::vector<uint64_t> keys_of(const Block& block, const at::Tensor& rows) {

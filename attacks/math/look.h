@@ -4,6 +4,7 @@
 #include <ATen/ATen.h>
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -27,11 +28,21 @@ struct Look {
 std::optional<Look> look(Oracle& oracle, const at::Tensor& x, const at::Tensor& rows,
                          const at::Tensor& y, const at::Tensor& target, LossKind loss);
 
+/// One of several looks at the same rows: at all of them where `keep` is undefined, else at those
+/// that it names.
+using LookOnce = std::function<std::optional<Look>(int64_t draw, const at::Tensor& keep)>;
+
 /// The mean of `draws` looks at the same rows: expectation over the transformations of a randomised
 /// model (Athalye et al. 2018). The gradient, too, is that of the mean, up to a factor per row.
+std::optional<Look> mean_look(int64_t draws, const LookOnce& once);
+
+/// The same of look()s.
 std::optional<Look> look_often(Oracle& oracle, const at::Tensor& x, const at::Tensor& rows,
                                const at::Tensor& y, const at::Tensor& target, LossKind loss,
                                int64_t draws);
+
+/// `t` at the indices `keep`; all of it where one of them is undefined.
+at::Tensor kept_of(const at::Tensor& t, const at::Tensor& keep);
 
 /// The Rng keys of the samples behind `rows` [m].
 std::vector<uint64_t> keys_of(const Block& block, const at::Tensor& rows);

@@ -278,5 +278,27 @@ TEST(PgdDeathTest, ARadiusIsNeeded) {
   EXPECT_DEATH(run(model, pgd(), "{}", threat, block), "without eps");
 }
 
+TEST(Pgd, AveragesSoManyLooksInEachStep) {
+  // Nothing breaks in so small a ball: every look is paid for.
+  const Model model = mlp_model({{1, 6, 6}, 3}, 16, 8);
+  const Block block = random_block(model, 6, 9);
+  const ThreatModel threat = ball(Norm::kLinf, 1e-7);
+  const Outcome plain = run(model, pgd(), "{steps: 3, eot: 4}", threat, block);
+  EXPECT_TRUE(plain.queries.eq(3 * 4 + 1).all().item<bool>());
+  const Outcome diverse =
+      run(model, pgd(), "{steps: 3, eot: 4, scale_copies: 2, diverse_prob: 0.5}", threat, block);
+  EXPECT_TRUE(diverse.queries.eq(3 * 4 * 2 + 1).all().item<bool>());
+}
+
+TEST(Pgd, OfAModelWithoutNoiseTheMeanLookIsTheLook) {
+  const Model model = mlp_model({{12}, 3}, 16, 8);
+  const Block block = random_block(model, 20, 9);
+  const ThreatModel threat = ball(Norm::kLinf, 0.2);
+  const Outcome one = run(model, pgd(), "{steps: 5, eot: 1}", threat, block);
+  const Outcome many = run(model, pgd(), "{steps: 5, eot: 3}", threat, block);
+  EXPECT_GT(one.count(), 0);
+  EXPECT_TRUE(one.claims.success.equal(many.claims.success));
+}
+
 }  // namespace
 }  // namespace assay::testing
