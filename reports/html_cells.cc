@@ -100,7 +100,9 @@ std::string threat(const CellHeader& header) {
 std::string metric_table(const CellResult& cell) {
   std::vector<std::vector<std::string>> rows;
   const bool paired = !cell.baseline_metrics.empty();
-  for (const auto& [name, metric] : cell.metrics) {
+  std::map<std::string, Estimate> metrics = cell.metrics;
+  if (cell.local_optimality) metrics["local_optimality"] = *cell.local_optimality;
+  for (const auto& [name, metric] : metrics) {
     const Unit unit = value_unit(name);
     std::vector<std::string> row{escape(metric_words(name))};
     if (metric.value) {

@@ -1,6 +1,7 @@
 // report.json (contracts §6): the one source for programs. Fields beyond the contract: `reason`,
-// `exit_code`, a rule's `confidence`, a cell's `baseline_reason`, and of a membership cell `roc`,
-// `histogram`, `fidelity`, `power`, `slices` and `exposed`.
+// `exit_code`, a rule's `confidence`, a cell's `baseline_reason`, of a minimum-norm cell
+// `local_optimality`, and of a membership cell `roc`, `histogram`, `fidelity`, `power`, `slices`
+// and `exposed`.
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -184,6 +185,8 @@ Json cell(const Report& report, const CellResult& result) {
   out["metrics"] = Json::object();
   for (const auto& [name, metric] : result.metrics) out["metrics"][name] = estimate(metric);
   out["curve"] = curve(result.curve);
+  const std::optional<Estimate>& optimality = result.local_optimality;
+  out["local_optimality"] = optimality ? estimate(*optimality) : Json(nullptr);
   out["stages"] = Json::array();
   for (const StageCount& stage : result.stages) {
     out["stages"].push_back(

@@ -82,6 +82,13 @@ Json membership() {
   };
 }
 
+/// Absent in reports of versions that did not know it.
+Json local_optimality() {
+  return {{"anyOf", {estimate(), {{"type", "null"}}}},
+          {"description",
+           "minimum norm: 1 where no cell of the run found nearer points on the same samples"}};
+}
+
 Json cell() {
   Json properties = {
       {"name", type("string")},
@@ -110,6 +117,7 @@ Json cell() {
                              {"robust_accuracy", type("number")},
                              {"lower", type("number")},
                              {"upper", type("number")}}))},
+      {"local_optimality", local_optimality()},
       {"stages",
        list(object({{"name", type("string")}, {"entered", count()}, {"broken", count()}}))},
       {"cost", object({{"time_s", described(nullable("number"), "summed over workers")},

@@ -5,11 +5,12 @@
 // 2019, arXiv:1906.02337.
 // Reference: hendrycks/robustness make_cifar_c.py, with the constants of CIFAR-10-C, for all but
 // rotation and translation; google-research/mnist-c corruptions.py for these.
-// Deviations: lengths in pixels grow with the shorter side, blur from 32 and translation from 28;
-// only JPEG rounds to 8 bits; without three channels brightness adds to each; what comes in from
-// beyond the edges is the box's lower end. Noise and the directions of rotation and translation
-// are drawn once for each sample and kind, at all severities alike.
-// Cost per sample: one forward for each kind; the kinds in order, until one breaks it.
+// Deviations: lengths in pixels grow with the shorter side, blur and (only upwards) defocus from
+// 32, translation from 28; what blurs repeats the edges; only JPEG rounds to 8 bits; without three
+// channels brightness adds to each; what comes in from beyond the edges is the box's lower end.
+// Noise and the directions of rotation and translation are drawn once for each sample and kind, at
+// all severities alike. Cost per sample: one forward for each kind; the kinds in order, until one
+// breaks it.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -17,6 +18,7 @@
 #include <string>
 #include <vector>
 
+#include "attacks/math/filters.h"
 #include "attacks/math/motion.h"
 #include "harness/model/attack.h"
 #include "harness/model/image.h"
@@ -50,54 +52,16 @@ at::Tensor add_noise(const Shot& shot, double deviation) {
   return shot.u.add(z.mul(deviation));
 }
 
-// What each output of a filter along one axis sums: `weights` from `first` on.
-struct Taps {
-  int64_t first;
-  std::vector<double> weights;
-};
-
-// A filter along one axis of [C, H, W].
-at::Tensor filter(const at::Tensor& u, int64_t axis, const std::vector<Taps>& taps) {
-  std::vector<at::Tensor> outputs;
-  for (const Taps& tap : taps) {
-    at::Tensor sum = u.select(axis, tap.first).mul(tap.weights[0]);
-    for (size_t k = 1; k < tap.weights.size(); ++k) {
-      sum.add_(u.select(axis, tap.first + static_cast<int64_t>(k)), tap.weights[k]);
-    }
-    outputs.push_back(sum);
-  }
-  return at::stack(outputs, axis);
-}
-
-// A Gaussian that ends at four standard deviations; the edges go on beyond themselves.
-std::vector<Taps> gaussian_taps(int64_t size, double deviation) {
-  const auto reach = static_cast<int64_t>(4 * deviation + 0.5);
-  std::vector<double> weights;
-  double total = 0;
-  for (int64_t k = -reach; k <= reach; ++k) {
-    const double away = static_cast<double>(k) / deviation;
-    weights.push_back(std::exp(-0.5 * away * away));
-    total += weights.back();
-  }
-  std::vector<Taps> all;
-  for (int64_t i = 0; i < size; ++i) {
-    const int64_t first = std::max<int64_t>(i - reach, 0);
-    const int64_t last = std::min(i + reach, size - 1);
-    Taps taps{first, std::vector<double>(static_cast<size_t>(last - first + 1), 0.0)};
-    for (int64_t k = -reach; k <= reach; ++k) {
-      const int64_t from = std::clamp<int64_t>(i + k, 0, size - 1);
-      taps.weights[static_cast<size_t>(from - first)] +=
-          weights[static_cast<size_t>(k + reach)] / total;
-    }
-    all.push_back(std::move(taps));
-  }
-  return all;
-}
-
 at::Tensor blur(const Shot& shot, double deviation) {
   deviation *= shot.side() / 32;
   return filter(filter(shot.u, 1, gaussian_taps(shot.height(), deviation)), 2,
                 gaussian_taps(shot.width(), deviation));
+}
+
+// By a disc of this radius; small discs differ in how the reference softens their edges.
+at::Tensor defocus(const Shot& shot, double radius) {
+  const double softness = radius < 0.5 ? radius + 0.1 : radius < 1 ? 0.6 : radius < 1.5 ? 0.2 : 0.1;
+  return filter(shot.u, disc(radius * std::max(1.0, shot.side() / 32), softness));
 }
 
 at::Tensor lower_contrast(const Shot& shot, double factor) {
@@ -130,27 +94,6 @@ at::Tensor compress(const Shot& shot, double quality) {
   return at::cat(parts).to(at::kDouble).div(255);
 }
 
-// Means over boxes of pixels, as Pillow's BOX: each output is its box's mean.
-std::vector<Taps> box_taps(int64_t size, double share) {
-  const auto fewer = std::max<int64_t>(1, static_cast<int64_t>(static_cast<double>(size) * share));
-  const double scale = static_cast<double>(size) / static_cast<double>(fewer);
-  std::vector<Taps> all;
-  for (int64_t i = 0; i < size; ++i) {
-    const auto box = static_cast<int64_t>((static_cast<double>(i) + 0.5) / scale);
-    const double centre = (static_cast<double>(box) + 0.5) * scale;
-    Taps taps{-1, {}};
-    for (int64_t from = 0; from < size; ++from) {
-      const double away = (static_cast<double>(from) + 0.5 - centre) / scale;
-      if (away <= -0.5 || away > 0.5) continue;
-      if (taps.first < 0) taps.first = from;
-      taps.weights.push_back(1);
-    }
-    for (double& weight : taps.weights) weight /= static_cast<double>(taps.weights.size());
-    all.push_back(std::move(taps));
-  }
-  return all;
-}
-
 at::Tensor pixelate(const Shot& shot, double share) {
   return filter(filter(shot.u, 1, box_taps(shot.height(), share)), 2,
                 box_taps(shot.width(), share));
@@ -175,6 +118,7 @@ std::vector<Kind> kinds() {
   return {
       {"noise", {0.04, 0.06, 0.08, 0.09, 0.10}, add_noise},
       {"blur", {0.4, 0.6, 0.7, 0.8, 1}, blur},
+      {"defocus", {0.3, 0.4, 0.5, 1, 1.5}, defocus},
       {"contrast", {0.75, 0.5, 0.4, 0.3, 0.15}, lower_contrast},
       {"brightness", {0.05, 0.1, 0.15, 0.2, 0.3}, brighten},
       {"jpeg", {80, 65, 58, 50, 40}, compress},
@@ -188,6 +132,7 @@ Candidates run(Oracle& oracle, const Rng& rng, const std::string& chosen, size_t
   const Block& block = oracle.block();
   const ThreatModel& threat = oracle.threat();
   const double width = threat.hi - threat.lo;
+  std::vector<std::string> kind_of(static_cast<size_t>(block.size()));
   int64_t step = -1;
   for (const Kind& kind : kinds()) {
     ++step;
@@ -202,8 +147,15 @@ Candidates run(Oracle& oracle, const Rng& rng, const std::string& chosen, size_t
       x[i].copy_(u.mul(width).add(threat.lo));
     }
     oracle.labels(x.clamp_(threat.lo, threat.hi), rows);
+    const at::Tensor found = oracle.found();
+    for (int64_t i = 0; i < rows.size(0); ++i) {
+      const int64_t row = rows[i].item<int64_t>();
+      if (found[row].item<bool>()) kind_of[static_cast<size_t>(row)] = kind.name;
+    }
   }
-  return oracle.best();
+  Candidates candidates = oracle.best();
+  candidates.by = std::move(kind_of);
+  return candidates;
 }
 
 Bound bind(Params& params, const ThreatModel&) {
@@ -233,8 +185,8 @@ Attack corruption() {
       .images = true,
       .targeted = true,
       .summary =
-          "noise, blur, contrast, brightness, JPEG, pixels, rotation or translation at a "
-          "severity",
+          "noise, blur, defocus, contrast, brightness, JPEG, pixels, rotation or translation at "
+          "a severity",
       .paper =
           "Hendrycks, Dietterich: Benchmarking Neural Network Robustness to Common Corruptions "
           "and Perturbations, ICLR 2019, arXiv:1903.12261",

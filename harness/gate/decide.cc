@@ -123,6 +123,7 @@ CellResult describe_cell(const Case& open, size_t index) {
   result.samples = cell.counts;
   fill_metrics(open.candidate, cell, confidence, result.metrics);
   result.curve = security_curve(open.candidate, cell, confidence);
+  result.local_optimality = local_optimality(open.candidate, cell);
   result.stages = stage_counts(open.candidate, cell);
   result.classes = class_rows(open.candidate, cell);
   result.cost = total_cost(open.candidate, cell);

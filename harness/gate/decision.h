@@ -118,6 +118,7 @@ struct CellResult {
   std::map<std::string, Estimate> baseline_metrics;
   std::vector<CurvePoint> curve;
   std::vector<CurvePoint> baseline_curve;
+  std::optional<Estimate> local_optimality;  ///< of a minimum-norm cell; without bounds
   std::vector<StageCount> stages;
   std::vector<ClassRow> classes;
   std::optional<MembershipResult> membership;

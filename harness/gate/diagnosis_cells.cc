@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "harness/gate/diagnosis.h"
+#include "harness/gate/pairing.h"
 #include "harness/gate/statistics.h"
 #include "harness/gate/text.h"
 
@@ -48,29 +49,6 @@ std::string share_of(int64_t count, size_t samples) {
   return std::to_string(count) + " of " + assay::count(static_cast<int64_t>(samples), "sample");
 }
 
-bool is_parameter(const std::string& field) { return field.starts_with("params."); }
-
-/// True if the fields of both cells' keys are equal, those aside that `may_differ`.
-bool same_but(const CellHeader& a, const CellHeader& b,
-              const std::function<bool(const std::string&)>& may_differ) {
-  const auto differs = [&](const CellHeader& from, const CellHeader& to) {
-    return std::any_of(from.key_fields.begin(), from.key_fields.end(), [&](const auto& entry) {
-      if (may_differ(entry.first)) return false;
-      const auto there = to.key_fields.find(entry.first);
-      return there == to.key_fields.end() || there->second != entry.second;
-    });
-  };
-  return !differs(a, b) && !differs(b, a);
-}
-
-/// True if both cells attack the same samples towards the same goal in the same norm.
-bool same_threat(const CellHeader& a, const CellHeader& b) {
-  return a.threat.norm == b.threat.norm && same_but(a, b, [](const std::string& field) {
-           return field == "eps" || field == "access" || field == "attack" || field == "version" ||
-                  is_parameter(field);
-         });
-}
-
 bool has_ball(const CellView& cell) {
   return cell.header->family == Family::kEvasion && cell.header->threat.eps.has_value();
 }
@@ -105,7 +83,7 @@ Samples broken_blindly(const CellView& cell) {
   for (size_t i = 0; i < samples.size(); ++i) {
     if (!samples[i]) continue;
     const auto stage =
-        std::find(header.stages.begin(), header.stages.end(), cell.rows[i]->breaking_attack);
+        std::find(header.stages.begin(), header.stages.end(), breaking_stage(*cell.rows[i]));
     const auto at = static_cast<size_t>(stage - header.stages.begin());
     samples[i] = at < header.stage_access.size() && header.stage_access[at] != Access::kGradient;
   }

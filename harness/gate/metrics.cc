@@ -184,7 +184,7 @@ std::vector<StageCount> stage_counts(const EvidenceView& view, const CellView& c
     if (!has_verdict(row)) continue;
     if (!rightly_classified(*row, view.evidence->header.samples[i].label)) continue;
     ++survivors;
-    if (counts_as_broken(*row)) ++broken[row->breaking_attack];
+    if (counts_as_broken(*row)) ++broken[breaking_stage(*row)];
   }
   for (const std::string& name : cell.header->stages) {
     stages.push_back({name, survivors, broken[name]});

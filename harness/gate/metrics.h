@@ -30,6 +30,12 @@ Estimate reportable(Estimate estimate);
 std::vector<CurvePoint> security_curve(const EvidenceView& view, const CellView& cell,
                                        double confidence);
 
+/// Of a minimum-norm cell, how near its points are to the best known of the run, over all cells of
+/// the same threat model (AttackBench, Cinà et al. 2024): with A the area under robust accuracy
+/// against distance, up to the largest best known distance, and A* that of the best known ones,
+/// 1 − (A − A*) / (A of an attack that finds nothing − A*). 1: nothing better is known.
+std::optional<Estimate> local_optimality(const EvidenceView& view, const CellView& cell);
+
 /// Of an ensemble: what entered each stage and what it broke.
 std::vector<StageCount> stage_counts(const EvidenceView& view, const CellView& cell);
 

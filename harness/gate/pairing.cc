@@ -1,5 +1,6 @@
 #include "harness/gate/pairing.h"
 
+#include <algorithm>
 #include <cmath>
 #include <deque>
 #include <limits>
@@ -58,6 +59,27 @@ Pairing pair_cell(const CellHeader& here, const EvidenceView* baseline) {
   std::vector<std::string> names;
   for (const CellView& cell : baseline->cells) names.push_back(cell.header->name);
   return {nullptr, "the baseline has no cell `" + here.name + "`" + suggest(here.name, names)};
+}
+
+bool is_parameter(const std::string& field) { return field.starts_with("params."); }
+
+bool same_but(const CellHeader& a, const CellHeader& b,
+              const std::function<bool(const std::string&)>& may_differ) {
+  const auto differs = [&](const CellHeader& from, const CellHeader& to) {
+    return std::any_of(from.key_fields.begin(), from.key_fields.end(), [&](const auto& entry) {
+      if (may_differ(entry.first)) return false;
+      const auto there = to.key_fields.find(entry.first);
+      return there == to.key_fields.end() || there->second != entry.second;
+    });
+  };
+  return !differs(a, b) && !differs(b, a);
+}
+
+bool same_threat(const CellHeader& a, const CellHeader& b) {
+  return a.threat.norm == b.threat.norm && same_but(a, b, [](const std::string& field) {
+           return field == "eps" || field == "access" || field == "attack" || field == "version" ||
+                  is_parameter(field);
+         });
 }
 
 std::vector<int64_t> pair_samples(const std::vector<SampleInfo>& here,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,17 @@ struct Pairing {
 
 /// `baseline` may be null. The reason names the first field that differs, with both values.
 Pairing pair_cell(const CellHeader& here, const EvidenceView* baseline);
+
+/// True if the fields of both cells' keys are equal, those aside that `may_differ`.
+bool same_but(const CellHeader& a, const CellHeader& b,
+              const std::function<bool(const std::string&)>& may_differ);
+
+/// True if both cells attack the same samples towards the same goal in the same norm, whatever
+/// their radius, access and attack.
+bool same_threat(const CellHeader& a, const CellHeader& b);
+
+/// True of the fields of a key that are an attack's parameters.
+bool is_parameter(const std::string& field);
 
 /// For each sample of `here` its index in `there`, by id and digest, or -1. An id that occurs
 /// several times pairs in order.

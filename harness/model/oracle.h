@@ -36,6 +36,8 @@ struct Block {
 struct Candidates {
   at::Tensor x;        ///< [n, ...shape]
   at::Tensor success;  ///< [n] bool
+  /// Which part of the attack broke each sample, or empty: [n], "" where none did.
+  std::vector<std::string> by = {};
 };
 
 /// Counts rows, enforces budgets, and keeps per sample the best valid broken point of any query:

@@ -47,14 +47,20 @@ struct Verdict {
   /// Of the stored adversarial from the sample, in the cell's norm; infinite where there is no
   /// adversarial or no norm.
   double distance = std::numeric_limits<double>::infinity();
-  int64_t queries = 0;          ///< rows the attack sent for this sample
-  int64_t gradients = 0;        ///< vjp rows
-  std::string breaking_attack;  ///< the stage or attack that broke it
-  std::string detail;           ///< kError, kInvalid, kUnconfirmed: what happened
-  std::string tensors;          ///< SHA-256 of the blob with the adversarial; "" if none
-  int64_t tensor_row = -1;      ///< its row in the blob
+  int64_t queries = 0;    ///< rows the attack sent for this sample
+  int64_t gradients = 0;  ///< vjp rows
+  /// The stage or attack that broke it and, where it says so, `:` and which part of it did.
+  std::string breaking_attack;
+  std::string detail;       ///< kError, kInvalid, kUnconfirmed: what happened
+  std::string tensors;      ///< SHA-256 of the blob with the adversarial; "" if none
+  int64_t tensor_row = -1;  ///< its row in the blob
   bool operator==(const Verdict&) const = default;
 };
+
+/// The stage or attack that broke it, without the part.
+inline std::string_view breaking_stage(const Verdict& row) {
+  return std::string_view(row.breaking_attack).substr(0, row.breaking_attack.find(':'));
+}
 
 /// How one record scored in a membership cell.
 struct Score {

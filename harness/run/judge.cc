@@ -99,6 +99,10 @@ Judged judge_block(const Model& model, const Oracle& oracle, const Candidates& c
       row.status = Status::kBroken;
       row.adversarial = labels[i].item<int64_t>();
       row.breaking_attack = attack;
+      const auto at = static_cast<size_t>(i);
+      if (at < candidates.by.size() && !candidates.by[at].empty()) {
+        row.breaking_attack += ":" + candidates.by[at];
+      }
       row.tensor_row = static_cast<int64_t>(kept.size());
       result.signs.back().silent = !candidates.success[i].item<bool>();
       kept.push_back(i);
