@@ -7,6 +7,8 @@
 // level alpha, and ties within it are broken by the confidence itself; the population of a record
 // is its own class, unless `per_class: false` or the pool lacks the class.
 // Cost per record: views forwards, and as many for each record of the pool.
+#include <algorithm>
+
 #include "attacks/math/membership.h"
 #include "attacks/math/shadow_params.h"
 #include "harness/model/attack.h"
@@ -21,20 +23,22 @@ at::Tensor infer(const Outputs& outputs, bool per_class) {
   if (population == 0) throw Error("`pool` has no records beside those that are audited");
   const at::Tensor mine = values.narrow(0, 0, outputs.audited);
   const at::Tensor theirs = values.narrow(0, outputs.audited, population);
-  const auto score = [](const at::Tensor& reference, const at::Tensor& of) {
-    return break_ties(share_below(reference, of), of, reference.size(0));
-  };
-  at::Tensor scores = score(theirs, mine);
-  if (!per_class) return scores;
+  at::Tensor shares = share_below(theirs, mine);
+  if (!per_class) return break_ties(shares, mine, population);
+  // One step for all: what breaks ties in a small class must not outweigh a share of a large one.
+  int64_t largest = 1;
   for (int64_t c = 0; c < outputs.logits.size(2); ++c) {
     const at::Tensor labels = outputs.labels.eq(c);
     const at::Tensor rows = labels.narrow(0, 0, outputs.audited).nonzero().squeeze(1);
     const at::Tensor reference =
         theirs.masked_select(labels.narrow(0, outputs.audited, population));
-    if (rows.size(0) == 0 || reference.size(0) == 0) continue;
-    scores.index_copy_(0, rows, score(reference, mine.index_select(0, rows)));
+    if (rows.size(0) == 0) continue;
+    const bool lacking = reference.size(0) == 0;
+    largest = std::max(largest, lacking ? population : reference.size(0));
+    if (lacking) continue;
+    shares.index_copy_(0, rows, share_below(reference, mine.index_select(0, rows)));
   }
-  return scores;
+  return break_ties(shares, mine, largest);
 }
 
 }  // namespace

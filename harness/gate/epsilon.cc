@@ -119,6 +119,7 @@ double by_guesses(const ScoreSets& scores, const EpsilonAudit& audit) {
   double best = 0;
   for (const int64_t r : guess_counts(total)) {
     for (const bool both : {false, true}) {
+      if (r == total && !both) continue;
       const int64_t top = both ? r - r / 2 : r;
       const int64_t bottom = r - top;
       const int64_t right = members[static_cast<size_t>(top)] + bottom -
@@ -189,7 +190,7 @@ std::vector<int64_t> guess_counts(int64_t records) {
 }
 
 double one_run_level(const EpsilonAudit& audit, int64_t records) {
-  return (1 - audit.confidence) / (2 * static_cast<double>(guess_counts(records).size()));
+  return (1 - audit.confidence) / (2 * static_cast<double>(guess_counts(records).size()) - 1);
 }
 
 double one_run_p_value(int64_t records, int64_t guesses, int64_t right, double epsilon,
@@ -240,6 +241,18 @@ std::string epsilon_obstacle(const EpsilonAudit& audit, int64_t members, int64_t
   if (members < 2 || non_members < 2) return "an audit needs two members and two non-members";
   if (audit.estimator == EpsilonEstimator::kGdp && audit.delta <= 0) {
     return "a Gaussian mechanism has no epsilon at delta 0; set `delta`";
+  }
+  if (audit.estimator == EpsilonEstimator::kOneRun) {
+    constexpr double kContradicted = 1e-6;
+    const boost::math::binomial_distribution<double> coin(
+        static_cast<double>(members + non_members), 0.5);
+    if (2 * boost::math::cdf(coin, static_cast<double>(std::min(members, non_members))) <
+        kContradicted) {
+      return "one_run holds only where a fair coin decided for each record whether it was trained "
+             "on, and no fair coin gives " +
+             std::to_string(members) + " members and " + std::to_string(non_members) +
+             " non-members; audit all records that it decided, or take another estimator";
+    }
   }
   return "";
 }

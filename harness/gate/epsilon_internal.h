@@ -30,7 +30,8 @@ double level_of_each(const EpsilonAudit& audit, size_t thresholds);
 std::vector<int64_t> guess_counts(int64_t records);
 double one_run_p_value(int64_t records, int64_t guesses, int64_t right, double epsilon,
                        double delta);
-/// Level of each number of guesses, tried in two ways.
+/// Level of each number of guesses, tried in two ways; all records in one only, by halves, since
+/// "all are members" does not look at the scores.
 double one_run_level(const EpsilonAudit& audit, int64_t records);
 
 /// The mu of a Gaussian mechanism with this epsilon and delta, and back.

@@ -10,7 +10,7 @@
 namespace assay {
 namespace {
 
-/// Evenly on a log scale from a tenth of what one non-member is to all of them, and 0.
+/// At 0, and evenly on a log scale from what one non-member is, 1e-5 at least, to all of them.
 std::vector<RocPoint> roc_points(const Roc& roc, double confidence) {
   constexpr int kPerDecade = 12;
   std::vector<RocPoint> points;
@@ -133,9 +133,11 @@ std::vector<ExposedRecord> exposed_records(const AuditedScores& found) {
 }
 
 /// Normal approximations, which planning may use: the bound lies above chance in four of five runs.
-MembershipPower power_of(const CellView& cell, const EvidenceView& view, int64_t members,
-                         int64_t non_members, double confidence) {
+MembershipPower power_of(const CellView& cell, const EvidenceView& view, const ScoreSets& scores,
+                         double confidence) {
   MembershipPower power;
+  const int64_t members = static_cast<int64_t>(scores.members.size());
+  const int64_t non_members = static_cast<int64_t>(scores.non_members.size());
   const double m = static_cast<double>(members);
   const double n = static_cast<double>(non_members);
   const double z = normal_quantile(confidence);
@@ -161,7 +163,7 @@ MembershipPower power_of(const CellView& cell, const EvidenceView& view, int64_t
   const EpsilonAudit audit = epsilon_audit(*cell.header, confidence);
   if (measure_membership("epsilon_lower", view, cell, confidence).value) {
     power.epsilon_reach = epsilon_reach(audit, members, non_members);
-    power.epsilon_detectable = epsilon_detectable(audit, members, non_members, 0, 20);
+    power.epsilon_detectable = epsilon_detectable(audit, resolution_of(scores), 0, 20);
   }
   return power;
 }
@@ -183,7 +185,7 @@ MembershipResult describe_membership(const EvidenceView& view, const CellView& c
   result.histogram = histogram_of(found.scores);
   result.slices = slices_of(found, roc, confidence);
   result.exposed = exposed_records(found);
-  result.power = power_of(cell, view, result.members, result.non_members, confidence);
+  result.power = power_of(cell, view, found.scores, confidence);
   return result;
 }
 

@@ -120,14 +120,19 @@ Judgement judge(const RuleSpec& rule, const Trial& trial) {
   const bool paired = needs_baseline(rule.kind);
   if (paired && trial.first_run) {
     settle(result, Outcomes::kNotApplicable, "first run: the baseline is declared none");
-  } else if (settle_missing(rule, trial, result) || settle_unusable(rule, trial, result)) {
+  } else if (settle_missing(rule, trial, result)) {
     return judgement;
   } else if (rule.kind == RuleSpec::Kind::kFlagsClear) {
-    judge_flags(rule, trial, result);
-  } else if (!paired) {
-    judge_absolute(rule, trial, result);
-  } else if (!settle_unpaired(trial, result)) {
-    judge_paired(rule, trial, judgement);
+    if (!settle_unusable(rule, trial, result)) judge_flags(rule, trial, result);
+  } else {
+    if (!settle_unusable(rule, trial, result)) {
+      if (!paired) {
+        judge_absolute(rule, trial, result);
+      } else if (!settle_unpaired(trial, result)) {
+        judge_paired(rule, trial, judgement);
+      }
+    }
+    distrust_unlike_shadows(rule, trial, result);
   }
   return judgement;
 }

@@ -66,6 +66,41 @@ double room(const RuleSpec& rule, const Trial& trial) {
   return rule.kind == RuleSpec::Kind::kMaxRise ? 1 - *base.lower : *base.upper;
 }
 
+/// The bound is under the limit, but would hardly be above it if epsilon were; `stated` names it.
+void settle_powerless(const RuleSpec& rule, const EpsilonAudit& audit, const Resolution& resolution,
+                      const std::string& stated, RuleResult& result) {
+  const double must_see = rule.limit + kEpsilonMargin;
+  const int64_t m = resolution.members;
+  const int64_t n = resolution.non_members;
+  const bool for_ties =
+      epsilon_detectable(audit, Resolution{m, n}, rule.limit, must_see).has_value();
+  std::string reason = stated + ", and these " + (for_ties ? "scores" : "records") +
+                       " could hardly have shown more: had epsilon been " + figure(must_see) +
+                       " and the attack the best there is, the bound would exceed " +
+                       figure(rule.limit) + " with probability under " + figure(kPower);
+  if (for_ties) {
+    int64_t values = m + n;
+    for (const Tie& tie : resolution.record_ties) values -= tie.count - 1;
+    reason += ", since the " + count(m + n, "score") + " take " + count(values, "value") +
+              " and no threshold divides records that tie";
+  } else {
+    reason += "; a perfect attack would show " + figure(epsilon_reach(audit, m, n));
+  }
+  std::string hint = for_ties ? "an attack whose scores tie less, such as loss or lira, gives the "
+                                "audit that power"
+                              : "no number of records gives this estimator that power; set a "
+                                "smaller limit, a smaller `delta`, or another `estimator`";
+  if (const std::optional<double> growth = epsilon_growth(audit, resolution, rule.limit)) {
+    const auto grown = [&](int64_t records, const std::string& of) {
+      return count(static_cast<int64_t>(std::ceil(static_cast<double>(records) * *growth)), of);
+    };
+    const std::string records = "about " + grown(m, "member") + " and " + grown(n, "non-member") +
+                                " give the audit that power";
+    hint = for_ties ? hint + "; so do " + records.substr(0, records.find(" give")) : records;
+  }
+  settle(result, Outcomes::kInconclusive, reason, hint);
+}
+
 }  // namespace
 
 std::string membership_hint(const RuleSpec& rule, const Estimate& estimate) {
@@ -82,15 +117,21 @@ std::string membership_hint(const RuleSpec& rule, const Estimate& estimate) {
 }
 
 bool settle_membership(const RuleSpec& rule, const Trial& trial, RuleResult& result) {
-  const std::string foreign = not_comparable(*trial.cell);
-  if (!foreign.empty()) {
-    settle(result, Outcomes::kInconclusive, foreign, kFidelityAdvice);
-    return true;
-  }
   if (!wants_little(rule)) return false;
   const std::string reversed = reversed_score(*trial.candidate, *trial.cell);
   if (!reversed.empty()) settle(result, Outcomes::kInconclusive, reversed, kReversedAdvice);
   return !reversed.empty();
+}
+
+void distrust_unlike_shadows(const RuleSpec& rule, const Trial& trial, RuleResult& result) {
+  const std::string foreign = not_comparable(*trial.cell);
+  if (foreign.empty()) return;
+  if (wants_little(rule) && result.verdict == Outcomes::kFail) {
+    result.reason += "; though the shadows are unlike the candidate, which only weakens the attack";
+    result.hint = kFidelityAdvice;
+  } else {
+    settle(result, Outcomes::kInconclusive, foreign, kFidelityAdvice);
+  }
 }
 
 void judge_epsilon(const RuleSpec& rule, const Trial& trial, const Estimate& estimate,
@@ -107,29 +148,13 @@ void judge_epsilon(const RuleSpec& rule, const Trial& trial, const Estimate& est
   if (beyond) {
     return settle(result, Outcomes::kFail, stated + ", over " + limit_text(rule));
   }
-  const AuditedScores found = audited_scores(*trial.candidate, *trial.cell);
-  const int64_t m = static_cast<int64_t>(found.members.size());
-  const int64_t n = static_cast<int64_t>(found.non_members.size());
+  const Resolution resolution = resolution_of(audited_scores(*trial.candidate, *trial.cell).scores);
   const EpsilonAudit audit = epsilon_audit(*trial.cell->header, rule.confidence);
   const double must_see = rule.limit + kEpsilonMargin;
-  if (epsilon_detectable(audit, m, n, rule.limit, must_see)) {
+  if (epsilon_detectable(audit, resolution, rule.limit, must_see)) {
     return settle(result, Outcomes::kPass, "");
   }
-  const std::optional<double> growth = epsilon_growth(audit, m, n, rule.limit);
-  settle(result, Outcomes::kInconclusive,
-         stated + ", and these records could hardly have shown more: had epsilon been " +
-             figure(must_see) + " and the attack the best there is, the bound would exceed " +
-             figure(rule.limit) + " with probability under " + figure(kPower) +
-             "; a perfect attack would show " + figure(epsilon_reach(audit, m, n)),
-         growth ? "about " +
-                      count(static_cast<int64_t>(std::ceil(static_cast<double>(m) * *growth)),
-                            "member") +
-                      " and " +
-                      count(static_cast<int64_t>(std::ceil(static_cast<double>(n) * *growth)),
-                            "non-member") +
-                      " give the audit that power"
-                : "no number of records gives this estimator that power; set a smaller limit, a "
-                  "smaller `delta`, or another `estimator`");
+  settle_powerless(rule, audit, resolution, stated, result);
 }
 
 void judge_paired_membership(const RuleSpec& rule, const Trial& trial, Judgement& judgement) {

@@ -181,7 +181,7 @@ TEST(Power, IsWhatSimulationFinds) {
   constexpr int kRuns = 400;
   for (const Estimator estimator : {Estimator::kBonferroni, Estimator::kOneRun}) {
     const EpsilonAudit audit = {estimator, 0, 0.95};
-    const std::optional<double> truth = epsilon_detectable(audit, 300, 300, 1, 21);
+    const std::optional<double> truth = epsilon_detectable(audit, {300, 300}, 1, 21);
     ASSERT_TRUE(truth.has_value());
     std::mt19937_64 engine(25);
     int beyond = 0;
@@ -196,24 +196,24 @@ TEST(Power, IsWhatSimulationFinds) {
 
 TEST(Power, FallsWithTheLimitAndRisesWithTheRecords) {
   const EpsilonAudit audit;
-  EXPECT_TRUE(epsilon_detectable(audit, 1000, 1000, 1, 2));
-  EXPECT_FALSE(epsilon_detectable(audit, 1000, 1000, 8, 9));
-  EXPECT_FALSE(epsilon_detectable(audit, 50, 50, 2, 3));
-  EXPECT_TRUE(epsilon_detectable(audit, 5000, 5000, 2, 3));
+  EXPECT_TRUE(epsilon_detectable(audit, {1000, 1000}, 1, 2));
+  EXPECT_FALSE(epsilon_detectable(audit, {1000, 1000}, 8, 9));
+  EXPECT_FALSE(epsilon_detectable(audit, {50, 50}, 2, 3));
+  EXPECT_TRUE(epsilon_detectable(audit, {5000, 5000}, 2, 3));
   EXPECT_LT(epsilon_reach(audit, 100, 100), epsilon_reach(audit, 10000, 10000));
 }
 
 TEST(Growth, IsEnoughAndNotMuchMore) {
   const EpsilonAudit audit;
-  const std::optional<double> growth = epsilon_growth(audit, 100, 100, 2);
+  const std::optional<double> growth = epsilon_growth(audit, {100, 100}, 2);
   ASSERT_TRUE(growth.has_value());
   const auto grown = [&](double factor) {
     return static_cast<int64_t>(std::ceil(100 * *growth * factor));
   };
-  EXPECT_TRUE(epsilon_detectable(audit, grown(1), grown(1), 2, 3));
-  EXPECT_FALSE(epsilon_detectable(audit, grown(0.8), grown(0.8), 2, 3));
+  EXPECT_TRUE(epsilon_detectable(audit, {grown(1), grown(1)}, 2, 3));
+  EXPECT_FALSE(epsilon_detectable(audit, {grown(0.8), grown(0.8)}, 2, 3));
   // More records cost one_run more than they tell once m delta is large.
-  EXPECT_FALSE(epsilon_growth({Estimator::kOneRun, 1e-2, 0.95}, 100, 100, 8));
+  EXPECT_FALSE(epsilon_growth({Estimator::kOneRun, 1e-2, 0.95}, {100, 100}, 8));
 }
 
 }  // namespace

@@ -329,6 +329,8 @@ TEST(MembershipReport, HasARisingCurveWithinItsBands) {
   EXPECT_EQ(result.roc.front().fpr, 0);
   EXPECT_DOUBLE_EQ(result.roc.back().fpr, 1);
   EXPECT_DOUBLE_EQ(result.roc.back().tpr, 1);
+  EXPECT_GE(result.roc[1].fpr, 1.0 / 400) << "from what one non-member is";
+  EXPECT_LT(result.roc[1].fpr, 1.3 / 400);
   for (size_t i = 0; i < result.roc.size(); ++i) {
     EXPECT_LE(result.roc[i].lower, result.roc[i].tpr);
     EXPECT_GE(result.roc[i].upper, result.roc[i].tpr);

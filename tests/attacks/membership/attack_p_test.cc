@@ -45,6 +45,23 @@ TEST(AttackP, AClassThatThePoolLacksIsComparedWithAllOfIt) {
   EXPECT_NEAR(scores_of("attack_p", "{}", outputs)[0].item<double>(), 0.5, 0.25 / 4);
 }
 
+TEST(AttackP, TiesOfASmallClassAreBrokenByLessThanASharesStepOfALargeOne) {
+  // Of class 0's population of 2 the first record has half below it; of class 1's 20 the second has
+  // 11, and so 0.55.
+  std::vector<int64_t> labels = {0, 1, 0, 0};
+  std::vector<double> odds = {1.9, 11.5, 1, 2};
+  for (int i = 1; i <= 20; ++i) {
+    labels.push_back(1);
+    odds.push_back(i);
+  }
+  const at::Tensor values = at::tensor(odds, at::kDouble);
+  const Outputs outputs =
+      outputs_of(logits_with(values, at::tensor(labels, at::kLong), 3), labels, 2);
+  const at::Tensor scores = scores_of("attack_p", "{}", outputs);
+  EXPECT_NEAR(scores[0].item<double>(), 0.5, 0.25 / 20);
+  EXPECT_LT(scores[0].item<double>(), scores[1].item<double>());
+}
+
 TEST(AttackP, NeedsAPopulation) {
   EXPECT_THROW(scores_of("attack_p", "{}", outputs_of(numbers({1, 0}).view({1, 2}), {0}, 1)),
                Error);

@@ -1,0 +1,101 @@
+// Rules where the scores, the sets or the shadows stand in the way.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "harness/gate/membership.h"
+#include "tests/gate/membership_fixture.h"
+
+namespace assay {
+namespace {
+
+using testing::add_rule;
+using testing::add_scores;
+using ::testing::HasSubstr;
+using testing::make_audit;
+using testing::make_suite;
+using testing::ramp;
+using Judged = RuleResult::Verdict;
+using Kind = RuleSpec::Kind;
+
+const Fidelity kUnlike = {16, 0.99, 0.88, 0.90, 0.88, "cnn", ""};
+
+Evidence audit_of(const std::vector<double>& members, const std::vector<double>& non_members) {
+  Evidence run =
+      make_audit(static_cast<int64_t>(members.size()), static_cast<int64_t>(non_members.size()));
+  add_scores(run, "mia", members, non_members);
+  return run;
+}
+
+RuleResult judge_one(const Evidence& run, const std::string& metric, Kind kind, double limit,
+                     const Evidence* baseline = nullptr) {
+  Suite suite = make_suite(run);
+  add_rule(suite, metric, kind, limit);
+  return decide(suite, run, baseline).rules.at(0);
+}
+
+TEST(EpsilonRule, DoesNotPassOnScoresThatAreAllEqual) {
+  Evidence run = audit_of(std::vector<double>(10'000, 1), std::vector<double>(10'000, 1));
+  for (const char* estimator : {"bonferroni", "split", "gdp", "one_run"}) {
+    run.header.cells[0].params["estimator"] = std::string(estimator);
+    run.header.cells[0].params["inclusion"] = std::string("randomised");
+    const RuleResult result = judge_one(run, "epsilon_lower", Kind::kAtMost, 2);
+    EXPECT_EQ(result.verdict, Judged::kInconclusive) << estimator;
+    EXPECT_EQ(result.value, 0) << estimator;
+    EXPECT_THAT(result.reason, HasSubstr("the 20000 scores take 1 value")) << estimator;
+    EXPECT_THAT(result.hint, HasSubstr("an attack whose scores tie less")) << estimator;
+  }
+  const MembershipPower power = decide(make_suite(run), run, nullptr).cells[0].membership->power;
+  EXPECT_FALSE(power.epsilon_detectable.has_value());
+}
+
+TEST(EpsilonRule, OfOneRunIsInconclusiveWhereTheSetsContradictTheCoin) {
+  Evidence run = audit_of(ramp(9000, 0), ramp(1000, 0));
+  run.header.cells[0].params["estimator"] = std::string("one_run");
+  run.header.cells[0].params["inclusion"] = std::string("randomised");
+  for (const Kind kind : {Kind::kAtMost, Kind::kAtLeast}) {
+    const RuleResult result = judge_one(run, "epsilon_lower", kind, 1);
+    EXPECT_EQ(result.verdict, Judged::kInconclusive);
+    EXPECT_FALSE(result.value.has_value());
+    EXPECT_THAT(result.reason, HasSubstr("no fair coin gives 9000 members and 1000"));
+  }
+}
+
+TEST(Fidelity, OfUnlikeShadowsLetsALeakThatIsShownFail) {
+  Evidence run = audit_of(ramp(1000, 0.5), ramp(1000, 0));
+  run.units.back().fidelity = kUnlike;
+  for (const char* metric : {"auc", "advantage", "tpr_at_fpr_0.01", "epsilon_lower"}) {
+    const RuleResult result = judge_one(run, metric, Kind::kAtMost, 0.2);
+    EXPECT_EQ(result.verdict, Judged::kFail) << metric;
+    EXPECT_THAT(result.reason, HasSubstr("only weakens the attack")) << metric;
+    EXPECT_EQ(result.hint, kFidelityAdvice) << metric;
+    for (const Kind kind : {Kind::kAtLeast, Kind::kAtMost}) {
+      const double easy = kind == Kind::kAtLeast ? 0.01 : 0.99;
+      const RuleResult open = judge_one(run, metric, kind, easy);
+      if (open.verdict == Judged::kFail) continue;  // epsilon is more than 0.99
+      EXPECT_EQ(open.verdict, Judged::kInconclusive) << metric;
+      EXPECT_THAT(open.reason, HasSubstr("not comparable")) << metric;
+    }
+  }
+  EXPECT_EQ(judge_one(run, "auc", Kind::kAtMost, 0.99).verdict, Judged::kInconclusive);
+  EXPECT_EQ(judge_one(run, "auc", Kind::kAtLeast, 0.99).verdict, Judged::kInconclusive)
+      << "a weak attack is no evidence of a small leak";
+}
+
+TEST(Fidelity, OfUnlikeShadowsLetsARiseFailOnlyIfTheBaselinesAreLikeIt) {
+  Evidence run = audit_of(ramp(1000, 0.4), ramp(1000, 0));
+  run.units.back().fidelity = kUnlike;
+  Evidence base = audit_of(ramp(1000, 0.1), ramp(1000, 0));
+  const RuleResult fail = judge_one(run, "auc", Kind::kMaxRise, 0.05, &base);
+  EXPECT_EQ(fail.verdict, Judged::kFail);
+  EXPECT_EQ(judge_one(run, "auc", Kind::kMaxRise, 0.5, &base).verdict, Judged::kInconclusive);
+  EXPECT_EQ(judge_one(run, "auc", Kind::kMaxRise, 0.05).verdict, Judged::kInconclusive);
+  base.units.back().fidelity = kUnlike;
+  EXPECT_EQ(judge_one(run, "auc", Kind::kMaxRise, 0.05, &base).verdict, Judged::kInconclusive);
+  Evidence drop = audit_of(ramp(1000, 0), ramp(1000, 0));
+  drop.units.back().fidelity = kUnlike;
+  const Evidence leaky = audit_of(ramp(1000, 0.4), ramp(1000, 0));
+  EXPECT_EQ(judge_one(drop, "auc", Kind::kMaxDrop, 0.05, &leaky).verdict, Judged::kInconclusive);
+}
+
+}  // namespace
+}  // namespace assay
