@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# The main job on real data: set-up, build, small Fashion-MNIST models, and the question whether each
-# candidate may replace the one in production. All are trained on the first half of the training
-# file, rows 0 to 29,999, so that the other half is known to be unseen. Works from any folder; -D
-# arguments go to CMake. FASHION_MNIST names the data's folder if it is not Debian's.
+# The main job on real data: set-up, build, small Fashion-MNIST models, and the question whether
+# each candidate may replace the one in production. All are trained on the first half of the
+# training file, rows 0 to 29,999, so that the other half is known to be unseen. Works from any
+# folder; -D arguments go to CMake. FASHION_MNIST names the data's folder if it is not Debian's.
 #
 #   ./quickstart.sh [-DCMAKE_PREFIX_PATH=<torch>] [-D...]
 set -euo pipefail

@@ -84,9 +84,11 @@ Json membership() {
 
 /// Absent in reports of versions that did not know it.
 Json local_optimality() {
-  return {{"anyOf", {estimate(), {{"type", "null"}}}},
-          {"description",
-           "minimum norm: 1 where no cell of the run found nearer points on the same samples"}};
+  Json schema = estimate();
+  schema["type"] = {"object", "null"};
+  schema["description"] =
+      "minimum norm: 1 where no cell of the run found nearer points on the same samples";
+  return schema;
 }
 
 Json cell() {
