@@ -66,7 +66,7 @@ Outcome run(const Model& model, const Attack& attack, const std::string& params,
   const Bound bound = bind_params(attack, params, threat);
   Oracle oracle(model, threat, given, bound.budget.queries, bound.budget.gradients);
   Candidates claims = bound.evade(oracle, given, Rng(seed, attack.info.name, 0));
-  return {{claims.x.clone(), claims.success.clone()},
+  return {{claims.x.clone(), claims.success.clone(), claims.by},
           oracle.queries().clone(),
           oracle.gradients().clone()};
 }
