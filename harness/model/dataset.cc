@@ -183,11 +183,11 @@ std::vector<SampleInfo> describe(const Dataset& dataset, std::span<const int64_t
     SampleInfo info;
     info.id = dataset.id(index);
     info.label = dataset.label(index);
-    std::string content = std::to_string(info.label);
-    content += ' ';
-    content += shape_text({x.sizes().data(), x.sizes().size()});
-    content.append(static_cast<const char*>(x.data_ptr()), x.nbytes());
-    info.digest = sha256(content);
+    const std::string label = std::to_string(info.label) + ' ';
+    std::string bytes = label + shape_text({x.sizes().data(), x.sizes().size()});
+    bytes.append(static_cast<const char*>(x.data_ptr()), x.nbytes());
+    info.digest = sha256(bytes);
+    info.content = sha256(std::string_view(bytes).substr(label.size()));
     samples.push_back(std::move(info));
   }
   return samples;

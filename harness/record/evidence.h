@@ -35,6 +35,9 @@ struct SampleInfo {
   std::string id;      ///< relative path for images, row number otherwise
   std::string digest;  ///< SHA-256 of its decoded content and label
   int64_t label = 0;
+  /// SHA-256 of its decoded content without the label, so that a relabelled copy is found. Known
+  /// where data was read, and no part of evidence.
+  std::string content = {};
 };
 
 /// What happened to one sample in one cell (or in the clean pass, where only `clean` is set).

@@ -38,18 +38,18 @@ std::vector<RecordRef> take(const Records& set, bool member, std::optional<int64
 void refuse_overlap(const AttackSpec& spec, const std::string& here, const std::string& there,
                     const std::vector<RecordRef>& a, const std::vector<RecordRef>& b) {
   std::unordered_map<std::string_view, const SampleInfo*> known;
-  for (const RecordRef& record : a) known.emplace(record.info().digest, &record.info());
+  for (const RecordRef& record : a) known.emplace(record.info().content, &record.info());
   int64_t shared = 0;
   const SampleInfo* first = nullptr;
   for (const RecordRef& record : b) {
-    if (!known.contains(record.info().digest)) continue;
+    if (!known.contains(record.info().content)) continue;
     if (first == nullptr) first = &record.info();
     ++shared;
   }
   if (first == nullptr) return;
   throw Error(spec.where, "`" + here + "` and `" + there + "` share " + std::to_string(shared) +
                               (shared == 1 ? " record" : " records") +
-                              " by content, the first being " + known.at(first->digest)->id +
+                              " by content, the first being " + known.at(first->content)->id +
                               " of `" + spec.sets.at(here) + "` and " + first->id + " of `" +
                               spec.sets.at(there) + "`; take them out of one of the sets");
 }
@@ -89,9 +89,9 @@ Audit make_audit(const Suite& suite, const AttackSpec& spec, const Inference& in
   audit.audited = static_cast<int64_t>(audit.records.size());
   std::sort(audit.records.begin(), audit.records.end(), by_content);
   std::set<std::string_view> known;
-  for (const RecordRef& record : audit.records) known.insert(record.info().digest);
+  for (const RecordRef& record : audit.records) known.insert(record.info().content);
   std::erase_if(pool,
-                [&](const RecordRef& record) { return known.contains(record.info().digest); });
+                [&](const RecordRef& record) { return known.contains(record.info().content); });
   std::sort(pool.begin(), pool.end(), by_content);
 
   if (inference.shadows.count > 0) {

@@ -358,6 +358,12 @@ TEST_F(AuditTest, SetsThatShareContentAreRefusedButForAnOnlinePool) {
               ThrowsMessage<Error>(HasSubstr("`members` and `non_members` share 1 record")));
   EXPECT_THAT([&] { load("", sets("[40, 80]", "[78, 150]")); },
               ThrowsMessage<Error>(HasSubstr("`non_members` and `pool` share 2 records")));
+  // Other labels make no other records of them.
+  write_data(150, make_model(2), "z");
+  std::string relabelled = sets("[20, 60]");
+  relabelled.replace(relabelled.find("labels: y, rows: [20, 60]"), 9, "labels: z");
+  EXPECT_THAT([&] { load("", relabelled); },
+              ThrowsMessage<Error>(HasSubstr("`members` and `non_members` share 20 records")));
   const Audit online = load(", mode: online", sets("[40, 80]", "[0, 150]"));
   EXPECT_EQ(online.training.size(), 150U) << "each record once";
 }

@@ -29,7 +29,7 @@ class RunTest : public ::testing::Test {
   ~RunTest() override { std::filesystem::remove_all(folder_); }
 
   // Random images [1, 4, 4] of bytes, labelled by the model but for a few.
-  void write_data(int64_t n, const Model& model) {
+  void write_data(int64_t n, const Model& model, const std::string& name = "y") {
     const auto big = [](uint32_t number) {
       return std::string{static_cast<char>(number >> 24), static_cast<char>(number >> 16),
                          static_cast<char>(number >> 8), static_cast<char>(number)};
@@ -46,7 +46,7 @@ class RunTest : public ::testing::Test {
       labels += static_cast<char>(i % 10 == 0 ? 0 : truth[i].item<int64_t>());
     }
     std::ofstream(folder_ / "x", std::ios::binary) << images;
-    std::ofstream(folder_ / "y", std::ios::binary) << labels;
+    std::ofstream(folder_ / name, std::ios::binary) << labels;
   }
 
   static Model make_model(uint64_t seed) { return cnn_model(Shape{{1, 4, 4}, 3}, seed); }
