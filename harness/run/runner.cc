@@ -44,6 +44,7 @@ UnitResult to_stored(UnitResult result, const Unit& unit, const Plan& plan) {
       places[{record.member, record.position}] = i;
     }
     for (Score& score : result.scores) score.record = places.at({score.member, score.record});
+    sort_scores(&result.scores);
   }
   for (Verdict& row : result.rows) row.sample -= unit.begin;
   for (Flag& flag : result.flags) flag.cell.clear();
