@@ -33,13 +33,7 @@ double at_least(int64_t n, double p, int64_t k) {
 /// The smallest count in [0, n] that `shows` what it should, or n + 1; shows is monotone.
 template <typename Shows>
 int64_t smallest(int64_t n, Shows shows) {
-  int64_t few = -1;
-  int64_t enough = n + 1;
-  while (enough - few > 1) {
-    const int64_t middle = few + (enough - few) / 2;
-    (shows(middle) ? enough : few) = middle;
-  }
-  return enough;
+  return last_that_holds(n, [&](int64_t k) { return !shows(k); }) + 1;
 }
 
 /// Records that an attack cannot tell apart, or that all are guessed the same.

@@ -15,18 +15,6 @@ namespace {
 
 double share(int64_t k, int64_t n) { return static_cast<double>(k) / static_cast<double>(n); }
 
-/// The largest k in [-1, n] for which `holds`, which is true up to some k and false from there on.
-template <typename Holds>
-int64_t last_that_holds(int64_t n, Holds holds) {
-  int64_t known = -1;
-  int64_t beyond = n + 1;
-  while (beyond - known > 1) {
-    const int64_t middle = known + (beyond - known) / 2;
-    (holds(middle) ? known : beyond) = middle;
-  }
-  return known;
-}
-
 /// Members claimed by the largest region with at most k non-members. k >= 0.
 int64_t members_claimed(const Roc& roc, int64_t k) {
   const auto beyond = std::upper_bound(

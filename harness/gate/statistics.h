@@ -16,6 +16,18 @@ struct Interval {
 /// Standard normal quantile.
 double normal_quantile(double probability);
 
+/// The largest k in [-1, n] for which `holds`, which is true up to some k and false from there on.
+template <typename Holds>
+int64_t last_that_holds(int64_t n, Holds holds) {
+  int64_t known = -1;
+  int64_t beyond = n + 1;
+  while (beyond - known > 1) {
+    const int64_t middle = known + (beyond - known) / 2;
+    (holds(middle) ? known : beyond) = middle;
+  }
+  return known;
+}
+
 /// Clopper–Pearson (1934): one-sided bounds of a proportion, k of n; n ≥ 1.
 Interval clopper_pearson(int64_t k, int64_t n, double confidence);
 

@@ -58,6 +58,14 @@ inline CellHeader& add_scores(Evidence& run, const std::string& name,
   return run.header.cells.back();
 }
 
+/// The verdict of one rule on the run's cells.
+inline RuleResult judge_one(const Evidence& run, const std::string& metric, RuleSpec::Kind kind,
+                            double limit, const Evidence* baseline = nullptr) {
+  Suite suite = make_suite(run);
+  add_rule(suite, metric, kind, limit);
+  return decide(suite, run, baseline).rules.at(0);
+}
+
 /// `n` scores from `least` up in steps of 1 / n, so that two lists overlap by what `least` says.
 inline std::vector<double> ramp(int64_t n, double least) {
   std::vector<double> scores;

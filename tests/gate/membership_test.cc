@@ -15,6 +15,7 @@ using testing::add_rule;
 using testing::add_scores;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using testing::judge_one;
 using testing::make_audit;
 using testing::make_suite;
 using testing::ramp;
@@ -26,13 +27,6 @@ Evidence audit_of(int64_t members, int64_t non_members, double shift) {
   Evidence run = make_audit(members, non_members);
   add_scores(run, "mia", ramp(members, shift), ramp(non_members, 0));
   return run;
-}
-
-RuleResult judge_one(const Evidence& run, const std::string& metric, Kind kind, double limit,
-                     const Evidence* baseline = nullptr) {
-  Suite suite = make_suite(run);
-  add_rule(suite, metric, kind, limit);
-  return decide(suite, run, baseline).rules.at(0);
 }
 
 UnitResult& scored(Evidence& run) { return run.units.back(); }

@@ -8,9 +8,9 @@
 namespace assay {
 namespace {
 
-using testing::add_rule;
 using testing::add_scores;
 using ::testing::HasSubstr;
+using testing::judge_one;
 using testing::make_audit;
 using testing::make_suite;
 using testing::ramp;
@@ -24,13 +24,6 @@ Evidence audit_of(const std::vector<double>& members, const std::vector<double>&
       make_audit(static_cast<int64_t>(members.size()), static_cast<int64_t>(non_members.size()));
   add_scores(run, "mia", members, non_members);
   return run;
-}
-
-RuleResult judge_one(const Evidence& run, const std::string& metric, Kind kind, double limit,
-                     const Evidence* baseline = nullptr) {
-  Suite suite = make_suite(run);
-  add_rule(suite, metric, kind, limit);
-  return decide(suite, run, baseline).rules.at(0);
 }
 
 TEST(EpsilonRule, DoesNotPassOnScoresThatAreAllEqual) {
