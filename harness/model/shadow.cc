@@ -149,7 +149,7 @@ class Training {
     seed_generator("shadow " + std::to_string(seed));
   }
 
-  void run(const std::function<void(int64_t epoch)>& progress) {
+  void run() {
     const double all = static_cast<double>(recipe_.epochs * size_);
     for (int64_t epoch = 0; epoch < recipe_.epochs; ++epoch) {
       const std::vector<int64_t> order = epoch_order(size_, seed_, epoch);
@@ -162,7 +162,6 @@ class Training {
         }
         done += static_cast<int64_t>(places.size());
       });
-      if (progress) progress(epoch + 1);
     }
   }
 
@@ -215,14 +214,13 @@ class Training {
 }  // namespace
 
 Shadow train_shadow(const Architecture& architecture, const ModelSpec& spec, const Recipe& recipe,
-                    const ReadRecords& read, std::span<const int64_t> rows, uint64_t seed,
-                    const std::function<void(int64_t epoch)>& progress) {
+                    const ReadRecords& read, std::span<const int64_t> rows, uint64_t seed) {
   ASSAY_CHECK(recipe.epochs >= 1 && recipe.batch >= 1, "a recipe without steps");
   if (rows.empty()) throw Error("a shadow needs at least one record to train on");
   enter_worker();
   try {
     Training training(architecture, spec, recipe, read, rows, seed);
-    training.run(progress);
+    training.run();
     return training.finish();
   } catch (const Error&) {
     throw;

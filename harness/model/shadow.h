@@ -64,11 +64,10 @@ struct Shadow {
 };
 
 /// Trains one shadow on `rows`; the same bytes for the same arguments. A process trains one at a
-/// time: dropout draws from the process's generator, which this seeds. Calls enter_worker();
-/// `progress` hears of every finished epoch, from 1. Throws Error (kUsage) where the loss stops
+/// time: dropout draws from the process's generator, which this seeds. Calls enter_worker().
+/// Throws Error (kUsage) where the loss stops
 /// being a number, ModelFailure where the architecture's code throws.
 Shadow train_shadow(const Architecture& architecture, const ModelSpec& spec, const Recipe& recipe,
-                    const ReadRecords& read, std::span<const int64_t> rows, uint64_t seed,
-                    const std::function<void(int64_t epoch)>& progress);
+                    const ReadRecords& read, std::span<const int64_t> rows, uint64_t seed);
 
 }  // namespace assay

@@ -107,7 +107,7 @@ double estimate_audit(const Suite& suite, const AttackSpec& spec,
         for (const int64_t i : some) records.push_back(audit.training[static_cast<size_t>(i)]);
         return read_records(records);
       },
-      rows, 0, [](int64_t) {});
+      rows, 0);
   return outputs + searches +
          static_cast<double>(audit.shadows.count) * since(begin) * all /
              static_cast<double>(rows.size());

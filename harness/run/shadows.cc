@@ -52,7 +52,7 @@ std::string train_one(const Suite& suite, const Plan& plan, const Unit& unit) {
   const auto seed = static_cast<uint64_t>(seeds.uniform(static_cast<uint64_t>(unit.shadow), 0, 0) *
                                           9007199254740992.0);
   const Shadow shadow = train_shadow(*audit.architecture, suite.model, audit.shadows.recipe, read,
-                                     trained_on(audit, unit.shadow), seed, [](int64_t) {});
+                                     trained_on(audit, unit.shadow), seed);
   std::ostringstream text;
   text.precision(17);
   text << "ok " << shadow.accuracy << ' '

@@ -1,11 +1,10 @@
-#include "harness/model/shadow.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <torch/script.h>
 
 #include <filesystem>
 
+#include "harness/model/shadow.h"
 #include "harness/suite/error.h"
 #include "tests/testing/candidate.h"
 
@@ -17,6 +16,7 @@ using ::testing::HasSubstr;
 using testing::kToyImage;
 using testing::load_shadow;
 using testing::make_candidate;
+using testing::message_of;
 using testing::quick_recipe;
 using testing::random_normal;
 using testing::save_candidate;
@@ -25,16 +25,6 @@ using testing::train_toy;
 
 Architecture named(const ModelSpec& spec, const std::string& name) {
   return Architecture::of(spec, "", name);
-}
-
-std::string message_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ExitCode::kUsage);
-    return error.what();
-  }
-  return "";
 }
 
 TEST(Architecture, DigestKnowsCodeWidthNormalisationAndSpec) {

@@ -22,6 +22,7 @@ using testing::architecture_of;
 using ::testing::HasSubstr;
 using testing::kToyImage;
 using testing::load_shadow;
+using testing::message_of;
 using testing::quick_recipe;
 using testing::Shape;
 using testing::train_toy;
@@ -48,16 +49,6 @@ double accuracy_elsewhere(const Shadow& shadow, const ModelSpec& spec) {
       .to(at::kDouble)
       .mean()
       .item<double>();
-}
-
-std::string message_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ExitCode::kUsage);
-    return error.what();
-  }
-  return "";
 }
 
 TEST(Shadow, EveryNetworkOfOursLearns) {
@@ -216,14 +207,6 @@ TEST(Shadow, DivergedLossIsAnErrorWithTheCure) {
   recipe.learning_rate = 1e30;
   EXPECT_THAT(message_of([&] { train_toy(named(spec, "mlp"), spec, recipe); }),
               HasSubstr("lower learning_rate"));
-}
-
-TEST(Shadow, ProgressHearsOfEveryEpoch) {
-  const ModelSpec spec = testing::to_spec(kToyImage, "");
-  std::vector<int64_t> epochs;
-  train_shadow(named(spec, "mlp"), spec, quick_recipe(), testing::toy_records(spec),
-               testing::first_rows(20), 1, [&](int64_t epoch) { epochs.push_back(epoch); });
-  EXPECT_THAT(epochs, ::testing::ElementsAre(1, 2, 3, 4, 5, 6));
 }
 
 }  // namespace

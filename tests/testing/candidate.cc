@@ -1,11 +1,14 @@
 #include "tests/testing/candidate.h"
 
+#include <gtest/gtest.h>
 #include <torch/script.h>
 #include <unistd.h>
 
 #include <numeric>
 #include <sstream>
 #include <utility>
+
+#include "harness/suite/error.h"
 
 namespace assay::testing {
 namespace {
@@ -65,7 +68,7 @@ Recipe quick_recipe() {
 
 Shadow train_toy(const Architecture& architecture, const ModelSpec& spec, const Recipe& recipe,
                  int64_t n, uint64_t seed) {
-  return train_shadow(architecture, spec, recipe, toy_records(spec), first_rows(n), seed, nullptr);
+  return train_shadow(architecture, spec, recipe, toy_records(spec), first_rows(n), seed);
 }
 
 torch::jit::Module make_candidate(const Candidate& candidate) {
@@ -116,6 +119,16 @@ Architecture architecture_of(const Candidate& candidate, const ModelSpec& spec) 
 torch::jit::Module load_shadow(const Shadow& shadow) {
   std::istringstream bytes(shadow.bytes);
   return torch::jit::load(bytes);
+}
+
+std::string message_of(const std::function<void()>& call) {
+  try {
+    call();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::kUsage);
+    return error.what();
+  }
+  return "";
 }
 
 }  // namespace assay::testing

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -45,5 +46,8 @@ std::filesystem::path save_candidate(torch::jit::Module module, const std::strin
 /// Of the candidate, from a file.
 Architecture architecture_of(const Candidate& candidate, const ModelSpec& spec);
 torch::jit::Module load_shadow(const Shadow& shadow);
+
+/// What the user is told when a call fails by their fault; "" if it does not.
+std::string message_of(const std::function<void()>& call);
 
 }  // namespace assay::testing
