@@ -2,29 +2,9 @@
 
 #include <string>
 
+#include "attacks/math/recipe_params.h"
+
 namespace assay::attacks {
-namespace {
-
-Recipe recipe_params(Params& params) {
-  Recipe recipe;
-  recipe.architecture = params.text(
-      "architecture", recipe.architecture,
-      "of the shadow models: candidate, cnn, mlp, or a TorchScript file, whose values are the "
-      "start; a candidate that cannot be trained is replaced by cnn or mlp");
-  recipe.epochs = params.integer("epochs", recipe.epochs, {1, 100000},
-                                 "of a shadow model's training: as many as the candidate saw");
-  recipe.batch = params.integer("batch", recipe.batch, {2, 1 << 20}, "records per training step");
-  recipe.optimizer = params.choice("optimizer", recipe.optimizer, {"adam", "sgd"},
-                                   "of the training; sgd has Nesterov momentum 0.9");
-  recipe.learning_rate =
-      params.number("learning_rate", recipe.learning_rate, {1e-12, 1e6},
-                    "peak: a linear warm-up over 10 % of the steps, then a cosine");
-  recipe.weight_decay = params.number("weight_decay", recipe.weight_decay, {0, 1e6},
-                                      "times the weights, added to the gradient");
-  return recipe;
-}
-
-}  // namespace
 
 Shadows shadow_params(Params& params, const ShadowUse& use) {
   Shadows shadows;
@@ -41,7 +21,11 @@ Shadows shadow_params(Params& params, const ShadowUse& use) {
       params.integer("train_records", 0, {0, 1e9},
                      "offline: records of `pool` each shadow is trained on, as many as the "
                      "candidate saw where the pool allows; 0: half of the pool");
-  shadows.recipe = recipe_params(params);
+  shadows.recipe = recipe_params(
+      params, {},
+      "of the shadow models: candidate, cnn, mlp, or a TorchScript file, whose values are the "
+      "start; a candidate that cannot be trained is replaced by cnn or mlp",
+      "of a shadow model's training: as many as the candidate saw");
   if (shadows.count == 0) return shadows;
   if (!shadows.online && shadows.train_records > 0 && shadows.train_records < 4) {
     params.fail("train_records", "`train_records` is " + std::to_string(shadows.train_records) +

@@ -236,12 +236,13 @@ Architecture Architecture::of(const ModelSpec& spec, const std::filesystem::path
       impl.reason = reason;
       obstacle = find_obstacle(spec, &impl);
     }
-  } else if (wanted == "cnn" || wanted == "mlp") {
-    impl = named_network(spec, wanted);
+  } else if (wanted == "auto" || wanted == "cnn" || wanted == "mlp") {
+    const std::string suited = suits_cnn(spec) ? "cnn" : "mlp";
+    impl = named_network(spec, wanted == "auto" ? suited : wanted);
     obstacle = find_obstacle(spec, &impl);
   } else {
     if (!std::filesystem::exists(wanted)) {
-      static const std::array<std::string, 3> kNames = {"candidate", "cnn", "mlp"};
+      static const std::array<std::string, 4> kNames = {"candidate", "auto", "cnn", "mlp"};
       throw Error("unknown architecture `" + wanted + "`" + suggest(wanted, kNames) +
                   ", or a TorchScript file");
     }

@@ -4,6 +4,7 @@
 #include <functional>
 #include <vector>
 
+#include "harness/model/extraction.h"
 #include "harness/model/membership.h"
 #include "harness/model/oracle.h"
 #include "harness/model/rng.h"
@@ -26,6 +27,7 @@ struct Bound {
   Evade evade;
   Budget budget;
   Inference inference;
+  Extraction extraction;
 };
 
 /// One file under attacks/ defines one function, named after it, that returns one of these.

@@ -99,6 +99,43 @@ torch::jit::Module mlp_network(const ModelSpec& spec) {
   return builder.finish(kMlp);
 }
 
+torch::jit::Module computed_network(const ModelSpec& spec, const std::vector<Dense>& layers) {
+  ASSAY_CHECK(!layers.empty(), "a network has a layer");
+  torch::jit::Module network("Network");
+  // Back from what the harness feeds to the box, per entry of the flattened input.
+  const auto per_entry = [&](const std::vector<double>& values, double fallback) {
+    const at::Tensor channels = at::tensor(values.empty() ? std::vector{fallback} : values);
+    const int64_t d = entries_of(spec.shape);
+    return channels.repeat_interleave(d / channels.size(0));
+  };
+  network.register_buffer("mean", per_entry(spec.mean, 0));
+  network.register_buffer("std", per_entry(spec.std, 1));
+  std::string forward = R"(
+def forward(self, x):
+    x = torch.flatten(x, 1).to(torch.float64) * self.std + self.mean
+)";
+  const bool sigmoid = spec.output == ModelSpec::Output::kSigmoid;
+  for (size_t i = 0; i < layers.size(); ++i) {
+    at::Tensor weight = layers[i].first.to(at::kDouble), bias = layers[i].second.to(at::kDouble);
+    if (sigmoid && i + 1 == layers.size()) {
+      // One logit z stands for [0, z].
+      weight = weight.narrow(0, 1, 1).sub(weight.narrow(0, 0, 1));
+      bias = bias.narrow(0, 1, 1).sub(bias.narrow(0, 0, 1));
+    }
+    const std::string name = "dense" + std::to_string(i + 1);
+    network.register_parameter(name + "_weight", weight.clone(), false);
+    network.register_parameter(name + "_bias", bias.clone(), false);
+    if (i > 0) forward += "    x = torch.relu(x)\n";
+    forward += "    x = torch.addmm(self." + name + "_bias, x, self." + name + "_weight.t())\n";
+  }
+  if (spec.output == ModelSpec::Output::kProbabilities) forward += "    x = torch.softmax(x, 1)\n";
+  const bool narrow = spec.dtype == ModelSpec::Dtype::kFloat32;
+  forward += std::string("    return x") + (narrow ? ".to(torch.float32)\n" : "\n");
+  network.define(forward);
+  network.eval();
+  return network;
+}
+
 double one_cycle(double share) {
   if (share < 0.1) return 0.1 + 9 * share;
   return (1 + std::cos(std::numbers::pi * (share - 0.1) / 0.9)) / 2;

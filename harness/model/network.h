@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "harness/model/surrogate.h"
 #include "harness/suite/suite.h"
 
 namespace assay {
@@ -16,6 +17,8 @@ bool suits_cnn(const ModelSpec& spec);
 torch::jit::Module cnn_network(const ModelSpec& spec);
 /// Two hidden dense layers for inputs of any shape, all weights and biases zero.
 torch::jit::Module mlp_network(const ModelSpec& spec);
+/// What dense_network() saves (surrogate.h).
+torch::jit::Module computed_network(const ModelSpec& spec, const std::vector<Dense>& layers);
 
 /// The learning rate after `share` (in [0, 1)) of all steps, as a factor of its peak: linear
 /// warm-up over the first tenth, then a cosine to zero.

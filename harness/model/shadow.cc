@@ -1,12 +1,8 @@
 #include "harness/model/shadow.h"
 
-#include <ATen/ops/_fused_adam.h>
-#include <ATen/ops/_fused_sgd.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/script.h>
 
-#include <algorithm>
-#include <array>
 #include <cmath>
 #include <sstream>
 #include <tuple>
@@ -17,6 +13,7 @@
 #include "harness/model/forward.h"
 #include "harness/model/model.h"
 #include "harness/model/network.h"
+#include "harness/model/optimizer.h"
 #include "harness/suite/error.h"
 
 namespace assay {
@@ -24,59 +21,6 @@ namespace {
 
 // Records are kept decoded up to this size.
 constexpr int64_t kMostBytes = int64_t{1} << 30;
-
-/// Adam (Kingma & Ba, ICLR 2015) or SGD with Nesterov momentum, with torch.optim's arithmetic.
-class Optimizer {
- public:
-  Optimizer(const Recipe& recipe, std::vector<at::Tensor> parameters)
-      : recipe_(recipe), adam_(recipe.optimizer == "adam") {
-    static const std::array<std::string, 2> kNames = {"adam", "sgd"};
-    if (!adam_ && recipe.optimizer != "sgd") {
-      throw Error("unknown optimizer `" + recipe.optimizer + "`" +
-                  suggest(recipe.optimizer, kNames));
-    }
-    for (const at::Tensor& parameter : parameters) {
-      parameters_.push_back(parameter.detach());  // shares the values
-      first_.push_back(at::zeros_like(parameters_.back()));
-      if (adam_) {
-        second_.push_back(at::zeros_like(parameters_.back()));
-        steps_.push_back(at::zeros({}, at::kFloat));
-      }
-    }
-  }
-
-  // gradients: one for each parameter, undefined where it took no part.
-  void step(std::vector<at::Tensor> gradients, double learning_rate) {
-    for (size_t i = 0; i < gradients.size(); ++i) {
-      const at::Tensor& parameter = parameters_[i];
-      if (!gradients[i].defined()) {
-        gradients[i] = at::zeros_like(parameter);
-      } else if (gradients[i].strides() != parameter.strides()) {
-        // The fused kernels walk through memory.
-        gradients[i] = at::empty_like(parameter).copy_(gradients[i]);
-      }
-    }
-    if (adam_) {
-      for (at::Tensor& step : steps_) step.add_(1);
-      at::_fused_adam_(parameters_, gradients, first_, second_, {}, steps_, learning_rate,
-                       /*beta1=*/0.9, /*beta2=*/0.999, recipe_.weight_decay, /*eps=*/1e-8,
-                       /*amsgrad=*/false, /*maximize=*/false);
-    } else {
-      at::_fused_sgd_(parameters_, gradients, first_, recipe_.weight_decay, /*momentum=*/0.9,
-                      learning_rate, /*dampening=*/0, /*nesterov=*/true, /*maximize=*/false,
-                      is_first_);
-    }
-    is_first_ = false;
-  }
-
- private:
-  const Recipe& recipe_;
-  const bool adam_;
-  bool is_first_ = true;
-  std::vector<at::Tensor> parameters_;
-  std::vector<at::Tensor> first_, second_;  // moments; SGD has the first alone
-  std::vector<at::Tensor> steps_;
-};
 
 /// The records that one shadow learns, normalised, by their place among its rows.
 class Records {
@@ -121,18 +65,6 @@ class Records {
   const std::span<const int64_t> rows_;
   at::Tensor x_, labels_;  // undefined where they do not fit
 };
-
-// Calls run(places) for the consecutive batches of an order.
-template <typename Run>
-void in_batches(std::span<const int64_t> order, int64_t batch, Run run) {
-  const size_t n = order.size();
-  for (size_t begin = 0, end = 0; begin < n; begin = end) {
-    end = std::min(begin + static_cast<size_t>(batch), n);
-    // Batch norm refuses a batch of one row.
-    if (n - end == 1) end = n;
-    run(order.subspan(begin, end - begin));
-  }
-}
 
 class Training {
  public:

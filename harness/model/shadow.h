@@ -16,11 +16,13 @@
 
 namespace assay {
 
-/// How a shadow is trained. Part of its key.
+/// How a shadow or a surrogate is trained. Part of its key.
 struct Recipe {
-  /// candidate; cnn or mlp, networks of ours; or a TorchScript file, whose values are the start.
+  /// candidate; cnn or mlp, networks of ours; auto, the one that suits the inputs; or a TorchScript
+  /// file, whose values are the start.
   std::string architecture = "candidate";
   int64_t epochs = 10;             ///< as many as the candidate saw, so that it memorises as much
+  int64_t least_steps = 0;         ///< surrogates: further epochs until so many steps were taken
   int64_t batch = 128;             ///< a last batch of one row joins the one before it
   std::string optimizer = "adam";  ///< adam, or sgd with Nesterov momentum 0.9
   double learning_rate = 0.002;    ///< peak: a linear warm-up over 10 % of the steps, then a cosine
@@ -33,8 +35,8 @@ class Architecture {
   /// Reads the network that `wanted` names as Recipe::architecture does. A candidate that cannot be
   /// trained (traced with its layers fixed in eval mode, frozen, compiled, without gradients) is
   /// replaced by a network of ours that suits the shape of the inputs: cnn for images of at least
-  /// 4 x 4, else mlp. Throws Error for a file that cannot be loaded, for an unknown name, and for
-  /// anything but the candidate that cannot be trained.
+  /// 4 x 4, else mlp; `auto` names that network. Throws Error for a file that cannot be loaded, for
+  /// an unknown name, and for anything but the candidate that cannot be trained.
   static Architecture of(const ModelSpec& spec, const std::filesystem::path& candidate,
                          const std::string& wanted);
 

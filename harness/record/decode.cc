@@ -68,6 +68,7 @@ ThreatModel parse_threat(const Json& json) {
   threat.target.label = target.integer("label");
   target.finish();
   threat.access = parse_word(fields.text("access"), Access::kLabel, "access");
+  if (const Json* surface = fields.find("surface")) threat.surface = parse_surface(*surface);
   fields.finish();
   return threat;
 }

@@ -73,19 +73,21 @@ class Cursor {
     return as_text(parse_json(quoted), "string");
   }
 
-  /// A JSON object without objects inside, as it stands.
+  /// A JSON object as it stands.
   std::string_view object() {
     const char* begin = rest_.data();
     expect("{");
     bool escaped = false;
-    while (!rest_.empty() && rest_.front() != '}') {
+    for (int depth = 1; depth > 0;) {
+      if (rest_.empty()) fail("the end of an object");
       if (rest_.front() == '"') {
         raw_string(&escaped);
-      } else {
-        rest_.remove_prefix(1);
+        continue;
       }
+      if (rest_.front() == '{') ++depth;
+      if (rest_.front() == '}') --depth;
+      rest_.remove_prefix(1);
     }
-    expect("}");
     return {begin, static_cast<size_t>(rest_.data() - begin)};
   }
 
@@ -229,6 +231,7 @@ UnitResult parse_unit(std::string_view text) {
   if (cursor.take(",\"tensors\":")) unit.tensors = cursor.string();
   if (cursor.take(",\"scores\":")) unit.scores = read_scores(&cursor);
   if (cursor.take(",\"fidelity\":")) unit.fidelity = parse_fidelity(parse_json(cursor.object()));
+  if (cursor.take(",\"extraction\":")) parse_extraction(parse_json(cursor.object()), &unit);
   cursor.expect(",\"flags\":");
   const std::string_view flags = cursor.rest();
   if (!flags.ends_with('}')) cursor.fail("flags and `}`");

@@ -80,7 +80,17 @@ std::string params_text(const ParamMap& params) {
   return object.close();
 }
 
-std::string threat_text(const ThreatModel& threat) {
+std::string surface_text(const Surface& surface) {
+  ObjectText object;
+  object.text("kind", to_string(surface.kind));
+  object.integer("top_k", surface.top_k);
+  object.integer("decimals", surface.decimals);
+  object.number("temperature", surface.temperature);
+  object.number("noise", surface.noise);
+  return object.close();
+}
+
+std::string threat_text(const ThreatModel& threat, Family family) {
   ObjectText target;
   target.text("kind", spell(threat.target.kind));
   target.integer("label", threat.target.label);
@@ -101,6 +111,7 @@ std::string threat_text(const ThreatModel& threat) {
   object.text("goal", to_string(threat.goal));
   object.raw("target", target.close());
   object.text("access", to_string(threat.access));
+  if (family == Family::kExtraction) object.raw("surface", surface_text(threat.surface));
   return object.close();
 }
 
@@ -133,7 +144,7 @@ std::string cell_text(const CellHeader& cell) {
   object.text("version", cell.version);
   object.boolean("minimum_norm", cell.minimum_norm);
   object.raw("params", params_text(cell.params));
-  object.raw("threat", threat_text(cell.threat));
+  object.raw("threat", threat_text(cell.threat, cell.family));
   object.raw("taxonomy", strings_text(cell.taxonomy));
   object.raw("stages", strings_text(cell.stages));
   object.raw("stage_access", list_text(cell.stage_access, [](Access access) {
@@ -174,6 +185,48 @@ std::string fidelity_text(const Fidelity& fidelity) {
   object.number("shadow_non_members", fidelity.shadow_non_members);
   object.text("architecture", fidelity.architecture);
   object.raw("reason", lossy_string(fidelity.reason));
+  return object.close();
+}
+
+std::string stolen_text(const Stolen& stolen) {
+  ObjectText object;
+  object.integer("budget", stolen.budget);
+  object.integer("seed", stolen.seed);
+  object.integer("queries", stolen.queries);
+  object.text("agreement", stolen.agreement);
+  object.text("accuracy", stolen.accuracy);
+  object.text("transfer", stolen.transfer);
+  object.raw("divergence", list_text(stolen.divergence, json_number));
+  ObjectText findings;
+  for (const auto& [name, value] : stolen.findings) findings.number(name, value);
+  object.raw("findings", findings.close());
+  object.raw("failure", lossy_string(stolen.failure));
+  return object.close();
+}
+
+std::string monitored_text(const Monitored& monitored) {
+  ObjectText object;
+  object.text("monitor", monitored.monitor);
+  object.integer("seed", monitored.seed);
+  object.integer("attack_queries", monitored.attack_queries);
+  object.integer("flagged", monitored.flagged);
+  object.integer("queries_to_alarm", monitored.queries_to_alarm);
+  object.integer("benign_queries", monitored.benign_queries);
+  object.integer("false_alarms", monitored.false_alarms);
+  object.number("threshold", monitored.threshold);
+  return object.close();
+}
+
+// Both are objects and lists of objects, which a unit's other entries are not.
+std::string extraction_text(const UnitResult& unit) {
+  ObjectText object;
+  if (unit.extracted) {
+    object.text("candidate", unit.extracted->candidate);
+    object.raw("stolen", list_text(unit.extracted->stolen, stolen_text));
+  }
+  if (!unit.monitored.empty()) {
+    object.raw("monitored", list_text(unit.monitored, monitored_text));
+  }
   return object.close();
 }
 
@@ -294,6 +347,9 @@ std::string unit_text(const UnitResult& unit) {
   if (!unit.tensors.empty()) object.text("tensors", unit.tensors);
   if (!unit.scores.empty()) object.raw("scores", scores_text(unit.scores));
   if (unit.fidelity) object.raw("fidelity", fidelity_text(*unit.fidelity));
+  if (unit.extracted || !unit.monitored.empty()) {
+    object.raw("extraction", extraction_text(unit));
+  }
   object.raw("flags", flags_text(unit.flags));
   return object.close();
 }

@@ -86,6 +86,45 @@ struct Fidelity {
   bool operator==(const Fidelity&) const = default;
 };
 
+/// What a thief got out of the candidate for one budget and seed. Strings have a character for each
+/// record of the test set, in its order.
+struct Stolen {
+  int64_t budget = 0;     ///< queries he was allowed
+  int64_t seed = 0;       ///< which of the repetitions, from 0
+  int64_t queries = 0;    ///< that he sent
+  std::string agreement;  ///< '1' where the surrogate gives the candidate's label, else '0'
+  std::string accuracy;   ///< '1' where the surrogate gives the true label, else '0'
+  /// '1' where an adversarial made on the surrogate breaks the candidate, '0' where the candidate
+  /// stands, '-' where none was tried.
+  std::string transfer;
+  /// By record: KL divergence in nats of the surrogate's probabilities from the candidate's.
+  std::vector<double> divergence;
+  std::map<std::string, double> findings;  ///< what else it told, e.g. hidden_width
+  std::string failure;  ///< what the candidate failed on while it was queried; "" if it answered
+  bool operator==(const Stolen&) const = default;
+};
+
+/// An extraction cell's outcome.
+struct Extracted {
+  std::string candidate;  ///< by record of the test set: '1' where the candidate is right, else '0'
+  std::vector<Stolen> stolen;  ///< budgets ascending, seeds within; strings empty without surrogate
+  bool operator==(const Extracted&) const = default;
+};
+
+/// What a monitor made of one thief's queries among benign traffic, and of benign traffic alone.
+struct Monitored {
+  std::string monitor;
+  int64_t seed = 0;            ///< Stolen::seed, at the largest budget
+  int64_t attack_queries = 0;  ///< sent
+  int64_t flagged = 0;         ///< of these, with an alarm
+  /// Attack queries sent when the first alarm came on one of them; -1: it never came.
+  int64_t queries_to_alarm = -1;
+  int64_t benign_queries = 0;  ///< of the benign traffic alone
+  int64_t false_alarms = 0;    ///< on these
+  double threshold = 0;        ///< that alarms were raised by, in the monitor's own unit
+  bool operator==(const Monitored&) const = default;
+};
+
 /// Figures about the machine's work: never part of the same-bytes promise.
 struct Cost {
   double time_s = 0;      ///< summed over workers
@@ -124,7 +163,9 @@ struct UnitResult {
   Diagnosis diagnosis;
   std::string tensors;        ///< SHA-256 of the blob it made: a shadow, or logits; "" if none
   std::vector<Score> scores;  ///< of a membership cell, members first
-  std::optional<Fidelity> fidelity;  ///< of a membership cell with shadows
+  std::optional<Fidelity> fidelity;    ///< of a membership cell with shadows
+  std::optional<Extracted> extracted;  ///< of an extraction cell
+  std::vector<Monitored> monitored;    ///< of the replay of one thief's queries
   Cost cost;
 };
 
@@ -144,7 +185,8 @@ struct CellHeader {
   std::map<std::string, std::string> taxonomy;
   std::vector<std::string> stages;   ///< ensemble: stage names in order
   std::vector<Access> stage_access;  ///< what each of them may see
-  /// Membership: data names by role, `members`, `non_members` and `pool`.
+  /// Data names by role. Membership: `members`, `non_members` and `pool`; extraction: `test` and,
+  /// where the attack queries one, `pool`.
   std::map<std::string, std::string> sets;
   std::vector<std::string> units;  ///< keys the plan expects, in order
 };
@@ -171,7 +213,8 @@ struct Header {
   std::vector<int64_t> shape;
   bool float64 = false;  ///< the model's dtype
   std::vector<SampleInfo> samples;
-  /// Audited records, members and non-members, by data name.
+  /// By data name: audited records, members and non-members, and the whole test set where something
+  /// is extracted.
   std::map<std::string, std::vector<SampleInfo>> sets;
   std::vector<CellHeader> cells;
   std::vector<std::string> clean_units;  ///< keys of the clean pass, in order

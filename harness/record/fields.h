@@ -69,5 +69,9 @@ class Fields {
 
 std::vector<Flag> parse_flags(const Json& json);
 Fidelity parse_fidelity(const Json& json);
+/// Reads what a unit holds of an extraction cell.
+void parse_extraction(const Json& json, UnitResult* unit);
+/// Reads an extraction cell's surface.
+Surface parse_surface(const Json& json);
 
 }  // namespace assay

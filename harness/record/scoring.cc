@@ -25,7 +25,7 @@ Json to_json(const Scoring& cell) {
 
 Scoring::Part::What what_of(const Json& json) {
   const int what = json.get<int>();
-  if (what < 0 || what > static_cast<int>(Scoring::Part::What::kFeatures)) {
+  if (what < 0 || what > static_cast<int>(Scoring::Part::What::kTransfer)) {
     throw Error("an unknown kind of part, " + std::to_string(what));
   }
   return static_cast<Scoring::Part::What>(what);

@@ -1,5 +1,5 @@
-// What scoring a membership cell needs besides logits. A shard leaves it in its folder, with its
-// part of the logits, so that a merge can score without model and data.
+// What scoring a membership or an extraction cell needs besides logits. A shard leaves it in its
+// folder, with its part of the logits, so that a merge can score without model and data.
 #pragma once
 
 #include <cstdint>
@@ -18,10 +18,10 @@ struct Scoring {
   };
   /// A unit that made float64 numbers of records [begin, end).
   struct Part {
-    enum class What { kLogits, kDistances, kFeatures };
+    enum class What { kLogits, kDistances, kFeatures, kTransfer };
     std::string key;
     What what = What::kLogits;
-    int64_t shadow = -1;  ///< whose logits; -1: the candidate's
+    int64_t shadow = -1;  ///< whose; -1: the candidate's; extraction: the surrogate's
     int64_t view = 0;
     int64_t begin = 0;
     int64_t end = 0;
@@ -36,14 +36,16 @@ struct Scoring {
   std::vector<Row> rows;        ///< the audited records; the population follows them
   std::vector<int64_t> labels;  ///< of all records
   std::vector<Part> parts;
-  std::vector<std::string> trained;  ///< keys of the units that trained each shadow
+  /// Keys of the units that trained each shadow; extraction: that stole each surrogate.
+  std::vector<std::string> trained;
   /// By shadow, ascending: the records it was trained on.
   std::vector<std::vector<int64_t>> in;
   std::string architecture;  ///< as in Fidelity
   std::string reason;
 };
 
-/// `scoring.json` of a run folder, and `baseline_scoring.json`: one entry for each membership cell.
+/// `scoring.json` of a run folder, and `baseline_scoring.json`: one entry for each cell with
+/// scores.
 void write_scoring(const std::filesystem::path& file, const std::vector<Scoring>& cells);
 /// Empty where there is no such file. Throws Error for a damaged one.
 std::vector<Scoring> read_scoring(const std::filesystem::path& file);

@@ -259,7 +259,23 @@ std::vector<Key> entry_keys(Family family, bool ensemble, bool unbounded) {
                                 {"fixed", "randomised"}));
       break;
     case Family::kExtraction:
-      keys.push_back(text_key("pool", "data set that the attack may query", true));
+      keys.push_back(text_key("pool", "data set whose records the attack may send as queries"));
+      keys.push_back(choice_key("surface", "what the API answers to a query",
+                                {"logits", "probabilities", "top_k", "rounded", "label"}));
+      keys.push_back(integer_key(
+          "top_k", "surface: top_k: classes answered, the most probable; 3 by default", {1, 1e6}));
+      keys.push_back(
+          integer_key("decimals", "surface: rounded: of each probability; 2 by default", {0, 15}));
+      keys.push_back(
+          {.name = "temperature",
+           .type = Type::kNumber,
+           .help = "a defence: logits are divided by it before the softmax; 1 by default",
+           .limits = {1e-6, 1e6}});
+      keys.push_back({.name = "noise",
+                      .type = Type::kNumber,
+                      .help = "a defence: standard deviation of Gaussian noise on each number that "
+                              "is answered, the same for the same query; 0 by default",
+                      .limits = {0, 1e6}});
       break;
   }
   return keys;

@@ -22,6 +22,13 @@ RunSpec load_run(Value& section);
 void load_threat(const Value& entry, const AttackInfo& info, const ModelSpec& model,
                  AttackSpec& spec);
 
+/// Reads what the API of an extraction entry answers into `spec`, and the access that this is.
+void load_surface(const Value& entry, const AttackInfo& info, const ModelSpec& model,
+                  AttackSpec& spec);
+
+/// Throws Error for an extraction entry that lacks what its attack sends.
+void check_extraction(const AttackInfo& info, const AttackSpec& spec);
+
 /// Reads `attacks`, with `defaults` merged into the entries of `root`. Needs the suite's model and
 /// data.
 std::vector<AttackSpec> load_attacks(Value& root, const Suite& suite,

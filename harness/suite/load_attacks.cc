@@ -246,11 +246,13 @@ AttackSpec load_entry(Value& entry, Context& context) {
   merge_defaults(entry, mergeable, context);
   check_known(entry, keys, "attack entry `" + spec.name + "`");
   if (info.family == Family::kEvasion) load_threat(entry, info, context.suite.model, spec);
+  if (info.family == Family::kExtraction) load_surface(entry, info, context.suite.model, spec);
   load_sets(entry, context.suite, spec);
   require_test(context.suite, spec);
   merge_defaults(entry, parameter_names(info, spec.threat), context);
   bind_params(entry, info, names_of(keys), spec);
   if (info.family == Family::kMembership) load_audit(entry, info, spec);
+  if (info.family == Family::kExtraction) check_extraction(info, spec);
   if (ensemble) load_stages(*entry.find("stages"), context, spec);
   spec.entry = entry;
   return spec;

@@ -65,8 +65,10 @@ std::vector<std::string> metric_names(const AttackSpec& spec, bool minimum_norm)
       if (budgets == spec.params.end()) return names;
       const auto* list = std::get_if<std::vector<int64_t>>(&budgets->second);
       if (list == nullptr) return names;
-      for (const char* metric : {"agreement@", "surrogate_accuracy@", "transfer_success@"}) {
-        for (const int64_t budget : *list) names.push_back(metric + std::to_string(budget));
+      for (const char* metric : kExtractionMetrics) {
+        for (const int64_t budget : *list) {
+          names.push_back(std::string(metric) + "@" + std::to_string(budget));
+        }
       }
       return names;
     }

@@ -1,6 +1,7 @@
 // A parsed and validated suite: plain data, with the place of everything an error may name.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -40,6 +41,18 @@ struct Target {
   int64_t label = 0;  ///< kLabel
 };
 
+/// What the candidate's API answers to a query, as an extraction attack meets it.
+struct Surface {
+  enum class Kind { kLogits, kProbabilities, kTopK, kRounded, kLabel };
+  Kind kind = Kind::kProbabilities;
+  int64_t top_k = 3;     ///< kTopK: the most probable classes are answered, the others as 0
+  int64_t decimals = 2;  ///< kRounded: of each probability
+  // Defences, which change no label that the API gives without noise.
+  double temperature = 1;  ///< divides logits before the softmax
+  double noise = 0;  ///< standard deviation of Gaussian noise on each number, fixed by the query
+};
+std::string_view to_string(Surface::Kind kind);  // logits probabilities top_k rounded label
+
 /// What the attacker may change, see and want. Lengths are in the units of the box.
 struct ThreatModel {
   Norm norm = Norm::kLinf;
@@ -59,6 +72,7 @@ struct ThreatModel {
   /// A success counts only if it holds when every entry is rounded, towards the clean input, to one
   /// of so many levels of the box (256 for 8 bits). 0: inputs are continuous.
   int64_t levels = 0;
+  Surface surface;  ///< extraction
 };
 
 /// True if the nearest point is sought. Else any valid point decides its sample, the first one.
@@ -81,10 +95,11 @@ struct AttackInfo {
   bool unbounded = false;     ///< has a perturbation set of its own: takes neither norm nor eps
   bool images = false;        ///< inputs must be images, [channels, height, width]
   bool targeted = true;       ///< supports goal: targeted
-  bool pool = false;          ///< membership: needs records the model has not seen, `pool`
-  std::string summary;        ///< one line
-  std::string paper;          ///< authors, title, venue, year, arXiv id
-  std::string cost;           ///< forwards and gradients per sample, as a formula
+  bool pool = false;          ///< membership, extraction: needs the data set `pool`
+  std::vector<Surface::Kind> surfaces;  ///< extraction: those it works with, the default first
+  std::string summary;                  ///< one line
+  std::string paper;                    ///< authors, title, venue, year, arXiv id
+  std::string cost;                     ///< forwards and gradients per sample, as a formula
   std::map<std::string, std::string> taxonomy;  ///< keys atlas, nist, owasp
   std::string version;                          ///< digest of its source and of attacks/math
   /// Declares and checks the parameters (bind without keeping the result).
@@ -243,8 +258,12 @@ bool selects(std::string_view selector, std::string_view cell);
 /// True if `selector` has a wildcard (`*` or `?`) and so may cover several cells.
 bool is_glob(std::string_view selector);
 
+/// Of an extraction cell, each at each of its budgets: `agreement@1000`.
+inline constexpr std::array<const char*, 5> kExtractionMetrics = {
+    "agreement", "surrogate_accuracy", "transfer_success", "accuracy_ratio", "mean_kl"};
+
 /// The metrics a family of attack yields (contracts §3). `minimum_norm` adds median_distance.
-/// For extraction, `agreement@B` for each budget B.
+/// For extraction, `agreement@B` and its like for each budget B.
 std::vector<std::string> metric_names(const AttackSpec& spec, bool minimum_norm);
 
 /// JSON Schema (draft-07) of suites, made from the same declarations that validate them.

@@ -48,6 +48,22 @@ std::string_view to_string(Family family) {
   return "evasion";
 }
 
+std::string_view to_string(Surface::Kind kind) {
+  switch (kind) {
+    case Surface::Kind::kLogits:
+      return "logits";
+    case Surface::Kind::kProbabilities:
+      return "probabilities";
+    case Surface::Kind::kTopK:
+      return "top_k";
+    case Surface::Kind::kRounded:
+      return "rounded";
+    case Surface::Kind::kLabel:
+      return "label";
+  }
+  return "label";
+}
+
 std::string_view to_string(RuleSpec::Kind kind) {
   switch (kind) {
     case RuleSpec::Kind::kAtLeast:

@@ -77,10 +77,13 @@ inline std::vector<AttackInfo> fake_attacks() {
     params.choice("mode", "offline", {"offline", "online"}, "which shadows hold the record");
     params.integer("shadows", 16, {2, 1024}, "shadow models");
   }).pool = true;
-  add("knockoff", Family::kExtraction, Access::kScore, {}, [](Params& params, const ThreatModel&) {
-    params.choice("surface", "probabilities", {"probabilities", "labels"}, "what is seen");
-    params.integers("budgets", {1000}, {1, 1e9}, "queries allowed");
-  });
+  AttackInfo& knockoff = add("knockoff", Family::kExtraction, Access::kScore, {},
+                             [](Params& params, const ThreatModel&) {
+                               params.integers("budgets", {1000}, {1, 1e9}, "queries allowed");
+                             });
+  knockoff.pool = true;
+  knockoff.surfaces = {Surface::Kind::kProbabilities, Surface::Kind::kTopK, Surface::Kind::kRounded,
+                       Surface::Kind::kLabel};
   return table;
 }
 

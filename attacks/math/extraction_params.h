@@ -1,0 +1,22 @@
+// The parameters that extraction attacks share.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "harness/model/extraction.h"
+#include "harness/suite/params.h"
+
+namespace assay::attacks {
+
+/// Declares `budgets`, `seeds`, and what is measured.
+Extraction protocol_params(Params& params, std::vector<int64_t> budgets);
+
+/// The same with the recipe of a surrogate that is trained: architecture, epochs, … `fallback`
+/// gives the defaults.
+Extraction surrogate_params(Params& params, std::vector<int64_t> budgets, const Recipe& fallback);
+
+/// The recipe of surrogates unless an attack has one of its own.
+Recipe surrogate_recipe();
+
+}  // namespace assay::attacks

@@ -1,0 +1,16 @@
+// The parameters of a training.
+#pragma once
+
+#include <string_view>
+
+#include "harness/model/shadow.h"
+#include "harness/suite/params.h"
+
+namespace assay::attacks {
+
+/// Declares architecture, epochs, batch, optimizer, learning_rate and weight_decay, with the
+/// defaults of `fallback`. `architecture` and `epochs` say what each is for.
+Recipe recipe_params(Params& params, const Recipe& fallback, std::string_view architecture,
+                     std::string_view epochs);
+
+}  // namespace assay::attacks

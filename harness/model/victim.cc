@@ -1,0 +1,118 @@
+#include "harness/model/victim.h"
+
+#include <cmath>
+#include <string_view>
+
+#include "harness/model/rng.h"
+#include "harness/suite/digest.h"
+#include "harness/suite/error.h"
+
+namespace assay {
+namespace {
+
+using Kind = Surface::Kind;
+
+// [m, K] standard normal, fixed by the bytes of each row.
+at::Tensor noise_for(const at::Tensor& x, int64_t classes, uint64_t seed) {
+  const at::Tensor rows = x.contiguous();
+  const size_t size = rows.nbytes() / static_cast<size_t>(rows.size(0));
+  const auto* bytes = static_cast<const char*>(rows.const_data_ptr());
+  std::vector<uint64_t> keys;
+  for (int64_t i = 0; i < rows.size(0); ++i) {
+    keys.push_back(hash64(std::string_view(bytes + static_cast<size_t>(i) * size, size)));
+  }
+  return Rng(seed, "surface", 0).normal(keys, {classes}, 0, 0);
+}
+
+at::Tensor label_only(const at::Tensor& scores) {
+  return at::zeros_like(scores).scatter_(1, scores.argmax(1, /*keepdim=*/true), 1.0);
+}
+
+at::Tensor highest(const at::Tensor& scores, int64_t k) {
+  const at::Tensor places = std::get<1>(scores.topk(k, 1));
+  return at::zeros_like(scores).scatter(1, places, scores.gather(1, places));
+}
+
+}  // namespace
+
+Victim::Victim(const Model& model, const Surface& surface, int64_t budget, uint64_t seed)
+    : model_(model), surface_(surface), budget_(budget), seed_(seed) {}
+
+at::Tensor Victim::query(const at::Tensor& x) {
+  const int64_t m = x.size(0);
+  ASSAY_CHECK(m <= left(), "asked for " + std::to_string(m) + " of " + std::to_string(left()) +
+                               " queries that are left");
+  if (m == 0) return at::empty({0, classes()}, at::kDouble);
+  spent_ += m;
+  batches_.push_back(m);
+  const at::Tensor input = x.detach().to(dtype()).contiguous();
+  asked_.push_back(input.clone());
+  at::Tensor answers = answer(input);
+  labels_.push_back(answers.argmax(1));
+  return answers;
+}
+
+at::Tensor Victim::answer(const at::Tensor& x) const {
+  const at::Tensor logits = model_.judge(x).to(at::kDouble);
+  if (!logits.isfinite().all().item<bool>()) {
+    throw ModelFailure("the candidate gave NaN or infinity for an input in the box");
+  }
+  const at::Tensor noise =
+      surface_.noise > 0 ? noise_for(x, classes(), seed_).mul_(surface_.noise) : at::Tensor();
+  if (surface_.kind == Kind::kLogits) return noise.defined() ? logits.add(noise) : logits;
+  at::Tensor shares = logits.div(surface_.temperature).softmax(1);
+  if (noise.defined()) {
+    shares = shares.add(noise).clamp_min(0);
+    const at::Tensor sum = shares.sum(1, /*keepdim=*/true);
+    shares = at::where(sum > 0, shares / sum, 1.0 / static_cast<double>(classes()));
+  }
+  switch (surface_.kind) {
+    case Kind::kTopK:
+      return highest(shares, surface_.top_k);
+    case Kind::kRounded: {
+      const double scale = std::pow(10.0, static_cast<double>(surface_.decimals));
+      return shares.mul(scale).round().div(scale);
+    }
+    case Kind::kLabel:
+      // Of the logits: two probabilities may be equal where their logits are not.
+      return label_only(noise.defined() ? shares : logits);
+    default:
+      return shares;
+  }
+}
+
+at::Tensor Victim::asked() const {
+  if (asked_.empty()) {
+    std::vector<int64_t> shape = {0};
+    shape.insert(shape.end(), spec().shape.begin(), spec().shape.end());
+    return at::empty(shape, dtype());
+  }
+  return at::cat(asked_);
+}
+
+at::Tensor Victim::labels() const {
+  return labels_.empty() ? at::empty({0}, at::kLong) : at::cat(labels_);
+}
+
+at::Tensor targets_of(const at::Tensor& answers, const Surface& surface) {
+  const auto classes = static_cast<double>(answers.size(1));
+  switch (surface.kind) {
+    case Kind::kLogits:
+      return answers.softmax(1);
+    case Kind::kTopK: {
+      const at::Tensor left_out = answers.eq(0);
+      const at::Tensor rest = (1 - answers.sum(1, true)).clamp_min(0);
+      const at::Tensor others = left_out.sum(1, true).clamp_min(1);
+      const at::Tensor filled = at::where(left_out, rest / others, answers);
+      return filled / filled.sum(1, true);
+    }
+    case Kind::kRounded: {
+      const at::Tensor sum = answers.sum(1, true);
+      return at::where(sum > 0, answers / sum.clamp_min(1e-300), 1 / classes);
+    }
+    default:
+      return answers;
+  }
+}
+
+}  // namespace assay
