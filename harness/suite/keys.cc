@@ -82,6 +82,8 @@ std::vector<Key> suite_keys() {
        .help = "the attacks; one cell each, or one per eps where eps is a list",
        .required = true,
        .most_items = 1000},
+      section_key("monitors",
+                  "monitors of query streams that extraction attacks are replayed through"),
       section_key("gate", "the rules that decide whether the candidate may replace the incumbent"),
       section_key("run", "how the work is done; verdicts do not depend on it"),
   };
@@ -191,6 +193,27 @@ std::vector<Key> run_keys() {
        .pattern = "cpu|cuda(:[0-9]+)?",
        .expected = "cpu, cuda or cuda:N"},
   };
+}
+
+std::vector<Key> monitors_keys() {
+  return {
+      text_key("benign", "data set of benign traffic", true),
+      {.name = "benign_share",
+       .type = Type::kNumber,
+       .help = "share of benign queries in the traffic that attacks are mixed into; 0.5 by default",
+       .limits = {0, 0.99}},
+      {.name = "detectors",
+       .type = Type::kList,
+       .help = "the monitors, each by itself",
+       .required = true,
+       .most_items = 100},
+  };
+}
+
+std::vector<Key> detector_keys() {
+  Key name = name_key("name of the detector; the monitor's by default");
+  name.required = false;
+  return {name, text_key("monitor", "which monitor", true)};
 }
 
 std::vector<Key> entry_head_keys() {

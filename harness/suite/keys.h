@@ -19,6 +19,9 @@ std::vector<Key> sample_keys();
 std::vector<Key> gate_keys();
 std::vector<Key> rule_keys();
 std::vector<Key> run_keys();
+std::vector<Key> monitors_keys();
+/// The keys of a detector that are not its monitor's parameters.
+std::vector<Key> detector_keys();
 
 /// `idx`, `npy`, … in the order of DataSpec::Format.
 std::vector<std::string> format_names();

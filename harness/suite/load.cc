@@ -78,7 +78,8 @@ void check_version(const Value& root, const std::string& file) {
   }
 }
 
-Suite build(Value& root, const std::filesystem::path& folder, std::span<const AttackInfo> attacks) {
+Suite build(Value& root, const std::filesystem::path& folder, std::span<const AttackInfo> attacks,
+            std::span<const MonitorInfo> monitors) {
   check_section(root, suite_keys(), "the suite");
   Suite suite;
   suite.name = text_at(root, "name");
@@ -93,6 +94,9 @@ Suite build(Value& root, const std::filesystem::path& folder, std::span<const At
   suite.attacks = load_attacks(root, suite, attacks);
   suite.cells = make_cells(suite.attacks);
   if (Value* gate = root.find("gate")) load_gate(*gate, suite, attacks);
+  if (Value* section = root.find("monitors")) {
+    suite.monitors = load_monitors(*section, suite, monitors);
+  }
   if (Value* run = root.find("run")) suite.run = load_run(*run);
   return suite;
 }
@@ -140,22 +144,22 @@ void restore_lines(Value& root) {
 }  // namespace
 
 Suite load_suite(const std::filesystem::path& file, const Overrides& overrides,
-                 std::span<const AttackInfo> attacks) {
+                 std::span<const AttackInfo> attacks, std::span<const MonitorInfo> monitors) {
   Value root = parse_yaml(read_text(file), file.string());
   check_version(root, file.string());
   apply(root, overrides);
-  Suite suite = build(root, file.parent_path(), attacks);
+  Suite suite = build(root, file.parent_path(), attacks, monitors);
   suite.file = file;
   seal(std::move(root), suite);
   return suite;
 }
 
 Suite restore_suite(const std::string& effective, const std::filesystem::path& folder,
-                    std::span<const AttackInfo> attacks) {
+                    std::span<const AttackInfo> attacks, std::span<const MonitorInfo> monitors) {
   Value root = parse_yaml(effective, kRestored, Environment::kKeep);
   check_version(root, kRestored);
   restore_lines(root);
-  Suite suite = build(root, folder, attacks);
+  Suite suite = build(root, folder, attacks, monitors);
   seal(std::move(root), suite);
   return suite;
 }

@@ -17,6 +17,9 @@ ModelSpec load_model(Value& section, const std::filesystem::path& folder);
 std::map<std::string, DataSpec> load_data(Value& section, const std::filesystem::path& folder);
 SampleSpec load_sample(Value& section, const std::filesystem::path& folder);
 RunSpec load_run(Value& section);
+/// Needs the suite's data.
+MonitorsSpec load_monitors(Value& section, const Suite& suite,
+                           std::span<const MonitorInfo> monitors);
 
 /// Reads norm, eps, goal and target of an evasion entry into `spec`, which knows if it is bounded.
 void load_threat(const Value& entry, const AttackInfo& info, const ModelSpec& model,

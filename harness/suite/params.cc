@@ -155,8 +155,11 @@ void Params::finish() const {
   names.insert(names.end(), taken_.begin(), taken_.end());
   for (const auto& [key, value] : entry_->map) {
     if (std::find(names.begin(), names.end(), key.scalar) != names.end()) continue;
-    const Value* attack = entry_->find("attack");
-    const std::string of = attack != nullptr ? " of attack `" + attack->scalar + "`" : "";
+    std::string of;
+    for (const char* kind : {"attack", "monitor"}) {
+      const Value* name = entry_->find(kind);
+      if (name != nullptr) of = std::string(" of ") + kind + " `" + name->scalar + "`";
+    }
     throw Error(key.where,
                 "unknown parameter `" + key.scalar + "`" + of + suggest(key.scalar, names));
   }

@@ -327,6 +327,28 @@ Json model_schema() {
   return schema;
 }
 
+Json monitors_schema(std::span<const MonitorInfo> monitors) {
+  Json names = Json::array();
+  Json cases = Json::array();
+  for (const MonitorInfo& info : monitors) {
+    names.push_back({{"const", info.name}, {"description", info.summary}});
+    Json schema = section_schema(detector_keys());
+    Params params;
+    info.declare(params);
+    for (const ParamSpec& spec : params.specs()) {
+      schema["properties"][spec.name] = param_schema(spec);
+    }
+    cases.push_back(when("monitor", info.name, schema));
+  }
+  Json properties = properties_of(detector_keys());
+  properties["monitor"] = {{"description", "which monitor"}, {"oneOf", names}};
+  Json detector = {{"type", "object"}, {"required", {"monitor"}}, {"properties", properties}};
+  if (!cases.empty()) detector["allOf"] = cases;
+  Json schema = section_schema(monitors_keys());
+  schema["properties"]["detectors"]["items"] = detector;
+  return schema;
+}
+
 Json gate_schema() {
   Json rule = section_schema(rule_keys());
   rule["oneOf"] = exactly_one({"at_least", "at_most", "max_drop", "max_rise", "flags"});
@@ -337,7 +359,8 @@ Json gate_schema() {
 
 }  // namespace
 
-std::string suite_schema(std::span<const AttackInfo> attacks) {
+std::string suite_schema(std::span<const AttackInfo> attacks,
+                         std::span<const MonitorInfo> monitors) {
   std::vector<AttackInfo> sorted(attacks.begin(), attacks.end());
   std::sort(sorted.begin(), sorted.end(),
             [](const AttackInfo& a, const AttackInfo& b) { return a.name < b.name; });
@@ -355,6 +378,11 @@ std::string suite_schema(std::span<const AttackInfo> attacks) {
   properties["sample"].update(sample);
   properties["defaults"].update(defaults_schema(sorted));
   properties["attacks"]["items"] = entry_schema(sorted);
+  if (monitors.empty()) {
+    properties.erase("monitors");
+  } else {
+    properties["monitors"].update(monitors_schema(monitors));
+  }
   properties["gate"].update(gate_schema());
   properties["run"].update(section_schema(run_keys()));
   return schema.dump(2) + "\n";

@@ -106,6 +106,15 @@ struct AttackInfo {
   std::function<void(Params&, const ThreatModel&)> declare;
 };
 
+/// What the outside knows of a monitor of query streams.
+struct MonitorInfo {
+  std::string name;
+  std::string summary;  ///< one line
+  std::string paper;    ///< authors, title, venue, year, arXiv id
+  /// Declares and checks the parameters (bind without keeping the result).
+  std::function<void(Params&)> declare;
+};
+
 struct ModelSpec {
   enum class Output { kLogits, kProbabilities, kSigmoid };
   enum class Dtype { kFloat32, kFloat64 };
@@ -194,6 +203,23 @@ struct RuleSpec {
 
 std::string_view to_string(RuleSpec::Kind kind);  // at_least at_most max_drop max_rise flags
 
+/// One entry under `monitors.detectors`: a monitor with its parameters.
+struct DetectorSpec {
+  std::string name;  ///< the monitor's, unless the entry has one
+  std::string monitor;
+  ParamMap params;
+  Value entry;  ///< what bind reads
+  Where where;
+};
+
+/// Which monitors extraction attacks are replayed through, and beside which traffic.
+struct MonitorsSpec {
+  std::string benign;         ///< name of the data set of benign traffic
+  double benign_share = 0.5;  ///< of the queries that attacks are mixed into, in [0, 1)
+  std::vector<DetectorSpec> detectors;
+  Where where;
+};
+
 struct RunSpec {
   int64_t block = 0;         ///< samples per unit; 0: unit_size()
   double time_limit_s = 0;   ///< 0: none
@@ -212,6 +238,7 @@ struct Suite {
   std::vector<Cell> cells;
   double confidence = 0.95;
   std::vector<RuleSpec> rules;
+  std::optional<MonitorsSpec> monitors;
   RunSpec run;
   std::filesystem::path file;  ///< empty in a restored suite
   /// Canonical JSON of the suite after env, defaults and --set; no path of the suite is made
@@ -233,12 +260,13 @@ struct Overrides {
 /// Reads, merges and validates a suite. Nothing but the suite file itself is opened.
 /// Throws Error (exit 2) with file:line:column, the value found, what is allowed and the nearest.
 Suite load_suite(const std::filesystem::path& file, const Overrides& overrides,
-                 std::span<const AttackInfo> attacks);
+                 std::span<const AttackInfo> attacks, std::span<const MonitorInfo> monitors = {});
 
 /// Rebuilds a suite from the `effective` text kept in a run, for judging evidence again.
 /// Paths are taken relative to `folder`.
 Suite restore_suite(const std::string& effective, const std::filesystem::path& folder,
-                    std::span<const AttackInfo> attacks);
+                    std::span<const AttackInfo> attacks,
+                    std::span<const MonitorInfo> monitors = {});
 
 /// The adversarials that earlier runs found, as a source.
 inline constexpr const char* kCorpus = "corpus";
@@ -251,6 +279,8 @@ bool uses_corpus(const AttackSpec& spec);
 
 /// The parameters of an entry or a stage, as its attack's `bind` reads them.
 Params params_of(const AttackSpec& spec);
+/// The same for a detector, as its monitor's `bind` reads them.
+Params params_of(const DetectorSpec& spec);
 
 /// True if `selector` (a name or a glob; numbers in any spelling) covers the cell.
 bool selects(std::string_view selector, std::string_view cell);
@@ -267,6 +297,7 @@ inline constexpr std::array<const char*, 5> kExtractionMetrics = {
 std::vector<std::string> metric_names(const AttackSpec& spec, bool minimum_norm);
 
 /// JSON Schema (draft-07) of suites, made from the same declarations that validate them.
-std::string suite_schema(std::span<const AttackInfo> attacks);
+std::string suite_schema(std::span<const AttackInfo> attacks,
+                         std::span<const MonitorInfo> monitors = {});
 
 }  // namespace assay

@@ -114,9 +114,9 @@ bool exists(const Tree& tree, const std::string& path) {
 /// and the benchmarks hold stands in a CMakeLists.txt, by its name or as FOLDER/*.cc.
 bool is_compiled(const Tree& tree, const std::string& path) {
   static const std::set<std::string> kRooms = {
-      "harness/suite",   "harness/record",     "harness/gate",      "harness/model",
-      "harness/run",     "harness/cli",        "reports",           "attacks/math",
-      "attacks/evasion", "attacks/membership", "attacks/extraction"};
+      "harness/suite", "harness/monitor", "harness/record",     "harness/gate",
+      "harness/model", "harness/run",     "harness/cli",        "reports",
+      "attacks/math",  "attacks/evasion", "attacks/membership", "attacks/extraction"};
   const std::string folder = folder_of(path);
   if (kRooms.contains(folder)) return true;
   if (path.starts_with("tests/") && path.ends_with("_test.cc")) return true;
@@ -157,15 +157,17 @@ Tree read_tree(const std::filesystem::path& root) {
 Faults include_arrows(const Tree& tree) {
   static const std::map<std::string, std::set<std::string>> kArrows = {
       {"harness/suite", {}},
+      {"harness/monitor", {"harness/suite"}},
       {"harness/record", {"harness/suite"}},
       {"harness/gate", {"harness/suite", "harness/record"}},
       {"reports", {"harness/suite", "harness/record", "harness/gate"}},
       {"harness/model", {"harness/suite", "harness/record"}},
       {"attacks", {"harness/suite", "harness/record", "harness/model"}},
-      {"harness/run", {"harness/suite", "harness/record", "harness/gate", "harness/model"}},
+      {"harness/run",
+       {"harness/suite", "harness/monitor", "harness/record", "harness/gate", "harness/model"}},
       {"harness/cli",
-       {"harness/suite", "harness/record", "harness/gate", "harness/model", "harness/run",
-        "attacks", "reports"}}};
+       {"harness/suite", "harness/monitor", "harness/record", "harness/gate", "harness/model",
+        "harness/run", "attacks", "reports"}}};
   Faults faults;
   for (const File& file : tree) {
     const auto arrows = kArrows.find(room_of(file.path));
@@ -196,9 +198,9 @@ Faults library_doors(const Tree& tree) {
        {"harness/suite/", "harness/record/", "reports/", "harness/model/dataset_",
         "harness/model/facts.cc"},  // facts are kept as text in the store
        false},
-      {{"Eigen/"}, {"harness/gate/", "attacks/extraction/"}, false},
+      {{"Eigen/"}, {"harness/gate/", "harness/monitor/", "attacks/extraction/"}, false},
       {{"CLI/"}, {"harness/cli/"}, false},
-      {{"boost/"}, {"harness/gate/"}, false},
+      {{"boost/"}, {"harness/gate/", "harness/monitor/"}, false},
       {{"ATen/ATen.h"}, {"harness/model/", "harness/run/", "attacks/"}, true},
       {{"ATen/"}, {"harness/model/", "harness/run/", "attacks/"}, false},
       {{"torch/", "c10/"}, {"harness/model/"}, false}};

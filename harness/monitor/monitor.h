@@ -1,0 +1,56 @@
+// Monitors: which queries of a stream look like an attack on the model that answers them.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "harness/monitor/stream.h"
+#include "harness/suite/params.h"
+#include "harness/suite/suite.h"
+
+namespace assay {
+
+/// What a monitor says of a stream.
+struct Alarms {
+  /// Positions of the queries that were answered while the alarm stood, ascending. A monitor that
+  /// judges single queries alarms on each by itself; prada's alarm stands from one check to the
+  /// next.
+  std::vector<int64_t> queries;
+  double threshold = 0;  ///< what its statistic was held against, in that statistic's units
+  /// How often the statistic was held against the threshold. 0: the stream was too short for that,
+  /// and that there is no alarm says nothing.
+  int64_t checks = 0;
+};
+
+/// Judges a stream from its first query to its last. Reads no query before those in front of it, so
+/// the alarms of a stream's beginning are the beginning of its alarms. Pure.
+using Detector = std::function<Alarms(const QueryView&)>;
+
+/// What a monitor is given to work with, beside its parameters.
+struct Watch {
+  /// Benign queries to calibrate thresholds with; empty: none. Their order and labels are not used.
+  QueryView reference;
+  double lo = 0;  ///< the box that inputs live in
+  double hi = 1;
+  uint64_t seed = 0;  ///< of salts
+};
+
+/// A monitor. `bind` reads its parameters and returns what makes a detector of them: calibration is
+/// done there, once, and throws Error where the reference does not suffice.
+struct Monitor {
+  MonitorInfo info;
+  std::function<std::function<Detector(const Watch&)>(Params&)> bind;
+};
+
+/// All monitors, by name: blacklight, prada, stateful.
+std::vector<Monitor> monitor_table();
+
+/// The part of the table that a suite is read with.
+std::vector<MonitorInfo> monitor_infos();
+
+/// The detector that an entry under `monitors.detectors` describes. Throws Error at the entry's
+/// place where the reference does not suffice to calibrate it.
+Detector make_detector(const DetectorSpec& spec, const Watch& watch);
+
+}  // namespace assay

@@ -1,0 +1,124 @@
+// Stateful detection: Chen, Carlini & Wagner, Stateful Detection of Black-Box Adversarial Attacks,
+// 2019, arXiv:1907.05587, section 4. Reference: schoyc/blackbox-detection, detection.py, its
+// L2Detector: distances are those of the raw inputs, not of a learned encoder's outputs.
+// A query is an alarm where the mean distance to its 50 nearest earlier queries is under the
+// threshold; an alarm clears the memory, that query included, and until 50 queries are remembered
+// again nothing is judged. Without a threshold, 0.1 % of a benign reference lie under it.
+// Deviation: the reference code counts each calibration record as its own first neighbour, at
+// distance 0; here a record's neighbours are 50 others, which is the statistic that queries meet.
+// A memory longer than the calibration set has nearer neighbours, so that false alarms rise then.
+// Cost: each query is compared with all that are remembered.
+#include <algorithm>
+#include <cmath>
+
+#include "harness/monitor/distance.h"
+#include "harness/monitor/monitor.h"
+
+namespace assay {
+namespace {
+
+constexpr int64_t kBlock = 128;  // queries whose distances are held at a time
+
+struct Candidate {
+  float square = 0;
+  int64_t position = 0;
+};
+
+// Mean distance of a query to its `neighbours` nearest among the candidates, at least as many.
+double mean_nearest(std::span<const float> query, const QueryView& others, int64_t neighbours,
+                    std::vector<Candidate>& candidates) {
+  const auto last = candidates.begin() + neighbours;
+  std::nth_element(candidates.begin(), last - 1, candidates.end(),
+                   [](const Candidate& a, const Candidate& b) {
+                     return a.square != b.square ? a.square < b.square : a.position < b.position;
+                   });
+  double sum = 0;
+  for (auto it = candidates.begin(); it != last; ++it) {
+    sum += distance(query, others.row(it->position));
+  }
+  return sum / static_cast<double>(neighbours);
+}
+
+// The percentile of values, interpolated between the two around it.
+double percentile(std::vector<double> values, double percent) {
+  std::sort(values.begin(), values.end());
+  const double place = percent / 100 * static_cast<double>(values.size() - 1);
+  const auto below = static_cast<size_t>(place);
+  const size_t above = std::min(below + 1, values.size() - 1);
+  return values[below] + (place - std::floor(place)) * (values[above] - values[below]);
+}
+
+// `percent` of the reference lies under it: each record against all others.
+double calibrate(const QueryView& reference, int64_t neighbours, double percent) {
+  const int64_t n = reference.size();
+  if (n <= neighbours) {
+    throw Error("monitor `stateful` calibrates its threshold with more than " +
+                std::to_string(neighbours) + " benign queries (neighbours), and has " +
+                std::to_string(n) + "; give it a larger reference, or a threshold");
+  }
+  std::vector<double> means;
+  std::vector<Candidate> candidates;
+  for (int64_t begin = 0; begin < n; begin += kBlock) {
+    const int64_t end = std::min(n, begin + kBlock);
+    const std::vector<float> squares = rough_squares(reference, begin, end, reference, 0, n);
+    for (int64_t i = begin; i < end; ++i) {
+      candidates.clear();
+      const float* row = squares.data() + (i - begin) * n;
+      for (int64_t j = 0; j < n; ++j) {
+        if (j != i) candidates.push_back({row[j], j});
+      }
+      means.push_back(mean_nearest(reference.row(i), reference, neighbours, candidates));
+    }
+  }
+  return percentile(std::move(means), percent);
+}
+
+Alarms watch(const QueryView& queries, int64_t neighbours, double threshold) {
+  Alarms alarms;
+  alarms.threshold = threshold;
+  int64_t remembered = 0;  // position of the first query in memory
+  std::vector<Candidate> candidates;
+  for (int64_t begin = 0; begin < queries.size(); begin += kBlock) {
+    const int64_t end = std::min(queries.size(), begin + kBlock);
+    const int64_t first = remembered;
+    const std::vector<float> squares = rough_squares(queries, begin, end, queries, first, end);
+    for (int64_t i = begin; i < end; ++i) {
+      if (i - remembered < neighbours) continue;
+      candidates.clear();
+      const float* row = squares.data() + (i - begin) * (end - first);
+      for (int64_t j = remembered; j < i; ++j) candidates.push_back({row[j - first], j});
+      ++alarms.checks;
+      if (!(mean_nearest(queries.row(i), queries, neighbours, candidates) < threshold)) continue;
+      alarms.queries.push_back(i);
+      remembered = i + 1;
+    }
+  }
+  return alarms;
+}
+
+}  // namespace
+
+Monitor stateful() {
+  Monitor monitor;
+  monitor.info.name = "stateful";
+  monitor.info.summary = "is a query nearer to earlier ones than benign queries are to each other?";
+  monitor.info.paper =
+      "Chen, Carlini, Wagner: Stateful Detection of Black-Box Adversarial Attacks, 2019, "
+      "arXiv:1907.05587";
+  monitor.bind = [](Params& params) {
+    const int64_t neighbours =
+        params.integer("neighbours", 50, {1, 1e6}, "earlier queries that are averaged over");
+    const std::optional<double> threshold = params.optional_number(
+        "threshold", {0},
+        "alarm where the mean l2 distance is under this; calibrated with benign queries");
+    const double percent = params.number(
+        "percentile", 0.1, {0, 100}, "of benign queries that the calibrated threshold alarms on");
+    return [=](const Watch& given) -> Detector {
+      const double limit = threshold ? *threshold : calibrate(given.reference, neighbours, percent);
+      return [=](const QueryView& queries) { return watch(queries, neighbours, limit); };
+    };
+  };
+  return monitor;
+}
+
+}  // namespace assay
