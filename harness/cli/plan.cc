@@ -118,9 +118,10 @@ void print_estimate(const Session& session) {
   double robust = 0, broken = 0;
   for (const Cell& cell : suite.cells) {
     const AttackSpec& spec = suite.attacks[cell.spec];
-    if (spec.family == Family::kMembership) {
+    if (spec.family != Family::kEvasion) {
+      const auto estimate = spec.family == Family::kMembership ? estimate_audit : estimate_heist;
       const double seconds =
-          estimate_audit(suite, spec, session.attacks, session.sets, model, x, suite.model.path) /
+          estimate(suite, spec, session.attacks, session.sets, model, x, suite.model.path) /
           workers;
       robust += seconds;
       broken += seconds;
@@ -162,9 +163,12 @@ ExitCode plan(const Options& options) {
               "units");
   for (const Cell& cell : suite.cells) {
     const AttackSpec& spec = suite.attacks[cell.spec];
-    const size_t units = spec.family == Family::kMembership
-                             ? audit_units(suite, spec, session.attacks, session.sets)
-                             : blocks;
+    size_t units = blocks;
+    if (spec.family == Family::kMembership) {
+      units = audit_units(suite, spec, session.attacks, session.sets);
+    } else if (spec.family == Family::kExtraction) {
+      units = heist_units(suite, spec, session.attacks, session.sets);
+    }
     std::printf("%-24s %-12s %-5s %-8s %-9s %zu\n", cell.name.c_str(), spec.attack.c_str(),
                 norm_text(spec).c_str(), eps_text(cell).c_str(),
                 std::string(to_string(spec.threat.access)).c_str(), units);

@@ -26,7 +26,7 @@ Session::Session(const std::filesystem::path& suite_file, const Overrides& overr
 void Session::open_test() {
   const bool needed =
       std::any_of(suite.attacks.begin(), suite.attacks.end(),
-                  [](const AttackSpec& spec) { return spec.family != Family::kMembership; });
+                  [](const AttackSpec& spec) { return spec.family == Family::kEvasion; });
   const auto test = suite.data.find("test");
   if (test == suite.data.end() && !needed && !suite.attacks.empty()) return;
   if (test == suite.data.end()) {
@@ -49,7 +49,7 @@ void Session::open_sets() {
   std::map<std::string, std::optional<int64_t>> audited;
   std::set<std::string> pools;
   for (const AttackSpec& spec : suite.attacks) {
-    if (spec.family != Family::kMembership) continue;
+    if (spec.family == Family::kEvasion) continue;
     for (const auto& [role, name] : spec.sets) {
       if (role == "pool") {
         pools.insert(name);

@@ -128,6 +128,31 @@ Audit make_audit(const Suite& suite, const AttackSpec& spec, const Inference& in
   return audit;
 }
 
+Audit make_heist(const Suite& suite, const AttackSpec& spec, const Extraction& extraction,
+                 const RecordSets& sets) {
+  Audit audit;
+  audit.seed = suite.seed;
+  audit.records = take(sets.audited.at(spec.sets.at("test")), false, {}, suite.seed);
+  audit.audited = static_cast<int64_t>(audit.records.size());
+  if (audit.records.empty()) throw Error(spec.where, "the data set `test` has no records");
+  if (const auto pool = spec.sets.find("pool"); pool != spec.sets.end()) {
+    audit.pool = &sets.pools.at(pool->second);
+  }
+  for (const int64_t budget : extraction.budgets) {
+    for (int64_t seed = 0; seed < extraction.seeds; ++seed) {
+      audit.steals.push_back({budget, seed});
+    }
+  }
+  if (!extraction.surrogate) return audit;
+  // The lowest keys, so that fewer are part of more.
+  for (const RecordRef& record :
+       take(*audit.records.front().set, false, extraction.transfer_count, suite.seed)) {
+    audit.transfer.push_back(record.position);
+  }
+  std::sort(audit.transfer.begin(), audit.transfer.end());
+  return audit;
+}
+
 std::vector<int64_t> trained_on(const Audit& audit, int64_t shadow) {
   const bool online = audit.shadows.online;
   const auto all = static_cast<int64_t>(audit.training.size());

@@ -1,4 +1,5 @@
-// Membership cells: which records are audited, and what each shadow model is trained on.
+// Membership and extraction cells: which records are measured on, what each shadow model is trained
+// on, and what a thief may send.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "harness/model/dataset.h"
+#include "harness/model/extraction.h"
 #include "harness/model/membership.h"
 #include "harness/record/evidence.h"
 #include "harness/suite/suite.h"
@@ -21,10 +23,11 @@ struct Records {
   std::vector<SampleInfo> infos;  ///< of the same records
 };
 
-/// What the suite's membership cells use, by data name. Plans point into it.
+/// What the suite's membership and extraction cells use, by data name. Plans point into it.
 struct RecordSets {
-  std::map<std::string, Records>
-      audited;                           ///< members and non-members: the most that a cell asks for
+  /// Members and non-members, the most that a cell asks for; the whole test set where something is
+  /// extracted.
+  std::map<std::string, Records> audited;
   std::map<std::string, Records> pools;  ///< whole
 };
 
@@ -37,9 +40,16 @@ struct RecordRef {
   const SampleInfo& info() const { return set->infos[static_cast<size_t>(position)]; }
 };
 
-/// A membership cell, resolved.
+/// One surrogate of an extraction cell.
+struct Steal {
+  int64_t budget = 0;
+  int64_t seed = 0;
+};
+
+/// A membership or an extraction cell, resolved.
 struct Audit {
-  /// Audited records first, then the population; each part by content, which tells no set.
+  /// Membership: audited records first, then the population; each part by content, which tells no
+  /// set. Extraction: the test set in its order.
   std::vector<RecordRef> records;
   int64_t audited = 0;
   /// What shadows are trained on parts of, by content; none without shadows.
@@ -48,8 +58,12 @@ struct Audit {
   std::vector<int64_t> training_record;  ///< its index in `records`, or -1
   Shadows shadows;
   int64_t features = 0;                              ///< Inference::features
-  std::shared_ptr<const Architecture> architecture;  ///< of the shadows
+  std::shared_ptr<const Architecture> architecture;  ///< of shadows or surrogates
   uint64_t seed = 0;
+  // Extraction:
+  const Records* pool = nullptr;  ///< what may be sent; null: nothing is at hand
+  std::vector<Steal> steals;      ///< budgets ascending, seeds within: Unit::shadow counts them
+  std::vector<int64_t> transfer;  ///< `records` of which adversarials are made, ascending
 };
 
 /// At most so many records of a pool are the population.
@@ -57,6 +71,10 @@ inline constexpr int64_t kPopulation = 25000;
 
 /// Throws Error (exit 2) where sets share records, or are too small to train on.
 Audit make_audit(const Suite& suite, const AttackSpec& spec, const Inference& inference,
+                 const RecordSets& sets);
+
+/// An extraction cell's. Throws Error (exit 2) where the test set is empty.
+Audit make_heist(const Suite& suite, const AttackSpec& spec, const Extraction& extraction,
                  const RecordSets& sets);
 
 /// What shadow number k is trained on: ascending positions in `training`. It does not depend on how

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <fstream>
 #include <optional>
 #include <string>
@@ -111,6 +112,50 @@ double estimate_audit(const Suite& suite, const AttackSpec& spec,
   return outputs + searches +
          static_cast<double>(audit.shadows.count) * since(begin) * all /
              static_cast<double>(rows.size());
+}
+
+double estimate_heist(const Suite& suite, const AttackSpec& spec,
+                      const std::vector<Attack>& attacks, const RecordSets& sets,
+                      const Model& model, const at::Tensor& x, const std::filesystem::path& path) {
+  const Extraction extraction = bind_entry(spec, spec.threat, attacks).extraction;
+  const Audit audit = make_heist(suite, spec, extraction, sets);
+  using Clock = std::chrono::steady_clock;
+  const auto since = [](Clock::time_point start) {
+    return std::chrono::duration<double>(Clock::now() - start).count();
+  };
+  const Clock::time_point forward = Clock::now();
+  model.judge(x);
+  const double row = since(forward) / static_cast<double>(x.size(0));
+  const auto steals = static_cast<double>(audit.steals.size());
+  double queries = 0;
+  for (const Steal& steal : audit.steals) queries += static_cast<double>(steal.budget);
+  // A step on a surrogate costs its source about as much as three forwards.
+  const double tried = 20.0 * 3 * static_cast<double>(audit.transfer.size()) * steals;
+  const double outputs = (steals + 1) * static_cast<double>(audit.records.size());
+  const double asked = row * (queries + outputs + tried);
+  if (!extraction.surrogate) return asked;
+  const std::string& wanted = extraction.recipe.architecture;
+  const std::filesystem::path file = suite.file.parent_path() / wanted;
+  Recipe recipe = extraction.recipe;
+  recipe.epochs = 1;
+  recipe.least_steps = 8;
+  Surrogate surrogate(
+      Architecture::of(suite.model, path, std::filesystem::exists(file) ? file.string() : wanted),
+      suite.model, recipe, 0);
+  const Clock::time_point begin = Clock::now();
+  surrogate.fit(x, at::full({x.size(0), model.classes()},
+                            1.0 / static_cast<double>(model.classes()), at::kDouble));
+  const double steps = std::max<double>(
+      8, std::ceil(static_cast<double>(x.size(0)) / static_cast<double>(recipe.batch)));
+  const double step = since(begin) / steps;
+  double all = 0;
+  for (const Steal& steal : audit.steals) {
+    const double batches =
+        std::ceil(static_cast<double>(steal.budget) / static_cast<double>(recipe.batch));
+    all += std::max(static_cast<double>(extraction.recipe.least_steps),
+                    batches * static_cast<double>(extraction.recipe.epochs));
+  }
+  return asked + step * all;
 }
 
 }  // namespace assay

@@ -1,5 +1,7 @@
 #include "harness/run/keys.h"
 
+#include <algorithm>
+
 #include "harness/suite/digest.h"
 
 namespace assay {
@@ -32,6 +34,44 @@ std::string model_text(const ModelSpec& spec) {
 std::string value_text(const ParamValue& value) {
   const std::string json = canonical_json(ParamMap{{"x", value}});
   return json.substr(5, json.size() - 6);  // {"x":…}
+}
+
+Unit CellPlanner::make(Unit::Kind kind, const std::string& text) const {
+  Unit unit;
+  unit.kind = kind;
+  unit.key = sha256(text);
+  unit.cell = cell_->name;
+  unit.entry = entry_;
+  unit.audit = plan_->audits.size() - 1;
+  return unit;
+}
+
+void CellPlanner::add(Unit unit) {
+  cell_->units.push_back(unit.key);
+  plan_->units.push_back(std::move(unit));
+}
+
+int64_t chunk_size(const Suite& suite) {
+  const int64_t bytes = entries_of(suite.model.shape) * 8;
+  return std::clamp<int64_t>((int64_t{64} << 20) / bytes, 16, 4096);
+}
+
+std::string content_digest(const std::vector<RecordRef>& records, int64_t begin, int64_t end) {
+  std::string text;
+  for (int64_t i = begin; i < end; ++i) {
+    text += records[static_cast<size_t>(i)].info().digest;
+    text += '\n';
+  }
+  return sha256(text);
+}
+
+std::string set_digest(const Records& records) {
+  std::vector<std::string> digests;
+  for (const SampleInfo& info : records.infos) digests.push_back(info.digest);
+  std::sort(digests.begin(), digests.end());
+  std::string text;
+  for (const std::string& digest : digests) text += digest + '\n';
+  return sha256(text);
 }
 
 }  // namespace assay

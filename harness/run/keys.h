@@ -44,4 +44,34 @@ void plan_audit(const Suite& suite, const AttackSpec& spec, const Inference& inf
                 const std::string& model_key, const Platform& platform, Plan* plan,
                 CellHeader* cell);
 
+/// The same of an extraction cell.
+void plan_heist(const Suite& suite, const AttackSpec& spec, const Extraction& extraction,
+                const std::vector<Attack>& attacks, const AuditInputs& inputs,
+                const std::string& model_key, const Platform& platform, Plan* plan,
+                CellHeader* cell);
+
+/// Adds units to a cell and to the plan; units that another cell has planned already are shared by
+/// their key.
+class CellPlanner {
+ public:
+  CellPlanner(size_t entry, Plan* plan, CellHeader* cell)
+      : entry_(entry), plan_(plan), cell_(cell) {}
+  /// A unit of the cell, of the last of Plan::audits, with the digest of `text` as key.
+  Unit make(Unit::Kind kind, const std::string& text) const;
+  void add(Unit unit);
+
+ private:
+  size_t entry_;
+  Plan* plan_;
+  CellHeader* cell_;
+};
+
+/// Of the digests of records [begin, end).
+std::string content_digest(const std::vector<RecordRef>& records, int64_t begin, int64_t end);
+/// Of the digests of a whole set, in whatever order.
+std::string set_digest(const Records& records);
+
+/// Records per unit of outputs: by the inputs' size alone, so that they take 64 MiB at most.
+int64_t chunk_size(const Suite& suite);
+
 }  // namespace assay

@@ -21,11 +21,6 @@ std::vector<RecordRef> records_of(const Plan& plan, const Unit& unit) {
   return {all.begin() + unit.begin, all.begin() + unit.end};
 }
 
-std::string bytes_of(const at::Tensor& tensor) {
-  const at::Tensor plain = tensor.contiguous();
-  return {static_cast<const char*>(plain.const_data_ptr()), plain.nbytes()};
-}
-
 // Logits of x; NaN for a row that the candidate fails on.
 at::Tensor candidate_logits(const Model& model, const at::Tensor& x, const Unit& unit,
                             const UnitCrashes& crashed) {
@@ -47,14 +42,6 @@ at::Tensor candidate_logits(const Model& model, const at::Tensor& x, const Unit&
     }
   }
   return logits;
-}
-
-// A shadow as a model. Its outputs have units of fixed content, so that no padding is called for
-// beyond what suits every kernel.
-Model load_shadow(const Suite& suite, const std::string& blob, const Store& store) {
-  const ModelFacts facts{.quantum = 4};
-  return Model::load(suite.model, store.blob_file(blob), block_size(suite), suite.run.device,
-                     &facts);
 }
 
 // Distances [n] to the boundary around rightly classified records; NaN where the candidate fails on
@@ -82,6 +69,17 @@ at::Tensor search_boundary(const Suite& suite, const Unit& unit, const std::vect
 
 }  // namespace
 
+std::string bytes_of(const at::Tensor& tensor) {
+  const at::Tensor plain = tensor.contiguous();
+  return {static_cast<const char*>(plain.const_data_ptr()), plain.nbytes()};
+}
+
+Model load_shadow(const Suite& suite, const std::string& blob, const Store& store) {
+  const ModelFacts facts{.quantum = 4};
+  return Model::load(suite.model, store.blob_file(blob), block_size(suite), suite.run.device,
+                     &facts);
+}
+
 UnitResult run_outputs(const Suite& suite, const Plan& plan, const Unit& unit, const Model& model,
                        const ResultOf& result_of, const RunOptions& options, Store* store) {
   const Working on_unit(unit.key, -1);
@@ -94,8 +92,8 @@ UnitResult run_outputs(const Suite& suite, const Plan& plan, const Unit& unit, c
   if (unit.shadow < 0) {
     result.tensors = store->put_blob(bytes_of(candidate_logits(model, x, unit, crashed)));
     result.cost.forwards = x.size(0);
-  } else {
-    const Model shadow = load_shadow(suite, result_of(unit.after.front()).tensors, *store);
+  } else if (const std::string& blob = result_of(unit.after.front()).tensors; !blob.empty()) {
+    const Model shadow = load_shadow(suite, blob, *store);
     result.tensors = store->put_blob(bytes_of(shadow.judge(x).to(at::kDouble)));
     result.cost.judged = x.size(0);
   }

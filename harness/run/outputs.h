@@ -1,4 +1,5 @@
-// The units of membership cells that ask a model: outputs and boundaries. Private to this room.
+// The units of membership and extraction cells that ask a model: outputs and boundaries. Private to
+// this room.
 #pragma once
 
 #include <functional>
@@ -13,8 +14,15 @@ namespace assay {
 /// Results of units by their key.
 using ResultOf = std::function<const UnitResult&(const std::string&)>;
 
+/// The bytes of a tensor, as they go to the store's blobs.
+std::string bytes_of(const at::Tensor& tensor);
+
+/// A shadow or a surrogate as a model, from the blob that has it. Its outputs have units of fixed
+/// content, so that no padding is called for beyond what suits every kernel.
+Model load_shadow(const Suite& suite, const std::string& blob, const Store& store);
+
 /// kOutputs: logits [n, K] float64 of the candidate, or of a shadow, go to the store's blobs. A
-/// record that the candidate fails on has NaN.
+/// record that the candidate fails on has NaN. No tensor for a surrogate that there is not.
 UnitResult run_outputs(const Suite& suite, const Plan& plan, const Unit& unit, const Model& model,
                        const ResultOf& result_of, const RunOptions& options, Store* store);
 

@@ -65,7 +65,7 @@ std::map<std::string, std::string> attack_fields(const Suite& suite, const Attac
                                                  const std::vector<Attack>& attacks,
                                                  const Digests& digests,
                                                  std::optional<double> eps) {
-  if (spec.family == Family::kMembership) {
+  if (spec.family != Family::kEvasion) {
     std::map<std::string, std::string> fields = {
         {"attack", spec.attack},
         {"version", find_attack(attacks, spec.attack).info.version},
@@ -143,8 +143,8 @@ CellHeader cell_header(const Suite& suite, const Cell& cell, const AttackSpec& s
   header.key_fields = attack_fields(suite, spec, attacks, digests, cell.eps);
   header.key_fields["preprocessing"] = preprocessing_text(suite, data_of(spec));
   header.sets = spec.sets;
-  // The records of a membership cell stand for its sample; planning its units adds them.
-  if (spec.family != Family::kMembership) {
+  // The records of other cells stand for their sample; planning their units adds them.
+  if (spec.family == Family::kEvasion) {
     header.key_fields["sample"] = sample_text(suite.sample);
   }
   header.key = digest_of(header.key_fields);
@@ -259,9 +259,14 @@ std::map<std::string, Where> architectures_of(const Suite& suite,
                                               const std::vector<Attack>& attacks) {
   std::map<std::string, Where> wanted;
   for (const AttackSpec& spec : suite.attacks) {
-    if (spec.family != Family::kMembership) continue;
-    const Shadows shadows = bind_entry(spec, spec.threat, attacks).inference.shadows;
+    if (spec.family == Family::kEvasion) continue;
+    const Bound bound = bind_entry(spec, spec.threat, attacks);
+    const Shadows& shadows = bound.inference.shadows;
+    const Extraction& extraction = bound.extraction;
     if (shadows.count > 0) wanted.emplace(shadows.recipe.architecture, spec.where);
+    if (extraction.extract && extraction.surrogate) {
+      wanted.emplace(extraction.recipe.architecture, spec.where);
+    }
   }
   return wanted;
 }
@@ -339,6 +344,12 @@ Plan make_plan(const Suite& suite, const FileIdentity& model,
     if (spec.family == Family::kMembership) {
       const Inference inference = bind_entry(spec, spec.threat, attacks).inference;
       plan_audit(suite, spec, inference, attacks, audits, model_key, platform, &plan,
+                 &header.cells.back());
+      continue;
+    }
+    if (spec.family == Family::kExtraction) {
+      const Extraction extraction = bind_entry(spec, spec.threat, attacks).extraction;
+      plan_heist(suite, spec, extraction, attacks, audits, model_key, platform, &plan,
                  &header.cells.back());
       continue;
     }

@@ -19,8 +19,19 @@ namespace assay {
 struct Unit {
   /// Evasion: the clean pass, an attack on a range of samples. Membership: training a shadow, the
   /// outputs of a model on a range of records, a search for the boundary around some, features
-  /// of their inputs, the scores of a whole cell.
-  enum class Kind { kClean, kBlock, kTrain, kOutputs, kBoundary, kFeatures, kScore };
+  /// of their inputs, the scores of a whole cell. Extraction: stealing a surrogate, outputs,
+  /// adversarials made on it, scores.
+  enum class Kind {
+    kClean,
+    kBlock,
+    kTrain,
+    kSteal,
+    kOutputs,
+    kBoundary,
+    kFeatures,
+    kTransfer,
+    kScore
+  };
   std::string key;
   Kind kind = Kind::kBlock;
   size_t entry = 0;           ///< index into Suite::attacks; not of kClean
@@ -33,21 +44,24 @@ struct Unit {
   std::vector<std::string> after;  ///< kBlock: the clean unit first
   /// Units of earlier cells that `source` names: by the name as spelt, also in `after`.
   std::map<std::string, std::string> sources;
-  size_t audit = 0;     ///< membership: index into Plan::audits
-  int64_t shadow = -1;  ///< kTrain, kOutputs: which; -1 is the candidate
+  size_t audit = 0;     ///< membership, extraction: index into Plan::audits
+  int64_t shadow = -1;  ///< which shadow or surrogate; -1 is the candidate
   int64_t view = 0;     ///< kOutputs: see view_of()
 };
 
 struct Plan {
   Header header;
   std::vector<Unit> units;    ///< clean pass first, then entries in the suite's order
-  std::vector<Audit> audits;  ///< one for each membership cell, in order
+  std::vector<Audit> audits;  ///< one for each membership and extraction cell, in order
 };
+
+/// Makes adversarials on a surrogate and tries them on the candidate.
+inline constexpr const char* kTransferAttack = "transfer";
 
 /// Searches for the boundary around records: label-only, minimum norm, with `queries` as budget.
 inline constexpr const char* kBoundaryAttack = "hop_skip_jump";
 
-/// What membership cells are planned from; it outlives the plan.
+/// What membership and extraction cells are planned from; it outlives the plan.
 struct AuditInputs {
   const RecordSets* sets = nullptr;
   /// By Recipe::architecture.
@@ -88,7 +102,12 @@ Plan make_plan(const Suite& suite, const FileIdentity& model,
 size_t audit_units(const Suite& suite, const AttackSpec& spec, const std::vector<Attack>& attacks,
                    const RecordSets& sets);
 
-/// Recipe::architecture of all shadows that the suite asks for, and an entry that does.
+/// Units of an extraction entry.
+size_t heist_units(const Suite& suite, const AttackSpec& spec, const std::vector<Attack>& attacks,
+                   const RecordSets& sets);
+
+/// Recipe::architecture of all shadows and surrogates that the suite asks for, and an entry that
+/// does.
 std::map<std::string, Where> architectures_of(const Suite& suite,
                                               const std::vector<Attack>& attacks);
 

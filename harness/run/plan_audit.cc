@@ -9,21 +9,6 @@
 namespace assay {
 namespace {
 
-// Records per unit of outputs: by the inputs' size alone, so that they take 64 MiB at most.
-int64_t chunk_size(const Suite& suite) {
-  const int64_t bytes = entries_of(suite.model.shape) * 8;
-  return std::clamp<int64_t>((int64_t{64} << 20) / bytes, 16, 4096);
-}
-
-std::string content_digest(const std::vector<RecordRef>& records, int64_t begin, int64_t end) {
-  std::string text;
-  for (int64_t i = begin; i < end; ++i) {
-    text += records[static_cast<size_t>(i)].info().digest;
-    text += '\n';
-  }
-  return sha256(text);
-}
-
 std::string content_digest(const std::vector<RecordRef>& records) {
   return content_digest(records, 0, static_cast<int64_t>(records.size()));
 }
@@ -61,42 +46,10 @@ void add_sets(const Audit& audit, const RecordSets& sets, CellHeader* cell) {
     cell->key_fields[member ? "members" : "non_members"] = content_digest(records);
   }
   if (const auto pool = cell->sets.find("pool"); pool != cell->sets.end()) {
-    const Records& records = sets.pools.at(pool->second);
-    std::vector<std::string> digests;
-    for (const SampleInfo& info : records.infos) digests.push_back(info.digest);
-    std::sort(digests.begin(), digests.end());
-    std::string text;
-    for (const std::string& digest : digests) text += digest + '\n';
-    cell->key_fields["pool"] = sha256(text);
+    cell->key_fields["pool"] = set_digest(sets.pools.at(pool->second));
   }
   cell->key = digest_of(cell->key_fields);
 }
-
-class AuditPlanner {
- public:
-  AuditPlanner(const std::string& cell, size_t entry, Plan* plan)
-      : cell_(cell), entry_(entry), plan_(plan) {}
-
-  // A unit of the cell; units that another cell has planned already are shared by their key.
-  Unit make(Unit::Kind kind, const std::string& text) const {
-    Unit unit;
-    unit.kind = kind;
-    unit.key = sha256(text);
-    unit.cell = cell_;
-    unit.entry = entry_;
-    unit.audit = plan_->audits.size() - 1;
-    return unit;
-  }
-  void add(Unit unit, CellHeader* cell) {
-    cell->units.push_back(unit.key);
-    plan_->units.push_back(std::move(unit));
-  }
-
- private:
-  std::string cell_;
-  size_t entry_;
-  Plan* plan_;
-};
 
 // Cells of other counts have the same population at another place: it stays in one shard.
 int64_t part_of(const Audit& audit, int64_t begin, int64_t chunk) {
@@ -134,7 +87,7 @@ void plan_audit(const Suite& suite, const AttackSpec& spec, const Inference& inf
     if (file) cell->key_fields["params.architecture"] = audit.architecture->digest();
   }
   add_sets(audit, *inputs.sets, cell);
-  AuditPlanner planner(cell->name, entry, plan);
+  CellPlanner planner(entry, plan, cell);
 
   std::string train;
   if (audit.shadows.count > 0) {
@@ -146,7 +99,7 @@ void plan_audit(const Suite& suite, const AttackSpec& spec, const Inference& inf
     unit.shadow = shadow;
     unit.part = shadow + 1;
     models.push_back(unit.key);
-    planner.add(std::move(unit), cell);
+    planner.add(std::move(unit));
   }
 
   std::string outputs;
@@ -170,7 +123,7 @@ void plan_audit(const Suite& suite, const AttackSpec& spec, const Inference& inf
         if (shadow >= 0) unit.after = {models[static_cast<size_t>(shadow + 1)]};
         outputs += unit.key + '\n';
         after.push_back(unit.key);
-        planner.add(std::move(unit), cell);
+        planner.add(std::move(unit));
       }
     }
   }
@@ -190,7 +143,7 @@ void plan_audit(const Suite& suite, const AttackSpec& spec, const Inference& inf
     unit.part = begin / block;
     outputs += unit.key + '\n';
     after.push_back(unit.key);
-    planner.add(std::move(unit), cell);
+    planner.add(std::move(unit));
   }
 
   for (const auto& [begin, end] : chunks) {
@@ -208,7 +161,7 @@ void plan_audit(const Suite& suite, const AttackSpec& spec, const Inference& inf
     unit.part = part_of(audit, begin, chunk);
     outputs += unit.key + '\n';
     after.push_back(unit.key);
-    planner.add(std::move(unit), cell);
+    planner.add(std::move(unit));
   }
 
   std::string text = "score 1\n" + outputs;
@@ -216,7 +169,7 @@ void plan_audit(const Suite& suite, const AttackSpec& spec, const Inference& inf
   add_field(&text, "training", train);
   Unit score = planner.make(Unit::Kind::kScore, text);
   score.after = std::move(after);
-  planner.add(std::move(score), cell);
+  planner.add(std::move(score));
 }
 
 size_t audit_units(const Suite& suite, const AttackSpec& spec, const std::vector<Attack>& attacks,

@@ -90,6 +90,11 @@ double estimate_audit(const Suite& suite, const AttackSpec& spec,
                       const std::vector<Attack>& attacks, const RecordSets& sets,
                       const Model& model, const at::Tensor& x, const std::filesystem::path& path);
 
+/// The same for an extraction entry, from one block and a short training of one surrogate.
+double estimate_heist(const Suite& suite, const AttackSpec& spec,
+                      const std::vector<Attack>& attacks, const RecordSets& sets,
+                      const Model& model, const at::Tensor& x, const std::filesystem::path& path);
+
 /// Workers that this process may use: affinity, cgroup quota and memory. `memory_limit` in bytes,
 /// 0 for none.
 int default_workers(int64_t memory_limit);

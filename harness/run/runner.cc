@@ -16,6 +16,7 @@
 #include "harness/run/run.h"
 #include "harness/run/score.h"
 #include "harness/run/shadows.h"
+#include "harness/run/steals.h"
 #include "harness/suite/error.h"
 
 namespace assay {
@@ -91,8 +92,9 @@ class Runner {
       return evidence;
     }
     train();
-    run_phase(
-        {Unit::Kind::kBlock, Unit::Kind::kOutputs, Unit::Kind::kBoundary, Unit::Kind::kFeatures});
+    steal();
+    run_phase({Unit::Kind::kBlock, Unit::Kind::kOutputs, Unit::Kind::kBoundary,
+               Unit::Kind::kFeatures, Unit::Kind::kTransfer});
     run_phase({Unit::Kind::kScore});
     return hand_over();
   }
@@ -138,29 +140,44 @@ class Runner {
     return pending;
   }
 
-  // No worker is at work meanwhile: each shadow is trained in a fork of this process.
-  void train() {
-    const std::vector<const Unit*> pending = pending_of({Unit::Kind::kTrain});
+  // No worker is at work meanwhile: each unit runs in a fork of this process.
+  template <typename Run>
+  void run_alone(Unit::Kind kind, const Run& run) {
+    const std::vector<const Unit*> pending = pending_of({kind});
     if (pending.empty() || !interrupted_.empty()) return;
     try {
-      interrupted_ =
-          train_shadows(suite_, plan_, pending, options_, store_, [this](UnitResult result) {
-            const Unit& unit = **std::find_if(mine_.begin(), mine_.end(), [&](const Unit* each) {
-              return each->key == result.key;
-            });
-            keep(unit, std::move(result));
-          });
+      interrupted_ = run(pending, [this](UnitResult result) {
+        const Unit& unit = **std::find_if(
+            mine_.begin(), mine_.end(), [&](const Unit* each) { return each->key == result.key; });
+        keep(unit, std::move(result));
+      });
     } catch (const Error& error) {
       if (error.code() != ExitCode::kIncomplete) throw;
       interrupted_ = error.what();
     }
   }
 
+  void train() {
+    run_alone(Unit::Kind::kTrain, [this](const auto& pending, const auto& done) {
+      return train_shadows(suite_, plan_, pending, options_, store_, done);
+    });
+  }
+
+  void steal() {
+    run_alone(Unit::Kind::kSteal, [this](const auto& pending, const auto& done) {
+      return steal_surrogates(suite_, plan_, attacks_, model(), pending, options_, store_, done);
+    });
+  }
+
+  const Model& model() {
+    if (loaded_ == nullptr) loaded_ = &model_();
+    return *loaded_;
+  }
+
   void run_phase(const std::set<Unit::Kind>& kinds) {
     const std::vector<const Unit*> pending = pending_of(kinds);
     if (pending.empty() || !interrupted_.empty()) return;
-    if (loaded_ == nullptr && !kinds.contains(Unit::Kind::kScore)) loaded_ = &model_();
-    const Model* model = loaded_;
+    const Model* model = kinds.contains(Unit::Kind::kScore) ? nullptr : &this->model();
     std::atomic<size_t> next = 0;
     const auto work = [&] {
       for (size_t i = next++; i < pending.size(); i = next++) {
@@ -197,6 +214,8 @@ class Runner {
         return run_boundary(suite_, plan_, unit, attacks_, *model, options_, store_);
       case Unit::Kind::kFeatures:
         return run_features(suite_, plan_, unit, store_);
+      case Unit::Kind::kTransfer:
+        return run_transfer(suite_, plan_, unit, attacks_, *model, results, options_, store_);
       case Unit::Kind::kScore:
         return run_score(suite_, scoring_of(suite_, plan_, unit), attacks_, results,
                          [this](const std::string& sha) { return store_->get_blob(sha); });

@@ -20,25 +20,19 @@ double share(const at::Tensor& right, const at::Tensor& rows) {
          static_cast<double>(n);
 }
 
-// Gathers what one cell's units made.
-class Gathered {
+// What a membership cell's units made, as its attack takes it.
+class Made {
  public:
-  Gathered(const Scoring& scoring,
-           const std::function<const UnitResult&(const std::string&)>& result_of,
-           const std::function<std::string(const std::string&)>& blob)
-      : scoring_(scoring), result_of_(result_of), blob_(blob) {}
+  explicit Made(const Gathered& gathered) : gathered_(gathered), scoring_(gathered.scoring()) {}
 
   // [A, R, K] float64: of the first A views.
   at::Tensor logits(int64_t shadow, int64_t views) const {
     const auto records = static_cast<int64_t>(scoring_.labels.size());
-    at::Tensor all = at::empty({views, records, scoring_.classes}, at::kDouble);
-    for (const Scoring::Part& part : scoring_.parts) {
-      const bool wanted = part.what == What::kLogits && part.shadow == shadow && part.view < views;
-      if (!wanted) continue;
-      const int64_t n = part.end - part.begin;
-      all[part.view].narrow(0, part.begin, n).copy_(read(part, {n, scoring_.classes}));
+    std::vector<at::Tensor> all;
+    for (int64_t view = 0; view < views; ++view) {
+      all.push_back(gathered_.numbers(What::kLogits, shadow, view, records, {scoring_.classes}));
     }
-    return all;
+    return at::stack(all);
   }
 
   at::Tensor shadow_logits(int64_t shadow) const {
@@ -52,16 +46,7 @@ class Gathered {
 
   // [records, ...width] float64; undefined where none was asked for.
   at::Tensor numbers(What what, int64_t records, const std::vector<int64_t>& width) const {
-    at::Tensor all;
-    for (const Scoring::Part& part : scoring_.parts) {
-      if (part.what != what) continue;
-      std::vector<int64_t> shape = {records};
-      shape.insert(shape.end(), width.begin(), width.end());
-      if (!all.defined()) all = at::zeros(shape, at::kDouble);
-      shape[0] = part.end - part.begin;
-      all.narrow(0, part.begin, shape[0]).copy_(read(part, shape));
-    }
-    return all;
+    return gathered_.numbers(what, -1, 0, records, width);
   }
 
   at::Tensor in() const {
@@ -92,7 +77,7 @@ class Gathered {
     fidelity.reason = scoring_.reason;
     for (int64_t shadow = 0; shadow < outputs.shadows; ++shadow) {
       const std::string& trained = scoring_.trained[static_cast<size_t>(shadow)];
-      fidelity.shadow_members += result_of_(trained).fidelity->shadow_members;
+      fidelity.shadow_members += gathered_.result_of(trained).fidelity->shadow_members;
       const at::Tensor out = outputs.in[shadow].narrow(0, 0, audited()).logical_not();
       fidelity.shadow_non_members += share(right(logits(shadow, 1)), out);
     }
@@ -104,24 +89,35 @@ class Gathered {
  private:
   int64_t audited() const { return static_cast<int64_t>(scoring_.rows.size()); }
 
-  at::Tensor read(const Scoring::Part& part, at::IntArrayRef shape) const {
-    const std::string bytes = blob_(result_of_(part.key).tensors);
-    const at::Tensor tensor = at::empty(shape, at::kDouble);
-    if (bytes.size() != tensor.nbytes()) {
+  const Gathered& gathered_;
+  const Scoring& scoring_;
+};
+
+}  // namespace
+
+at::Tensor Gathered::numbers(What what, int64_t shadow, int64_t view, int64_t records,
+                             const std::vector<int64_t>& width) const {
+  at::Tensor all;
+  for (const Scoring::Part& part : scoring_.parts) {
+    if (part.what != what || part.shadow != shadow || part.view != view) continue;
+    std::vector<int64_t> shape = {records};
+    shape.insert(shape.end(), width.begin(), width.end());
+    if (!all.defined()) all = at::zeros(shape, at::kDouble);
+    shape[0] = part.end - part.begin;
+    const std::string& tensors = result_of_(part.key).tensors;
+    if (tensors.empty()) return {};
+    const std::string bytes = blob_(tensors);
+    const at::Tensor piece = at::empty(shape, at::kDouble);
+    if (bytes.size() != piece.nbytes()) {
       throw Error("the outputs of unit " + part.key.substr(0, 16) + " of cell " + scoring_.cell +
                       " are of another length than its records",
                   ExitCode::kIncomplete);
     }
-    std::memcpy(tensor.mutable_data_ptr(), bytes.data(), bytes.size());
-    return tensor;
+    std::memcpy(piece.mutable_data_ptr(), bytes.data(), bytes.size());
+    all.narrow(0, part.begin, shape[0]).copy_(piece);
   }
-
-  const Scoring& scoring_;
-  const std::function<const UnitResult&(const std::string&)>& result_of_;
-  const std::function<std::string(const std::string&)>& blob_;
-};
-
-}  // namespace
+  return all;
+}
 
 Scoring scoring_of(const Suite& suite, const Plan& plan, const Unit& unit) {
   const Audit& audit = plan.audits[unit.audit];
@@ -137,7 +133,8 @@ Scoring scoring_of(const Suite& suite, const Plan& plan, const Unit& unit) {
   }
   for (const Unit& other : plan.units) {
     if (other.cell != unit.cell || other.audit != unit.audit) continue;
-    if (other.kind == Unit::Kind::kTrain) scoring.trained.push_back(other.key);
+    const bool trains = other.kind == Unit::Kind::kTrain || other.kind == Unit::Kind::kSteal;
+    if (trains) scoring.trained.push_back(other.key);
     What what = What::kLogits;
     switch (other.kind) {
       case Unit::Kind::kOutputs:
@@ -147,6 +144,9 @@ Scoring scoring_of(const Suite& suite, const Plan& plan, const Unit& unit) {
         break;
       case Unit::Kind::kFeatures:
         what = What::kFeatures;
+        break;
+      case Unit::Kind::kTransfer:
+        what = What::kTransfer;
         break;
       default:
         continue;
@@ -190,8 +190,10 @@ UnitResult run_score(const Suite& suite, const Scoring& scoring, const std::vect
                      const std::function<std::string(const std::string& sha256)>& blob) {
   const Clock::time_point start = Clock::now();
   const AttackSpec& spec = suite.attacks.at(static_cast<size_t>(scoring.entry));
+  const Gathered parts(scoring, result_of, blob);
+  if (spec.family == Family::kExtraction) return score_heist(suite, attacks, parts);
   const Inference inference = bind_entry(spec, spec.threat, attacks).inference;
-  const Gathered gathered(scoring, result_of, blob);
+  const Made gathered(parts);
   const auto audited = static_cast<int64_t>(scoring.rows.size());
   Outputs outputs;
   const at::Tensor logits = gathered.logits(-1, scoring.views);

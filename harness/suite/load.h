@@ -29,8 +29,8 @@ void load_threat(const Value& entry, const AttackInfo& info, const ModelSpec& mo
 void load_surface(const Value& entry, const AttackInfo& info, const ModelSpec& model,
                   AttackSpec& spec);
 
-/// Throws Error for an extraction entry that lacks what its attack sends.
-void check_extraction(const AttackInfo& info, const AttackSpec& spec);
+/// Names the data sets of an extraction entry. Throws Error where what its attack sends is missing.
+void check_extraction(const AttackInfo& info, AttackSpec& spec);
 
 /// Reads `attacks`, with `defaults` merged into the entries of `root`. Needs the suite's model and
 /// data.

@@ -63,7 +63,8 @@ void load_surface(const Value& entry, const AttackInfo& info, const ModelSpec& m
   surface.noise = number("noise", surface.noise);
 }
 
-void check_extraction(const AttackInfo& info, const AttackSpec& spec) {
+void check_extraction(const AttackInfo& info, AttackSpec& spec) {
+  spec.sets["test"] = "test";
   if (info.pool && spec.sets.count("pool") == 0) {
     throw Error(spec.where,
                 "attack `" + info.name + "` needs `pool`: a data set of records that it may send");

@@ -175,7 +175,7 @@ struct AttackSpec {
   std::vector<AttackSpec> stages;  ///< attack: ensemble
   std::string source;              ///< `source:` a cell, `baseline` or a file; "" if absent
   std::string references;
-  std::map<std::string, std::string> sets;  ///< members, non_members, pool → data name
+  std::map<std::string, std::string> sets;  ///< members, non_members, pool, test → data name
   std::optional<int64_t> count;             ///< membership: records per set; absent: all
   Where where;
 };

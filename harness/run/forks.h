@@ -1,0 +1,35 @@
+// Work that draws from the process's generator, or may take the process down: each unit in a
+// process of its own. Private to this room.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "harness/run/plan.h"
+#include "harness/run/run.h"
+
+namespace assay {
+
+/// What a child process tells its parent, by name.
+using Told = std::map<std::string, std::string>;
+
+/// How a child ended: with what it told, or by a signal of its own doing.
+struct Ended {
+  Told told;
+  int signal = 0;  ///< 0: none
+};
+
+/// Runs `work` on each unit in a fork of this process, up to options.workers at once, and calls
+/// `done` here as each ends. No other thread of the process may be at work meanwhile. The child has
+/// called enter_worker() and has one intra-op thread. Returns why it stopped before the end, or "".
+/// Throws Error: what `work` threw there (another exception is kUsage), placed at the unit's entry
+/// and named by `name_of`; kIncomplete where the machine ended a child (SIGKILL, SIGINT, SIGTERM).
+std::string run_forked(const Suite& suite, const std::vector<const Unit*>& units,
+                       const RunOptions& options,
+                       const std::function<std::string(const Unit&)>& name_of,
+                       const std::function<Told(const Unit&)>& work,
+                       const std::function<void(const Unit&, Ended)>& done);
+
+}  // namespace assay

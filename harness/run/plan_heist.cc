@@ -1,0 +1,164 @@
+// The units of an extraction cell: surrogates are stolen, they and the candidate label the test
+// set, adversarials made on them are tried on the candidate, and all of it is scored.
+#include <algorithm>
+
+#include "harness/run/keys.h"
+#include "harness/suite/digest.h"
+#include "harness/suite/error.h"
+
+namespace assay {
+namespace {
+
+std::string surface_text(const Surface& surface) {
+  using Kind = Surface::Kind;
+  std::string text(to_string(surface.kind));
+  if (surface.kind == Kind::kTopK) text += " " + std::to_string(surface.top_k);
+  if (surface.kind == Kind::kRounded) text += " " + std::to_string(surface.decimals);
+  if (surface.temperature != 1) text += ", temperature " + number_text(surface.temperature);
+  if (surface.noise != 0) text += ", noise " + number_text(surface.noise);
+  return text;
+}
+
+// What is measured, and how often, changes nothing of one surrogate.
+bool is_protocol(const std::string& param) {
+  return param == "budgets" || param == "seeds" || param.starts_with("transfer_");
+}
+
+// All that a surrogate depends on besides its budget and its seed.
+std::string steal_text(const Suite& suite, const AttackSpec& spec, const Audit& audit,
+                       const std::string& version, const std::string& model_key) {
+  std::string text = "steal 1\n" + model_text(suite.model);
+  add_field(&text, "model", model_key);
+  add_field(&text, "attack", spec.attack);
+  add_field(&text, "version", version);
+  add_field(&text, "surface", surface_text(spec.threat.surface));
+  for (const auto& [name, value] : spec.params) {
+    if (!is_protocol(name)) add_field(&text, "params." + name, value_text(value));
+  }
+  if (audit.architecture) add_field(&text, "architecture", audit.architecture->digest());
+  std::string pool;
+  if (audit.pool != nullptr) {
+    for (const SampleInfo& info : audit.pool->infos) pool += info.digest + '\n';
+  }
+  add_field(&text, "pool", sha256(pool));
+  add_field(&text, "seed", std::to_string(suite.seed));
+  return text;
+}
+
+std::string transfer_text(const Suite& suite, const Audit& audit, const Extraction& extraction,
+                          const std::string& version, const std::string& model_key) {
+  std::string text = "transfer 1\n" + model_text(suite.model);
+  add_field(&text, "model", model_key);
+  add_field(&text, "version", version);
+  add_field(&text, "eps", number_text(extraction.transfer_eps));
+  add_field(&text, "seed", std::to_string(suite.seed));
+  std::string records;
+  for (const int64_t i : audit.transfer) {
+    records += audit.records[static_cast<size_t>(i)].info().digest + '\n';
+  }
+  add_field(&text, "records", sha256(records));
+  // Results stand by the place of their record.
+  add_field(&text, "places", joined(audit.transfer));
+  return text;
+}
+
+// The same for cells of one test set, and for the outputs of membership cells.
+std::string outputs_text(const Suite& suite, const std::string& model, const std::string& content) {
+  std::string text = "outputs 1\n" + model_text(suite.model);
+  add_field(&text, "model", model);
+  add_field(&text, "view", "0");
+  add_field(&text, "records", content);
+  return text;
+}
+
+}  // namespace
+
+void plan_heist(const Suite& suite, const AttackSpec& spec, const Extraction& extraction,
+                const std::vector<Attack>& attacks, const AuditInputs& inputs,
+                const std::string& model_key, const Platform& platform, Plan* plan,
+                CellHeader* cell) {
+  plan->audits.push_back(make_heist(suite, spec, extraction, *inputs.sets));
+  Audit& audit = plan->audits.back();
+  const std::string& wanted = extraction.recipe.architecture;
+  if (const auto known = inputs.architectures.find(wanted);
+      extraction.surrogate && known != inputs.architectures.end()) {
+    audit.architecture = known->second;
+  }
+  const auto all = static_cast<int64_t>(audit.records.size());
+  cell->key_fields["surface"] = surface_text(spec.threat.surface);
+  cell->key_fields["test"] = content_digest(audit.records, 0, all);
+  if (audit.pool != nullptr) cell->key_fields["pool"] = set_digest(*audit.pool);
+  if (audit.architecture && wanted == "candidate") {
+    cell->key_fields["params.architecture"] = "candidate";
+  } else if (audit.architecture) {
+    cell->key_fields["params.architecture"] = audit.architecture->digest();
+  }
+  cell->key = digest_of(cell->key_fields);
+  CellPlanner planner(static_cast<size_t>(&spec - suite.attacks.data()), plan, cell);
+
+  std::vector<std::string> after;
+  std::string made;
+  const auto add = [&](Unit unit) {
+    made += unit.key + '\n';
+    after.push_back(unit.key);
+    planner.add(std::move(unit));
+  };
+  const std::string steal =
+      steal_text(suite, spec, audit, find_attack(attacks, spec.attack).info.version, model_key);
+  std::vector<std::string> models = {model_key};
+  const auto steals = static_cast<int64_t>(audit.steals.size());
+  for (int64_t i = 0; i < steals; ++i) {
+    const Steal& one = audit.steals[static_cast<size_t>(i)];
+    Unit unit = planner.make(Unit::Kind::kSteal, steal + "budget " + std::to_string(one.budget) +
+                                                     " seed " + std::to_string(one.seed));
+    unit.shadow = i;
+    unit.part = i + 1;
+    models.push_back(unit.key);
+    add(std::move(unit));
+  }
+  for (int64_t i = -1; i < (extraction.surrogate ? steals : 0); ++i) {
+    const std::string& model = models[static_cast<size_t>(i + 1)];
+    for (int64_t begin = 0; begin < all; begin += chunk_size(suite)) {
+      const int64_t end = std::min(begin + chunk_size(suite), all);
+      Unit unit =
+          planner.make(Unit::Kind::kOutputs,
+                       outputs_text(suite, model, content_digest(audit.records, begin, end)));
+      unit.shadow = i;
+      unit.begin = begin;
+      unit.end = end;
+      unit.part = i < 0 ? begin / chunk_size(suite) : i + 1;
+      if (i >= 0) unit.after = {model};
+      add(std::move(unit));
+    }
+    if (i < 0 || audit.transfer.empty()) continue;
+    const std::string version = find_attack(attacks, kTransferAttack).info.version;
+    Unit unit = planner.make(
+        Unit::Kind::kTransfer,
+        transfer_text(suite, audit, extraction, version, model_key) + "surrogate " + model);
+    unit.shadow = i;
+    unit.end = all;
+    unit.part = i + 1;
+    unit.after = {model};
+    add(std::move(unit));
+  }
+  std::string text = "extraction score 1\n" + made;
+  add_field(&text, "cell", digest_of(cell->key_fields));
+  add_field(&text, "libtorch", platform.libtorch);
+  add_field(&text, "cpu_capability", platform.cpu_capability);
+  Unit score = planner.make(Unit::Kind::kScore, text);
+  score.after = std::move(after);
+  planner.add(std::move(score));
+}
+
+size_t heist_units(const Suite& suite, const AttackSpec& spec, const std::vector<Attack>& attacks,
+                   const RecordSets& sets) {
+  const Extraction extraction = bind_entry(spec, spec.threat, attacks).extraction;
+  const Audit audit = make_heist(suite, spec, extraction, sets);
+  const size_t steals = audit.steals.size();
+  const auto chunk = static_cast<size_t>(chunk_size(suite));
+  const size_t chunks = (audit.records.size() + chunk - 1) / chunk;
+  const size_t surrogates = extraction.surrogate ? steals : 0;
+  return steals + (surrogates + 1) * chunks + (audit.transfer.empty() ? 0 : surrogates) + 1;
+}
+
+}  // namespace assay

@@ -1,0 +1,212 @@
+#include "harness/run/steals.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <csignal>
+#include <cstring>
+
+#include "harness/run/forks.h"
+#include "harness/run/unit_crashes.h"
+#include "harness/suite/digest.h"
+#include "harness/suite/error.h"
+
+namespace assay {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr const char* kFinding = "finding.";  // before a finding's name
+
+Pool pool_of(const Records* records) {
+  Pool pool;
+  pool.labels = at::empty({0}, at::kLong);
+  if (records == nullptr) return pool;
+  std::vector<int64_t> labels;
+  for (const SampleInfo& info : records->infos) {
+    labels.push_back(info.label);
+    pool.ids.push_back(hash64(info.content));
+  }
+  pool.labels = at::tensor(labels, at::kLong);
+  pool.read = [records](std::span<const int64_t> positions) {
+    std::vector<int64_t> indices;
+    for (const int64_t position : positions) {
+      indices.push_back(records->indices[static_cast<size_t>(position)]);
+    }
+    return records->dataset->read(indices);
+  };
+  return pool;
+}
+
+Told steal_one(const Suite& suite, const Plan& plan, const std::vector<Attack>& attacks,
+               const Model& model, const Unit& unit) {
+  const Clock::time_point start = Clock::now();
+  const Audit& audit = plan.audits[unit.audit];
+  const AttackSpec& spec = suite.attacks[unit.entry];
+  const Steal& one = audit.steals[static_cast<size_t>(unit.shadow)];
+  const Extraction extraction = bind_entry(spec, spec.threat, attacks).extraction;
+  const Rng seeds(suite.seed, "steal", static_cast<uint64_t>(one.seed));
+  const FreshSurrogate fresh = [&](int64_t round) {
+    const auto seed = static_cast<uint64_t>(seeds.uniform(static_cast<uint64_t>(round), 0, 0) *
+                                            9007199254740992.0);
+    return Surrogate(*audit.architecture, suite.model, extraction.recipe, seed);
+  };
+  seed_generator(unit.key);
+  // One seed asks alike at every budget, so that a curve shows the budget and not the draw.
+  const Rng rng(suite.seed, spec.attack, static_cast<uint64_t>(one.seed));
+  Victim victim(model, spec.threat.surface, one.budget, suite.seed);
+  Told told;
+  try {
+    Theft theft = extraction.extract(victim, pool_of(audit.pool), fresh, rng);
+    ASSAY_CHECK(theft.surrogate.empty() != extraction.surrogate,
+                spec.attack + " gives a surrogate if it says so");
+    told["surrogate"] = std::move(theft.surrogate);
+    for (const auto& [name, value] : theft.findings) {
+      ASSAY_CHECK(std::isfinite(value), "finding " + name + " of " + spec.attack + " is finite");
+      told[kFinding + name] = number_text(value);
+    }
+  } catch (const ModelFailure& error) {
+    told["failure"] = error.what();
+  }
+  told["queries"] = std::to_string(victim.spent());
+  told["time_s"] = number_text(std::chrono::duration<double>(Clock::now() - start).count());
+  return told;
+}
+
+UnitResult result_of(const Plan& plan, const Unit& unit, const Ended& ended, Store* store) {
+  const Steal& one = plan.audits[unit.audit].steals[static_cast<size_t>(unit.shadow)];
+  UnitResult result;
+  result.key = unit.key;
+  result.cell = unit.cell;
+  Stolen stolen{.budget = one.budget, .seed = one.seed};
+  if (ended.signal != 0) {
+    stolen.failure = std::string("the process was ended by SIG") + sigabbrev_np(ended.signal) +
+                     " while the candidate was queried";
+  } else {
+    const Told& told = ended.told;
+    if (const auto failure = told.find("failure"); failure != told.end()) {
+      stolen.failure = failure->second;
+    } else if (!told.at("surrogate").empty()) {
+      result.tensors = store->put_blob(told.at("surrogate"));
+    }
+    for (const auto& [name, value] : told) {
+      if (name.starts_with(kFinding)) {
+        stolen.findings[name.substr(std::strlen(kFinding))] = std::stod(value);
+      }
+    }
+    stolen.queries = std::stoll(told.at("queries"));
+    result.cost.time_s = std::stod(told.at("time_s"));
+    result.cost.forwards = stolen.queries;
+  }
+  result.extracted = Extracted{.candidate = "", .stolen = {std::move(stolen)}};
+  return result;
+}
+
+std::string name_of(const Plan& plan, const Unit& unit) {
+  const Steal& one = plan.audits[unit.audit].steals[static_cast<size_t>(unit.shadow)];
+  return "stealing with " + std::to_string(one.budget) + " queries, seed " +
+         std::to_string(one.seed) + " of " + unit.cell;
+}
+
+struct Trial {
+  ThreatModel threat;
+  Bound bound;
+};
+
+// The attack that tries a surrogate's adversarials.
+Trial trial_of(const Suite& suite, const AttackSpec& spec, const std::vector<Attack>& attacks) {
+  const Extraction extraction = bind_entry(spec, spec.threat, attacks).extraction;
+  Trial trial;
+  trial.threat.norm = Norm::kLinf;
+  trial.threat.lo = suite.model.lo;
+  trial.threat.hi = suite.model.hi;
+  trial.threat.eps = extraction.transfer_eps * (suite.model.hi - suite.model.lo);
+  trial.threat.access = Access::kLabel;
+  const Value entry = parse_yaml("{source: surrogate, steps: 20}", "");
+  Params params(entry, {});
+  trial.bound = find_attack(attacks, kTransferAttack).bind(params, trial.threat);
+  return trial;
+}
+
+// Fills in what becomes of these places among the audit's records; those that the candidate gets
+// wrong without an adversarial stay NaN.
+void try_records(const Suite& suite, const Audit& audit, const std::vector<int64_t>& places,
+                 const Trial& trial, const Model& model, const Model& surrogate,
+                 const at::Tensor& broken, UnitResult* result) {
+  std::vector<RecordRef> records;
+  for (const int64_t place : places) records.push_back(audit.records[static_cast<size_t>(place)]);
+  const auto [x, labels] = read_records(records);
+  const at::Tensor rows = model.judge(x).argmax(1).eq(labels).nonzero().squeeze(1);
+  result->cost.judged += x.size(0);
+  if (rows.size(0) == 0) return;
+  Block block;
+  block.x = x.index_select(0, rows);
+  block.y = labels.index_select(0, rows);
+  block.source = &surrogate;
+  for (int64_t i = 0; i < rows.size(0); ++i) {
+    const auto row = static_cast<size_t>(rows[i].item<int64_t>());
+    block.ids.push_back(hash64(records[row].info().digest));
+  }
+  const Budget& budget = trial.bound.budget;
+  Oracle oracle(model, trial.threat, block, budget.queries, budget.gradients);
+  trial.bound.evade(oracle, block, Rng(suite.seed, kTransferAttack, 0));
+  result->cost.forwards += oracle.queries().sum().item<int64_t>();
+  // To fail on a point of the box is to be broken by it.
+  const at::Tensor outcome = oracle.found().logical_or(oracle.failed()).to(at::kDouble);
+  broken.index_copy_(0, at::tensor(places, at::kLong).index_select(0, rows), outcome);
+}
+
+}  // namespace
+
+std::string steal_surrogates(const Suite& suite, const Plan& plan,
+                             const std::vector<Attack>& attacks, const Model& model,
+                             const std::vector<const Unit*>& units, const RunOptions& options,
+                             Store* store, const std::function<void(UnitResult)>& done) {
+  return run_forked(
+      suite, units, options, [&plan](const Unit& unit) { return name_of(plan, unit); },
+      [&](const Unit& unit) { return steal_one(suite, plan, attacks, model, unit); },
+      [&](const Unit& unit, const Ended& ended) { done(result_of(plan, unit, ended, store)); });
+}
+
+UnitResult run_transfer(const Suite& suite, const Plan& plan, const Unit& unit,
+                        const std::vector<Attack>& attacks, const Model& model,
+                        const ResultOf& result_of, const RunOptions& options, Store* store) {
+  const Working on_unit(unit.key, -1);
+  const Clock::time_point start = Clock::now();
+  const Audit& audit = plan.audits[unit.audit];
+  UnitResult result;
+  result.key = unit.key;
+  result.cell = unit.cell;
+  const std::string& blob = result_of(unit.after.front()).tensors;
+  if (blob.empty()) return result;  // the candidate failed, and there is no surrogate
+  std::string failure;
+  const at::Tensor broken =
+      at::full({static_cast<int64_t>(audit.records.size())}, NAN, at::kDouble);
+  if (UnitCrashes(options.crashes, unit.key).any()) {
+    failure = "the candidate took the process down while adversarials were tried on it";
+  } else {
+    const Model surrogate = load_shadow(suite, blob, *store);
+    const Trial trial = trial_of(suite, suite.attacks[unit.entry], attacks);
+    const auto block = static_cast<size_t>(block_size(suite));
+    for (size_t begin = 0; begin < audit.transfer.size(); begin += block) {
+      const auto first = audit.transfer.begin() + static_cast<std::ptrdiff_t>(begin);
+      const size_t count = std::min(block, audit.transfer.size() - begin);
+      try {
+        try_records(suite, audit, {first, first + static_cast<std::ptrdiff_t>(count)}, trial, model,
+                    surrogate, broken, &result);
+      } catch (const ModelFailure& error) {
+        failure = error.what();
+      }
+    }
+  }
+  if (!failure.empty()) {
+    const Steal& one = audit.steals[static_cast<size_t>(unit.shadow)];
+    result.extracted = Extracted{
+        .candidate = "", .stolen = {{.budget = one.budget, .seed = one.seed, .failure = failure}}};
+  }
+  result.tensors = store->put_blob(bytes_of(broken));
+  result.cost.time_s = std::chrono::duration<double>(Clock::now() - start).count();
+  return result;
+}
+
+}  // namespace assay
