@@ -6,6 +6,7 @@
 #include "harness/cli/commands.h"
 #include "harness/cli/output.h"
 #include "harness/cli/session.h"
+#include "harness/monitor/monitor.h"
 
 namespace assay {
 namespace {
@@ -107,7 +108,7 @@ Command add_attacks(CLI::App& app) {
 Command add_schema(CLI::App& app) {
   CLI::App* command = app.add_subcommand("schema", "print the JSON Schema of suites, for editors");
   return {command, [] {
-            std::cout << suite_schema(infos_of(with_ensemble(attack_table())));
+            std::cout << suite_schema(infos_of(with_ensemble(attack_table())), monitor_infos());
             return ExitCode::kPass;
           }};
 }

@@ -8,6 +8,7 @@
 #include "harness/cli/session.h"
 #include "harness/gate/statistics.h"
 #include "harness/model/ball.h"
+#include "harness/monitor/monitor.h"
 #include "harness/suite/digest.h"
 
 namespace assay {
@@ -139,8 +140,8 @@ void replay_cell(const Evidence& evidence, const CellHeader& cell, const Adversa
 ExitCode replay(const std::string& folder, const std::string& path) {
   const Evidence evidence = read_evidence(folder);
   const Header& header = evidence.header;
-  const Suite suite =
-      restore_suite(header.suite, header.suite_folder, infos_of(with_ensemble(attack_table())));
+  const Suite suite = restore_suite(header.suite, header.suite_folder,
+                                    infos_of(with_ensemble(attack_table())), monitor_infos());
   const fs::path file = path.empty() ? fs::path(header.model.path) : fs::path(path);
   if (!fs::exists(file)) {
     throw Error("the run's model is not at " + file.string() + "; name it with --model");

@@ -8,6 +8,7 @@
 #include "harness/cli/session.h"
 #include "harness/cli/shard.h"
 #include "harness/gate/decision.h"
+#include "harness/monitor/monitor.h"
 #include "harness/record/files.h"
 #include "harness/record/safetensors.h"
 #include "harness/suite/digest.h"
@@ -28,7 +29,7 @@ struct Judged {
 
 Suite suite_of(const Evidence& evidence, const RunFacts& facts) {
   Suite suite = restore_suite(evidence.header.suite, evidence.header.suite_folder,
-                              infos_of(with_ensemble(attack_table())));
+                              infos_of(with_ensemble(attack_table())), monitor_infos());
   if (!facts.suite.empty()) suite.file = facts.suite;
   suite.baseline = facts.baseline;
   return suite;

@@ -7,6 +7,7 @@
 #include "harness/cli/commands.h"
 #include "harness/cli/progress.h"
 #include "harness/cli/session.h"
+#include "harness/monitor/monitor.h"
 
 namespace assay {
 namespace {
@@ -76,7 +77,8 @@ void try_model(const Session& session, const Model& model) {
 ExitCode validate(const Options& options) {
   if (!options.load) {
     const std::vector<Attack> attacks = with_ensemble(attack_table());
-    const Suite suite = load_suite(options.suite, options.overrides, infos_of(attacks));
+    const Suite suite =
+        load_suite(options.suite, options.overrides, infos_of(attacks), monitor_infos());
     std::printf("%s is valid: %zu cells, %zu rules\n", options.suite.c_str(), suite.cells.size(),
                 suite.rules.size());
     return ExitCode::kPass;
@@ -148,7 +150,8 @@ void print_estimate(const Session& session) {
 ExitCode plan(const Options& options) {
   const std::vector<Attack> attacks = with_ensemble(attack_table());
   if (options.cells) {
-    const Suite suite = load_suite(options.suite, options.overrides, infos_of(attacks));
+    const Suite suite =
+        load_suite(options.suite, options.overrides, infos_of(attacks), monitor_infos());
     for (const Cell& cell : suite.cells) std::cout << cell.name << '\n';
     return ExitCode::kPass;
   }

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "harness/cli/sources.h"
+#include "harness/monitor/monitor.h"
 #include "harness/suite/digest.h"
 #include "harness/suite/error.h"
 
@@ -17,7 +18,7 @@ std::vector<AttackInfo> infos_of(const std::vector<Attack>& attacks) {
 
 Session::Session(const std::filesystem::path& suite_file, const Overrides& overrides)
     : attacks(with_ensemble(attack_table())),
-      suite(load_suite(suite_file, overrides, infos_of(attacks))) {
+      suite(load_suite(suite_file, overrides, infos_of(attacks), monitor_infos())) {
   platform = assay::platform(suite.run.device);
   open_test();
   open_sets();
@@ -67,6 +68,7 @@ void Session::open_sets() {
       }
     }
   }
+  if (suite.monitors) pools.insert(suite.monitors->benign);
   const auto read = [&](const std::string& name, std::optional<int64_t> count) {
     Records records;
     records.dataset = &open(name);

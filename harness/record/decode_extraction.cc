@@ -56,6 +56,8 @@ Monitored parse_monitored(const Json& json) {
   monitored.monitor = fields.text("monitor");
   monitored.seed = fields.integer("seed");
   monitored.attack_queries = fields.integer("attack_queries");
+  monitored.mixed = fields.integer("mixed");
+  monitored.checks = fields.integer("checks");
   monitored.flagged = fields.integer("flagged");
   monitored.queries_to_alarm = fields.integer("queries_to_alarm");
   monitored.benign_queries = fields.integer("benign_queries");

@@ -209,6 +209,8 @@ std::string monitored_text(const Monitored& monitored) {
   object.text("monitor", monitored.monitor);
   object.integer("seed", monitored.seed);
   object.integer("attack_queries", monitored.attack_queries);
+  object.integer("mixed", monitored.mixed);
+  object.integer("checks", monitored.checks);
   object.integer("flagged", monitored.flagged);
   object.integer("queries_to_alarm", monitored.queries_to_alarm);
   object.integer("benign_queries", monitored.benign_queries);

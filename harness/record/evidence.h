@@ -116,7 +116,11 @@ struct Monitored {
   std::string monitor;
   int64_t seed = 0;            ///< Stolen::seed, at the largest budget
   int64_t attack_queries = 0;  ///< sent
-  int64_t flagged = 0;         ///< of these, with an alarm
+  int64_t mixed = 0;           ///< benign queries among them
+  /// How often the monitor held its statistic against the threshold there. 0: too few queries for
+  /// any verdict.
+  int64_t checks = 0;
+  int64_t flagged = 0;  ///< of the attack's queries, with an alarm
   /// Attack queries sent when the first alarm came on one of them; -1: it never came.
   int64_t queries_to_alarm = -1;
   int64_t benign_queries = 0;  ///< of the benign traffic alone

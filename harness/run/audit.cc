@@ -138,6 +138,7 @@ Audit make_heist(const Suite& suite, const AttackSpec& spec, const Extraction& e
   if (const auto pool = spec.sets.find("pool"); pool != spec.sets.end()) {
     audit.pool = &sets.pools.at(pool->second);
   }
+  if (suite.monitors) audit.benign = &sets.pools.at(suite.monitors->benign);
   for (const int64_t budget : extraction.budgets) {
     for (int64_t seed = 0; seed < extraction.seeds; ++seed) {
       audit.steals.push_back({budget, seed});

@@ -61,9 +61,10 @@ struct Audit {
   std::shared_ptr<const Architecture> architecture;  ///< of shadows or surrogates
   uint64_t seed = 0;
   // Extraction:
-  const Records* pool = nullptr;  ///< what may be sent; null: nothing is at hand
-  std::vector<Steal> steals;      ///< budgets ascending, seeds within: Unit::shadow counts them
-  std::vector<int64_t> transfer;  ///< `records` of which adversarials are made, ascending
+  const Records* pool = nullptr;    ///< what may be sent; null: nothing is at hand
+  std::vector<Steal> steals;        ///< budgets ascending, seeds within: Unit::shadow counts them
+  const Records* benign = nullptr;  ///< traffic that monitors see beside the attack; null: none
+  std::vector<int64_t> transfer;    ///< `records` of which adversarials are made, ascending
 };
 
 /// At most so many records of a pool are the population.

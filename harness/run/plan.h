@@ -19,13 +19,14 @@ namespace assay {
 struct Unit {
   /// Evasion: the clean pass, an attack on a range of samples. Membership: training a shadow, the
   /// outputs of a model on a range of records, a search for the boundary around some, features
-  /// of their inputs, the scores of a whole cell. Extraction: stealing a surrogate, outputs,
-  /// adversarials made on it, scores.
+  /// of their inputs, the scores of a whole cell. Extraction: stealing a surrogate, the
+  /// replay of its queries through monitors, outputs, adversarials made on it, scores.
   enum class Kind {
     kClean,
     kBlock,
     kTrain,
     kSteal,
+    kReplay,
     kOutputs,
     kBoundary,
     kFeatures,

@@ -12,8 +12,8 @@ namespace {
 std::string surface_text(const Surface& surface) {
   using Kind = Surface::Kind;
   std::string text(to_string(surface.kind));
-  if (surface.kind == Kind::kTopK) text += " " + std::to_string(surface.top_k);
-  if (surface.kind == Kind::kRounded) text += " " + std::to_string(surface.decimals);
+  if (surface.kind == Kind::kTopK) text.append(1, ' ').append(std::to_string(surface.top_k));
+  if (surface.kind == Kind::kRounded) text.append(1, ' ').append(std::to_string(surface.decimals));
   if (surface.temperature != 1) text += ", temperature " + number_text(surface.temperature);
   if (surface.noise != 0) text += ", noise " + number_text(surface.noise);
   return text;
@@ -59,6 +59,21 @@ std::string transfer_text(const Suite& suite, const Audit& audit, const Extracti
   add_field(&text, "records", sha256(records));
   // Results stand by the place of their record.
   add_field(&text, "places", joined(audit.transfer));
+  return text;
+}
+
+// What the replay of a thief's queries depends on besides them.
+std::string replay_text(const Suite& suite, const Audit& audit) {
+  std::string text = "replay 1\n";
+  for (const DetectorSpec& detector : suite.monitors->detectors) {
+    add_field(&text, "name", detector.name);
+    add_field(&text, "monitor", detector.monitor);
+    add_field(&text, "params", canonical_json(detector.params));
+  }
+  add_field(&text, "benign_share", number_text(suite.monitors->benign_share));
+  std::string benign;
+  for (const SampleInfo& info : audit.benign->infos) benign += info.digest + '\n';
+  add_field(&text, "benign", sha256(benign));
   return text;
 }
 
@@ -116,6 +131,16 @@ void plan_heist(const Suite& suite, const AttackSpec& spec, const Extraction& ex
     models.push_back(unit.key);
     add(std::move(unit));
   }
+  // Monitors see the thief with most queries: their alarms of fewer are the beginning of these.
+  const int64_t largest = audit.steals.back().budget;
+  for (int64_t i = 0; i < steals && audit.benign != nullptr; ++i) {
+    if (audit.steals[static_cast<size_t>(i)].budget != largest) continue;
+    Unit unit = planner.make(Unit::Kind::kReplay, replay_text(suite, audit) + "queries of " +
+                                                      models[static_cast<size_t>(i + 1)]);
+    unit.shadow = i;
+    unit.part = i + 1;
+    planner.add(std::move(unit));
+  }
   for (int64_t i = -1; i < (extraction.surrogate ? steals : 0); ++i) {
     const std::string& model = models[static_cast<size_t>(i + 1)];
     for (int64_t begin = 0; begin < all; begin += chunk_size(suite)) {
@@ -158,7 +183,9 @@ size_t heist_units(const Suite& suite, const AttackSpec& spec, const std::vector
   const auto chunk = static_cast<size_t>(chunk_size(suite));
   const size_t chunks = (audit.records.size() + chunk - 1) / chunk;
   const size_t surrogates = extraction.surrogate ? steals : 0;
-  return steals + (surrogates + 1) * chunks + (audit.transfer.empty() ? 0 : surrogates) + 1;
+  const size_t replays = audit.benign == nullptr ? 0 : static_cast<size_t>(extraction.seeds);
+  return steals + replays + (surrogates + 1) * chunks + (audit.transfer.empty() ? 0 : surrogates) +
+         1;
 }
 
 }  // namespace assay

@@ -111,19 +111,31 @@ class Runner {
     return options_.after_clean(evidence);
   }
 
+  // Keys of this shard's units, and of those of other shards that they build on: these are computed
+  // here too, to the same bytes. Scores need the work of all shards.
+  std::set<std::string> keys_of_shard() const {
+    std::set<std::string> keys;
+    for (auto unit = plan_.units.rbegin(); unit != plan_.units.rend(); ++unit) {
+      const bool scores = unit->kind == Unit::Kind::kScore;
+      const bool mine =
+          scores ? options_.shards == 1 : unit->part % options_.shards == options_.shard;
+      if (!mine && (scores || !keys.contains(unit->key))) continue;
+      keys.insert(unit->key);
+      keys.insert(unit->after.begin(), unit->after.end());
+    }
+    return keys;
+  }
+
   // Which units this shard runs, and which of them the store already has.
   void sort_units() {
+    const std::set<std::string> keys = keys_of_shard();
     int64_t index = 0;
     std::string cell;
     for (const Unit& unit : plan_.units) {
       index = unit.cell == cell ? index : 0;
       cell = unit.cell;
       const int64_t place = index++;
-      // Scores need the work of all shards.
-      const bool mine = unit.kind == Unit::Kind::kScore
-                            ? options_.shards == 1
-                            : unit.part % options_.shards == options_.shard;
-      if (!mine || !seen_.insert(unit.key).second) continue;
+      if (!keys.contains(unit.key) || !seen_.insert(unit.key).second) continue;
       mine_.push_back(&unit);
       places_[unit.key] = place;
       if (std::optional<UnitResult> result = store_->get(unit.key)) {
@@ -142,8 +154,8 @@ class Runner {
 
   // No worker is at work meanwhile: each unit runs in a fork of this process.
   template <typename Run>
-  void run_alone(Unit::Kind kind, const Run& run) {
-    const std::vector<const Unit*> pending = pending_of({kind});
+  void run_alone(const std::set<Unit::Kind>& kinds, const Run& run) {
+    const std::vector<const Unit*> pending = pending_of(kinds);
     if (pending.empty() || !interrupted_.empty()) return;
     try {
       interrupted_ = run(pending, [this](UnitResult result) {
@@ -158,13 +170,14 @@ class Runner {
   }
 
   void train() {
-    run_alone(Unit::Kind::kTrain, [this](const auto& pending, const auto& done) {
+    run_alone({Unit::Kind::kTrain}, [this](const auto& pending, const auto& done) {
       return train_shadows(suite_, plan_, pending, options_, store_, done);
     });
   }
 
   void steal() {
-    run_alone(Unit::Kind::kSteal, [this](const auto& pending, const auto& done) {
+    run_alone({Unit::Kind::kSteal, Unit::Kind::kReplay}, [this](const auto& pending,
+                                                                const auto& done) {
       return steal_surrogates(suite_, plan_, attacks_, model(), pending, options_, store_, done);
     });
   }

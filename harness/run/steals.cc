@@ -5,7 +5,11 @@
 #include <cmath>
 #include <csignal>
 #include <cstring>
+#include <map>
+#include <sstream>
+#include <utility>
 
+#include "harness/monitor/replay.h"
 #include "harness/run/forks.h"
 #include "harness/run/unit_crashes.h"
 #include "harness/suite/digest.h"
@@ -38,8 +42,62 @@ Pool pool_of(const Records* records) {
   return pool;
 }
 
+// What the suite's monitors make of a thief's queries, a line of text for each.
+std::string replay_all(const Suite& suite, const Audit& audit, const Model& model,
+                       const Victim& victim) {
+  const std::vector<int64_t>& all = audit.benign->indices;
+  const BenignSplit split = split_benign(static_cast<int64_t>(all.size()), suite.seed);
+  const int64_t width = entries_of(suite.model.shape);
+  const auto stream_of = [width](const at::Tensor& x, const at::Tensor& labels) {
+    const at::Tensor rows = x.to(at::kFloat).contiguous();
+    const float* value = rows.const_data_ptr<float>();
+    const int64_t* label = labels.const_data_ptr<int64_t>();
+    QueryStream stream;
+    stream.inputs.assign(value, value + rows.numel());
+    stream.width = width;
+    stream.labels.assign(label, label + labels.size(0));
+    return stream;
+  };
+  const auto read = [&](const std::vector<int64_t>& positions) {
+    std::vector<int64_t> indices;
+    for (const int64_t position : positions) {
+      indices.push_back(all[static_cast<size_t>(position)]);
+    }
+    const at::Tensor x = audit.benign->dataset->read(indices);
+    return stream_of(x, model.judge(x).argmax(1));
+  };
+  const QueryStream reference = read(split.reference);
+  const QueryStream traffic = read(split.traffic);
+  const QueryStream attack = stream_of(victim.asked(), victim.labels());
+  const Watch watch{reference.view(), suite.model.lo, suite.model.hi, suite.seed};
+  std::string text;
+  for (const DetectorSpec& spec : suite.monitors->detectors) {
+    const Efficacy seen = replay(spec.name, make_detector(spec, watch), attack.view(),
+                                 traffic.view(), suite.monitors->benign_share, suite.seed);
+    const auto flagged = std::llround(seen.flagged * static_cast<double>(seen.attack_queries));
+    text += seen.monitor + ' ' + std::to_string(seen.attack_queries) + ' ' +
+            std::to_string(seen.mixed) + ' ' + std::to_string(seen.checks) + ' ' +
+            std::to_string(flagged) + ' ' + std::to_string(seen.queries_to_alarm.value_or(-1)) +
+            ' ' + std::to_string(seen.benign_queries) + ' ' + std::to_string(seen.false_alarms) +
+            ' ' + number_text(seen.threshold) + '\n';
+  }
+  return text;
+}
+
+std::vector<Monitored> parse_replay(const std::string& text, int64_t seed) {
+  std::vector<Monitored> all;
+  std::istringstream lines(text);
+  for (Monitored seen; lines >> seen.monitor >> seen.attack_queries >> seen.mixed >> seen.checks >>
+                       seen.flagged >> seen.queries_to_alarm >> seen.benign_queries >>
+                       seen.false_alarms >> seen.threshold;) {
+    seen.seed = seed;
+    all.push_back(seen);
+  }
+  return all;
+}
+
 Told steal_one(const Suite& suite, const Plan& plan, const std::vector<Attack>& attacks,
-               const Model& model, const Unit& unit) {
+               const Model& model, const Unit& unit, bool replays) {
   const Clock::time_point start = Clock::now();
   const Audit& audit = plan.audits[unit.audit];
   const AttackSpec& spec = suite.attacks[unit.entry];
@@ -51,7 +109,8 @@ Told steal_one(const Suite& suite, const Plan& plan, const std::vector<Attack>& 
                                             9007199254740992.0);
     return Surrogate(*audit.architecture, suite.model, extraction.recipe, seed);
   };
-  seed_generator(unit.key);
+  seed_generator("steal " + spec.attack + ' ' + std::to_string(one.budget) + ' ' +
+                 std::to_string(one.seed));
   // One seed asks alike at every budget, so that a curve shows the budget and not the draw.
   const Rng rng(suite.seed, spec.attack, static_cast<uint64_t>(one.seed));
   Victim victim(model, spec.threat.surface, one.budget, suite.seed);
@@ -65,6 +124,7 @@ Told steal_one(const Suite& suite, const Plan& plan, const std::vector<Attack>& 
       ASSAY_CHECK(std::isfinite(value), "finding " + name + " of " + spec.attack + " is finite");
       told[kFinding + name] = number_text(value);
     }
+    if (replays) told["replay"] = replay_all(suite, audit, model, victim);
   } catch (const ModelFailure& error) {
     told["failure"] = error.what();
   }
@@ -99,6 +159,18 @@ UnitResult result_of(const Plan& plan, const Unit& unit, const Ended& ended, Sto
     result.cost.forwards = stolen.queries;
   }
   result.extracted = Extracted{.candidate = "", .stolen = {std::move(stolen)}};
+  return result;
+}
+
+// The result of a kReplay unit, from what the thief's process told.
+UnitResult replay_of(const Plan& plan, const Unit& unit, const Ended& ended) {
+  UnitResult result;
+  result.key = unit.key;
+  result.cell = unit.cell;
+  const auto replay = ended.told.find("replay");
+  if (replay == ended.told.end()) return result;  // the candidate failed
+  const Steal& one = plan.audits[unit.audit].steals[static_cast<size_t>(unit.shadow)];
+  result.monitored = parse_replay(replay->second, one.seed);
   return result;
 }
 
@@ -162,10 +234,32 @@ std::string steal_surrogates(const Suite& suite, const Plan& plan,
                              const std::vector<Attack>& attacks, const Model& model,
                              const std::vector<const Unit*>& units, const RunOptions& options,
                              Store* store, const std::function<void(UnitResult)>& done) {
+  // One thief serves both of his units: what he sends is not kept, and sending again is as dear.
+  std::map<std::pair<size_t, int64_t>, std::vector<const Unit*>> by_thief;
+  std::vector<const Unit*> thieves;
+  for (const Unit* unit : units) {
+    std::vector<const Unit*>& same = by_thief[{unit->audit, unit->shadow}];
+    if (same.empty()) thieves.push_back(unit);
+    same.push_back(unit);
+  }
+  const auto units_of = [&by_thief](const Unit& unit) -> const std::vector<const Unit*>& {
+    return by_thief.at({unit.audit, unit.shadow});
+  };
   return run_forked(
-      suite, units, options, [&plan](const Unit& unit) { return name_of(plan, unit); },
-      [&](const Unit& unit) { return steal_one(suite, plan, attacks, model, unit); },
-      [&](const Unit& unit, const Ended& ended) { done(result_of(plan, unit, ended, store)); });
+      suite, thieves, options, [&plan](const Unit& unit) { return name_of(plan, unit); },
+      [&](const Unit& unit) {
+        const std::vector<const Unit*>& mine = units_of(unit);
+        const bool replays = std::any_of(mine.begin(), mine.end(), [](const Unit* each) {
+          return each->kind == Unit::Kind::kReplay;
+        });
+        return steal_one(suite, plan, attacks, model, unit, replays);
+      },
+      [&](const Unit& unit, const Ended& ended) {
+        for (const Unit* each : units_of(unit)) {
+          done(each->kind == Unit::Kind::kReplay ? replay_of(plan, *each, ended)
+                                                 : result_of(plan, *each, ended, store));
+        }
+      });
 }
 
 UnitResult run_transfer(const Suite& suite, const Plan& plan, const Unit& unit,

@@ -11,10 +11,11 @@
 
 namespace assay {
 
-/// Steals a surrogate for each of these kSteal units, as train_shadows() trains shadows; the
-/// surrogate goes to the store's blobs. A result's `extracted` has one Stolen without the strings
-/// that stand for records. Where the candidate failed on a query, or took the process down, there
-/// is no surrogate, and Stolen::failure says so.
+/// Steals a surrogate for each of these kSteal and kReplay units, as train_shadows() trains
+/// shadows; the surrogate goes to the store's blobs, and a kReplay unit has what the suite's
+/// monitors made of the queries. A result's `extracted` has one Stolen without the strings that
+/// stand for records. Where the candidate failed on a query, or took the process down, there is no
+/// surrogate, and Stolen::failure says so.
 std::string steal_surrogates(const Suite& suite, const Plan& plan,
                              const std::vector<Attack>& attacks, const Model& model,
                              const std::vector<const Unit*>& units, const RunOptions& options,
