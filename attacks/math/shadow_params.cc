@@ -26,6 +26,16 @@ Shadows shadow_params(Params& params, const ShadowUse& use) {
       "of the shadow models: candidate, cnn, mlp, or a TorchScript file, whose values are the "
       "start; a candidate that cannot be trained is replaced by cnn or mlp",
       "of a shadow model's training: as many as the candidate saw");
+  if (use.references) {
+    const std::string references = params.text(
+        "references", "",
+        "an earlier extraction entry, `name` or `name@budget`: its surrogates stand in for shadow "
+        "models, and none are trained; a surrogate saw no audited record's label");
+    if (!references.empty() && shadows.online) {
+      params.fail("references", "`references` goes with `mode: offline`");
+    }
+    if (!references.empty()) shadows.count = 0;
+  }
   if (shadows.count == 0) return shadows;
   if (!shadows.online && shadows.train_records > 0 && shadows.train_records < 4) {
     params.fail("train_records", "`train_records` is " + std::to_string(shadows.train_records) +

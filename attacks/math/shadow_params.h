@@ -10,10 +10,11 @@ namespace assay::attacks {
 
 /// How an attack uses shadow models.
 struct ShadowUse {
-  int64_t fallback = 8;   ///< of `shadows`; 0: they are an option
-  int64_t offline = 1;    ///< fewest that it works with
-  int64_t online = 2;     ///< the same; 0: it has no online mode, and takes no `mode`
-  const char* what = "";  ///< what for, in one line
+  int64_t fallback = 8;     ///< of `shadows`; 0: they are an option
+  int64_t offline = 1;      ///< fewest that it works with
+  int64_t online = 2;       ///< the same; 0: it has no online mode, and takes no `mode`
+  bool references = false;  ///< surrogates of an extraction cell may stand in for them
+  const char* what = "";    ///< what for, in one line
 };
 
 /// Declares `shadows`, `mode` and the recipe.

@@ -50,7 +50,8 @@ Attack attack_r() {
     Inference inference;
     inference.views = views_param(params, 1);
     inference.shadows = shadow_params(
-        params, {.fallback = 8, .offline = 2, .online = 4, .what = "reference models"});
+        params,
+        {.fallback = 8, .offline = 2, .online = 4, .references = true, .what = "reference models"});
     inference.infer = [](const Outputs& outputs, const Rng&) { return infer(outputs); };
     return Bound{.inference = inference};
   };

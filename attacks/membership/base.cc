@@ -27,7 +27,8 @@ at::Tensor infer(const Outputs& outputs, double temperature, double factor) {
 Bound bind(Params& params, const ThreatModel&) {
   Inference inference;
   inference.views = views_param(params, 1);
-  inference.shadows = shadow_params(params, {.fallback = 8, .what = "reference models"});
+  inference.shadows =
+      shadow_params(params, {.fallback = 8, .references = true, .what = "reference models"});
   const double temperature =
       params.number("temperature", 2, {1e-3, 1e3}, "divides the logits before the softmax");
   const double factor = params.number(

@@ -43,8 +43,9 @@ at::Tensor infer(const Outputs& outputs, bool online, bool pooled) {
 Bound bind(Params& params, const ThreatModel&) {
   Inference inference;
   inference.views = views_param(params, 2);
-  inference.shadows =
-      shadow_params(params, {.fallback = 16, .offline = 2, .online = 4, .what = "shadow models"});
+  inference.shadows = shadow_params(
+      params,
+      {.fallback = 16, .offline = 2, .online = 4, .references = true, .what = "shadow models"});
   const std::string variance =
       params.choice("variance", "auto", {"auto", "pooled", "per_record"},
                     "spread of shadows' log-odds: pooled, one for all records; per_record, each "

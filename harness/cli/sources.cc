@@ -19,9 +19,13 @@ namespace fs = std::filesystem;
 // All texts of `source:` in evasion entries and stages that name no cell.
 std::set<std::string> named_sources(const Suite& suite) {
   std::set<std::string> names;
+  std::vector<std::string> known;
+  for (const AttackSpec& spec : suite.attacks) {
+    for (std::string& name : source_names(spec)) known.push_back(std::move(name));
+  }
   const auto add = [&](const AttackSpec& spec) {
-    const bool cell = std::any_of(suite.cells.begin(), suite.cells.end(), [&](const Cell& each) {
-      return selects(spec.source, each.name);
+    const bool cell = std::any_of(known.begin(), known.end(), [&](const std::string& name) {
+      return selects(spec.source, name);
     });
     if (spec.family == Family::kEvasion && !spec.source.empty() && !cell) {
       names.insert(spec.source);

@@ -57,6 +57,7 @@ struct Audit {
   std::vector<uint64_t> training_keys;   ///< for Rng
   std::vector<int64_t> training_record;  ///< its index in `records`, or -1
   Shadows shadows;
+  int64_t references = 0;                            ///< surrogates in place of shadows
   int64_t features = 0;                              ///< Inference::features
   std::shared_ptr<const Architecture> architecture;  ///< of shadows or surrogates
   uint64_t seed = 0;

@@ -58,6 +58,7 @@ void add_params(const AttackSpec& spec, const std::string& prefix, const Digests
   for (const auto& [name, value] : spec.params) (*fields)[prefix + name] = value_text(value);
   const std::string source = source_of(spec);
   if (!source.empty()) (*fields)[prefix + "source"] = digests.at(source);
+  if (!spec.references.empty()) (*fields)[prefix + "references"] = digests.at(spec.references);
 }
 
 // What a verdict depends on besides model and samples.
@@ -168,16 +169,19 @@ CellHeader cell_header(const Suite& suite, const Cell& cell, const AttackSpec& s
   return header;
 }
 
-// The cells planned so far that `source` names in an entry or its stages, by the name as spelt.
+// The cells planned so far that an entry or its stages name, by the name as spelt.
 std::map<std::string, size_t> earlier_cells(const AttackSpec& spec,
                                             const std::vector<CellHeader>& cells) {
   std::map<std::string, size_t> found;
   const auto add = [&](const std::string& source) {
     for (size_t i = 0; i < cells.size() && !source.empty(); ++i) {
-      if (selects(source, cells[i].name)) found[source] = i;
+      const bool stolen =
+          cells[i].family == Family::kExtraction && !stolen_units(cells[i], source).empty();
+      if (stolen || selects(source, cells[i].name)) found[source] = i;
     }
   };
   add(spec.source);
+  add(spec.references);
   for (const AttackSpec& stage : spec.stages) add(stage.source);
   return found;
 }
@@ -339,11 +343,18 @@ Plan make_plan(const Suite& suite, const FileIdentity& model,
     const AttackSpec& spec = suite.attacks[cell.spec];
     const AttackInfo& info = find_attack(attacks, spec.attack).info;
     const std::map<std::string, size_t> sources = earlier_cells(spec, header.cells);
-    for (const auto& [name, index] : sources) all[name] = header.cells[index].key;
+    for (const auto& [name, index] : sources) {
+      const CellHeader& source = header.cells[index];
+      all[name] = source.family == Family::kExtraction ? source.key + " " + name : source.key;
+    }
     header.cells.push_back(cell_header(suite, cell, spec, attacks, all));
     if (spec.family == Family::kMembership) {
       const Inference inference = bind_entry(spec, spec.threat, attacks).inference;
-      plan_audit(suite, spec, inference, attacks, audits, model_key, platform, &plan,
+      std::vector<std::string> references;
+      if (const auto named = sources.find(spec.references); named != sources.end()) {
+        references = stolen_units(header.cells[named->second], spec.references);
+      }
+      plan_audit(suite, spec, inference, attacks, audits, model_key, platform, references, &plan,
                  &header.cells.back());
       continue;
     }
@@ -375,7 +386,10 @@ Plan make_plan(const Suite& suite, const FileIdentity& model,
       unit.probes = clean.probes;
       unit.after = {clean.key};
       for (const auto& [name, index] : sources) {
-        unit.sources[name] = header.cells[index].units[i];
+        const CellHeader& source = header.cells[index];
+        unit.sources[name] = source.family == Family::kExtraction
+                                 ? stolen_units(source, name).front()
+                                 : source.units[i];
         unit.after.push_back(unit.sources[name]);
       }
       header.cells.back().units.push_back(unit.key);

@@ -74,8 +74,8 @@ std::vector<std::pair<int64_t, int64_t>> chunks_of(const Suite& suite, const Aud
 
 void plan_audit(const Suite& suite, const AttackSpec& spec, const Inference& inference,
                 const std::vector<Attack>& attacks, const AuditInputs& inputs,
-                const std::string& model_key, const Platform& platform, Plan* plan,
-                CellHeader* cell) {
+                const std::string& model_key, const Platform& platform,
+                const std::vector<std::string>& references, Plan* plan, CellHeader* cell) {
   plan->audits.push_back(make_audit(suite, spec, inference, *inputs.sets));
   Audit& audit = plan->audits.back();
   const size_t entry = static_cast<size_t>(&spec - suite.attacks.data());
@@ -102,13 +102,16 @@ void plan_audit(const Suite& suite, const AttackSpec& spec, const Inference& inf
     planner.add(std::move(unit));
   }
 
+  audit.references = static_cast<int64_t>(references.size());
+  models.insert(models.end(), references.begin(), references.end());
+  const auto others = static_cast<int64_t>(models.size()) - 1;
   std::string outputs;
   std::vector<std::string> after(models.begin() + 1, models.end());
   const int64_t chunk = chunk_size(suite);
   const std::vector<std::pair<int64_t, int64_t>> chunks = chunks_of(suite, audit);
   for (const auto& [begin, end] : chunks) {
     const std::string content = content_digest(audit.records, begin, end);
-    for (int64_t shadow = -1; shadow < audit.shadows.count; ++shadow) {
+    for (int64_t shadow = -1; shadow < others; ++shadow) {
       for (int64_t view = 0; view < inference.views; ++view) {
         std::string text = "outputs 1\n" + model_text(suite.model);
         add_field(&text, "model", models[static_cast<size_t>(shadow + 1)]);
@@ -176,10 +179,18 @@ size_t audit_units(const Suite& suite, const AttackSpec& spec, const std::vector
                    const RecordSets& sets) {
   const Inference inference = bind_entry(spec, spec.threat, attacks).inference;
   const Audit audit = make_audit(suite, spec, inference, sets);
-  const auto shadows = static_cast<size_t>(audit.shadows.count);
+  const auto trained = static_cast<size_t>(audit.shadows.count);
+  size_t shadows = trained;
+  for (const AttackSpec& other : suite.attacks) {
+    const std::vector<std::string> names = source_names(other);
+    const bool named = std::any_of(names.begin(), names.end(), [&](const std::string& name) {
+      return !spec.references.empty() && selects(spec.references, name);
+    });
+    if (named) shadows += static_cast<size_t>(std::get<int64_t>(other.params.at("seeds")));
+  }
   const int64_t block = block_size(suite);
   const int64_t searches = inference.boundary_queries > 0 ? (audit.audited + block - 1) / block : 0;
-  return shadows +
+  return trained +
          (shadows + 1) * static_cast<size_t>(inference.views) * chunks_of(suite, audit).size() +
          static_cast<size_t>(searches) +
          (inference.features > 0 ? chunks_of(suite, audit).size() : 0) + 1;

@@ -88,6 +88,22 @@ std::string outputs_text(const Suite& suite, const std::string& model, const std
 
 }  // namespace
 
+std::vector<std::string> stolen_units(const CellHeader& cell, const std::string& source) {
+  const std::vector<int64_t> budgets = budgets_of(cell.params);
+  const auto seeds = static_cast<size_t>(std::get<int64_t>(cell.params.at("seeds")));
+  for (size_t i = budgets.size(); i-- > 0;) {
+    const bool largest = i + 1 == budgets.size();
+    if (!selects(source, cell.name + "@" + std::to_string(budgets[i])) &&
+        !(largest && selects(source, cell.name))) {
+      continue;
+    }
+    // The thefts come first among the cell's units.
+    const auto first = cell.units.begin() + static_cast<std::ptrdiff_t>(i * seeds);
+    return {first, first + static_cast<std::ptrdiff_t>(seeds)};
+  }
+  return {};
+}
+
 void plan_heist(const Suite& suite, const AttackSpec& spec, const Extraction& extraction,
                 const std::vector<Attack>& attacks, const AuditInputs& inputs,
                 const std::string& model_key, const Platform& platform, Plan* plan,

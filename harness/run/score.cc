@@ -31,6 +31,9 @@ class Made {
     std::vector<at::Tensor> all;
     for (int64_t view = 0; view < views; ++view) {
       all.push_back(gathered_.numbers(What::kLogits, shadow, view, records, {scoring_.classes}));
+      if (all.back().defined()) continue;
+      throw Error("there is no surrogate number " + std::to_string(shadow) +
+                  " to refer to: the candidate failed while it was queried");
     }
     return at::stack(all);
   }
@@ -155,6 +158,8 @@ Scoring scoring_of(const Suite& suite, const Plan& plan, const Unit& unit) {
     scoring.parts.push_back({other.key, what, other.shadow, other.view, other.begin, other.end});
   }
   scoring.features = audit.features;
+  // A surrogate was trained on no record's label.
+  scoring.in.resize(static_cast<size_t>(audit.references));
   for (int64_t shadow = 0; shadow < audit.shadows.count; ++shadow) {
     std::vector<int64_t> in;
     for (const int64_t row : trained_on(audit, shadow)) {
@@ -239,7 +244,7 @@ UnitResult run_score(const Suite& suite, const Scoring& scoring, const std::vect
                                 std::to_string(labels.size(0) - audited) + " records of the pool",
                             "find the inputs that it fails on: every one of them is in the box"});
   }
-  if (outputs.shadows > 0) result.fidelity = gathered.fidelity(outputs);
+  if (!scoring.trained.empty()) result.fidelity = gathered.fidelity(outputs);
   result.cost.time_s = std::chrono::duration<double>(Clock::now() - start).count();
   return result;
 }

@@ -34,6 +34,9 @@ void supply(const Supplies& supplies, const std::string& source, Block* block) {
   const Sources& sources = supplies.sources;
   ASSAY_CHECK(!outside || (sources.model && sources.points), "a run of this suite needs sources");
   if (outside) block->source = sources.model(source);
+  if (const auto stolen = supplies.stolen.find(source); stolen != supplies.stolen.end()) {
+    block->source = stolen->second.get();
+  }
   if (block->source != nullptr) return;
   std::vector<at::Tensor> points;
   std::vector<int64_t> rows;

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 
 #include "harness/model/oracle.h"
@@ -14,7 +15,8 @@ namespace assay {
 struct Supplies {
   const Sources& sources;                            ///< outside of the run
   std::map<std::string, const UnitResult*> results;  ///< of earlier cells, by `source` as spelt
-  const Store& store;                                ///< has the points of those
+  std::map<std::string, std::shared_ptr<const Model>> stolen;  ///< surrogates among those
+  const Store& store;                                          ///< has the points of the others
   const Header& header;
   std::map<uint64_t, int64_t> samples;  ///< indices into header.samples by their keys for Rng
 };

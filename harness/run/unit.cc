@@ -3,6 +3,7 @@
 #include <set>
 
 #include "harness/run/judge.h"
+#include "harness/run/outputs.h"
 #include "harness/run/probes.h"
 #include "harness/run/run.h"
 #include "harness/run/stages.h"
@@ -156,12 +157,6 @@ Block make_block(const at::Tensor& x, const Chosen& chosen, const Header& header
   return block;
 }
 
-// Bytes of a contiguous tensor, as they go into a blob.
-std::string bytes_of(const at::Tensor& tensor) {
-  const at::Tensor flat = tensor.contiguous();
-  return {static_cast<const char*>(flat.const_data_ptr()), flat.nbytes()};
-}
-
 // Attacks a block; after a crash of this unit row by row. `rows` are the block's positions in the
 // unit.
 Judged attack_rows(const std::vector<Task>& tasks, const Block& block,
@@ -195,11 +190,17 @@ void refuse_crashed_source(const std::vector<Crash>& crashes, const AttackSpec& 
               unit.cell + "; name another model");
 }
 
-Supplies gather(const Header& header, const Unit& unit,
+Supplies gather(const Suite& suite, const Header& header, const Unit& unit,
                 const std::function<const UnitResult&(const std::string&)>& result_of,
                 const RunOptions& options, const Store& store) {
-  Supplies supplies{options.sources, {}, store, header, {}};
-  for (const auto& [name, key] : unit.sources) supplies.results[name] = &result_of(key);
+  Supplies supplies{options.sources, {}, {}, store, header, {}};
+  for (const auto& [name, key] : unit.sources) {
+    const UnitResult& result = result_of(key);
+    supplies.results[name] = &result;
+    if (!result.extracted || result.tensors.empty()) continue;
+    supplies.stolen[name] =
+        std::make_shared<const Model>(load_shadow(suite, result.tensors, store));
+  }
   for (int64_t i = unit.begin; i < unit.end; ++i) {
     supplies.samples[hash64(header.samples[static_cast<size_t>(i)].id)] = i;
   }
@@ -250,7 +251,7 @@ UnitResult run_unit(const Suite& suite, const Plan& plan, const Unit& unit, cons
     return result;
   }
   refuse_crashed_source(options.crashes, suite.attacks[unit.entry], unit);
-  const Supplies supplies = gather(plan.header, unit, result_of, options, *store);
+  const Supplies supplies = gather(suite, plan.header, unit, result_of, options, *store);
   const std::vector<Task> tasks = make_tasks(suite, unit, attacks, model, supplies);
   std::vector<int64_t> clean;
   for (const Verdict& row : result_of(unit.after.front()).rows) clean.push_back(row.clean);

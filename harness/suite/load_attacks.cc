@@ -208,7 +208,10 @@ void load_audit(const Value& entry, const AttackInfo& info, AttackSpec& spec) {
       mode != spec.params.end() && mode->second == ParamValue(std::string("online"));
   const auto shadows = spec.params.find("shadows");
   const bool trains = shadows != spec.params.end() && shadows->second != ParamValue(int64_t{0});
-  if ((info.pool || trains) && !online && spec.sets.count("pool") == 0) {
+  const auto references = spec.params.find("references");
+  const bool stolen =
+      references != spec.params.end() && references->second != ParamValue(std::string());
+  if ((info.pool || trains) && !online && !stolen && spec.sets.count("pool") == 0) {
     throw Error(spec.where, "attack `" + info.name + "` needs `pool`: a data set of records that " +
                                 "the model has not seen, apart from members and non_members");
   }

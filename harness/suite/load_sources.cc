@@ -12,7 +12,8 @@ Where place_of(const AttackSpec& spec, const char* key) {
   return value != nullptr ? value->where : spec.where;
 }
 
-void link(AttackSpec& spec, const std::vector<std::string>& known, const std::vector<Cell>& all) {
+void link(AttackSpec& spec, const std::vector<std::string>& known,
+          const std::vector<std::string>& all) {
   for (const auto& [key, field] : {std::pair("source", &AttackSpec::source),
                                    std::pair("references", &AttackSpec::references)}) {
     const auto bound = spec.params.find(key);
@@ -27,7 +28,7 @@ void link(AttackSpec& spec, const std::vector<std::string>& known, const std::ve
     spec.*field = *text;
     // A later cell, or its own, is a mistake even where it looks like a file.
     const bool later = std::any_of(all.begin(), all.end(),
-                                   [&](const Cell& cell) { return selects(*text, cell.name); });
+                                   [&](const std::string& name) { return selects(*text, name); });
     const bool file = text->find_first_of("./") != std::string::npos && !later;
     const auto cells = std::count_if(known.begin(), known.end(),
                                      [&](const std::string& name) { return selects(*text, name); });
@@ -46,12 +47,25 @@ void link(AttackSpec& spec, const std::vector<std::string>& known, const std::ve
 
 void link_sources(std::vector<AttackSpec>& specs) {
   std::vector<std::string> known = {"baseline"};
-  const std::vector<Cell> all = make_cells(specs);
+  std::vector<std::string> all;
+  for (const AttackSpec& spec : specs) {
+    for (std::string& name : source_names(spec)) all.push_back(std::move(name));
+  }
   for (AttackSpec& spec : specs) {
     link(spec, known, all);
     for (AttackSpec& stage : spec.stages) link(stage, known, all);
-    for (const Cell& cell : make_cells({spec})) known.push_back(cell.name);
+    for (std::string& name : source_names(spec)) known.push_back(std::move(name));
   }
+}
+
+std::vector<std::string> source_names(const AttackSpec& spec) {
+  std::vector<std::string> names;
+  for (const Cell& cell : make_cells({spec})) names.push_back(cell.name);
+  if (spec.family != Family::kExtraction) return names;
+  for (const int64_t budget : budgets_of(spec.params)) {
+    names.push_back(spec.name + "@" + std::to_string(budget));
+  }
+  return names;
 }
 
 std::string source_of(const AttackSpec& spec) {

@@ -48,6 +48,13 @@ bool selects(std::string_view selector, std::string_view cell) {
          matches(selector.substr(0, at), cell.substr(0, cell_at));
 }
 
+std::vector<int64_t> budgets_of(const ParamMap& params) {
+  const auto budgets = params.find("budgets");
+  if (budgets == params.end()) return {};
+  const auto* list = std::get_if<std::vector<int64_t>>(&budgets->second);
+  return list == nullptr ? std::vector<int64_t>() : *list;
+}
+
 std::vector<std::string> metric_names(const AttackSpec& spec, bool minimum_norm) {
   switch (spec.family) {
     case Family::kEvasion: {
@@ -61,12 +68,9 @@ std::vector<std::string> metric_names(const AttackSpec& spec, bool minimum_norm)
       return {"auc", "advantage", "tpr_at_fpr_0.01", "tpr_at_fpr_0.001", "epsilon_lower"};
     case Family::kExtraction: {
       std::vector<std::string> names;
-      const auto budgets = spec.params.find("budgets");
-      if (budgets == spec.params.end()) return names;
-      const auto* list = std::get_if<std::vector<int64_t>>(&budgets->second);
-      if (list == nullptr) return names;
+      const std::vector<int64_t> budgets = budgets_of(spec.params);
       for (const char* metric : kExtractionMetrics) {
-        for (const int64_t budget : *list) {
+        for (const int64_t budget : budgets) {
           names.push_back(std::string(metric) + "@" + std::to_string(budget));
         }
       }

@@ -274,6 +274,10 @@ inline constexpr const char* kCorpus = "corpus";
 /// What an entry or a stage takes from elsewhere: kCorpus, its `source`, or "".
 std::string source_of(const AttackSpec& spec);
 
+/// Names under which later entries take from this one, by `source` or `references`: those of its
+/// cells; an extraction entry's surrogates are `name@budget`, and `name` at the largest budget.
+std::vector<std::string> source_names(const AttackSpec& spec);
+
 /// True if an entry, or one of its stages, tries points of the corpus or starts at them.
 bool uses_corpus(const AttackSpec& spec);
 
@@ -291,6 +295,9 @@ bool is_glob(std::string_view selector);
 /// Of an extraction cell, each at each of its budgets: `agreement@1000`.
 inline constexpr std::array<const char*, 5> kExtractionMetrics = {
     "agreement", "surrogate_accuracy", "transfer_success", "accuracy_ratio", "mean_kl"};
+
+/// The budgets of an extraction entry or cell, from its parameters.
+std::vector<int64_t> budgets_of(const ParamMap& params);
 
 /// The metrics a family of attack yields (contracts §3). `minimum_norm` adds median_distance.
 /// For extraction, `agreement@B` and its like for each budget B.

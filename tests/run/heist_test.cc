@@ -1,0 +1,268 @@
+// Extraction cells: what a thief gets is measured on the whole test set, to the same bytes however
+// the work is cut.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <deque>
+#include <set>
+
+#include "harness/monitor/monitor.h"
+#include "tests/run/fixture.h"
+
+namespace assay {
+namespace {
+
+using ::testing::HasSubstr;
+
+class HeistTest : public testing::RunTest {
+ protected:
+  HeistTest() {
+    model_ = folder_ / "m.pt";
+    testing::save_module(model_, "def forward(self, x):\n    return torch.flatten(x, 1)[:, :3]\n",
+                         {});
+  }
+
+  Suite heist_suite(const std::string& entries, const std::string& more = "") {
+    const std::filesystem::path file = folder_ / "heist.yaml";
+    std::ofstream(file) << "assay: 1\nname: t\nseed: 5\n"
+                           "model: {path: m.pt, input: {shape: [1, 4, 4]}, classes: 3}\n"
+                           "data:\n"
+                           "  test: {format: idx, images: x, labels: y, rows: [100, 150]}\n"
+                           "  members: {format: idx, images: x, labels: y, rows: [0, 20]}\n"
+                           "  out: {format: idx, images: x, labels: y, rows: [20, 40]}\n"
+                           "  pool: {format: idx, images: x, labels: y, rows: [40, 100]}\n"
+                           "defaults: {architecture: mlp, epochs: 2, least_steps: 10}\n"
+                           "attacks:\n"
+                        << entries << more;
+    return load_suite(file, {}, infos_, monitor_infos());
+  }
+
+  static std::string steal(const std::string& more = "") {
+    return "  - {name: steal, attack: knockoff, pool: pool, budgets: [10, 40]" + more + "}\n";
+  }
+
+  Evidence run_heist(const Suite& suite, const Model& model, const std::string& store,
+                     RunOptions options = {}) {
+    RecordSets& sets = sets_.emplace_back();
+    for (const auto& [name, spec] : suite.data) {
+      const Dataset& set =
+          *datasets_.emplace_back(std::make_unique<Dataset>(Dataset::open(spec, suite.model)));
+      Records records{&set, draw(set, {}), {}};
+      records.infos = describe(set, records.indices);
+      if (name == "pool") sets.pools[name] = records;
+      sets.audited[name] = std::move(records);
+    }
+    AuditInputs inputs;
+    inputs.sets = &sets;
+    for (const auto& [wanted, where] : architectures_of(suite, attacks_)) {
+      inputs.architectures[wanted] =
+          std::make_shared<Architecture>(Architecture::of(suite.model, model_, wanted));
+    }
+    const Samples samples{sets.audited["test"].dataset, sets.audited["test"].indices};
+    const Plan plan = make_plan(suite, {"m.pt", std::string(64, 'a')}, sets.audited["test"].infos,
+                                platform("cpu"), attacks_, digests_, inputs);
+    Store kept(folder_ / store);
+    return run_plan(
+        suite, plan, samples, attacks_, [&]() -> const Model& { return model; }, &kept, options);
+  }
+
+  static const Extracted& scored(const Evidence& evidence) {
+    for (const UnitResult& unit : evidence.units) {
+      if (unit.extracted && !unit.extracted->candidate.empty()) return *unit.extracted;
+    }
+    throw std::runtime_error("nothing was extracted");
+  }
+
+  std::filesystem::path model_;
+  std::vector<std::unique_ptr<Dataset>> datasets_;
+  std::deque<RecordSets> sets_;
+};
+
+RunOptions with_workers(int workers) {
+  RunOptions options;
+  options.workers = workers;
+  return options;
+}
+
+TEST_F(HeistTest, EveryBudgetAndSeedIsMeasuredOnTheWholeTestSet) {
+  const Evidence evidence = run_heist(heist_suite(steal()), make_model(1), "s");
+  EXPECT_TRUE(evidence.complete()) << evidence.interrupted;
+  const Extracted& extracted = scored(evidence);
+  ASSERT_EQ(extracted.stolen.size(), 6U);
+  EXPECT_EQ(extracted.candidate.size(), 50U);
+  std::set<std::string> different;
+  for (size_t i = 0; i < 6; ++i) {
+    const Stolen& stolen = extracted.stolen[i];
+    EXPECT_EQ(stolen.budget, i < 3 ? 10 : 40);
+    EXPECT_EQ(stolen.seed, static_cast<int64_t>(i % 3));
+    EXPECT_EQ(stolen.queries, stolen.budget);
+    EXPECT_EQ(stolen.failure, "");
+    EXPECT_EQ(stolen.agreement.size(), 50U);
+    EXPECT_EQ(stolen.transfer.size(), 50U);
+    EXPECT_EQ(stolen.divergence.size(), 50U);
+    different.insert(stolen.agreement);
+    for (size_t k = 0; k < 50; ++k) {
+      // Transfer is tried where the candidate is right; where it is and they agree, the surrogate
+      // is right too.
+      EXPECT_GE(stolen.divergence[k], 0);
+      EXPECT_EQ(stolen.transfer[k] == '-', extracted.candidate[k] == '0');
+      if (extracted.candidate[k] == '0') continue;
+      EXPECT_EQ(stolen.agreement[k], stolen.accuracy[k]);
+    }
+  }
+  EXPECT_GT(different.size(), 3U);
+}
+
+TEST_F(HeistTest, GivesTheSameBytesForOneAndTwoWorkers) {
+  const Suite suite = heist_suite(steal());
+  const std::string one = to_text(run_heist(suite, make_model(1), "s1", with_workers(1)));
+  EXPECT_EQ(one, to_text(run_heist(suite, make_model(1), "s2", with_workers(2))));
+}
+
+TEST_F(HeistTest, AStopLeavesWhatWasStolenToTheNextRun) {
+  const Suite suite = heist_suite(steal());
+  RunOptions options;
+  size_t done = 0;
+  options.progress = [&](const Progress& progress) { done = progress.done; };
+  options.stop = [&] { return done >= 3 ? std::string("stopped by SIGINT") : std::string(); };
+  const Evidence first = run_heist(suite, make_model(1), "s", options);
+  EXPECT_EQ(first.interrupted, "stopped by SIGINT");
+  const Evidence second = run_heist(suite, make_model(1), "s");
+  EXPECT_EQ(to_text(second), to_text(run_heist(suite, make_model(1), "whole")));
+}
+
+TEST_F(HeistTest, AnotherBudgetStealsNothingAgain) {
+  run_heist(heist_suite(steal()), make_model(1), "s");
+  size_t computed = 0;
+  RunOptions options;
+  options.progress = [&](const Progress& progress) { computed = progress.computed; };
+  const Suite more =
+      heist_suite("  - {name: steal, attack: knockoff, pool: pool, budgets: [10, 40, 50]}\n");
+  run_heist(more, make_model(1), "s", options);
+  // Three thefts, their outputs and transfers, and the scores.
+  EXPECT_EQ(computed, 10U);
+}
+
+TEST_F(HeistTest, ATheftThatTheCandidateFailsOnIsItsFault) {
+  // No number for the pool's records, which no probe meets: bytes above a half.
+  const Model model = testing::load_module(
+      testing::Shape{{1, 4, 4}, 3},
+      "def forward(self, x):\n"
+      "    z = torch.flatten(x, 1)\n"
+      "    level = z[:, :1] * 255\n"
+      "    byte = (level - torch.round(level)).abs() < 0.001\n"
+      "    return z[:, :3] + torch.where(byte & (level > 127) & (level < 254), float('nan'), 0.)\n",
+      {});
+  const Extracted extracted = scored(run_heist(heist_suite(steal()), model, "s"));
+  for (const Stolen& stolen : extracted.stolen) {
+    EXPECT_THAT(stolen.failure, HasSubstr("NaN or infinity"));
+    EXPECT_EQ(stolen.agreement, "");
+  }
+}
+
+TEST_F(HeistTest, ACandidateThatTakesItsProcessDownIsAtFault) {
+  // The quantum's probes and the clean pass are let through; the pool's rows are not.
+  Attack crasher;
+  crasher.info = {.name = "copycat",
+                  .family = Family::kExtraction,
+                  .access = Access::kLabel,
+                  .norms = {},
+                  .surfaces = {Surface::Kind::kLabel},
+                  .version = "1"};
+  crasher.bind = [](Params& params, const ThreatModel&) {
+    Extraction extraction;
+    extraction.budgets = params.integers("budgets", {5}, {1, 100}, "queries");
+    extraction.seeds = params.integer("seeds", 3, {3, 9}, "repetitions");
+    extraction.surrogate = false;
+    extraction.extract = [](Victim&, const Pool&, const FreshSurrogate&, const Rng&) -> Theft {
+      std::raise(SIGSEGV);
+      return {};
+    };
+    return Bound{.extraction = extraction};
+  };
+  crasher.info.declare = [bind = crasher.bind](Params& params, const ThreatModel& threat) {
+    bind(params, threat);
+  };
+  std::erase_if(attacks_, [](const Attack& attack) { return attack.info.name == "copycat"; });
+  std::erase_if(infos_, [](const AttackInfo& info) { return info.name == "copycat"; });
+  attacks_.push_back(crasher);
+  infos_.push_back(crasher.info);
+  const Suite suite = heist_suite("  - {name: c, attack: copycat}\n" + steal());
+  const Evidence evidence = run_heist(suite, make_model(1), "s");
+  EXPECT_EQ(evidence.interrupted, "");
+  EXPECT_THAT(scored(evidence).stolen[0].failure, HasSubstr("SIGSEGV"));
+}
+
+TEST_F(HeistTest, AStolenSurrogateIsASourceAndAReference) {
+  const Suite suite = heist_suite(
+      steal() +
+      "  - {name: near, attack: transfer, norm: linf, eps: 0.3, source: steal@40}\n"
+      "  - {name: far, attack: transfer, norm: linf, eps: 0.3, source: steal@10}\n"
+      "  - {name: mia, attack: base, members: members, non_members: out, references: steal}\n");
+  const Evidence evidence = run_heist(suite, make_model(1), "s");
+  EXPECT_TRUE(evidence.complete()) << evidence.interrupted;
+  int64_t queries = 0;
+  std::vector<std::string> points;
+  for (const UnitResult& unit : evidence.units) {
+    for (const Verdict& row : unit.rows) {
+      if (unit.cell == "near") queries += row.queries;
+      if (unit.cell == "near" || unit.cell == "far") points.push_back(row.tensors);
+    }
+  }
+  EXPECT_GT(queries, 0);
+  EXPECT_GT(std::set(points.begin(), points.end()).size(), 2U);  // of two surrogates
+  for (const UnitResult& unit : evidence.units) {
+    if (unit.cell != "mia" || unit.scores.empty()) continue;
+    EXPECT_EQ(unit.scores.size(), 40U);
+    EXPECT_FALSE(unit.fidelity.has_value());
+    return;
+  }
+  FAIL() << "no unit has scores";
+}
+
+TEST_F(HeistTest, ShardsDoWhatTheirUnitsBuildOn) {
+  const Suite suite = heist_suite(
+      steal() + "  - {name: near, attack: transfer, norm: linf, eps: 0.3, source: steal@40}\n",
+      "run: {block: 8}\n");
+  std::vector<Evidence> shards;
+  for (int64_t i = 0; i < 3; ++i) {
+    RunOptions options;
+    options.shard = i;
+    options.shards = 3;
+    shards.push_back(run_heist(suite, make_model(1), "shard" + std::to_string(i), options));
+  }
+  const Evidence whole = run_heist(suite, make_model(1), "whole");
+  const Evidence merged = merge(shards);
+  ASSERT_EQ(merged.units.size() + 1, whole.units.size());  // the scores are missing
+  for (const UnitResult& unit : merged.units) {
+    EXPECT_EQ(unit.rows, whole.find(unit.key)->rows);
+    EXPECT_EQ(unit.tensors, whole.find(unit.key)->tensors);
+  }
+}
+
+TEST_F(HeistTest, MonitorsSeeTheThievesWithMostQueries) {
+  const std::string monitors =
+      "monitors: {benign: pool, detectors: [ {monitor: prada}, {monitor: stateful, neighbours: 3} "
+      "]}\n";
+  const Suite suite = heist_suite(steal(), monitors);
+  const Evidence evidence = run_heist(suite, make_model(1), "s");
+  std::vector<Monitored> seen;
+  for (const UnitResult& unit : evidence.units) {
+    seen.insert(seen.end(), unit.monitored.begin(), unit.monitored.end());
+  }
+  ASSERT_EQ(seen.size(), 6U);
+  for (size_t i = 0; i < 6; ++i) {
+    EXPECT_EQ(seen[i].monitor, i % 2 == 0 ? "prada" : "stateful");
+    EXPECT_EQ(seen[i].seed, static_cast<int64_t>(i / 2));
+    EXPECT_EQ(seen[i].attack_queries, 40);
+    EXPECT_EQ(seen[i].benign_queries, 30);
+    EXPECT_LE(seen[i].flagged, 40);
+  }
+  // Monitors that come later steal again, and find the same.
+  run_heist(heist_suite(steal()), make_model(1), "later");
+  EXPECT_EQ(to_text(run_heist(suite, make_model(1), "later")), to_text(evidence));
+}
+
+}  // namespace
+}  // namespace assay
