@@ -259,22 +259,6 @@ Bound bind_entry(const AttackSpec& spec, const ThreatModel& threat,
   return find_attack(attacks, spec.attack).bind(params, threat);
 }
 
-std::map<std::string, Where> architectures_of(const Suite& suite,
-                                              const std::vector<Attack>& attacks) {
-  std::map<std::string, Where> wanted;
-  for (const AttackSpec& spec : suite.attacks) {
-    if (spec.family == Family::kEvasion) continue;
-    const Bound bound = bind_entry(spec, spec.threat, attacks);
-    const Shadows& shadows = bound.inference.shadows;
-    const Extraction& extraction = bound.extraction;
-    if (shadows.count > 0) wanted.emplace(shadows.recipe.architecture, spec.where);
-    if (extraction.extract && extraction.surrogate) {
-      wanted.emplace(extraction.recipe.architecture, spec.where);
-    }
-  }
-  return wanted;
-}
-
 std::vector<Attack> with_ensemble(std::vector<Attack> attacks) {
   Attack ensemble;
   ensemble.info = {

@@ -175,6 +175,22 @@ void plan_audit(const Suite& suite, const AttackSpec& spec, const Inference& inf
   planner.add(std::move(score));
 }
 
+std::map<std::string, Where> architectures_of(const Suite& suite,
+                                              const std::vector<Attack>& attacks) {
+  std::map<std::string, Where> wanted;
+  for (const AttackSpec& spec : suite.attacks) {
+    if (spec.family == Family::kEvasion) continue;
+    const Bound bound = bind_entry(spec, spec.threat, attacks);
+    const Shadows& shadows = bound.inference.shadows;
+    const Extraction& extraction = bound.extraction;
+    if (shadows.count > 0) wanted.emplace(shadows.recipe.architecture, spec.where);
+    if (extraction.extract && extraction.surrogate) {
+      wanted.emplace(extraction.recipe.architecture, spec.where);
+    }
+  }
+  return wanted;
+}
+
 size_t audit_units(const Suite& suite, const AttackSpec& spec, const std::vector<Attack>& attacks,
                    const RecordSets& sets) {
   const Inference inference = bind_entry(spec, spec.threat, attacks).inference;

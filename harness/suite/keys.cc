@@ -220,87 +220,93 @@ std::vector<Key> entry_head_keys() {
   return {name_key("name of the entry and of its cells"), text_key("attack", "which attack", true)};
 }
 
+namespace {
+
+void add_evasion_keys(bool ensemble, bool unbounded, std::vector<Key>& keys) {
+  if (!unbounded) {
+    keys.push_back(
+        choice_key("norm", "the norm distances are measured in", {"l0", "l1", "l2", "linf"}));
+    keys.push_back({.name = "eps",
+                    .type = Type::kRadius,
+                    .help = "radius in units of the input range, fractions too; a list makes a "
+                            "cell of each",
+                    .limits = kAboveZero,
+                    .expected = "a number above 0 such as 0.1 or 8/255",
+                    .most_items = 100});
+  }
+  keys.push_back(choice_key("goal", "untargeted by default", {"untargeted", "targeted"}));
+  keys.push_back(text_key(
+      "target", "with goal: targeted: next, random, least_likely, or a label; next by default"));
+  keys.push_back({.name = "fixed",
+                  .type = Type::kIntegers,
+                  .help = "features that may not change: indices into the flattened input",
+                  .limits = kFromZero,
+                  .most_items = 1000000});
+  if (!unbounded) {
+    keys.push_back({.name = "feature_scale",
+                    .type = Type::kNumbers,
+                    .help = "linf: the share of eps that each feature may use, 0 to 1",
+                    .limits = {0, 1},
+                    .most_items = 1000000});
+  }
+  keys.push_back(integer_key("levels",
+                             "a success must hold after rounding each entry to one of so many "
+                             "levels of the box, 256 for 8 bits",
+                             {2, 65536}));
+  if (ensemble) {
+    keys.push_back({.name = "stages",
+                    .type = Type::kList,
+                    .help = "attacks in order, each on the survivors of the one before",
+                    .required = true,
+                    .most_items = 100});
+  }
+}
+
+void add_membership_keys(std::vector<Key>& keys) {
+  keys.push_back(text_key("members", "data set the model was trained on", true));
+  keys.push_back(text_key("non_members", "data set the model has not seen", true));
+  keys.push_back(text_key("pool", "data set that shadow models are trained on"));
+  keys.push_back(integer_key("count", "records per set; all by default", kFromOne));
+  keys.push_back({.name = "delta",
+                  .type = Type::kNumber,
+                  .help = "of the (epsilon, delta) that epsilon_lower bounds; 1e-5 by default",
+                  .limits = {0, 0.5}});
+  keys.push_back(choice_key("estimator",
+                            "how epsilon_lower corrects for the choice of a threshold; "
+                            "one_run needs inclusion: randomised; bonferroni by default",
+                            {"bonferroni", "split", "gdp", "one_run"}));
+  keys.push_back(choice_key("inclusion",
+                            "randomised: a fair coin put each record into members or "
+                            "non_members before the model was trained; fixed by default",
+                            {"fixed", "randomised"}));
+}
+
+void add_extraction_keys(std::vector<Key>& keys) {
+  keys.push_back(text_key("pool", "data set whose records the attack may send as queries"));
+  keys.push_back(choice_key("surface", "what the API answers to a query",
+                            {"logits", "probabilities", "top_k", "rounded", "label"}));
+  keys.push_back(integer_key(
+      "top_k", "surface: top_k: classes answered, the most probable; 3 by default", {1, 1e6}));
+  keys.push_back(
+      integer_key("decimals", "surface: rounded: of each probability; 2 by default", {0, 15}));
+  keys.push_back({.name = "temperature",
+                  .type = Type::kNumber,
+                  .help = "a defence: logits are divided by it before the softmax; 1 by default",
+                  .limits = {1e-6, 1e6}});
+  keys.push_back({.name = "noise",
+                  .type = Type::kNumber,
+                  .help = "a defence: standard deviation of Gaussian noise on each number that "
+                          "is answered, the same for the same query; 0 by default",
+                  .limits = {0, 1e6}});
+}
+
+}  // namespace
+
 std::vector<Key> entry_keys(Family family, bool ensemble, bool unbounded) {
   std::vector<Key> keys = entry_head_keys();
-  switch (family) {
-    case Family::kEvasion:
-      if (!unbounded) {
-        keys.push_back(
-            choice_key("norm", "the norm distances are measured in", {"l0", "l1", "l2", "linf"}));
-        keys.push_back({.name = "eps",
-                        .type = Type::kRadius,
-                        .help = "radius in units of the input range, fractions too; a list makes a "
-                                "cell of each",
-                        .limits = kAboveZero,
-                        .expected = "a number above 0 such as 0.1 or 8/255",
-                        .most_items = 100});
-      }
-      keys.push_back(choice_key("goal", "untargeted by default", {"untargeted", "targeted"}));
-      keys.push_back(
-          text_key("target",
-                   "with goal: targeted: next, random, least_likely, or a label; next by default"));
-      keys.push_back({.name = "fixed",
-                      .type = Type::kIntegers,
-                      .help = "features that may not change: indices into the flattened input",
-                      .limits = kFromZero,
-                      .most_items = 1000000});
-      if (!unbounded) {
-        keys.push_back({.name = "feature_scale",
-                        .type = Type::kNumbers,
-                        .help = "linf: the share of eps that each feature may use, 0 to 1",
-                        .limits = {0, 1},
-                        .most_items = 1000000});
-      }
-      keys.push_back(integer_key("levels",
-                                 "a success must hold after rounding each entry to one of so many "
-                                 "levels of the box, 256 for 8 bits",
-                                 {2, 65536}));
-      if (ensemble) {
-        keys.push_back({.name = "stages",
-                        .type = Type::kList,
-                        .help = "attacks in order, each on the survivors of the one before",
-                        .required = true,
-                        .most_items = 100});
-      }
-      break;
-    case Family::kMembership:
-      keys.push_back(text_key("members", "data set the model was trained on", true));
-      keys.push_back(text_key("non_members", "data set the model has not seen", true));
-      keys.push_back(text_key("pool", "data set that shadow models are trained on"));
-      keys.push_back(integer_key("count", "records per set; all by default", kFromOne));
-      keys.push_back({.name = "delta",
-                      .type = Type::kNumber,
-                      .help = "of the (epsilon, delta) that epsilon_lower bounds; 1e-5 by default",
-                      .limits = {0, 0.5}});
-      keys.push_back(choice_key("estimator",
-                                "how epsilon_lower corrects for the choice of a threshold; "
-                                "one_run needs inclusion: randomised; bonferroni by default",
-                                {"bonferroni", "split", "gdp", "one_run"}));
-      keys.push_back(choice_key("inclusion",
-                                "randomised: a fair coin put each record into members or "
-                                "non_members before the model was trained; fixed by default",
-                                {"fixed", "randomised"}));
-      break;
-    case Family::kExtraction:
-      keys.push_back(text_key("pool", "data set whose records the attack may send as queries"));
-      keys.push_back(choice_key("surface", "what the API answers to a query",
-                                {"logits", "probabilities", "top_k", "rounded", "label"}));
-      keys.push_back(integer_key(
-          "top_k", "surface: top_k: classes answered, the most probable; 3 by default", {1, 1e6}));
-      keys.push_back(
-          integer_key("decimals", "surface: rounded: of each probability; 2 by default", {0, 15}));
-      keys.push_back(
-          {.name = "temperature",
-           .type = Type::kNumber,
-           .help = "a defence: logits are divided by it before the softmax; 1 by default",
-           .limits = {1e-6, 1e6}});
-      keys.push_back({.name = "noise",
-                      .type = Type::kNumber,
-                      .help = "a defence: standard deviation of Gaussian noise on each number that "
-                              "is answered, the same for the same query; 0 by default",
-                      .limits = {0, 1e6}});
-      break;
-  }
+  if (family == Family::kEvasion) add_evasion_keys(ensemble, unbounded, keys);
+  if (family == Family::kMembership) add_membership_keys(keys);
+  if (family == Family::kExtraction) add_extraction_keys(keys);
   return keys;
 }
 
