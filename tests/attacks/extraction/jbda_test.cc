@@ -20,9 +20,9 @@ TEST(Jbda, AgreesMoreTheMoreItMayAsk) {
   const at::Tensor test = records(500, 3);
   for (const char* variant : {"jbda", "targeted_random"}) {
     const auto agreement = [&](int64_t budget) {
-      const Heist heist =
-          steal("jbda", std::string("{architecture: mlp, variant: ") + variant + "}", model, pool,
-                budget, kLabels);
+      const Heist heist = steal(
+          "jbda", std::string("{architecture: mlp, least_steps: 200, variant: ") + variant + "}",
+          model, pool, budget, kLabels);
       EXPECT_EQ(heist.spent, budget);
       return agreement_of(model, surrogate_of(heist.theft, model.spec()), test);
     };
@@ -34,8 +34,9 @@ TEST(Jbda, AsksForRecordsOfThePoolThenStepsAwayFromWhatItAsked) {
   enter_worker();
   const Model model = mlp_model(kShape, 8, 1);
   const at::Tensor pool = records(50, 2);
-  const Heist heist = steal("jbda", "{architecture: mlp, seed_records: 30, lambda: 0.1}", model,
-                            pool_of(pool), 110, kLabels);
+  const Heist heist =
+      steal("jbda", "{architecture: mlp, least_steps: 50, seed_records: 30, lambda: 0.1}", model,
+            pool_of(pool), 110, kLabels);
   const at::Tensor asked = heist.asked.flatten(1);
   const at::Tensor found = asked.narrow(0, 0, 30).unsqueeze(1).eq(pool.flatten(1)).all(2).sum(0);
   EXPECT_EQ(found.sum().item<int64_t>(), 30);
@@ -71,8 +72,8 @@ double rise(const Model& model, const Heist& heist, const at::Tensor& classes, i
 TEST(Jbda, RaisesTheVictimsLabelOfEachRecord) {
   enter_worker();
   const Model model = mlp_model(kShape, 8, 1);
-  const Heist heist =
-      steal("jbda", "{architecture: mlp}", model, pool_of(records(150, 2)), 300, kLabels);
+  const Heist heist = steal("jbda", "{architecture: mlp, least_steps: 200}", model,
+                            pool_of(records(150, 2)), 300, kLabels);
   EXPECT_GT(rise(model, heist, heist.labels.narrow(0, 0, 150), 150), 0.1);
 }
 
@@ -80,8 +81,8 @@ TEST(Jbda, TowardsRandomClassesTakesSmallStepsWithinLambda) {
   enter_worker();
   const Model model = mlp_model(kShape, 8, 1);
   const Heist heist =
-      steal("jbda", "{architecture: mlp, variant: targeted_random, lambda: 0.1, steps: 4}", model,
-            pool_of(records(150, 2)), 300, kLabels);
+      steal("jbda", "{architecture: mlp, least_steps: 200, variant: targeted_random, steps: 4}",
+            model, pool_of(records(150, 2)), 300, kLabels);
   EXPECT_LT(rise(model, heist, heist.labels.narrow(0, 0, 150), 150), -0.1);
   const at::Tensor moves = heist.asked.narrow(0, 150, 150).sub(heist.asked.narrow(0, 0, 150)).abs();
   EXPECT_LE(moves.max().item<double>(), 0.4 + 1e-5);
