@@ -111,8 +111,8 @@ torch::jit::Module computed_network(const ModelSpec& spec, const std::vector<Den
   network.register_buffer("mean", per_entry(spec.mean, 0));
   network.register_buffer("std", per_entry(spec.std, 1));
   std::string forward = R"(
-def forward(self, x):
-    x = torch.flatten(x, 1).to(torch.float64) * self.std + self.mean
+def forward(self, given):
+    x = torch.flatten(given, 1).to(self.std) * self.std + self.mean
 )";
   const bool sigmoid = spec.output == ModelSpec::Output::kSigmoid;
   for (size_t i = 0; i < layers.size(); ++i) {
@@ -129,8 +129,7 @@ def forward(self, x):
     forward += "    x = torch.addmm(self." + name + "_bias, x, self." + name + "_weight.t())\n";
   }
   if (spec.output == ModelSpec::Output::kProbabilities) forward += "    x = torch.softmax(x, 1)\n";
-  const bool narrow = spec.dtype == ModelSpec::Dtype::kFloat32;
-  forward += std::string("    return x") + (narrow ? ".to(torch.float32)\n" : "\n");
+  forward += "    return x.to(given)\n";  // its type
   network.define(forward);
   network.eval();
   return network;
