@@ -59,10 +59,10 @@ double nearness(const std::string& selection) {
   const Model model = linear_model(shape, at::stack({w, w.neg()}).mul(4),
                                    at::stack({w.sum().neg(), w.sum()}).mul(2));
   const Heist heist =
-      steal("active_thief", params(selection, "rounds: 5, least_steps: 200, validation_share: 0"),
-            model, pool_of(random_uniform({3000, 8}, 2, 0, 1)), 300);
+      steal("active_thief", params(selection, "rounds: 4, least_steps: 200, validation_share: 0"),
+            model, pool_of(random_uniform({1500, 8}, 2, 0, 1)), 200);
   const at::Tensor away = heist.asked.sub(0.5).matmul(w).abs();
-  return away.narrow(0, 30, 270).mean().div(away.narrow(0, 0, 30).mean()).item<double>();
+  return away.narrow(0, 20, 180).mean().div(away.narrow(0, 0, 20).mean()).item<double>();
 }
 
 TEST(ActiveThief, AsksWhereTheSurrogateIsLeastSure) {
