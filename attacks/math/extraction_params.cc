@@ -6,11 +6,11 @@
 
 namespace assay::attacks {
 
-Extraction protocol_params(Params& params, std::vector<int64_t> budgets) {
+Extraction budget_params(Params& params, std::vector<int64_t> budgets) {
   Extraction extraction;
   extraction.budgets =
       params.integers("budgets", std::move(budgets), {1, 1e9},
-                      "queries in all, ascending, best on a log scale; a surrogate of each");
+                      "queries in all, ascending, best on a log scale; a theft with each");
   for (size_t i = 1; i < extraction.budgets.size(); ++i) {
     if (extraction.budgets[i] > extraction.budgets[i - 1]) continue;
     params.fail("budgets", "`budgets` must ascend, and " + std::to_string(extraction.budgets[i]) +
@@ -19,6 +19,11 @@ Extraction protocol_params(Params& params, std::vector<int64_t> budgets) {
   if (extraction.budgets.empty()) params.fail("budgets", "`budgets` is empty");
   extraction.seeds = params.integer("seeds", extraction.seeds, {3, 1000},
                                     "repetitions at every budget, from fresh surrogates");
+  return extraction;
+}
+
+Extraction protocol_params(Params& params, std::vector<int64_t> budgets) {
+  Extraction extraction = budget_params(params, std::move(budgets));
   extraction.transfer_count =
       params.integer("transfer_count", extraction.transfer_count, {0, 1e9},
                      "test records of which adversarials are made on the surrogate and tried on "

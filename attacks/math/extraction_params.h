@@ -9,7 +9,10 @@
 
 namespace assay::attacks {
 
-/// Declares `budgets`, `seeds`, and what is measured.
+/// Declares `budgets` and `seeds`, all that an attack without a surrogate needs.
+Extraction budget_params(Params& params, std::vector<int64_t> budgets);
+
+/// The same with what is measured of surrogates.
 Extraction protocol_params(Params& params, std::vector<int64_t> budgets);
 
 /// The same with the recipe of a surrogate that is trained: architecture, epochs, … `fallback`

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 
 #include "harness/model/shadow.h"
 #include "harness/suite/digest.h"
@@ -39,14 +40,16 @@ Heist steal(const std::string& attack, const std::string& params, const Model& m
             const Pool& pool, int64_t budget, const Surface& surface, uint64_t seed) {
   const Extraction extraction = extraction_of(attack, params, surface);
   const ModelSpec& spec = model.spec();
-  const Architecture architecture =
-      Architecture::of(spec, spec.path, extraction.recipe.architecture);
+  std::optional<Architecture> architecture;  // read where the attack trains
   Victim victim(model, surface, budget, seed);
   Heist heist;
   heist.theft = extraction.extract(
       victim, pool,
       [&](int64_t round) {
-        return Surrogate(architecture, spec, extraction.recipe,
+        if (!architecture) {
+          architecture = Architecture::of(spec, spec.path, extraction.recipe.architecture);
+        }
+        return Surrogate(*architecture, spec, extraction.recipe,
                          seed * 1000 + static_cast<uint64_t>(round));
       },
       Rng(seed, attack, 0));

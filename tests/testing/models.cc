@@ -58,13 +58,18 @@ void save_nested(const std::filesystem::path& path, const std::string& forward) 
   parent.save(path.string());
 }
 
+Model load_module(ModelSpec spec, const std::string& forward,
+                  const std::vector<std::pair<std::string, at::Tensor>>& parameters) {
+  spec.path = fresh_path();
+  save_module(spec.path, forward, parameters);
+  Model model = Model::load(spec, spec.path, /*block=*/64, "cpu");
+  std::filesystem::remove(spec.path);
+  return model;
+}
+
 Model load_module(const Shape& shape, const std::string& forward,
                   const std::vector<std::pair<std::string, at::Tensor>>& parameters) {
-  const std::filesystem::path path = fresh_path();
-  save_module(path, forward, parameters);
-  Model model = Model::load(to_spec(shape, path), path, /*block=*/64, "cpu");
-  std::filesystem::remove(path);
-  return model;
+  return load_module(to_spec(shape, {}), forward, parameters);
 }
 
 Model linear_model(const Shape& shape, const at::Tensor& weight, const at::Tensor& bias) {

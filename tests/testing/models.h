@@ -33,7 +33,9 @@ void save_module(const std::filesystem::path& path, const std::string& forward,
 /// Writes a module that calls a submodule with this `def forward(self, x)`.
 void save_nested(const std::filesystem::path& path, const std::string& forward);
 
-/// Writes, loads and removes such a module.
+/// Writes, loads and removes such a module; the spec's path is that of the file which was.
+Model load_module(ModelSpec spec, const std::string& forward,
+                  const std::vector<std::pair<std::string, at::Tensor>>& parameters);
 Model load_module(const Shape& shape, const std::string& forward,
                   const std::vector<std::pair<std::string, at::Tensor>>& parameters);
 

@@ -1,0 +1,130 @@
+#include <gtest/gtest.h>
+
+#include "tests/testing/extraction.h"
+
+namespace assay::testing {
+namespace {
+
+using Kind = Surface::Kind;
+
+Model softmax_layer(const Shape& shape, uint64_t seed, double size = 1) {
+  const at::Tensor weight = random_normal({shape.classes, shape.size()}, seed, at::kDouble);
+  return linear_model(shape, weight.mul(size),
+                      random_normal({shape.classes}, seed + 1, at::kDouble));
+}
+
+// [d + 1, K]: bias and weights, each row less its mean, which no probability tells.
+at::Tensor weights_of(const Model& model) {
+  const auto options = at::TensorOptions(model.dtype());
+  int64_t d = 1;
+  for (const int64_t side : model.spec().shape) d *= side;
+  std::vector<int64_t> sizes = {d + 1};
+  for (const int64_t side : model.spec().shape) sizes.push_back(side);
+  const at::Tensor inputs = at::cat({at::zeros({1, d}, options), at::eye(d, options)});
+  at::Tensor z = model.judge(inputs.reshape(sizes)).to(at::kDouble);
+  z.narrow(0, 1, d).sub_(z[0].clone());
+  return z.sub(z.mean(1, true));
+}
+
+double largest_difference(const Model& a, const Model& b) {
+  return weights_of(a).sub(weights_of(b)).abs().max().item<double>();
+}
+
+Heist solve(const Model& model, int64_t budget, const Surface& surface) {
+  return steal("equation_solving", "{}", model, Pool{}, budget, surface);
+}
+
+double agreement(const Model& model, const Heist& heist) {
+  const Shape shape{model.spec().shape, model.classes(), model.dtype()};
+  std::vector<int64_t> sizes = {2000};
+  sizes.insert(sizes.end(), shape.shape.begin(), shape.shape.end());
+  return agreement_of(model, surrogate_of(heist.theft, model.spec()),
+                      random_uniform(sizes, 99, model.spec().lo, model.spec().hi, shape.dtype));
+}
+
+TEST(EquationSolving, OneQueryMoreThanInputsGivesEveryWeight) {
+  enter_worker();
+  for (const Kind kind : {Kind::kProbabilities, Kind::kLogits}) {
+    for (const int64_t classes : {2, 10}) {
+      const Model model = softmax_layer({{1, 5, 6}, classes, at::kDouble, -1, 3}, 1);
+      const Heist heist = solve(model, 31, {.kind = kind});
+      EXPECT_LT(largest_difference(model, surrogate_of(heist.theft, model.spec())), 1e-9);
+      EXPECT_EQ(agreement(model, heist), 1);
+      EXPECT_EQ(heist.theft.findings.at("rank"), 31);
+      EXPECT_EQ(heist.theft.findings.count("affine"), 0U);  // nothing is left to check it by
+    }
+  }
+}
+
+TEST(EquationSolving, AFloat32ModelIsKnownToItsPrecision) {
+  enter_worker();
+  for (const int64_t classes : {2, 10}) {
+    const Model model = softmax_layer({{30}, classes}, 2);
+    const Heist few = solve(model, 31, {});
+    const Heist many = solve(model, 600, {});
+    EXPECT_LT(largest_difference(model, surrogate_of(few.theft, model.spec())), 1e-4);
+    EXPECT_LT(largest_difference(model, surrogate_of(many.theft, model.spec())), 3e-6);
+    EXPECT_EQ(agreement(model, few), 1);
+    EXPECT_EQ(agreement(model, many), 1);
+    EXPECT_EQ(many.theft.findings.at("affine"), 1);
+  }
+}
+
+TEST(EquationSolving, ALogisticRegressionOfOneOutputIsTwoClasses) {
+  enter_worker();
+  ModelSpec spec = to_spec({{8}, 2, at::kDouble}, {});
+  spec.output = ModelSpec::Output::kSigmoid;
+  spec.mean = {0.5};
+  spec.std = {0.25};
+  const Model model = load_module(
+      spec, R"(
+def forward(self, x):
+    return x.matmul(self.weight) + self.bias
+)",
+      {{"weight", random_normal({8, 1}, 3, at::kDouble)}, {"bias", values({0.3}, at::kDouble)}});
+  const Heist heist = solve(model, 9, {});
+  EXPECT_LT(largest_difference(model, surrogate_of(heist.theft, model.spec())), 1e-9);
+  EXPECT_EQ(agreement(model, heist), 1);
+}
+
+TEST(EquationSolving, ATemperatureScalesWeightsAndKeepsLabels) {
+  enter_worker();
+  const Model model = softmax_layer({{12}, 4, at::kDouble}, 4);
+  const Heist heist = solve(model, 13, {.temperature = 5});
+  const at::Tensor stolen = weights_of(surrogate_of(heist.theft, model.spec()));
+  EXPECT_TRUE(stolen.mul(5).allclose(weights_of(model), 0, 1e-9));
+  EXPECT_EQ(agreement(model, heist), 1);
+}
+
+TEST(EquationSolving, TooFewQueriesGiveTheSmallestWeightsThatFit) {
+  enter_worker();
+  const Model model = softmax_layer({{40}, 3, at::kDouble}, 5);
+  const Heist heist = solve(model, 20, {});
+  const Model surrogate = surrogate_of(heist.theft, model.spec());
+  EXPECT_TRUE(surrogate.judge(heist.asked)
+                  .softmax(1)
+                  .allclose(model.judge(heist.asked).softmax(1), 0, 1e-9));
+  EXPECT_LT(weights_of(surrogate).norm().item<double>(), weights_of(model).norm().item<double>());
+  EXPECT_GT(agreement(model, heist), 0.5);
+}
+
+TEST(EquationSolving, AnswersThatLeaveSomethingOpenAreIntervals) {
+  enter_worker();
+  // Most probabilities of so steep a model are rounded to 0 or 1.
+  const Model model = softmax_layer({{20}, 5, at::kDouble}, 6, 3);
+  const Heist rounded = solve(model, 1000, {.kind = Kind::kRounded, .decimals = 2});
+  EXPECT_GT(agreement(model, rounded), 0.97);
+  const Heist top = solve(model, 1000, {.kind = Kind::kTopK, .top_k = 3});
+  EXPECT_GT(agreement(model, top), 0.99);
+}
+
+TEST(EquationSolving, SaysWhereAModelIsNotAffine) {
+  enter_worker();
+  const Model bent = mlp_model({{10}, 3}, 16, 7);
+  const Heist heist = solve(bent, 200, {});
+  EXPECT_EQ(heist.theft.findings.at("affine"), 0);
+  EXPECT_GT(heist.theft.findings.at("residual"), 0.05);
+}
+
+}  // namespace
+}  // namespace assay::testing
