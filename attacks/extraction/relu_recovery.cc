@@ -1,0 +1,236 @@
+// ReLU recovery: the weights of a network with one hidden ReLU layer, from where its outputs bend.
+//
+// Papers: Jagielski, Carlini, Berthelot, Kurakin, Papernot, "High Accuracy and High Fidelity
+// Extraction of Neural Networks", USENIX Security 2020, arXiv:1909.01838, section 4; Carlini,
+// Jagielski, Mironov, "Cryptanalytic Extraction of Neural Network Models", CRYPTO 2020,
+// arXiv:2003.04884, section 4.
+// Reference: Trusted-AI/adversarial-robustness-toolbox
+// art/attacks/extraction/functionally_equivalent_extraction.py.
+// Deviations: the gradients on both sides of a kink are compared, which gives all weights of a
+// neuron with their signs but one, rather than second differences along each axis, which give none;
+// all classes are taken together, so that a change of gradient of rank 1 shows a single neuron. The
+// last signs are solved for: a neuron that is turned leaves a linear term. Neurons that never
+// switch inside the box are such a term for good, and the surrogate has it. Every width is sought,
+// until lines bring nothing new.
+// Cost: about 2 (inputs + 1) queries for each neuron, 15 for each kink on a line, and
+// 2 (inputs + width + 1) at last; a singular value decomposition of a matrix of that many rows.
+#include <algorithm>
+#include <limits>
+
+#include "attacks/math/answers.h"
+#include "attacks/math/extraction_params.h"
+#include "attacks/math/least_squares.h"
+#include "attacks/math/relu_neurons.h"
+#include "attacks/math/unit_box.h"
+#include "harness/model/attack.h"
+
+namespace assay::attacks {
+namespace {
+
+constexpr int64_t kNoiseProbes = 9;
+constexpr int64_t kLeastLine = 32;  // queries worth starting on a line with
+constexpr int64_t kTries = 3;       // step sizes at a kink
+
+// Draws of uniform numbers.
+constexpr int64_t kLines = 0;  // and each line after it has a restart of its own
+constexpr int64_t kSpread = 1;
+
+class Recovery {
+ public:
+  Recovery(Victim& victim, const Rng& rng, int64_t patience)
+      : victim_(victim), rng_(rng), patience_(patience) {
+    for (const int64_t side : victim.spec().shape) d_ *= side;
+  }
+
+  Theft run() {
+    if (victim_.left() > reserve() + kNoiseProbes) {
+      measure_noise();
+      search();
+    }
+    const int64_t spread = std::min(victim_.left(), 2 * reserve());
+    if (spread > 0) probe(uniform_points(victim_, spread, rng_.stage(kSpread), 0), true);
+    return solve();
+  }
+
+ private:
+  // Enough to solve for the last layer and a linear term.
+  int64_t reserve() const { return 2 * (d_ + 1 + static_cast<int64_t>(neurons_.size())); }
+
+  // Outputs [m, K], each row less its mean. `keep`: as equations.
+  std::pair<at::Tensor, at::Tensor> probe(const at::Tensor& points, bool keep) {
+    const Answered asked = ask(victim_, points);
+    const at::Tensor outputs = centred_logits(asked.answers, victim_.surface());
+    if (keep) {
+      points_.push_back(asked.points);
+      outputs_.push_back(outputs);
+    }
+    return {asked.points, outputs};
+  }
+
+  // A segment between two points that are white with a probability of their own each, so that dark
+  // and light inputs are met as well as grey ones.
+  Crossing line(int64_t number) const {
+    const std::vector<uint64_t> ids = {0, 1};
+    const at::Tensor draws = rng_.stage(kLines).uniform(ids, {2 * d_ + 1}, number, 0);
+    const at::Tensor white = draws.narrow(1, 0, d_).lt(draws.narrow(1, 2 * d_, 1));  // [2, d]
+    // Inside the cube, to leave room for steps, and along no axis' plane: the change of slope then
+    // has a share of every weight.
+    const at::Tensor size = draws.narrow(1, d_, d_).mul(0.4).add(0.55);
+    const at::Tensor ends = at::where(white, size, -size);
+    return {ends[0], ends[1].sub(ends[0]), {}};
+  }
+
+  // Second differences on a stretch that is too short to bend often.
+  void measure_noise() {
+    const Crossing segment = line(-1);
+    const at::Tensor places = at::arange(kNoiseProbes, at::kDouble).mul(1e-4).add(0.5);
+    const at::Tensor z =
+        probe(segment.origin.add(places.unsqueeze(1).mul(segment.direction)), true).second;
+    const int64_t n = kNoiseProbes - 2;
+    const at::Tensor bends = z.narrow(0, 0, n).sub(z.narrow(0, 1, n), 2).add(z.narrow(0, 2, n));
+    const double least = 4 * std::numeric_limits<double>::epsilon() * z.abs().max().item<double>();
+    noise_ = std::max(bends.abs().amax(1).median().item<double>(), least);
+  }
+
+  void search() {
+    int64_t quiet = 0;
+    for (int64_t number = 0; quiet < patience_; ++number) {
+      const int64_t allowance = victim_.left() - reserve();
+      if (allowance < 2 * (d_ + 1) + kLeastLine) return;
+      Crossing crossing = line(number);
+      const std::vector<Kink> kinks = find_kinks(
+          [&](const at::Tensor& places) {
+            return probe(crossing.origin.add(places.unsqueeze(1).mul(crossing.direction)), true)
+                .second;
+          },
+          {.noise = noise_, .budget = allowance - 2 * (d_ + 1)});
+      quiet += 1;
+      for (const Kink& kink : kinks) {
+        crossing.kink = kink;
+        const bool known = std::any_of(neurons_.begin(), neurons_.end(), [&](const Neuron& neuron) {
+          return explains(neuron, crossing, noise_);
+        });
+        if (known) continue;
+        if (!look(crossing)) return;
+        quiet = 0;
+      }
+    }
+  }
+
+  // False where the budget ends.
+  bool look(const Crossing& crossing) {
+    const int64_t tries = std::min(kTries, (victim_.left() - reserve() - 2) / (2 * (d_ + 1)));
+    if (tries < 1) return false;
+    Neuron neuron;
+    const auto ask_once = [this](const at::Tensor& points) { return probe(points, false); };
+    if (!recover_neuron(ask_once, crossing, noise_, tries, &neuron)) return true;
+    const bool twin = std::any_of(neurons_.begin(), neurons_.end(),
+                                  [&](const Neuron& other) { return same_plane(neuron, other); });
+    if (!twin) neurons_.push_back(neuron);
+    return true;
+  }
+
+  // Coefficients of hidden units, of the input where it takes part, and of 1.
+  struct Fit {
+    at::Tensor weights, offsets;      // [h, d], [h]
+    at::Tensor coefficients, linear;  // [K, h], [K, d]
+    at::Tensor constant;              // [K]
+    double residual = 0;
+  };
+
+  Fit fit(const at::Tensor& weights, const at::Tensor& offsets, bool with_linear) const {
+    const at::Tensor points = at::cat(points_), outputs = at::cat(outputs_);
+    const int64_t n = points.size(0), h = weights.size(0);
+    std::vector<at::Tensor> columns = {points.matmul(weights.t()).add(offsets).relu()};
+    if (with_linear) columns.push_back(points);
+    columns.push_back(at::ones({n, 1}, at::kDouble));
+    const at::Tensor matrix = at::cat(columns, 1);
+    const at::Tensor x = LeastSquares(matrix).solve(outputs);  // [columns, K]
+    return {.weights = weights,
+            .offsets = offsets,
+            .coefficients = x.narrow(0, 0, h).t(),
+            .linear = with_linear ? x.narrow(0, h, d_).t()
+                                  : at::zeros({outputs.size(1), d_}, at::kDouble),
+            .constant = x[x.size(0) - 1],
+            .residual = matrix.matmul(x).sub(outputs).square().mean().sqrt().item<double>()};
+  }
+
+  Theft solve() const {
+    std::vector<at::Tensor> weights = {at::empty({0, d_}, at::kDouble)};
+    std::vector<double> offsets;
+    for (const Neuron& neuron : neurons_) {
+      weights.push_back(neuron.weight.unsqueeze(0));
+      offsets.push_back(neuron.offset);
+    }
+    Fit best = fit(at::cat(weights), at::tensor(offsets, at::kDouble), true);
+    if (!neurons_.empty()) {
+      const at::Tensor sign =
+          at::where(turned(best.weights, best.coefficients, best.linear), -1.0, 1.0)
+              .to(at::kDouble);
+      const Fit plain = fit(best.weights.mul(sign.unsqueeze(1)), best.offsets.mul(sign), false);
+      if (plain.residual <= 2 * best.residual + noise_) best = plain;
+    }
+    return theft(best);
+  }
+
+  // A linear term is a layer of units that are always on.
+  Theft theft(const Fit& fit) const {
+    const auto [left, values, right] = at::linalg_svd(fit.linear, /*full_matrices=*/false);
+    const double least = 1e-12 * (1 + fit.coefficients.abs().sum().item<double>());
+    const int64_t rank = values.gt(least).sum().item<int64_t>();
+    const at::Tensor always = right.narrow(0, 0, rank);                               // [rank, d]
+    const at::Tensor lift = always.abs().sum(1).add(1);                               // [rank]
+    const at::Tensor share = left.narrow(1, 0, rank).mul(values.narrow(0, 0, rank));  // [K, rank]
+    Dense hidden = {at::cat({fit.weights, always}), at::cat({fit.offsets, lift})};
+    Dense last = {at::cat({fit.coefficients, share}, 1), fit.constant.sub(share.matmul(lift))};
+    std::vector<Dense> layers = {in_box(hidden, victim_.spec()), last};
+    if (hidden.second.size(0) == 0) {
+      layers = {{at::zeros({last.second.size(0), d_}, at::kDouble), last.second}};
+    }
+    return {.surrogate = dense_network(victim_.spec(), layers),
+            .findings = {{"hidden_width", static_cast<double>(neurons_.size())},
+                         {"linear_rank", static_cast<double>(rank)},
+                         {"residual", fit.residual}}};
+  }
+
+  Victim& victim_;
+  const Rng rng_;
+  const int64_t patience_;
+  int64_t d_ = 1;
+  double noise_ = 0;
+  std::vector<Neuron> neurons_;
+  std::vector<at::Tensor> points_, outputs_;  // equations for the last layer
+};
+
+}  // namespace
+
+Attack relu_recovery() {
+  Attack attack;
+  attack.info = {
+      .name = "relu_recovery",
+      .family = Family::kExtraction,
+      .access = Access::kScore,
+      .norms = {},
+      .targeted = false,
+      .surfaces = {Surface::Kind::kProbabilities, Surface::Kind::kLogits},
+      .summary = "recovers the weights of a network with one hidden ReLU layer from its kinks",
+      .paper =
+          "Jagielski, Carlini, Berthelot, Kurakin, Papernot: High Accuracy and High Fidelity "
+          "Extraction of Neural Networks, USENIX Security 2020, arXiv:1909.01838",
+      .cost = "at most budget queries; about (2 * inputs + 20) * width are needed",
+      .taxonomy = {{"atlas", "AML.T0024.002"}, {"nist", "NISTAML.031"}, {"owasp", "ML05:2023"}},
+  };
+  attack.bind = [](Params& params, const ThreatModel&) {
+    Extraction extraction = protocol_params(params, {1000, 10000, 100000});
+    const int64_t patience = params.integer(
+        "patience", 20, {1, 1e6}, "lines in a row on which no unknown kink is met, to stop after");
+    extraction.extract = [patience](Victim& victim, const Pool&, const FreshSurrogate&,
+                                    const Rng& rng) {
+      return Recovery(victim, rng, patience).run();
+    };
+    return Bound{.extraction = extraction};
+  };
+  return attack;
+}
+
+}  // namespace assay::attacks
