@@ -1,6 +1,8 @@
 // The units of an extraction cell: surrogates are stolen, they and the candidate label the test
 // set, adversarials made on them are tried on the candidate, and all of it is scored.
 #include <algorithm>
+#include <set>
+#include <string_view>
 
 #include "harness/run/keys.h"
 #include "harness/suite/digest.h"
@@ -88,6 +90,26 @@ std::string outputs_text(const Suite& suite, const std::string& model, const std
 
 }  // namespace
 
+namespace {
+
+// What the thief trains on is no test of what he got.
+void flag_overlap(const Audit& audit, const CellHeader& cell, Header* header) {
+  if (audit.pool == nullptr) return;
+  std::set<std::string_view> known;
+  for (const RecordRef& record : audit.records) known.insert(record.info().content);
+  const auto shared =
+      std::count_if(audit.pool->infos.begin(), audit.pool->infos.end(),
+                    [&](const SampleInfo& info) { return known.contains(info.content); });
+  if (shared == 0) return;
+  header->flags.push_back(
+      {"pool_overlaps_test", cell.name,
+       std::to_string(shared) + " records of `" + cell.sets.at("pool") +
+           "` are in `test` too, by content: the thief trains on what he is measured on",
+       "take them out of the pool, e.g. with `rows`"});
+}
+
+}  // namespace
+
 std::vector<std::string> stolen_units(const CellHeader& cell, const std::string& source) {
   const std::vector<int64_t> budgets = budgets_of(cell.params);
   const auto seeds = static_cast<size_t>(std::get<int64_t>(cell.params.at("seeds")));
@@ -125,6 +147,7 @@ void plan_heist(const Suite& suite, const AttackSpec& spec, const Extraction& ex
     cell->key_fields["params.architecture"] = audit.architecture->digest();
   }
   cell->key = digest_of(cell->key_fields);
+  flag_overlap(audit, *cell, &plan->header);
   CellPlanner planner(static_cast<size_t>(&spec - suite.attacks.data()), plan, cell);
 
   std::vector<std::string> after;

@@ -241,6 +241,28 @@ TEST_F(HeistTest, ShardsDoWhatTheirUnitsBuildOn) {
   }
 }
 
+TEST_F(HeistTest, APoolThatSharesRecordsWithTheTestSetIsFlagged) {
+  const auto flags = [&](const std::string& pool) {
+    const std::filesystem::path file = folder_ / "overlap.yaml";
+    std::ofstream(file) << "assay: 1\nname: t\n"
+                           "model: {path: m.pt, input: {shape: [1, 4, 4]}, classes: 3}\n"
+                           "data:\n"
+                           "  test: {format: idx, images: x, labels: y, rows: [100, 150]}\n"
+                           "  pool: {format: idx, images: x, labels: y, rows: " +
+                               pool + "}\nattacks: [{name: steal, attack: knockoff, pool: pool, " +
+                               "budgets: [5], architecture: mlp, epochs: 1, least_steps: 0, " +
+                               "transfer_count: 0}]\n";
+    std::vector<std::string> ids;
+    for (const Flag& flag :
+         run_heist(load_suite(file, {}, infos_), make_model(1), "s").header.flags) {
+      if (flag.cell == "steal") ids.push_back(flag.id + ": " + flag.detail.substr(0, 2));
+    }
+    return ids;
+  };
+  EXPECT_EQ(flags("[90, 110]"), std::vector<std::string>{"pool_overlaps_test: 10"});
+  EXPECT_EQ(flags("[80, 100]"), std::vector<std::string>{});
+}
+
 TEST_F(HeistTest, MonitorsSeeTheThievesWithMostQueries) {
   const std::string monitors =
       "monitors: {benign: pool, detectors: [ {monitor: prada}, {monitor: stateful, neighbours: 3} "
