@@ -43,6 +43,22 @@ function(assay_room name folder)
   endif()
 endfunction()
 
+# Defines MACRO in a room as a digest of its sources.
+function(assay_version name folder macro)
+  file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/${folder}/*.cc"
+       "${PROJECT_SOURCE_DIR}/${folder}/*.h")
+  set_property(DIRECTORY "${PROJECT_SOURCE_DIR}" APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${sources})
+  set(digests "")
+  foreach(file IN LISTS sources)
+    file(SHA256 "${file}" digest)
+    string(APPEND digests "${digest}")
+  endforeach()
+  string(SHA256 version "${digests}")
+  string(SUBSTRING "${version}" 0 16 version)
+  set_property(SOURCE "${PROJECT_SOURCE_DIR}/${folder}/table.cc" APPEND PROPERTY
+    COMPILE_DEFINITIONS "${macro}=\"${version}\"")
+endfunction()
+
 # Collects attacks/{evasion,membership,extraction}/*.cc and ASSAY_ATTACK_DIRS, checks that each has
 # its YAML and its test, and writes the table. Sets ASSAY_ATTACK_TESTS for tests/.
 function(assay_attacks)

@@ -157,7 +157,7 @@ std::string fidelity_table(const MembershipResult& result) {
   std::string out =
       table({"accuracy", ">candidate", ">shadows"},
             {{"on what it was trained on", escape(show(of.candidate_members, Unit::kPercent)),
-              escape(show(of.shadow_members, Unit::kPercent))},
+              of.trained ? escape(show(of.shadow_members, Unit::kPercent)) : "–"},
              {"on what it was not", escape(show(of.candidate_non_members, Unit::kPercent)),
               escape(show(of.shadow_non_members, Unit::kPercent))}});
   std::string words = show_plural(of.shadows, "shadow") + " of " + of.architecture;

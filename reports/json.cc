@@ -94,7 +94,7 @@ Json fidelity(const MembershipResult& result) {
   return {{"shadows", of.shadows},
           {"candidate_members", number(of.candidate_members)},
           {"candidate_non_members", number(of.candidate_non_members)},
-          {"shadow_members", number(of.shadow_members)},
+          {"shadow_members", of.trained ? number(of.shadow_members) : Json(nullptr)},
           {"shadow_non_members", number(of.shadow_non_members)},
           {"architecture", text(of.architecture)},
           {"reason", text(of.reason)},

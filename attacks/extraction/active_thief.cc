@@ -162,6 +162,7 @@ Bound bind(Params& params, const ThreatModel&) {
       .labels = params.integer("labels", 3, {1, 100000},
                                "dfal: runner-up labels whose boundaries are measured"),
   };
+  extraction.trainings = settings.rounds + 1;
   extraction.extract = [settings](Victim& victim, const Pool& pool, const FreshSurrogate& fresh,
                                   const Rng& rng) {
     return extract(victim, pool, fresh, rng, settings);

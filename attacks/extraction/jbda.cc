@@ -117,6 +117,9 @@ Bound bind(Params& params, const ThreatModel&) {
       .steps = params.integer("steps", 5, {1, 10000},
                               "targeted_random: small steps that make up a move"),
   };
+  for (int64_t n = settings.seed_records; n < extraction.budgets.back(); n *= 2) {
+    ++extraction.trainings;
+  }
   extraction.extract = [settings](Victim& victim, const Pool& pool, const FreshSurrogate& fresh,
                                   const Rng& rng) {
     return extract(victim, pool, fresh, rng, settings);

@@ -144,8 +144,11 @@ std::string not_comparable(const CellView& cell) {
   int64_t members = 0;
   int64_t non_members = 0;
   for (const Score& score : cell.scored->scores) ++(score.member ? members : non_members);
-  std::string text = gap_text(fidelity.shadow_members, fidelity.candidate_members, members,
-                              fidelity.shadows, "what they were trained on", "members");
+  std::string text;
+  if (fidelity.trained) {
+    text = gap_text(fidelity.shadow_members, fidelity.candidate_members, members, fidelity.shadows,
+                    "what they were trained on", "members");
+  }
   const std::string other =
       gap_text(fidelity.shadow_non_members, fidelity.candidate_non_members, non_members,
                fidelity.shadows, "what they were not trained on", "non-members");

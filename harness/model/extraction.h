@@ -46,6 +46,7 @@ struct Extraction {
   std::vector<int64_t> budgets;  ///< queries, ascending
   int64_t seeds = 3;             ///< repetitions at every budget
   Recipe recipe;                 ///< of surrogates that are trained
+  int64_t trainings = 1;         ///< for one surrogate, at most: what an estimate goes by
   bool surrogate = true;         ///< Theft::surrogate is given; else findings alone
   int64_t transfer_count = 500;  ///< test records that adversarials are made of; 0: none
   double transfer_eps = 0.1;     ///< their linf radius, as a share of the box's width

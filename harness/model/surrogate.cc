@@ -103,17 +103,26 @@ struct Surrogate::Impl {
 
 namespace {
 
-// Backward passes and the optimiser run out of memory too.
+// What fails here is no candidate's fault: the suite chose the network. Backward passes and the
+// optimiser run out of memory too, which is the machine's.
 template <typename Work>
 auto guarded(Work work) {
+  const auto chosen = [](const std::exception& error) {
+    return Error("the surrogate's network fails: " + std::string(error.what()) +
+                 "; say `architecture: auto` to train a network of ours");
+  };
   try {
     return work();
   } catch (const Error&) {
     throw;
-  } catch (const ModelFailure&) {
-    throw;
+  } catch (const ModelFailure& error) {
+    throw chosen(error);
   } catch (const std::exception& error) {
-    rethrow_failure(error);
+    try {
+      rethrow_failure(error);
+    } catch (const ModelFailure& failure) {
+      throw chosen(failure);
+    }
   }
 }
 

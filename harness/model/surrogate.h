@@ -17,7 +17,7 @@ namespace assay {
 
 /// A network in training. Losses are analytic: whoever trains gives ∂loss/∂logits, and no graph
 /// leaves this class. One thread only, which has called enter_worker(). All but the constructor
-/// throw ModelFailure where the architecture's code throws.
+/// throw Error (kUsage) where the architecture's code throws.
 class Surrogate {
  public:
   /// Fresh weights by `seed`, which also orders the epochs of fit(). Seeds the process's generator,

@@ -46,6 +46,9 @@ at::Tensor Victim::query(const at::Tensor& x) {
   spent_ += m;
   batches_.push_back(m);
   const at::Tensor input = x.detach().to(dtype()).contiguous();
+  const ModelSpec& box = spec();
+  ASSAY_CHECK(input.ge(box.lo).logical_and(input.le(box.hi)).all().item<bool>(),
+              "a query lies in the box");
   asked_.push_back(input.clone());
   at::Tensor answers = answer(input);
   labels_.push_back(answers.argmax(1));

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <vector>
 
 #include "harness/monitor/stream.h"
@@ -45,6 +46,9 @@ struct Monitor {
 
 /// All monitors, by name: blacklight, prada, stateful.
 std::vector<Monitor> monitor_table();
+
+/// Digest of the monitors' sources: part of what a replay depends on.
+std::string monitor_version();
 
 /// The part of the table that a suite is read with.
 std::vector<MonitorInfo> monitor_infos();

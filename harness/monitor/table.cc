@@ -14,6 +14,8 @@ std::vector<Monitor> monitor_table() {
   return table;
 }
 
+std::string monitor_version() { return ASSAY_MONITOR_VERSION; }
+
 std::vector<MonitorInfo> monitor_infos() {
   std::vector<MonitorInfo> infos;
   for (const Monitor& monitor : monitor_table()) infos.push_back(monitor.info);

@@ -179,6 +179,7 @@ Fidelity parse_fidelity(const Json& json) {
   fidelity.shadows = fields.integer("shadows");
   fidelity.candidate_members = fields.number("candidate_members");
   fidelity.candidate_non_members = fields.number("candidate_non_members");
+  fidelity.trained = fields.boolean("trained");
   fidelity.shadow_members = fields.number("shadow_members");
   fidelity.shadow_non_members = fields.number("shadow_non_members");
   fidelity.architecture = fields.text("architecture");

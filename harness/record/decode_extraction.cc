@@ -63,6 +63,7 @@ Monitored parse_monitored(const Json& json) {
   monitored.benign_queries = fields.integer("benign_queries");
   monitored.false_alarms = fields.integer("false_alarms");
   monitored.threshold = finite(fields.at("threshold"), "threshold");
+  monitored.failure = fields.text("failure");
   fields.finish();
   return monitored;
 }

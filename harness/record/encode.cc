@@ -181,6 +181,7 @@ std::string fidelity_text(const Fidelity& fidelity) {
   object.integer("shadows", fidelity.shadows);
   object.number("candidate_members", fidelity.candidate_members);
   object.number("candidate_non_members", fidelity.candidate_non_members);
+  object.boolean("trained", fidelity.trained);
   object.number("shadow_members", fidelity.shadow_members);
   object.number("shadow_non_members", fidelity.shadow_non_members);
   object.text("architecture", fidelity.architecture);
@@ -216,6 +217,7 @@ std::string monitored_text(const Monitored& monitored) {
   object.integer("benign_queries", monitored.benign_queries);
   object.integer("false_alarms", monitored.false_alarms);
   object.number("threshold", monitored.threshold);
+  object.raw("failure", lossy_string(monitored.failure));
   return object.close();
 }
 

@@ -79,10 +79,11 @@ struct Fidelity {
   int64_t shadows = 0;
   double candidate_members = 0;      ///< of the candidate on the members
   double candidate_non_members = 0;  ///< and on the non-members
-  double shadow_members = 0;         ///< of each shadow on what it was trained on
+  double shadow_members = 0;         ///< of each shadow on what it was trained on; 0 if not trained
   double shadow_non_members = 0;     ///< and on audited records that it was not
   std::string architecture;          ///< what the shadows are copies of
   std::string reason;                ///< why not of the candidate; "" if they are
+  bool trained = true;  ///< false: stolen surrogates, which learnt answers and not records
   bool operator==(const Fidelity&) const = default;
 };
 
@@ -126,6 +127,9 @@ struct Monitored {
   int64_t benign_queries = 0;  ///< of the benign traffic alone
   int64_t false_alarms = 0;    ///< on these
   double threshold = 0;        ///< that alarms were raised by, in the monitor's own unit
+  /// What the candidate failed on meanwhile; then nothing else but `seed` is set. "" if it
+  /// answered.
+  std::string failure;
   bool operator==(const Monitored&) const = default;
 };
 

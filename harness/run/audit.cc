@@ -128,6 +128,19 @@ Audit make_audit(const Suite& suite, const AttackSpec& spec, const Inference& in
   return audit;
 }
 
+void refuse_seen(const AttackSpec& spec, const Audit& audit, const Records& pool,
+                 const std::string& name) {
+  std::set<std::string_view> known;
+  for (const SampleInfo& info : pool.infos) known.insert(info.content);
+  for (int64_t i = 0; i < audit.audited; ++i) {
+    const SampleInfo& info = audit.records[static_cast<size_t>(i)].info();
+    if (!known.contains(info.content)) continue;
+    throw Error(spec.where, "`references: " + spec.references + "` was stolen with the pool `" +
+                                name + "`, which has the audited record " + info.id +
+                                "; give the thief other records");
+  }
+}
+
 Audit make_heist(const Suite& suite, const AttackSpec& spec, const Extraction& extraction,
                  const RecordSets& sets) {
   Audit audit;
@@ -138,7 +151,15 @@ Audit make_heist(const Suite& suite, const AttackSpec& spec, const Extraction& e
   if (const auto pool = spec.sets.find("pool"); pool != spec.sets.end()) {
     audit.pool = &sets.pools.at(pool->second);
   }
-  if (suite.monitors) audit.benign = &sets.pools.at(suite.monitors->benign);
+  if (suite.monitors) {
+    const std::string& benign = suite.monitors->benign;
+    if (const auto pool = spec.sets.find("pool");
+        pool != spec.sets.end() && pool->second == benign) {
+      throw Error(suite.monitors->where, "`benign` is `" + benign + "`, the pool that `" +
+                                             spec.name + "` sends; name another data set");
+    }
+    audit.benign = &sets.pools.at(benign);
+  }
   for (const int64_t budget : extraction.budgets) {
     for (int64_t seed = 0; seed < extraction.seeds; ++seed) {
       audit.steals.push_back({budget, seed});

@@ -75,6 +75,11 @@ inline constexpr int64_t kPopulation = 25000;
 Audit make_audit(const Suite& suite, const AttackSpec& spec, const Inference& inference,
                  const RecordSets& sets);
 
+/// Throws Error (exit 2) where the pool that a thief sends has audited records: what the candidate
+/// answers on a member is nearly its label.
+void refuse_seen(const AttackSpec& spec, const Audit& audit, const Records& pool,
+                 const std::string& name);
+
 /// An extraction cell's. Throws Error (exit 2) where the test set is empty.
 Audit make_heist(const Suite& suite, const AttackSpec& spec, const Extraction& extraction,
                  const RecordSets& sets);

@@ -155,7 +155,7 @@ double estimate_heist(const Suite& suite, const AttackSpec& spec,
     all += std::max(static_cast<double>(extraction.recipe.least_steps),
                     batches * static_cast<double>(extraction.recipe.epochs));
   }
-  return asked + step * all;
+  return asked + step * all * static_cast<double>(extraction.trainings);
 }
 
 }  // namespace assay

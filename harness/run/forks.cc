@@ -6,16 +6,20 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
 #include <optional>
 
+#include "harness/model/crash.h"
 #include "harness/suite/error.h"
 
 namespace assay {
 namespace {
+
+constexpr std::array kCrashes = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
 
 // What a child says of a failure instead of a result.
 constexpr const char* kError = "error";
@@ -77,9 +81,9 @@ std::optional<Told> unpack(std::string_view text) {
 
 [[noreturn]] void be_child(const Unit& unit, const std::function<Told(const Unit&)>& work, int file,
                            pid_t parent) {
-  for (const int number : {SIGINT, SIGTERM, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT}) {
-    std::signal(number, SIG_DFL);
-  }
+  for (const int number : kCrashes) std::signal(number, SIG_DFL);
+  for (const int number : {SIGINT, SIGTERM}) std::signal(number, SIG_DFL);
+  record_crashes(file);
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) _exit(1);
   Told told;
@@ -90,8 +94,11 @@ std::optional<Told> unpack(std::string_view text) {
     // A network that cannot be trained is no candidate to be refused.
     const ExitCode code = error.code() == ExitCode::kRefused ? ExitCode::kUsage : error.code();
     told = {{kCode, std::to_string(static_cast<int>(code))}, {kError, error.what()}};
-  } catch (const std::exception& error) {
+  } catch (const ModelFailure& error) {
     told = {{kCode, std::to_string(static_cast<int>(ExitCode::kUsage))}, {kError, error.what()}};
+  } catch (const std::exception& error) {
+    told = {{kCode, std::to_string(static_cast<int>(ExitCode::kIncomplete))},
+            {kError, std::string(error.what()).substr(0, 400)}};
   }
   write_all(file, pack(told));
   _exit(0);  // nothing of the parent's is flushed or destroyed a second time
@@ -137,7 +144,8 @@ Ended finish(const Child& child, const Where& where, const std::string& name) {
   const int status = wait_for(child);
   if (WIFSIGNALED(status)) {
     const int number = WTERMSIG(status);
-    if (number == SIGINT || number == SIGTERM) {
+    const bool crashed = std::find(kCrashes.begin(), kCrashes.end(), number) != kCrashes.end();
+    if (!crashed && number != SIGKILL) {
       throw Error(std::string("stopped by SIG") + sigabbrev_np(number), ExitCode::kIncomplete);
     }
     if (number == SIGKILL) {
@@ -145,7 +153,8 @@ Ended finish(const Child& child, const Where& where, const std::string& name) {
                   name + " was ended by SIGKILL, as happens when memory runs out; lower --workers",
                   ExitCode::kIncomplete);
     }
-    return {{}, number};
+    Crash crash;
+    return {{}, number, parse_crash(child.told, &crash) && !crash.of_source};
   }
   std::optional<Told> told = unpack(child.told);
   if (!told) throw Error(name + " ended without a result", ExitCode::kIncomplete);
@@ -153,7 +162,7 @@ Ended finish(const Child& child, const Where& where, const std::string& name) {
     throw Error(where, name + ": " + error->second,
                 static_cast<ExitCode>(std::stoi(told->at(kCode))));
   }
-  return {std::move(*told), 0};
+  return {std::move(*told)};
 }
 
 }  // namespace

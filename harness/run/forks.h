@@ -18,14 +18,16 @@ using Told = std::map<std::string, std::string>;
 /// How a child ended: with what it told, or by a signal of its own doing.
 struct Ended {
   Told told;
-  int signal = 0;  ///< 0: none
+  int signal = 0;         ///< SIGSEGV, SIGABRT, …; 0: none
+  bool in_model = false;  ///< it came inside a Model's own code
 };
 
 /// Runs `work` on each unit in a fork of this process, up to options.workers at once, and calls
 /// `done` here as each ends. No other thread of the process may be at work meanwhile. The child has
 /// called enter_worker() and has one intra-op thread. Returns why it stopped before the end, or "".
-/// Throws Error: what `work` threw there (another exception is kUsage), placed at the unit's entry
-/// and named by `name_of`; kIncomplete where the machine ended a child (SIGKILL, SIGINT, SIGTERM).
+/// Throws Error: what `work` threw there (ModelFailure is kUsage, another exception kIncomplete),
+/// placed at the unit's entry and named by `name_of`; kIncomplete where a signal from outside ended
+/// a child (SIGKILL, SIGINT, …).
 std::string run_forked(const Suite& suite, const std::vector<const Unit*>& units,
                        const RunOptions& options,
                        const std::function<std::string(const Unit&)>& name_of,

@@ -38,12 +38,12 @@ std::string joined(const std::vector<T>& values) {
 }
 
 /// Plans the cell's units after those that are there, and fills in what its header says of them.
-/// `model_key` stands for model and platform; `references` are keys of the kSteal units whose
-/// surrogates stand in for shadows, or none.
+/// `model_key` stands for model and platform; `stolen` is the extraction cell that `references`
+/// names, or null.
 void plan_audit(const Suite& suite, const AttackSpec& spec, const Inference& inference,
                 const std::vector<Attack>& attacks, const AuditInputs& inputs,
-                const std::string& model_key, const Platform& platform,
-                const std::vector<std::string>& references, Plan* plan, CellHeader* cell);
+                const std::string& model_key, const Platform& platform, const CellHeader* stolen,
+                Plan* plan, CellHeader* cell);
 
 /// The same of an extraction cell.
 void plan_heist(const Suite& suite, const AttackSpec& spec, const Extraction& extraction,
@@ -54,6 +54,10 @@ void plan_heist(const Suite& suite, const AttackSpec& spec, const Extraction& ex
 /// Keys of the units that steal the surrogates which `source` names in an extraction cell, one for
 /// each seed; none if it names none.
 std::vector<std::string> stolen_units(const CellHeader& cell, const std::string& source);
+
+/// The surrogate that `source` names there, whatever model it is stolen from and whatever else the
+/// cell measures.
+std::string stolen_text(const CellHeader& cell, const std::string& source);
 
 /// Adds units to a cell and to the plan; units that another cell has planned already are shared by
 /// their key.

@@ -186,6 +186,14 @@ std::map<std::string, size_t> earlier_cells(const AttackSpec& spec,
   return found;
 }
 
+// `thief` is an extraction entry that another one names.
+void require_surrogate(const AttackSpec& thief, const AttackSpec& spec,
+                       const std::vector<Attack>& attacks) {
+  if (bind_entry(thief, thief.threat, attacks).extraction.surrogate) return;
+  throw Error(spec.where, "`" + thief.name + "` gives no surrogate: attack `" + thief.attack +
+                              "` finds figures alone; name another entry");
+}
+
 void flag_cells(const Suite& suite, Header* header) {
   const double width = suite.model.hi - suite.model.lo;
   for (const CellHeader& cell : header->cells) {
@@ -329,16 +337,16 @@ Plan make_plan(const Suite& suite, const FileIdentity& model,
     const std::map<std::string, size_t> sources = earlier_cells(spec, header.cells);
     for (const auto& [name, index] : sources) {
       const CellHeader& source = header.cells[index];
-      all[name] = source.family == Family::kExtraction ? source.key + " " + name : source.key;
+      const bool stolen = source.family == Family::kExtraction;
+      if (stolen) require_surrogate(suite.attacks[suite.cells[index].spec], spec, attacks);
+      all[name] = stolen ? stolen_text(source, name) : source.key;
     }
     header.cells.push_back(cell_header(suite, cell, spec, attacks, all));
     if (spec.family == Family::kMembership) {
       const Inference inference = bind_entry(spec, spec.threat, attacks).inference;
-      std::vector<std::string> references;
-      if (const auto named = sources.find(spec.references); named != sources.end()) {
-        references = stolen_units(header.cells[named->second], spec.references);
-      }
-      plan_audit(suite, spec, inference, attacks, audits, model_key, platform, references, &plan,
+      const auto named = sources.find(spec.references);
+      plan_audit(suite, spec, inference, attacks, audits, model_key, platform,
+                 named == sources.end() ? nullptr : &header.cells[named->second], &plan,
                  &header.cells.back());
       continue;
     }
@@ -359,6 +367,11 @@ Plan make_plan(const Suite& suite, const FileIdentity& model,
       add_field(&text, "attack", fields);
       add_field(&text, "samples", ranges[i]);
       add_field(&text, "probes", joined(clean.probes));
+      for (const auto& [name, index] : sources) {
+        const CellHeader& source = header.cells[index];
+        if (source.family != Family::kExtraction) continue;
+        add_field(&text, "stolen", stolen_units(source, name).front());
+      }
       Unit unit;
       unit.key = sha256(text);
       unit.entry = cell.spec;

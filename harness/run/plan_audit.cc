@@ -74,8 +74,8 @@ std::vector<std::pair<int64_t, int64_t>> chunks_of(const Suite& suite, const Aud
 
 void plan_audit(const Suite& suite, const AttackSpec& spec, const Inference& inference,
                 const std::vector<Attack>& attacks, const AuditInputs& inputs,
-                const std::string& model_key, const Platform& platform,
-                const std::vector<std::string>& references, Plan* plan, CellHeader* cell) {
+                const std::string& model_key, const Platform& platform, const CellHeader* stolen,
+                Plan* plan, CellHeader* cell) {
   plan->audits.push_back(make_audit(suite, spec, inference, *inputs.sets));
   Audit& audit = plan->audits.back();
   const size_t entry = static_cast<size_t>(&spec - suite.attacks.data());
@@ -102,6 +102,14 @@ void plan_audit(const Suite& suite, const AttackSpec& spec, const Inference& inf
     planner.add(std::move(unit));
   }
 
+  std::vector<std::string> references;
+  if (stolen != nullptr) {
+    references = stolen_units(*stolen, spec.references);
+    const auto pool = stolen->sets.find("pool");
+    if (pool != stolen->sets.end()) {
+      refuse_seen(spec, audit, inputs.sets->pools.at(pool->second), pool->second);
+    }
+  }
   audit.references = static_cast<int64_t>(references.size());
   models.insert(models.end(), references.begin(), references.end());
   const auto others = static_cast<int64_t>(models.size()) - 1;

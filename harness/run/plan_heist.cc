@@ -4,6 +4,7 @@
 #include <set>
 #include <string_view>
 
+#include "harness/monitor/monitor.h"
 #include "harness/run/keys.h"
 #include "harness/suite/digest.h"
 #include "harness/suite/error.h"
@@ -29,7 +30,7 @@ bool is_protocol(const std::string& param) {
 // All that a surrogate depends on besides its budget and its seed.
 std::string steal_text(const Suite& suite, const AttackSpec& spec, const Audit& audit,
                        const std::string& version, const std::string& model_key) {
-  std::string text = "steal 1\n" + model_text(suite.model);
+  std::string text = "steal 2\n" + model_text(suite.model);
   add_field(&text, "model", model_key);
   add_field(&text, "attack", spec.attack);
   add_field(&text, "version", version);
@@ -59,14 +60,16 @@ std::string transfer_text(const Suite& suite, const Audit& audit, const Extracti
     records += audit.records[static_cast<size_t>(i)].info().digest + '\n';
   }
   add_field(&text, "records", sha256(records));
-  // Results stand by the place of their record.
+  // Results stand by the place of their record, one for each of the test set.
   add_field(&text, "places", joined(audit.transfer));
+  add_field(&text, "size", std::to_string(audit.records.size()));
   return text;
 }
 
 // What the replay of a thief's queries depends on besides them.
 std::string replay_text(const Suite& suite, const Audit& audit) {
   std::string text = "replay 1\n";
+  add_field(&text, "version", monitor_version());
   for (const DetectorSpec& detector : suite.monitors->detectors) {
     add_field(&text, "name", detector.name);
     add_field(&text, "monitor", detector.monitor);
@@ -92,38 +95,75 @@ std::string outputs_text(const Suite& suite, const std::string& model, const std
 
 namespace {
 
-// What the thief trains on is no test of what he got.
-void flag_overlap(const Audit& audit, const CellHeader& cell, Header* header) {
-  if (audit.pool == nullptr) return;
+// Records of the thief's pool that another set has too, by content.
+int64_t shared_with(const Records& pool, const std::vector<SampleInfo>& others) {
   std::set<std::string_view> known;
-  for (const RecordRef& record : audit.records) known.insert(record.info().content);
-  const auto shared =
-      std::count_if(audit.pool->infos.begin(), audit.pool->infos.end(),
-                    [&](const SampleInfo& info) { return known.contains(info.content); });
-  if (shared == 0) return;
-  header->flags.push_back(
-      {"pool_overlaps_test", cell.name,
-       std::to_string(shared) + " records of `" + cell.sets.at("pool") +
-           "` are in `test` too, by content: the thief trains on what he is measured on",
-       "take them out of the pool, e.g. with `rows`"});
+  for (const SampleInfo& info : others) known.insert(info.content);
+  return std::count_if(pool.infos.begin(), pool.infos.end(),
+                       [&](const SampleInfo& info) { return known.contains(info.content); });
+}
+
+// What makes a theft's figures mean something else than they say.
+void flag_heist(const Suite& suite, const Audit& audit, const std::string& wanted,
+                const CellHeader& cell, Header* header) {
+  const auto flag = [&](const char* id, const std::string& detail, const char* advice) {
+    header->flags.push_back({id, cell.name, detail, advice});
+  };
+  if (wanted == "candidate" && audit.architecture && !audit.architecture->reason().empty()) {
+    flag("surrogate_architecture",
+         audit.architecture->reason() + "; " + audit.architecture->name() + " stands in for it",
+         "export the candidate with torch.jit.script, or say which network the thief has");
+  }
+  if (audit.pool == nullptr) return;
+  const std::string pool = "`" + cell.sets.at("pool") + "`";
+  if (const int64_t n = shared_with(*audit.pool, audit.records.front().set->infos); n > 0) {
+    flag("pool_overlaps_test",
+         std::to_string(n) + " records of " + pool +
+             " are in `test` too, by content: the thief trains on what he is measured on",
+         "take them out of the pool, e.g. with `rows`");
+  }
+  if (audit.benign == nullptr) return;
+  if (const int64_t n = shared_with(*audit.pool, audit.benign->infos); n > 0) {
+    flag("pool_overlaps_benign",
+         std::to_string(n) + " records of " + pool + " are in `" + suite.monitors->benign +
+             "` too, by content: monitors that look for near queries see them twice",
+         "take them out of one of the sets, e.g. with `rows`");
+  }
+}
+
+// The place of the budget that `source` names among the cell's; -1 if it names none.
+int64_t named_budget(const CellHeader& cell, const std::string& source) {
+  const std::vector<int64_t> budgets = budgets_of(cell.params);
+  for (size_t i = budgets.size(); i-- > 0;) {
+    const bool largest = i + 1 == budgets.size();
+    if (selects(source, cell.name + "@" + std::to_string(budgets[i])) ||
+        (largest && selects(source, cell.name))) {
+      return static_cast<int64_t>(i);
+    }
+  }
+  return -1;
 }
 
 }  // namespace
 
+std::string stolen_text(const CellHeader& cell, const std::string& source) {
+  std::map<std::string, std::string> fields = cell.key_fields;
+  fields.erase("test");
+  std::erase_if(fields, [](const auto& field) {
+    const std::string prefix = "params.";
+    return field.first.starts_with(prefix) && is_protocol(field.first.substr(prefix.size()));
+  });
+  const int64_t budget = budgets_of(cell.params)[static_cast<size_t>(named_budget(cell, source))];
+  return digest_of(fields) + " budget " + std::to_string(budget);
+}
+
 std::vector<std::string> stolen_units(const CellHeader& cell, const std::string& source) {
-  const std::vector<int64_t> budgets = budgets_of(cell.params);
-  const auto seeds = static_cast<size_t>(std::get<int64_t>(cell.params.at("seeds")));
-  for (size_t i = budgets.size(); i-- > 0;) {
-    const bool largest = i + 1 == budgets.size();
-    if (!selects(source, cell.name + "@" + std::to_string(budgets[i])) &&
-        !(largest && selects(source, cell.name))) {
-      continue;
-    }
-    // The thefts come first among the cell's units.
-    const auto first = cell.units.begin() + static_cast<std::ptrdiff_t>(i * seeds);
-    return {first, first + static_cast<std::ptrdiff_t>(seeds)};
-  }
-  return {};
+  const int64_t budget = named_budget(cell, source);
+  if (budget < 0) return {};
+  // The thefts come first among the cell's units.
+  const int64_t seeds = std::get<int64_t>(cell.params.at("seeds"));
+  const auto first = cell.units.begin() + budget * seeds;
+  return {first, first + seeds};
 }
 
 void plan_heist(const Suite& suite, const AttackSpec& spec, const Extraction& extraction,
@@ -141,13 +181,13 @@ void plan_heist(const Suite& suite, const AttackSpec& spec, const Extraction& ex
   cell->key_fields["surface"] = surface_text(spec.threat.surface);
   cell->key_fields["test"] = content_digest(audit.records, 0, all);
   if (audit.pool != nullptr) cell->key_fields["pool"] = set_digest(*audit.pool);
-  if (audit.architecture && wanted == "candidate") {
+  if (audit.architecture && wanted == "candidate" && audit.architecture->reason().empty()) {
     cell->key_fields["params.architecture"] = "candidate";
   } else if (audit.architecture) {
     cell->key_fields["params.architecture"] = audit.architecture->digest();
   }
   cell->key = digest_of(cell->key_fields);
-  flag_overlap(audit, *cell, &plan->header);
+  flag_heist(suite, audit, wanted, *cell, &plan->header);
   CellPlanner planner(static_cast<size_t>(&spec - suite.attacks.data()), plan, cell);
 
   std::vector<std::string> after;

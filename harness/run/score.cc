@@ -31,9 +31,8 @@ class Made {
     std::vector<at::Tensor> all;
     for (int64_t view = 0; view < views; ++view) {
       all.push_back(gathered_.numbers(What::kLogits, shadow, view, records, {scoring_.classes}));
-      if (all.back().defined()) continue;
-      throw Error("there is no surrogate number " + std::to_string(shadow) +
-                  " to refer to: the candidate failed while it was queried");
+      // The candidate failed while it was queried: there is no surrogate to refer to.
+      if (!all.back().defined()) all.back() = at::zeros({records, scoring_.classes}, at::kDouble);
     }
     return at::stack(all);
   }
@@ -78,9 +77,12 @@ class Made {
     fidelity.shadows = outputs.shadows;
     fidelity.architecture = scoring_.architecture;
     fidelity.reason = scoring_.reason;
+    fidelity.trained = !scoring_.trained.empty();
     for (int64_t shadow = 0; shadow < outputs.shadows; ++shadow) {
-      const std::string& trained = scoring_.trained[static_cast<size_t>(shadow)];
-      fidelity.shadow_members += gathered_.result_of(trained).fidelity->shadow_members;
+      if (fidelity.trained) {
+        const std::string& trained = scoring_.trained[static_cast<size_t>(shadow)];
+        fidelity.shadow_members += gathered_.result_of(trained).fidelity->shadow_members;
+      }
       const at::Tensor out = outputs.in[shadow].narrow(0, 0, audited()).logical_not();
       fidelity.shadow_non_members += share(right(logits(shadow, 1)), out);
     }
@@ -97,6 +99,11 @@ class Made {
 };
 
 }  // namespace
+
+bool Gathered::lacks_any() const {
+  return std::any_of(scoring_.parts.begin(), scoring_.parts.end(),
+                     [this](const auto& part) { return result_of_(part.key).tensors.empty(); });
+}
 
 at::Tensor Gathered::numbers(What what, int64_t shadow, int64_t view, int64_t records,
                              const std::vector<int64_t>& width) const {
@@ -204,6 +211,8 @@ UnitResult run_score(const Suite& suite, const Scoring& scoring, const std::vect
   const at::Tensor logits = gathered.logits(-1, scoring.views);
   const at::Tensor labels = at::tensor(scoring.labels, at::kLong);
   const at::Tensor failed = logits.isfinite().logical_not().any(2).any(0);  // [R]
+  // Without the surrogate that it refers to no record has a score: the candidate failed.
+  if (parts.lacks_any()) failed.fill_(true);
   // A failed record is no reference for others; among the audited it keeps its place, and its score
   // means nothing.
   const at::Tensor audits = at::arange(labels.size(0), at::kLong).lt(audited);
@@ -244,7 +253,7 @@ UnitResult run_score(const Suite& suite, const Scoring& scoring, const std::vect
                                 std::to_string(labels.size(0) - audited) + " records of the pool",
                             "find the inputs that it fails on: every one of them is in the box"});
   }
-  if (!scoring.trained.empty()) result.fidelity = gathered.fidelity(outputs);
+  if (outputs.shadows > 0) result.fidelity = gathered.fidelity(outputs);
   result.cost.time_s = std::chrono::duration<double>(Clock::now() - start).count();
   return result;
 }

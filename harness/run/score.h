@@ -34,6 +34,8 @@ class Gathered {
 
   at::Tensor numbers(Scoring::Part::What what, int64_t shadow, int64_t view, int64_t records,
                      const std::vector<int64_t>& width) const;
+  /// True if a unit made no numbers, as the outputs of a surrogate that there is not.
+  bool lacks_any() const;
   const UnitResult& result_of(const std::string& key) const { return result_of_(key); }
   const Scoring& scoring() const { return scoring_; }
 

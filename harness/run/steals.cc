@@ -11,7 +11,6 @@
 
 #include "harness/monitor/replay.h"
 #include "harness/run/forks.h"
-#include "harness/run/unit_crashes.h"
 #include "harness/suite/digest.h"
 #include "harness/suite/error.h"
 
@@ -58,13 +57,15 @@ std::string replay_all(const Suite& suite, const Audit& audit, const Model& mode
     stream.labels.assign(label, label + labels.size(0));
     return stream;
   };
+  // Benign users meet the same API.
   const auto read = [&](const std::vector<int64_t>& positions) {
     std::vector<int64_t> indices;
     for (const int64_t position : positions) {
       indices.push_back(all[static_cast<size_t>(position)]);
     }
-    const at::Tensor x = audit.benign->dataset->read(indices);
-    return stream_of(x, model.judge(x).argmax(1));
+    Victim api(model, victim.surface(), static_cast<int64_t>(positions.size()), suite.seed);
+    api.query(audit.benign->dataset->read(indices));
+    return stream_of(api.asked(), api.labels());
   };
   const QueryStream reference = read(split.reference);
   const QueryStream traffic = read(split.traffic);
@@ -98,6 +99,7 @@ std::vector<Monitored> parse_replay(const std::string& text, int64_t seed) {
 
 Told steal_one(const Suite& suite, const Plan& plan, const std::vector<Attack>& attacks,
                const Model& model, const Unit& unit, bool replays) {
+  const Working on_unit(unit.key, -1);
   const Clock::time_point start = Clock::now();
   const Audit& audit = plan.audits[unit.audit];
   const AttackSpec& spec = suite.attacks[unit.entry];
@@ -111,8 +113,11 @@ Told steal_one(const Suite& suite, const Plan& plan, const std::vector<Attack>& 
   };
   seed_generator("steal " + spec.attack + ' ' + std::to_string(one.budget) + ' ' +
                  std::to_string(one.seed));
-  // One seed asks alike at every budget, so that a curve shows the budget and not the draw.
-  const Rng rng(suite.seed, spec.attack, static_cast<uint64_t>(one.seed));
+  // One seed asks alike at every budget, so that a curve shows the budget and not the draw. It is
+  // part of the key's seed: attacks have the stages to themselves.
+  const uint64_t repetition =
+      hash64(std::to_string(suite.seed) + " repetition " + std::to_string(one.seed));
+  const Rng rng(repetition, spec.attack, 0);
   Victim victim(model, spec.threat.surface, one.budget, suite.seed);
   Told told;
   try {
@@ -124,13 +129,27 @@ Told steal_one(const Suite& suite, const Plan& plan, const std::vector<Attack>& 
       ASSAY_CHECK(std::isfinite(value), "finding " + name + " of " + spec.attack + " is finite");
       told[kFinding + name] = number_text(value);
     }
-    if (replays) told["replay"] = replay_all(suite, audit, model, victim);
   } catch (const ModelFailure& error) {
     told["failure"] = error.what();
+  }
+  if (replays && !told.contains("failure")) {
+    // What goes wrong here leaves the theft as it is.
+    try {
+      told["replay"] = replay_all(suite, audit, model, victim);
+    } catch (const ModelFailure& error) {
+      told["replay_failure"] = error.what();
+    } catch (const Error& error) {
+      told["replay_error"] = error.what();
+    }
   }
   told["queries"] = std::to_string(victim.spent());
   told["time_s"] = number_text(std::chrono::duration<double>(Clock::now() - start).count());
   return told;
+}
+
+std::string crash_text(const Ended& ended) {
+  return std::string("the candidate took the process down (SIG") + sigabbrev_np(ended.signal) +
+         ") while it was queried";
 }
 
 UnitResult result_of(const Plan& plan, const Unit& unit, const Ended& ended, Store* store) {
@@ -140,8 +159,7 @@ UnitResult result_of(const Plan& plan, const Unit& unit, const Ended& ended, Sto
   result.cell = unit.cell;
   Stolen stolen{.budget = one.budget, .seed = one.seed};
   if (ended.signal != 0) {
-    stolen.failure = std::string("the process was ended by SIG") + sigabbrev_np(ended.signal) +
-                     " while the candidate was queried";
+    stolen.failure = crash_text(ended);
   } else {
     const Told& told = ended.told;
     if (const auto failure = told.find("failure"); failure != told.end()) {
@@ -167,10 +185,18 @@ UnitResult replay_of(const Plan& plan, const Unit& unit, const Ended& ended) {
   UnitResult result;
   result.key = unit.key;
   result.cell = unit.cell;
-  const auto replay = ended.told.find("replay");
-  if (replay == ended.told.end()) return result;  // the candidate failed
   const Steal& one = plan.audits[unit.audit].steals[static_cast<size_t>(unit.shadow)];
-  result.monitored = parse_replay(replay->second, one.seed);
+  const auto told = [&ended](const char* name) {
+    const auto found = ended.told.find(name);
+    return found == ended.told.end() ? std::string() : found->second;
+  };
+  if (const std::string error = told("replay_error"); !error.empty()) throw Error(error);
+  result.monitored = parse_replay(told("replay"), one.seed);
+  if (!result.monitored.empty()) return result;
+  Monitored failed{.monitor = "", .seed = one.seed};
+  failed.failure = told("failure") + told("replay_failure");
+  if (ended.signal != 0) failed.failure = crash_text(ended);
+  result.monitored.push_back(std::move(failed));
   return result;
 }
 
@@ -204,7 +230,7 @@ Trial trial_of(const Suite& suite, const AttackSpec& spec, const std::vector<Att
 // wrong without an adversarial stay NaN.
 void try_records(const Suite& suite, const Audit& audit, const std::vector<int64_t>& places,
                  const Trial& trial, const Model& model, const Model& surrogate,
-                 const at::Tensor& broken, UnitResult* result) {
+                 const at::Tensor& broken, UnitResult* result, std::string* failure) {
   std::vector<RecordRef> records;
   for (const int64_t place : places) records.push_back(audit.records[static_cast<size_t>(place)]);
   const auto [x, labels] = read_records(records);
@@ -223,6 +249,11 @@ void try_records(const Suite& suite, const Audit& audit, const std::vector<int64
   Oracle oracle(model, trial.threat, block, budget.queries, budget.gradients);
   trial.bound.evade(oracle, block, Rng(suite.seed, kTransferAttack, 0));
   result->cost.forwards += oracle.queries().sum().item<int64_t>();
+  const int64_t failed = oracle.failed().sum().item<int64_t>();
+  if (failed > 0 && failure->empty()) {
+    *failure = "the candidate failed on an adversarial of " + std::to_string(failed) + " of " +
+               std::to_string(rows.size(0)) + " records";
+  }
   // To fail on a point of the box is to be broken by it.
   const at::Tensor outcome = oracle.found().logical_or(oracle.failed()).to(at::kDouble);
   broken.index_copy_(0, at::tensor(places, at::kLong).index_select(0, rows), outcome);
@@ -255,6 +286,12 @@ std::string steal_surrogates(const Suite& suite, const Plan& plan,
         return steal_one(suite, plan, attacks, model, unit, replays);
       },
       [&](const Unit& unit, const Ended& ended) {
+        if (ended.signal != 0 && !ended.in_model) {
+          throw Error(suite.attacks[unit.entry].where,
+                      name_of(plan, unit) + " was ended by SIG" + sigabbrev_np(ended.signal) +
+                          " outside of the candidate",
+                      ExitCode::kIncomplete);
+        }
         for (const Unit* each : units_of(unit)) {
           done(each->kind == Unit::Kind::kReplay ? replay_of(plan, *each, ended)
                                                  : result_of(plan, *each, ended, store));
@@ -276,7 +313,11 @@ UnitResult run_transfer(const Suite& suite, const Plan& plan, const Unit& unit,
   std::string failure;
   const at::Tensor broken =
       at::full({static_cast<int64_t>(audit.records.size())}, NAN, at::kDouble);
-  if (UnitCrashes(options.crashes, unit.key).any()) {
+  if (const Crash* crash = find_crash(options.crashes, unit.key); crash && crash->of_source) {
+    throw Error(suite.attacks[unit.entry].where,
+                "a surrogate of " + unit.cell + " crashed the process (" + crash->signal +
+                    "); say `architecture: auto` to train a network of ours");
+  } else if (crash != nullptr) {
     failure = "the candidate took the process down while adversarials were tried on it";
   } else {
     const Model surrogate = load_shadow(suite, blob, *store);
@@ -287,7 +328,7 @@ UnitResult run_transfer(const Suite& suite, const Plan& plan, const Unit& unit,
       const size_t count = std::min(block, audit.transfer.size() - begin);
       try {
         try_records(suite, audit, {first, first + static_cast<std::ptrdiff_t>(count)}, trial, model,
-                    surrogate, broken, &result);
+                    surrogate, broken, &result, &failure);
       } catch (const ModelFailure& error) {
         failure = error.what();
       }

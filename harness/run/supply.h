@@ -16,7 +16,8 @@ struct Supplies {
   const Sources& sources;                            ///< outside of the run
   std::map<std::string, const UnitResult*> results;  ///< of earlier cells, by `source` as spelt
   std::map<std::string, std::shared_ptr<const Model>> stolen;  ///< surrogates among those
-  const Store& store;                                          ///< has the points of the others
+  std::string lost;    ///< why there is no surrogate where one is named; "" if there is
+  const Store& store;  ///< has the points of the others
   const Header& header;
   std::map<uint64_t, int64_t> samples;  ///< indices into header.samples by their keys for Rng
 };

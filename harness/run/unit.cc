@@ -183,7 +183,7 @@ void refuse_crashed_source(const std::vector<Crash>& crashes, const AttackSpec& 
   for (const AttackSpec& stage : entry.stages) sources.insert(stage.source);
   std::string names;
   for (const std::string& source : sources) {
-    if (source.empty() || unit.sources.contains(source)) continue;
+    if (source.empty()) continue;
     names += (names.empty() ? "" : " or ") + source;
   }
   throw Error("source: " + names + " crashed the process (" + found->signal + ") in cell " +
@@ -193,11 +193,16 @@ void refuse_crashed_source(const std::vector<Crash>& crashes, const AttackSpec& 
 Supplies gather(const Suite& suite, const Header& header, const Unit& unit,
                 const std::function<const UnitResult&(const std::string&)>& result_of,
                 const RunOptions& options, const Store& store) {
-  Supplies supplies{options.sources, {}, {}, store, header, {}};
+  Supplies supplies{options.sources, {}, {}, "", store, header, {}};
   for (const auto& [name, key] : unit.sources) {
     const UnitResult& result = result_of(key);
     supplies.results[name] = &result;
-    if (!result.extracted || result.tensors.empty()) continue;
+    if (!result.extracted) continue;
+    if (result.tensors.empty()) {
+      supplies.lost = "the model failed while `" + name +
+                      "` was stolen from it: " + result.extracted->stolen.front().failure;
+      continue;
+    }
     supplies.stolen[name] =
         std::make_shared<const Model>(load_shadow(suite, result.tensors, store));
   }
@@ -257,7 +262,11 @@ UnitResult run_unit(const Suite& suite, const Plan& plan, const Unit& unit, cons
   for (const Verdict& row : result_of(unit.after.front()).rows) clean.push_back(row.clean);
   const Chosen chosen =
       choose_rows(suite, plan.header, unit, tasks[0].threat, model, x, clean, &result.rows);
-  if (!chosen.rows.empty()) {
+  if (!supplies.lost.empty()) {
+    for (const int64_t row : chosen.rows) {
+      blame(supplies.lost, &result.rows[static_cast<size_t>(row)]);
+    }
+  } else if (!chosen.rows.empty()) {
     const Block block = make_block(x, chosen, plan.header, unit);
     const Judged judged = attack_rows(tasks, block, chosen.rows, unit, crashed, &result.cost);
     result.diagnosis = diagnosis_of(judged);

@@ -12,8 +12,14 @@ Where place_of(const AttackSpec& spec, const char* key) {
   return value != nullptr ? value->where : spec.where;
 }
 
-void link(AttackSpec& spec, const std::vector<std::string>& known,
-          const std::vector<std::string>& all) {
+// Names that entries go by: of earlier entries, of earlier extraction entries, of all.
+struct Names {
+  std::vector<std::string> known = {"baseline"};
+  std::vector<std::string> stolen;
+  std::vector<std::string> all;
+};
+
+void link(AttackSpec& spec, const Names& names) {
   for (const auto& [key, field] : {std::pair("source", &AttackSpec::source),
                                    std::pair("references", &AttackSpec::references)}) {
     const auto bound = spec.params.find(key);
@@ -26,10 +32,13 @@ void link(AttackSpec& spec, const std::vector<std::string>& known,
                                   "`: where its points come from, `baseline` or a file");
     }
     spec.*field = *text;
+    // What stands in for shadow models is stolen in the same run.
+    const bool reference = field == &AttackSpec::references;
+    const std::vector<std::string>& known = reference ? names.stolen : names.known;
     // A later cell, or its own, is a mistake even where it looks like a file.
-    const bool later = std::any_of(all.begin(), all.end(),
+    const bool later = std::any_of(names.all.begin(), names.all.end(),
                                    [&](const std::string& name) { return selects(*text, name); });
-    const bool file = text->find_first_of("./") != std::string::npos && !later;
+    const bool file = text->find_first_of("./") != std::string::npos && !later && !reference;
     const auto cells = std::count_if(known.begin(), known.end(),
                                      [&](const std::string& name) { return selects(*text, name); });
     if (cells == 1 || (cells == 0 && file)) continue;
@@ -37,24 +46,27 @@ void link(AttackSpec& spec, const std::vector<std::string>& known,
       throw Error(place_of(spec, key), "`" + std::string(key) + "` names several cells: `" + *text +
                                            "`; name one of them");
     }
-    throw Error(place_of(spec, key), "`" + std::string(key) + "` names no cell of an earlier " +
-                                         "entry: `" + *text + "`" + suggest(*text, known) +
-                                         ", or a file");
+    throw Error(place_of(spec, key),
+                "`" + std::string(key) + "` names no " +
+                    (reference ? "earlier extraction entry" : "cell of an earlier entry") + ": `" +
+                    *text + "`" + suggest(*text, known) + (reference ? "" : ", or a file"));
   }
 }
 
 }  // namespace
 
 void link_sources(std::vector<AttackSpec>& specs) {
-  std::vector<std::string> known = {"baseline"};
-  std::vector<std::string> all;
+  Names names;
   for (const AttackSpec& spec : specs) {
-    for (std::string& name : source_names(spec)) all.push_back(std::move(name));
+    for (std::string& name : source_names(spec)) names.all.push_back(std::move(name));
   }
   for (AttackSpec& spec : specs) {
-    link(spec, known, all);
-    for (AttackSpec& stage : spec.stages) link(stage, known, all);
-    for (std::string& name : source_names(spec)) known.push_back(std::move(name));
+    link(spec, names);
+    for (AttackSpec& stage : spec.stages) link(stage, names);
+    for (std::string& name : source_names(spec)) {
+      if (spec.family == Family::kExtraction) names.stolen.push_back(name);
+      names.known.push_back(std::move(name));
+    }
   }
 }
 

@@ -31,8 +31,9 @@ void refuse_idle(const Value& entry, const Surface& surface) {
   };
   refuse("top_k", surface.kind != Kind::kTopK, "say `surface: top_k`");
   refuse("decimals", surface.kind != Kind::kRounded, "say `surface: rounded`");
-  refuse("temperature", surface.kind == Kind::kLogits || surface.kind == Kind::kLabel,
-         "it acts on probabilities");
+  // A label shows it only where noise falls on the probabilities behind it.
+  const bool bare_label = surface.kind == Kind::kLabel && entry.find("noise") == nullptr;
+  refuse("temperature", surface.kind == Kind::kLogits || bare_label, "it acts on probabilities");
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "harness/monitor/monitor.h"
 #include "harness/run/plan.h"
 #include "harness/suite/error.h"
 #include "harness/suite/suite.h"
@@ -21,7 +22,7 @@ TEST(Configs, EverySuiteThatComesWithTheProgramIsValid) {
     for (const auto& entry : std::filesystem::directory_iterator(root)) {
       if (entry.path().extension() != ".yaml") continue;
       try {
-        const Suite suite = load_suite(entry.path(), {}, infos);
+        const Suite suite = load_suite(entry.path(), {}, infos, monitor_infos());
         EXPECT_EQ(suite.name, entry.path().stem().string());
         EXPECT_FALSE(suite.rules.empty()) << entry.path();
         ++loaded;

@@ -7,6 +7,7 @@
 #include <deque>
 #include <set>
 
+#include "harness/model/crash.h"
 #include "harness/monitor/monitor.h"
 #include "tests/run/fixture.h"
 
@@ -50,7 +51,7 @@ class HeistTest : public testing::RunTest {
           *datasets_.emplace_back(std::make_unique<Dataset>(Dataset::open(spec, suite.model)));
       Records records{&set, draw(set, {}), {}};
       records.infos = describe(set, records.indices);
-      if (name == "pool") sets.pools[name] = records;
+      sets.pools[name] = records;
       sets.audited[name] = std::move(records);
     }
     AuditInputs inputs;
@@ -128,8 +129,12 @@ TEST_F(HeistTest, AStopLeavesWhatWasStolenToTheNextRun) {
   options.stop = [&] { return done >= 3 ? std::string("stopped by SIGINT") : std::string(); };
   const Evidence first = run_heist(suite, make_model(1), "s", options);
   EXPECT_EQ(first.interrupted, "stopped by SIGINT");
-  const Evidence second = run_heist(suite, make_model(1), "s");
+  size_t computed = 0;
+  RunOptions again;
+  again.progress = [&](const Progress& progress) { computed = progress.computed; };
+  const Evidence second = run_heist(suite, make_model(1), "s", again);
   EXPECT_EQ(to_text(second), to_text(run_heist(suite, make_model(1), "whole")));
+  EXPECT_LE(computed, second.units.size() - 3);
 }
 
 TEST_F(HeistTest, AnotherBudgetStealsNothingAgain) {
@@ -161,37 +166,66 @@ TEST_F(HeistTest, ATheftThatTheCandidateFailsOnIsItsFault) {
   }
 }
 
-TEST_F(HeistTest, ACandidateThatTakesItsProcessDownIsAtFault) {
-  // The quantum's probes and the clean pass are let through; the pool's rows are not.
-  Attack crasher;
-  crasher.info = {.name = "copycat",
-                  .family = Family::kExtraction,
-                  .access = Access::kLabel,
-                  .norms = {},
-                  .surfaces = {Surface::Kind::kLabel},
-                  .version = "1"};
-  crasher.bind = [](Params& params, const ThreatModel&) {
+// An extraction attack that asks once, with what its function does then.
+Attack asking_once(const std::function<void(Victim&)>& then) {
+  Attack attack;
+  attack.info = {.name = "copycat",
+                 .family = Family::kExtraction,
+                 .access = Access::kLabel,
+                 .norms = {},
+                 .surfaces = {Surface::Kind::kLabel},
+                 .version = "1"};
+  attack.bind = [then](Params& params, const ThreatModel&) {
     Extraction extraction;
     extraction.budgets = params.integers("budgets", {5}, {1, 100}, "queries");
     extraction.seeds = params.integer("seeds", 3, {3, 9}, "repetitions");
     extraction.surrogate = false;
-    extraction.extract = [](Victim&, const Pool&, const FreshSurrogate&, const Rng&) -> Theft {
-      std::raise(SIGSEGV);
-      return {};
+    extraction.extract = [then](Victim& victim, const Pool&, const FreshSurrogate&,
+                                const Rng& rng) -> Theft {
+      then(victim);
+      return {
+          .surrogate = "",
+          .findings = {{"draw", rng.uniform(0, 0, 0)}, {"stage", rng.stage(1).uniform(0, 0, 0)}}};
     };
     return Bound{.extraction = extraction};
   };
-  crasher.info.declare = [bind = crasher.bind](Params& params, const ThreatModel& threat) {
+  attack.info.declare = [bind = attack.bind](Params& params, const ThreatModel& threat) {
     bind(params, threat);
   };
+  return attack;
+}
+
+TEST_F(HeistTest, WhoTakesTheProcessDownIsToBlame) {
   std::erase_if(attacks_, [](const Attack& attack) { return attack.info.name == "copycat"; });
   std::erase_if(infos_, [](const AttackInfo& info) { return info.name == "copycat"; });
-  attacks_.push_back(crasher);
-  infos_.push_back(crasher.info);
+  attacks_.push_back(asking_once([](Victim& victim) {
+    const ModelCall inside;  // as the candidate's own code is called
+    EXPECT_EQ(victim.spent(), 0);
+    std::raise(SIGSEGV);
+  }));
+  infos_.push_back(attacks_.back().info);
   const Suite suite = heist_suite("  - {name: c, attack: copycat}\n" + steal());
   const Evidence evidence = run_heist(suite, make_model(1), "s");
   EXPECT_EQ(evidence.interrupted, "");
   EXPECT_THAT(scored(evidence).stolen[0].failure, HasSubstr("SIGSEGV"));
+  attacks_.back() = asking_once([](Victim&) { std::raise(SIGSEGV); });
+  EXPECT_THAT(run_heist(suite, make_model(1), "other").interrupted,
+              HasSubstr("SIGSEGV outside of the candidate"));
+}
+
+TEST_F(HeistTest, RepetitionsDrawApartInEveryStage) {
+  std::erase_if(attacks_, [](const Attack& attack) { return attack.info.name == "copycat"; });
+  std::erase_if(infos_, [](const AttackInfo& info) { return info.name == "copycat"; });
+  attacks_.push_back(asking_once([](Victim&) {}));
+  infos_.push_back(attacks_.back().info);
+  const Suite suite = heist_suite(
+      "  - {name: c, attack: copycat}\n  - {name: d, attack: knockoff, pool: pool, "
+      "budgets: [5], transfer_count: 0}\n");
+  std::set<double> draws;
+  for (const Stolen& stolen : scored(run_heist(suite, make_model(1), "s")).stolen) {
+    for (const auto& [name, value] : stolen.findings) draws.insert(value);
+  }
+  EXPECT_EQ(draws.size(), 6U);
 }
 
 TEST_F(HeistTest, AStolenSurrogateIsASourceAndAReference) {
@@ -215,7 +249,10 @@ TEST_F(HeistTest, AStolenSurrogateIsASourceAndAReference) {
   for (const UnitResult& unit : evidence.units) {
     if (unit.cell != "mia" || unit.scores.empty()) continue;
     EXPECT_EQ(unit.scores.size(), 40U);
-    EXPECT_FALSE(unit.fidelity.has_value());
+    ASSERT_TRUE(unit.fidelity.has_value());
+    EXPECT_FALSE(unit.fidelity->trained);
+    EXPECT_EQ(unit.fidelity->shadows, 3);
+    EXPECT_GT(unit.fidelity->shadow_non_members, 0);
     return;
   }
   FAIL() << "no unit has scores";
@@ -265,7 +302,7 @@ TEST_F(HeistTest, APoolThatSharesRecordsWithTheTestSetIsFlagged) {
 
 TEST_F(HeistTest, MonitorsSeeTheThievesWithMostQueries) {
   const std::string monitors =
-      "monitors: {benign: pool, detectors: [ {monitor: prada}, {monitor: stateful, neighbours: 3} "
+      "monitors: {benign: out, detectors: [ {monitor: prada}, {monitor: stateful, neighbours: 3} "
       "]}\n";
   const Suite suite = heist_suite(steal(), monitors);
   const Evidence evidence = run_heist(suite, make_model(1), "s");
@@ -278,7 +315,7 @@ TEST_F(HeistTest, MonitorsSeeTheThievesWithMostQueries) {
     EXPECT_EQ(seen[i].monitor, i % 2 == 0 ? "prada" : "stateful");
     EXPECT_EQ(seen[i].seed, static_cast<int64_t>(i / 2));
     EXPECT_EQ(seen[i].attack_queries, 40);
-    EXPECT_EQ(seen[i].benign_queries, 30);
+    EXPECT_EQ(seen[i].benign_queries, 10);
     EXPECT_LE(seen[i].flagged, 40);
   }
   // Monitors that come later steal again, and find the same.
