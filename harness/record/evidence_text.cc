@@ -147,6 +147,32 @@ void check_scores(const Evidence& evidence, const CellHeader& cell, const Where&
   }
 }
 
+/// What thieves got is told by record of the test set, and once for each budget and seed.
+void check_extracted(const Evidence& evidence, const CellHeader& cell, const Where& where) {
+  const std::unordered_set<std::string_view> expected(cell.units.begin(), cell.units.end());
+  for (const UnitResult& unit : evidence.units) {
+    if (!unit.extracted || !expected.contains(unit.key)) continue;
+    const auto role = cell.sets.find("test");
+    const auto set = role == cell.sets.end() ? evidence.header.sets.end()
+                                             : evidence.header.sets.find(role->second);
+    if (set == evidence.header.sets.end()) {
+      throw Error(where, "cell " + cell.name + " was measured on a test set that the header lacks");
+    }
+    const size_t records = unit.extracted->candidate.size();
+    if (records != set->second.size()) {
+      throw Error(where, "cell " + cell.name + " tells of " + std::to_string(records) +
+                             " test records, but `" + role->second + "` lists " +
+                             std::to_string(set->second.size()));
+    }
+    std::set<std::pair<int64_t, int64_t>> seen;
+    for (const Stolen& stolen : unit.extracted->stolen) {
+      if (seen.emplace(stolen.budget, stolen.seed).second) continue;
+      throw Error(where, "budget " + std::to_string(stolen.budget) + " with seed " +
+                             std::to_string(stolen.seed) + " occurs twice in cell " + cell.name);
+    }
+  }
+}
+
 void check_unit(const UnitResult& unit, size_t samples, const LineReader& lines) {
   for (const Verdict& row : unit.rows) {
     if (row.sample < 0 || static_cast<size_t>(row.sample) >= samples) {
@@ -230,6 +256,7 @@ Evidence parse_evidence(std::string_view text, const std::string& file) {
   for (const CellHeader& cell : evidence.header.cells) {
     check_samples(evidence, cell.units, "cell " + cell.name, lines.where());
     check_scores(evidence, cell, lines.where());
+    check_extracted(evidence, cell, lines.where());
   }
   return evidence;
 }

@@ -42,7 +42,7 @@ void add_unit(std::map<std::string, UnitResult>* units, const UnitResult& unit) 
   UnitResult& known = place->second;
   std::string difference = rows_difference(known.rows, unit.rows);
   if (difference.empty() && unit_text(known) != unit_text(unit))
-    difference = "cell, diagnosis, scores or flags";
+    difference = "cell, diagnosis, scores, extraction or flags";
   if (!difference.empty()) {
     throw Error("nondeterminism: two shards differ in unit " + std::to_string(unit.index) + " of " +
                     (unit.cell.empty() ? "the clean pass" : "cell " + unit.cell) + " (" +

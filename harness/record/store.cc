@@ -169,6 +169,11 @@ void Store::put(const UnitResult& result) {
   std::string difference = rows_difference(known->rows, result.rows);
   if (difference.empty() && known->scores != result.scores) difference = "scores";
   if (difference.empty() && known->tensors != result.tensors) difference = "tensors";
+  // Read back like the other, since free text may lose bytes that are not UTF-8.
+  const UnitResult written = parse_unit(body);
+  if (difference.empty() && known->extracted != written.extracted)
+    difference = "what was extracted";
+  if (difference.empty() && known->monitored != written.monitored) difference = "alarms";
   if (difference.empty()) return;
   throw Error("nondeterminism: unit " + std::to_string(result.index) + " of " +
                   (result.cell.empty() ? "the clean pass" : "cell " + result.cell) + " (" +

@@ -123,6 +123,7 @@ TEST(EvidenceText, EveryFieldOfACellSurvives) {
     EXPECT_EQ(a.taxonomy, b.taxonomy);
     EXPECT_EQ(a.stages, b.stages);
     EXPECT_EQ(a.stage_access, b.stage_access);
+    EXPECT_EQ(a.sets, b.sets);
     EXPECT_EQ(a.units, b.units);
   }
 }
@@ -151,6 +152,8 @@ TEST(EvidenceText, EveryFieldOfARowSurvives) {
     EXPECT_EQ(read.units[i].tensors, wrote.units[i].tensors);
     EXPECT_EQ(read.units[i].scores, wrote.units[i].scores);
     EXPECT_EQ(read.units[i].fidelity.has_value(), wrote.units[i].fidelity.has_value());
+    EXPECT_EQ(read.units[i].extracted.has_value(), wrote.units[i].extracted.has_value());
+    EXPECT_EQ(read.units[i].monitored, wrote.units[i].monitored);
     EXPECT_EQ(read.units[i].diagnosis, wrote.units[i].diagnosis);
     EXPECT_EQ(read.units[i].flags, wrote.units[i].flags);
   }
@@ -161,6 +164,9 @@ TEST(EvidenceText, EveryFieldOfARowSurvives) {
   Fidelity fidelity = *wrote.units[6].fidelity;
   fidelity.reason = "the candidate \"}\xEF\xBF\xBD\" is frozen";
   EXPECT_EQ(read.units[6].fidelity, fidelity);
+  Extracted extracted = *wrote.units[7].extracted;
+  extracted.stolen[1].failure = "logits are \xEF\xBF\xBD not finite";
+  EXPECT_EQ(read.units[7].extracted, extracted);
 }
 
 TEST(EvidenceText, AScoreOfARecordThatTheHeaderLacksOrTwiceIsRefused) {

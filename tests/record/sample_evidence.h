@@ -130,7 +130,15 @@ inline Header sample_header() {
   lira.units = {sha256("train0"), sha256("lira0")};
   header.sets = {{"train", {{"0", sha256("r0"), 1}, {"1", sha256("r1"), 2}}},
                  {"held out", {{"7", sha256("r7"), 0}}}};
-  header.cells = {near, whole, pgd, lira};
+  CellHeader steal = lira;
+  steal.name = "steal";
+  steal.key = sha256("steal");
+  steal.family = Family::kExtraction;
+  steal.threat.surface = {Surface::Kind::kRounded, 3, 1, 1.5, 0.25};
+  steal.sets = {{"test", "test"}, {"pool", "held out"}};
+  steal.units = {sha256("steal0"), sha256("replay0")};
+  header.sets["test"] = {{"0", sha256("t0"), 1}, {"1", sha256("t1"), 2}, {"2", sha256("t2"), 0}};
+  header.cells = {near, whole, pgd, lira, steal};
   return header;
 }
 
@@ -154,6 +162,16 @@ inline Evidence sample_evidence() {
   scored.fidelity = {2, 0.9, 0.75, 0.875, 0.7, "cnn", "the candidate \"}\xff\" is frozen"};
   evidence.units.push_back(shadow);
   evidence.units.push_back(scored);
+  UnitResult stolen = sample_unit("steal0", "steal", 0, {});
+  stolen.extracted = {.candidate = "101", .stolen = {}};
+  stolen.extracted->stolen = {
+      {100, 0, 90, "110", "010", "1-0", {0.5, 1e-300, 2}, {{"hidden_width", 64}}, ""},
+      {100, 1, 12, "", "", "", {}, {}, "logits are \xff not finite"}};
+  UnitResult replay = sample_unit("replay0", "steal", 1, {});
+  replay.monitored = {{"prada", 0, 90, 3, 41, 1000, 2, 0.9},
+                      {"blacklight", 0, 90, 0, -1, 0, 0, 25}};
+  evidence.units.push_back(stolen);
+  evidence.units.push_back(replay);
   evidence.units[4].rows[2].cause = Cause::kCandidate;
   evidence.units[4].rows[2].detail = "logits are \xff not finite\n\"row 2\"";
   int64_t value = 1;
