@@ -6,6 +6,7 @@
 
 #include "harness/gate/decision.h"
 #include "harness/gate/diagnosis.h"
+#include "harness/gate/extraction.h"
 #include "harness/gate/membership.h"
 #include "harness/gate/metrics.h"
 #include "harness/gate/pairing.h"
@@ -135,6 +136,12 @@ CellResult describe_cell(const Case& open, size_t index) {
     fill_metrics(*open.baseline, *there, confidence, result.baseline_metrics);
     result.baseline_membership = describe_membership(*open.baseline, *there, confidence);
   }
+  if (cell.header->family == Family::kExtraction) {
+    result.extraction = describe_extraction(open.candidate, cell, confidence);
+    if (there == nullptr) return result;
+    fill_metrics(*open.baseline, *there, confidence, result.baseline_metrics);
+    result.baseline_extraction = describe_extraction(*open.baseline, *there, confidence);
+  }
   if (there != nullptr && cell.header->family == Family::kEvasion) {
     compare_cell(open, cell, *there, result);
   }
@@ -199,23 +206,36 @@ std::vector<Flag> all_flags(const Case& open, const std::vector<Flag>& raised) {
   return flags;
 }
 
-/// `the candidate failed on 3 samples: sample a.png in pgd (non-finite output), …`
-std::string fault_text(const EvidenceView& view) {
-  constexpr size_t kNamed = 3;
-  std::set<std::pair<std::string_view, int64_t>> samples;
-  for (const Fault& fault : view.faults) samples.insert({fault.set, fault.sample});
-  std::string text =
-      "the candidate failed on " + count(static_cast<int64_t>(samples.size()), "sample") + ": ";
-  for (size_t i = 0; i < view.faults.size() && i < kNamed; ++i) {
-    const Fault& fault = view.faults[i];
-    const Header& header = view.evidence->header;
+/// `sample a.png in pgd (non-finite output)`
+std::string fault_text(const Header& header, const Fault& fault) {
+  std::string text;
+  if (!fault.theft.empty()) {
+    text = "queries of " + fault.cell + ", " + fault.theft;
+  } else {
     const std::vector<SampleInfo>& set =
         fault.set.empty() ? header.samples : header.sets.at(fault.set);
-    text += std::string(i > 0 ? ", " : "") + (fault.set.empty() ? "sample " : "record ") +
-            set[static_cast<size_t>(fault.sample)].id +
-            (fault.set.empty() ? "" : " of " + fault.set) + " in " +
-            (fault.cell.empty() ? "the clean pass" : fault.cell);
-    if (!fault.detail.empty()) text += " (" + fault.detail + ")";
+    text = (fault.set.empty() ? "sample " : "record ") + set[static_cast<size_t>(fault.sample)].id +
+           (fault.set.empty() ? "" : " of " + fault.set) + " in " +
+           (fault.cell.empty() ? "the clean pass" : fault.cell);
+  }
+  return fault.detail.empty() ? text : text + " (" + fault.detail + ")";
+}
+
+/// `the candidate failed on 3 samples: sample a.png in pgd (non-finite output), …`
+std::string faults_text(const EvidenceView& view) {
+  constexpr size_t kNamed = 3;
+  std::set<std::pair<std::string_view, int64_t>> samples;
+  int64_t thefts = 0;
+  for (const Fault& fault : view.faults) {
+    if (fault.theft.empty()) samples.insert({fault.set, fault.sample});
+    thefts += fault.theft.empty() ? 0 : 1;
+  }
+  std::string text = "the candidate failed ";
+  if (!samples.empty()) text += "on " + count(static_cast<int64_t>(samples.size()), "sample");
+  if (!samples.empty() && thefts > 0) text += " and ";
+  if (thefts > 0) text += "under the queries of " + count(thefts, "extraction");
+  for (size_t i = 0; i < view.faults.size() && i < kNamed; ++i) {
+    text += (i > 0 ? ", " : ": ") + fault_text(view.evidence->header, view.faults[i]);
   }
   if (view.faults.size() > kNamed) text += ", …";
   return text;
@@ -252,7 +272,7 @@ void conclude(const EvidenceView& view, Decision& decision) {
   if (!incomplete.empty()) {
     end(Outcome::kIncomplete, "the run is incomplete: " + incomplete);
   } else if (!view.faults.empty()) {
-    end(Outcome::kFail, fault_text(view));
+    end(Outcome::kFail, faults_text(view));
   } else if (some(Outcomes::kFail)) {
     end(Outcome::kFail, first_text(rules, Outcomes::kFail, "failed"));
   } else if (rules.empty()) {

@@ -41,7 +41,7 @@ struct SampleCounts {
   int64_t ok = 0;
   int64_t invalid = 0;
   int64_t unconfirmed = 0;
-  int64_t error = 0;
+  int64_t error = 0;  ///< extraction: thefts whose queries the candidate failed on
 };
 
 /// One row of the per-class table.
@@ -109,6 +109,39 @@ struct MembershipResult {
   MembershipPower power;
 };
 
+/// One theft by itself.
+struct TheftResult {
+  int64_t seed = 0;
+  int64_t queries = 0;                    ///< sent
+  std::map<std::string, double> metrics;  ///< by name without a budget; what it tells
+  std::map<std::string, double> findings;
+  std::string failure;  ///< what the candidate failed on; "" if it answered
+};
+
+struct BudgetResult {
+  int64_t budget = 0;
+  std::vector<TheftResult> seeds;
+};
+
+/// How a monitor fared against the thieves of the largest budget, over their seeds.
+struct MonitorResult {
+  std::string monitor;
+  int64_t seeds = 0;
+  int64_t alarmed = 0;                     ///< seeds with an alarm
+  std::optional<double> queries_to_alarm;  ///< the median; absent where half or more had none
+  int64_t attack_queries = 0;              ///< of all seeds
+  std::optional<double> flagged;           ///< share of them with an alarm
+  Estimate false_alarms;                   ///< share of benign queries, Clopper–Pearson bounds
+  double threshold = 0;
+};
+
+struct ExtractionResult {
+  int64_t records = 0;  ///< of the test set
+  std::optional<double> candidate_accuracy;
+  std::vector<BudgetResult> budgets;  ///< ascending
+  std::vector<MonitorResult> monitors;
+};
+
 struct CellResult {
   std::string name;
   std::string key;
@@ -123,6 +156,8 @@ struct CellResult {
   std::vector<ClassRow> classes;
   std::optional<MembershipResult> membership;
   std::optional<MembershipResult> baseline_membership;
+  std::optional<ExtractionResult> extraction;
+  std::optional<ExtractionResult> baseline_extraction;
   Cost cost;
   std::string baseline_reason;     ///< why no baseline cell pairs with this one; "" if one does
   std::vector<int64_t> regressed;  ///< sample indices: robust in the baseline, not here

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "harness/gate/diagnosis.h"
+#include "harness/gate/extraction.h"
 #include "harness/gate/membership.h"
 #include "harness/gate/text.h"
 
@@ -122,7 +123,8 @@ std::vector<Flag> diagnose_counts(const EvidenceView& view) {
 
 std::vector<Flag> diagnose(const EvidenceView& view) {
   std::vector<Flag> flags = diagnose_counts(view);
-  for (const std::vector<Flag>& more : {diagnose_cells(view), diagnose_membership(view)}) {
+  for (const std::vector<Flag>& more :
+       {diagnose_cells(view), diagnose_membership(view), diagnose_extraction(view)}) {
     flags.insert(flags.end(), more.begin(), more.end());
   }
   return flags;

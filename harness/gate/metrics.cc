@@ -7,6 +7,7 @@
 #include <numeric>
 #include <set>
 
+#include "harness/gate/extraction.h"
 #include "harness/gate/membership.h"
 #include "harness/gate/statistics.h"
 
@@ -115,7 +116,7 @@ std::vector<std::string> metrics_of(const CellHeader& cell) {
   if (cell.family == Family::kMembership) {
     return {"auc", "advantage", "tpr_at_fpr_0.01", "tpr_at_fpr_0.001", "epsilon_lower"};
   }
-  if (cell.family != Family::kEvasion) return {};
+  if (cell.family == Family::kExtraction) return extraction_metrics(cell.params);
   std::vector<std::string> names = {"clean_accuracy", "attack_success"};
   if (!cell.minimum_norm || cell.threat.eps) names.emplace_back("robust_accuracy");
   if (cell.minimum_norm) names.emplace_back("median_distance");
@@ -134,6 +135,9 @@ std::optional<Estimate> measure(std::string_view metric, const EvidenceView& vie
   if (std::find(names.begin(), names.end(), metric) == names.end()) return std::nullopt;
   if (cell.header->family == Family::kMembership) {
     return measure_membership(metric, view, cell, confidence);
+  }
+  if (cell.header->family == Family::kExtraction) {
+    return estimate_of(extraction_figure(extraction_metric(metric), cell, confidence));
   }
   if (metric == "clean_accuracy") return share(view.clean, confidence);
   if (metric == "robust_accuracy") return share(robust_facts(cell), confidence);

@@ -1,24 +1,17 @@
 // Differences between two models on the same records. The bootstrap: Efron & Tibshirani 1993,
-// chapter 14; random numbers: splitmix64 (Steele, Lea & Flood, OOPSLA 2014) as a counter.
+// chapter 14.
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <numeric>
 #include <vector>
 
+#include "harness/gate/random.h"
 #include "harness/gate/roc.h"
 #include "harness/suite/error.h"
 
 namespace assay {
 namespace {
-
-constexpr uint64_t kGolden = 0x9e3779b97f4a7c15;
-
-uint64_t mix(uint64_t value) {
-  value = (value ^ (value >> 30)) * 0xbf58476d1ce4e5b9;
-  value = (value ^ (value >> 27)) * 0x94d049bb133111eb;
-  return value ^ (value >> 31);
-}
 
 /// How often each of `n` records is drawn when n are drawn with replacement, times `weight`.
 void resample(uint64_t stream, uint32_t n, int32_t weight, int32_t* out) {
@@ -97,17 +90,17 @@ Pair rank_both(const ScoreSets& here, const ScoreSets& there) {
 }
 
 /// What `measure` finds of both models in each draw.
-struct Draws {
+struct Resamples {
   std::vector<double> differences;  ///< sorted
   double mean_here = 0;
   double mean_there = 0;
 };
 
 template <typename Measure>
-Draws draw(const Pair& pair, int32_t member_weight, int32_t other_weight, uint64_t seed,
-           Measure measure) {
+Resamples draw(const Pair& pair, int32_t member_weight, int32_t other_weight, uint64_t seed,
+               Measure measure) {
   std::vector<int32_t> weights(pair.m + pair.n);
-  Draws draws;
+  Resamples draws;
   draws.differences.resize(kDraws);
   for (int i = 0; i < kDraws; ++i) {
     const uint64_t stream = mix(seed + mix(static_cast<uint64_t>(2 * i)));
@@ -161,7 +154,7 @@ OperatingPoint point_at(const Roc& roc, int64_t allowed) {
 }
 
 /// Percentiles of the draws, and at least as wide as `least`.
-Bounded widened(double value, const Draws& draws, double confidence, const Interval& least) {
+Bounded widened(double value, const Resamples& draws, double confidence, const Interval& least) {
   return {value, std::min(quantile(draws.differences, 1 - confidence), least.lower),
           std::max(quantile(draws.differences, confidence), least.upper)};
 }
@@ -183,10 +176,11 @@ Bounded advantage_difference(const ScoreSets& here, const ScoreSets& there, doub
                              uint64_t seed) {
   const Pair pair = rank_both(here, there);
   const double scale = static_cast<double>(pair.m) * static_cast<double>(pair.n);
-  const Draws draws = draw(pair, static_cast<int32_t>(pair.n), -static_cast<int32_t>(pair.m), seed,
-                           [&](const Ranking& ranking, const std::vector<int32_t>& weights) {
-                             return static_cast<double>(best_difference(ranking, weights)) / scale;
-                           });
+  const Resamples draws =
+      draw(pair, static_cast<int32_t>(pair.n), -static_cast<int32_t>(pair.m), seed,
+           [&](const Ranking& ranking, const std::vector<int32_t>& weights) {
+             return static_cast<double>(best_difference(ranking, weights)) / scale;
+           });
   const Roc roc_here = make_roc(here);
   const Roc roc_there = make_roc(there);
   const OperatingPoint at = best_point(roc_here);
@@ -214,7 +208,7 @@ Bounded tpr_difference(const ScoreSets& here, const ScoreSets& there, double fpr
                        uint64_t seed) {
   const Pair pair = rank_both(here, there);
   const int64_t allowed = static_cast<int64_t>(std::floor(fpr * pair.n + 1e-9));
-  const Draws draws =
+  const Resamples draws =
       draw(pair, 1, 1, seed, [&](const Ranking& ranking, const std::vector<int32_t>& weights) {
         return static_cast<double>(claimed_members(ranking, weights, pair.m, allowed)) / pair.m;
       });

@@ -61,13 +61,9 @@ bool settle_unusable(const RuleSpec& rule, const Trial& trial, RuleResult& resul
            "the corpus or the source has no point of any of them; a first run fills the corpus");
     return true;
   }
-  const Family family = trial.cell->header->family;
-  if (rule.kind == RuleSpec::Kind::kFlagsClear || family == Family::kEvasion) return false;
-  if (family == Family::kMembership) return settle_membership(rule, trial, result);
-  settle(result, Outcomes::kInconclusive,
-         "`" + rule.metric + "` is not measured: there are no metrics of " +
-             std::string(to_string(family)) + " cells yet");
-  return true;
+  if (rule.kind == RuleSpec::Kind::kFlagsClear) return false;
+  return trial.cell->header->family == Family::kMembership &&
+         settle_membership(rule, trial, result);
 }
 
 /// Settles a paired rule without a usable partner; true if it did.
@@ -133,6 +129,7 @@ Judgement judge(const RuleSpec& rule, const Trial& trial) {
       }
     }
     distrust_unlike_shadows(rule, trial, result);
+    distrust_weak_thieves(rule, trial, result);
   }
   return judgement;
 }

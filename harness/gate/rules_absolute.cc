@@ -41,6 +41,19 @@ std::string median_hint(const RuleSpec& rule, const Estimate& estimate) {
          (at_least ? "at_least " + figure(round_down(*end)) : "at_most " + figure(round_up(*end)));
 }
 
+std::string hint_of(const RuleSpec& rule, const Trial& trial, const Estimate& estimate) {
+  switch (trial.cell->header->family) {
+    case Family::kMembership:
+      return membership_hint(rule, estimate);
+    case Family::kExtraction:
+      return extraction_hint(rule, trial, estimate);
+    case Family::kEvasion:
+      break;
+  }
+  return rule.metric == "median_distance" ? median_hint(rule, estimate)
+                                          : share_hint(rule, estimate);
+}
+
 }  // namespace
 
 std::string few_for_median(double confidence) {
@@ -90,9 +103,7 @@ void judge_absolute(const RuleSpec& rule, const Trial& trial, RuleResult& result
            rule.metric + " is " + value_text(estimate) + ", between " + end(estimate.lower) +
                " and " + end(estimate.upper) + ": these samples cannot tell it from " +
                limit_text(rule),
-           trial.cell->header->family == Family::kMembership ? membership_hint(rule, estimate)
-           : rule.metric == "median_distance"                ? median_hint(rule, estimate)
-                                                             : share_hint(rule, estimate));
+           hint_of(rule, trial, estimate));
   }
 }
 

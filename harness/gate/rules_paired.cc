@@ -203,6 +203,8 @@ void judge_paired(const RuleSpec& rule, const Trial& trial, Judgement& judgement
            "write the limit as a difference, such as 0.05");
   } else if (trial.cell->header->family == Family::kMembership) {
     judge_paired_membership(rule, trial, judgement);
+  } else if (trial.cell->header->family == Family::kExtraction) {
+    judge_paired_extraction(rule, trial, judgement);
   } else if (paired_share) {
     judge_share(rule, trial, judgement);
   } else {

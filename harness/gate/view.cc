@@ -24,7 +24,7 @@ void view_clean(EvidenceView& view) {
         continue;
       }
       const bool fault = row.status == Status::kError;
-      if (fault) view.faults.push_back({"", "", row.sample, row.detail});
+      if (fault) view.faults.push_back({"", "", row.sample, "", row.detail});
       view.clean[at] = !fault && row.clean == samples[at].label ? Fact::kYes : Fact::kNo;
     }
   }
@@ -52,9 +52,36 @@ void view_scores(const CellHeader& header, EvidenceView& view, CellView& cell) {
     ++(usable ? cell.counts.ok : cell.counts.error);
     if (usable) continue;
     view.faults.push_back({header.name, header.sets.at(score.member ? "members" : "non_members"),
-                           score.record, "no finite output"});
+                           score.record, "", "no finite output"});
   }
   cell.complete = cell.complete && cell.judged == cell.counts.total;
+}
+
+void view_extraction(const CellHeader& header, EvidenceView& view, CellView& cell) {
+  for (const std::string& key : header.units) {
+    const auto unit = view.units.find(key);
+    if (unit != view.units.end() && unit->second->extracted) cell.scored = unit->second;
+  }
+  cell.complete = cell.complete && cell.scored != nullptr;
+  const auto name = header.sets.find("test");
+  const auto set = name == header.sets.end() ? view.evidence->header.sets.end()
+                                             : view.evidence->header.sets.find(name->second);
+  if (set != view.evidence->header.sets.end()) {
+    cell.counts.total = static_cast<int64_t>(set->second.size());
+  }
+  if (cell.scored == nullptr) return;
+  const Extracted& extracted = *cell.scored->extracted;
+  cell.counts.total = static_cast<int64_t>(extracted.candidate.size());
+  cell.counts.ok = cell.counts.total;
+  cell.judged = cell.counts.total;
+  for (const Stolen& stolen : extracted.stolen) {
+    if (stolen.failure.empty()) continue;
+    ++cell.counts.error;
+    view.faults.push_back(
+        {header.name, "", 0,
+         "budget " + std::to_string(stolen.budget) + ", seed " + std::to_string(stolen.seed),
+         stolen.failure});
+  }
 }
 
 CellView view_cell(const CellHeader& header, EvidenceView& view) {
@@ -64,6 +91,7 @@ CellView view_cell(const CellHeader& header, EvidenceView& view) {
   cell.complete = std::all_of(header.units.begin(), header.units.end(),
                               [&](const auto& key) { return view.units.contains(key); });
   if (header.family == Family::kMembership) view_scores(header, view, cell);
+  if (header.family == Family::kExtraction) view_extraction(header, view, cell);
   if (header.family != Family::kEvasion) return cell;
   cell.rows = view.evidence->rows(header);
   cell.rows.resize(view.evidence->header.samples.size());
@@ -87,7 +115,7 @@ CellView view_cell(const CellHeader& header, EvidenceView& view) {
         if (host_fault(*row)) {
           ++cell.host_faults;
         } else {
-          view.faults.push_back({header.name, "", static_cast<int64_t>(i), row->detail});
+          view.faults.push_back({header.name, "", static_cast<int64_t>(i), "", row->detail});
         }
         break;
     }

@@ -21,14 +21,16 @@ struct Fault {
   std::string cell;    ///< "" in the clean pass
   std::string set;     ///< data name of an audited record; "" for a sample
   int64_t sample = 0;  ///< index into Header::samples, or into its set
+  std::string
+      theft;  ///< extraction: `budget 1000, seed 0` while queried so, and no sample; else ""
   std::string detail;
 };
 
 struct CellView {
   const CellHeader* header = nullptr;
   std::vector<std::optional<Verdict>> rows;  ///< by sample; empty unless evasion
-  const UnitResult* scored = nullptr;  ///< membership: the unit with the scores, if it is here
-  SampleCounts counts;                 ///< of samples, or of audited records
+  const UnitResult* scored = nullptr;  ///< the unit with the scores, or what was extracted, if here
+  SampleCounts counts;                 ///< of samples, of audited records, or of test records
   int64_t judged = 0;  ///< rows with a verdict: all but missing ones and host faults
   int64_t host_faults = 0;
   bool complete = false;

@@ -55,6 +55,17 @@ std::vector<int64_t> budgets_of(const ParamMap& params) {
   return list == nullptr ? std::vector<int64_t>() : *list;
 }
 
+std::vector<std::string> extraction_metrics(const ParamMap& params) {
+  std::vector<std::string> names;
+  const std::vector<int64_t> budgets = budgets_of(params);
+  for (const char* metric : kExtractionMetrics) {
+    for (const int64_t budget : budgets) {
+      names.push_back(std::string(metric) + "@" + std::to_string(budget));
+    }
+  }
+  return names;
+}
+
 std::vector<std::string> metric_names(const AttackSpec& spec, bool minimum_norm) {
   switch (spec.family) {
     case Family::kEvasion: {
@@ -66,16 +77,8 @@ std::vector<std::string> metric_names(const AttackSpec& spec, bool minimum_norm)
     }
     case Family::kMembership:
       return {"auc", "advantage", "tpr_at_fpr_0.01", "tpr_at_fpr_0.001", "epsilon_lower"};
-    case Family::kExtraction: {
-      std::vector<std::string> names;
-      const std::vector<int64_t> budgets = budgets_of(spec.params);
-      for (const char* metric : kExtractionMetrics) {
-        for (const int64_t budget : budgets) {
-          names.push_back(std::string(metric) + "@" + std::to_string(budget));
-        }
-      }
-      return names;
-    }
+    case Family::kExtraction:
+      return extraction_metrics(spec.params);
   }
   return {};
 }

@@ -299,6 +299,9 @@ inline constexpr std::array<const char*, 5> kExtractionMetrics = {
 /// The budgets of an extraction entry or cell, from its parameters.
 std::vector<int64_t> budgets_of(const ParamMap& params);
 
+/// Each of them at each of the `budgets` among an extraction attack's parameters.
+std::vector<std::string> extraction_metrics(const ParamMap& params);
+
 /// The metrics a family of attack yields (contracts §3). `minimum_norm` adds median_distance.
 /// For extraction, `agreement@B` and its like for each budget B.
 std::vector<std::string> metric_names(const AttackSpec& spec, bool minimum_norm);

@@ -258,20 +258,7 @@ TEST(Baseline, ACandidateFaultInItIsTheIncumbentsAffair) {
   EXPECT_EQ(decide(suite, run, &before).outcome, Outcome::kPass);
 }
 
-TEST(OtherFamilies, HaveNoMetricsYetAndNeverPass) {
-  Evidence run = make_run(10);
-  CellHeader& cell = add_cell(run, "steal", {});
-  cell.family = Family::kExtraction;
-  Suite suite = make_suite(run);
-  add_rule(suite, "agreement@1000", Kind::kAtMost, 0.6);
-  const Decision decision = decide(suite, run, nullptr);
-  EXPECT_EQ(decision.outcome, Outcome::kInconclusive);
-  EXPECT_THAT(decision.rules[0].reason, HasSubstr("no metrics of extraction cells"));
-  EXPECT_TRUE(decision.cells[0].metrics.empty());
-  EXPECT_TRUE(decision.cells[0].complete);
-}
-
-TEST(OtherFamilies, AreIncompleteWithoutTheirUnits) {
+TEST(Decide, AnExtractionCellWithoutItsUnitsIsIncomplete) {
   Evidence run = make_run(10);
   CellHeader& cell = add_cell(run, "steal", {});
   cell.family = Family::kExtraction;

@@ -1,0 +1,71 @@
+// Extraction cells: from what thieves got to metrics, to what reports show, and what is in the way.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "harness/gate/decision.h"
+#include "harness/gate/seeded.h"
+#include "harness/gate/view.h"
+
+namespace assay {
+
+/// `agreement@1000` is agreement at a budget of 1000 queries.
+struct ExtractionMetric {
+  std::string name;  ///< one of kExtractionMetrics
+  int64_t budget = 0;
+};
+ExtractionMetric extraction_metric(std::string_view metric);
+
+/// A metric of one cell, or its difference between two, with bounds and the errors behind them.
+struct SeededFigure {
+  SeededBounds bounds;
+  int64_t seeds = 0;
+  int64_t records = 0;  ///< of the test set, that tell something
+  std::string reason;   ///< why there is no value; "" if there is one
+};
+SeededFigure extraction_figure(const ExtractionMetric& metric, const CellView& cell,
+                               double confidence);
+
+/// The metric at its budget minus the metric at another budget of the same cell.
+SeededFigure budget_difference(const ExtractionMetric& metric, int64_t other_budget,
+                               const CellView& cell, double confidence);
+
+/// A metric here minus the same in the baseline, on the test records that are in both (by id and
+/// content digest) with the seeds paired by their index; transfer on what was tried in both.
+/// `here` and `there` are the metric on these records.
+struct SeededDifference {
+  SeededFigure figure;
+  double here = 0;
+  double there = 0;
+};
+SeededDifference extraction_difference(const ExtractionMetric& metric, const EvidenceView& view,
+                                       const CellView& cell, const EvidenceView& baseline,
+                                       const CellView& baseline_cell, double confidence);
+
+/// The figure as metrics are shown.
+Estimate estimate_of(const SeededFigure& figure);
+
+/// The test set whose records stand behind the characters of Stolen's strings.
+const std::vector<SampleInfo>& test_records(const Header& header, const CellHeader& cell);
+
+inline constexpr const char* kWeakThiefAdvice =
+    "an API that is of use teaches something: look for a pool of other inputs than the "
+    "candidate's, "
+    "a recipe that does not train, or too few queries";
+
+/// Why a small figure of this cell must not be read as protection: at the largest budget its
+/// surrogates agree no more with the candidate than the most frequent label of the test set would,
+/// beyond what chance in the records explains; "" if they do.
+std::string learnt_nothing(const EvidenceView& view, const CellView& cell);
+
+/// extraction_weak, agreement_not_growing and budget_unspent.
+std::vector<Flag> diagnose_extraction(const EvidenceView& view);
+
+/// What reports show of a cell beyond its metrics.
+ExtractionResult describe_extraction(const EvidenceView& view, const CellView& cell,
+                                     double confidence);
+
+}  // namespace assay

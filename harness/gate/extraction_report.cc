@@ -1,0 +1,211 @@
+// What reports show of an extraction cell, and flags that say how far its figures can be trusted.
+#include <algorithm>
+#include <map>
+
+#include "harness/gate/extraction.h"
+#include "harness/gate/statistics.h"
+#include "harness/gate/text.h"
+
+namespace assay {
+namespace {
+
+double share_of_ones(const std::string& bits) {
+  return static_cast<double>(std::count(bits.begin(), bits.end(), '1')) /
+         static_cast<double>(bits.size());
+}
+
+/// The metrics of one theft alone; those that it does not tell are left out.
+std::map<std::string, double> metrics_of_theft(const Extracted& cell, const Stolen& stolen) {
+  std::map<std::string, double> metrics;
+  const auto tried = std::count_if(stolen.transfer.begin(), stolen.transfer.end(),
+                                   [](char bit) { return bit != '-'; });
+  if (tried > 0) {
+    const auto broken = std::count(stolen.transfer.begin(), stolen.transfer.end(), '1');
+    metrics["transfer_success"] = static_cast<double>(broken) / static_cast<double>(tried);
+  }
+  if (stolen.agreement.empty()) return metrics;
+  metrics["agreement"] = share_of_ones(stolen.agreement);
+  metrics["surrogate_accuracy"] = share_of_ones(stolen.accuracy);
+  const double candidate = share_of_ones(cell.candidate);
+  if (candidate > 0) metrics["accuracy_ratio"] = metrics["surrogate_accuracy"] / candidate;
+  double sum = 0;
+  for (const double divergence : stolen.divergence) sum += divergence;
+  metrics["mean_kl"] = sum / static_cast<double>(stolen.divergence.size());
+  return metrics;
+}
+
+/// The middle one, infinite where the alarm never came; nullopt if it is infinite.
+std::optional<double> median_to_alarm(std::vector<int64_t> queries) {
+  std::sort(queries.begin(), queries.end(),
+            [](int64_t a, int64_t b) { return (a < 0 ? INT64_MAX : a) < (b < 0 ? INT64_MAX : b); });
+  const int64_t low = queries[(queries.size() - 1) / 2];
+  const int64_t high = queries[queries.size() / 2];
+  if (low < 0 || high < 0) return std::nullopt;
+  return (static_cast<double>(low) + static_cast<double>(high)) / 2;
+}
+
+/// Shares of benign queries. Every seed sees the same benign traffic, so that more seeds are no
+/// more of it: the bounds are of one stream.
+Estimate false_alarm_rate(const std::vector<Monitored>& rows, double confidence) {
+  Estimate rate;
+  int64_t least = INT64_MAX;
+  int64_t most = 0;
+  double alarms = 0;
+  rate.n = INT64_MAX;
+  for (const Monitored& row : rows) {
+    least = std::min(least, row.false_alarms);
+    most = std::max(most, row.false_alarms);
+    alarms += static_cast<double>(row.false_alarms) / static_cast<double>(rows.size());
+    rate.n = std::min(rate.n, row.benign_queries);
+  }
+  if (rate.n == 0) {
+    rate.reason = "there is no benign traffic";
+    return rate;
+  }
+  rate.value = alarms / static_cast<double>(rate.n);
+  rate.lower = clopper_pearson(std::min(least, rate.n), rate.n, confidence).lower;
+  rate.upper = clopper_pearson(std::min(most, rate.n), rate.n, confidence).upper;
+  return rate;
+}
+
+MonitorResult monitor_result(const std::string& name, const std::vector<Monitored>& rows,
+                             double confidence) {
+  MonitorResult result;
+  result.monitor = name;
+  result.seeds = static_cast<int64_t>(rows.size());
+  result.threshold = rows.front().threshold;
+  int64_t sent = 0;
+  int64_t flagged = 0;
+  std::vector<int64_t> to_alarm;
+  for (const Monitored& row : rows) {
+    result.alarmed += row.queries_to_alarm >= 0 ? 1 : 0;
+    to_alarm.push_back(row.queries_to_alarm);
+    sent += row.attack_queries;
+    flagged += row.flagged;
+  }
+  result.attack_queries = sent;
+  result.queries_to_alarm = median_to_alarm(std::move(to_alarm));
+  if (sent > 0) result.flagged = static_cast<double>(flagged) / static_cast<double>(sent);
+  result.false_alarms = false_alarm_rate(rows, confidence);
+  return result;
+}
+
+std::vector<MonitorResult> monitor_results(const EvidenceView& view, const CellView& cell,
+                                           double confidence) {
+  std::map<std::string, std::vector<Monitored>> rows;
+  for (const std::string& key : cell.header->units) {
+    const auto unit = view.units.find(key);
+    if (unit == view.units.end()) continue;
+    for (const Monitored& row : unit->second->monitored) rows[row.monitor].push_back(row);
+  }
+  std::vector<MonitorResult> results;
+  for (const auto& [name, list] : rows) results.push_back(monitor_result(name, list, confidence));
+  return results;
+}
+
+/// The label that most test records have, which a thief who learnt nothing may always answer.
+struct Constant {
+  int64_t label = 0;
+  double share = 0;
+};
+Constant most_frequent(const std::vector<SampleInfo>& records) {
+  std::map<int64_t, int64_t> counts;
+  for (const SampleInfo& record : records) ++counts[record.label];
+  Constant most;
+  for (const auto& [label, n] : counts) {
+    const double share = static_cast<double>(n) / static_cast<double>(records.size());
+    if (share > most.share) most = {label, share};
+  }
+  return most;
+}
+
+constexpr double kStrict = 0.99;
+
+void flag_not_growing(const CellView& cell, const std::vector<int64_t>& budgets,
+                      std::vector<Flag>& flags) {
+  const int64_t largest = budgets.back();
+  // The chance of a false alarm is shared by the comparisons.
+  const double confidence = 1 - (1 - kStrict) / static_cast<double>(budgets.size() - 1);
+  for (const int64_t budget : budgets) {
+    if (budget == largest) break;
+    const SeededFigure growth = budget_difference({"agreement", largest}, budget, cell, confidence);
+    if (!growth.reason.empty() || !growth.bounds.upper || *growth.bounds.upper >= 0) continue;
+    flags.push_back({"agreement_not_growing", cell.header->name,
+                     "agreement with " + std::to_string(largest) + " queries is less than with " +
+                         std::to_string(budget) + " by " + percent(-growth.bounds.value) +
+                         ", at least " + percent(-*growth.bounds.upper) + " at confidence " +
+                         figure(confidence),
+                     "more answers should not teach less: the recipe does not suit the larger "
+                     "budget; look at its epochs and learning rate, and read the best budget"});
+    return;
+  }
+}
+
+void flag_unspent(const CellView& cell, std::vector<Flag>& flags) {
+  // A thief without a pool makes up his queries, and may know when he is done.
+  if (!cell.header->sets.contains("pool")) return;
+  for (const Stolen& stolen : cell.scored->extracted->stolen) {
+    if (!stolen.failure.empty() || stolen.queries >= stolen.budget) continue;
+    flags.push_back({"budget_unspent", cell.header->name,
+                     "with a budget of " + std::to_string(stolen.budget) + " the thief sent " +
+                         std::to_string(stolen.queries) + " queries",
+                     "figures of this budget are those of fewer queries: give a larger pool, or "
+                     "smaller budgets"});
+    return;
+  }
+}
+
+}  // namespace
+
+std::string learnt_nothing(const EvidenceView& view, const CellView& cell) {
+  const std::vector<int64_t> budgets = budgets_of(cell.header->params);
+  if (budgets.empty()) return "";
+  const SeededFigure agreement = extraction_figure({"agreement", budgets.back()}, cell, kStrict);
+  if (!agreement.reason.empty()) return "";
+  const Constant constant = most_frequent(test_records(view.evidence->header, *cell.header));
+  const double noise = normal_quantile(0.95) * agreement.bounds.record_error;
+  if (agreement.bounds.value - noise > constant.share) return "";
+  return "the thief learnt nothing: with " + std::to_string(budgets.back()) +
+         " queries the surrogates agree with the candidate on " + percent(agreement.bounds.value) +
+         " of the records, no more than always answering label " + std::to_string(constant.label) +
+         " would, which " + percent(constant.share) + " of them have";
+}
+
+std::vector<Flag> diagnose_extraction(const EvidenceView& view) {
+  std::vector<Flag> flags;
+  for (const CellView& cell : view.cells) {
+    if (cell.header->family != Family::kExtraction || cell.scored == nullptr) continue;
+    const std::vector<int64_t> budgets = budgets_of(cell.header->params);
+    if (budgets.empty()) continue;
+    const std::string weak = learnt_nothing(view, cell);
+    if (!weak.empty()) {
+      flags.push_back({"extraction_weak", cell.header->name, weak, kWeakThiefAdvice});
+    }
+    flag_not_growing(cell, budgets, flags);
+    flag_unspent(cell, flags);
+  }
+  return flags;
+}
+
+ExtractionResult describe_extraction(const EvidenceView& view, const CellView& cell,
+                                     double confidence) {
+  ExtractionResult result;
+  result.records = static_cast<int64_t>(test_records(view.evidence->header, *cell.header).size());
+  result.monitors = monitor_results(view, cell, confidence);
+  if (cell.scored == nullptr) return result;
+  const Extracted& extracted = *cell.scored->extracted;
+  if (!extracted.candidate.empty()) result.candidate_accuracy = share_of_ones(extracted.candidate);
+  for (const int64_t budget : budgets_of(cell.header->params)) {
+    BudgetResult of_budget;
+    of_budget.budget = budget;
+    for (const Stolen& stolen : extracted.stolen) {
+      if (stolen.budget != budget) continue;
+      of_budget.seeds.push_back({stolen.seed, stolen.queries, metrics_of_theft(extracted, stolen),
+                                 stolen.findings, stolen.failure});
+    }
+    result.budgets.push_back(std::move(of_budget));
+  }
+  return result;
+}
+
+}  // namespace assay

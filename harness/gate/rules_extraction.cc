@@ -1,0 +1,117 @@
+// Rules on extraction cells: what would decide them, and differences between two models that were
+// robbed by the same thieves.
+#include <cmath>
+#include <limits>
+#include <utility>
+
+#include "harness/gate/extraction.h"
+#include "harness/gate/rules_internal.h"
+#include "harness/gate/statistics.h"
+#include "harness/gate/text.h"
+
+namespace assay {
+namespace {
+
+using Outcomes = RuleResult::Verdict;
+
+constexpr int64_t kMostSeeds = 1000;
+
+/// What would decide if `bounds` must come nearer than `gap` to their value.
+std::string needed_text(const SeededFigure& figure, double gap, double confidence) {
+  const std::string with = count(figure.seeds, "seed") + " and " + count(figure.records, "record");
+  if (!figure.bounds.lower) return "bounds need two seeds or more, and there is " + with;
+  if (gap > 0) {
+    const int64_t seeds = seeds_for_gap(figure.bounds, figure.seeds, gap, confidence, kMostSeeds);
+    if (seeds > 0) {
+      return "about " + count(seeds, "seed") + " would decide if the value holds; these " + with;
+    }
+    const double reach = normal_quantile(confidence) * figure.bounds.record_error;
+    const double records = static_cast<double>(figure.records) * std::pow(reach / gap, 2);
+    if (reach >= gap && records < 1e15) {
+      return "more than " + count(static_cast<int64_t>(records), "test record") +
+             " and more seeds would decide if the value holds; these " + with;
+    }
+  }
+  return "no number of seeds decides this if the value holds; these " + with;
+}
+
+/// True for the rules that a thief's success fails, which bound a metric on that side.
+bool guards(const RuleSpec& rule) {
+  const bool bounds_above =
+      rule.kind == RuleSpec::Kind::kAtMost || rule.kind == RuleSpec::Kind::kMaxRise;
+  return bounds_above != (extraction_metric(rule.metric).name == "mean_kl");
+}
+
+/// How much the baseline's metric can still change in the rule's direction at most.
+double room(const RuleSpec& rule, const std::string& metric, const Trial& trial) {
+  const double infinity = std::numeric_limits<double>::infinity();
+  const SeededFigure base =
+      extraction_figure(extraction_metric(rule.metric), *trial.pairing->cell, rule.confidence);
+  if (!base.bounds.lower) return infinity;
+  if (rule.kind == RuleSpec::Kind::kMaxDrop) return *base.bounds.upper;
+  return metric == "mean_kl" || metric == "accuracy_ratio" ? infinity : 1 - *base.bounds.lower;
+}
+
+std::optional<Flag> regression(const RuleSpec& rule, const Trial& trial,
+                               const Difference& difference) {
+  if (!guards(rule) || !difference.lower || *difference.lower <= 0) return {};
+  const bool rises = rule.kind == RuleSpec::Kind::kMaxRise;
+  return Flag{"regression_within_margin", trial.cell->header->name,
+              rule.metric + (rises ? " rose by " : " dropped by ") + figure(difference.value) +
+                  ", at least " + figure(*difference.lower) + ", inside " + limit_text(rule),
+              "the candidate is easier to steal than the baseline; repeated small changes add up"};
+}
+
+}  // namespace
+
+std::string extraction_hint(const RuleSpec& rule, const Trial& trial, const Estimate& estimate) {
+  const SeededFigure found =
+      extraction_figure(extraction_metric(rule.metric), *trial.cell, rule.confidence);
+  std::string text = needed_text(found, std::abs(*estimate.value - rule.limit), rule.confidence);
+  if (!estimate.lower) return text;
+  return text + " can show " +
+         (rule.kind == RuleSpec::Kind::kAtLeast ? "at_least " + figure(round_down(*estimate.lower))
+                                                : "at_most " + figure(round_up(*estimate.upper)));
+}
+
+void distrust_weak_thieves(const RuleSpec& rule, const Trial& trial, RuleResult& result) {
+  if (trial.cell->header->family != Family::kExtraction || !guards(rule)) return;
+  if (result.verdict != Outcomes::kPass) return;
+  const std::string weak = learnt_nothing(*trial.candidate, *trial.cell);
+  if (!weak.empty()) settle(result, Outcomes::kInconclusive, weak, kWeakThiefAdvice);
+}
+
+void judge_paired_extraction(const RuleSpec& rule, const Trial& trial, Judgement& judgement) {
+  RuleResult& result = judgement.result;
+  const ExtractionMetric metric = extraction_metric(rule.metric);
+  const SeededDifference found =
+      extraction_difference(metric, *trial.candidate, *trial.cell, *trial.baseline,
+                            *trial.pairing->cell, rule.confidence);
+  result.n = found.figure.records;
+  if (!found.figure.reason.empty()) {
+    settle(result, Outcomes::kInconclusive, found.figure.reason);
+    return;
+  }
+  result.value = found.here;
+  result.baseline = found.there;
+  Difference difference = {found.figure.bounds.value, found.figure.bounds.lower,
+                           found.figure.bounds.upper};
+  if (rule.kind == RuleSpec::Kind::kMaxDrop) difference = mirrored(difference);
+  std::string hint =
+      needed_text(found.figure, std::abs(difference.value - rule.limit), rule.confidence);
+  if (difference.upper) {
+    hint += " can show " + std::string(to_string(rule.kind)) + " " +
+            figure(round_up(*difference.upper));
+  }
+  decide_difference(rule, difference, hint, result);
+  if (room(rule, metric.name, trial) <= rule.limit) {
+    settle_vacuous(rule,
+                   "no candidate can break " + limit_text(rule) + ": the baseline's " +
+                       rule.metric + " leaves no room",
+                   result);
+  } else if (result.verdict == Outcomes::kPass) {
+    judgement.flag = regression(rule, trial, difference);
+  }
+}
+
+}  // namespace assay

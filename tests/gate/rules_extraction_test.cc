@@ -1,0 +1,175 @@
+// Rules on extraction cells.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "harness/gate/extraction.h"
+#include "tests/gate/extraction_fixture.h"
+
+namespace assay {
+namespace {
+
+using testing::add_rule;
+using testing::add_thefts;
+using ::testing::HasSubstr;
+using testing::last_extracted;
+using testing::make_suite;
+using testing::make_theft_run;
+using Judged = RuleResult::Verdict;
+using Kind = RuleSpec::Kind;
+
+Evidence robbed(const std::vector<double>& agreement, int64_t n = 2000) {
+  Evidence run = make_theft_run(n);
+  add_thefts(run, "steal", {agreement});
+  return run;
+}
+
+Decision decided(const Evidence& run, const std::string& metric, Kind kind, double limit,
+                 const Evidence* baseline = nullptr, bool vacuous_ok = false) {
+  Suite suite = make_suite(run);
+  add_rule(suite, metric, kind, limit).vacuous_ok = vacuous_ok;
+  return decide(suite, run, baseline);
+}
+
+RuleResult judged(const Evidence& run, const std::string& metric, Kind kind, double limit,
+                  const Evidence* baseline = nullptr, bool vacuous_ok = false) {
+  return decided(run, metric, kind, limit, baseline, vacuous_ok).rules.at(0);
+}
+
+TEST(ExtractionRule, AbsoluteLimitsAreDecidedByTheBoundsThatAreReported) {
+  const Evidence run = robbed({0.79, 0.8, 0.81});
+  const Estimate agreement =
+      decided(run, "agreement@100", Kind::kAtMost, 1).cells[0].metrics.at("agreement@100");
+  const double lower = *agreement.lower;
+  const double upper = *agreement.upper;
+  EXPECT_EQ(judged(run, "agreement@100", Kind::kAtMost, upper).verdict, Judged::kPass);
+  EXPECT_EQ(judged(run, "agreement@100", Kind::kAtMost, 0.8).verdict, Judged::kInconclusive);
+  EXPECT_EQ(judged(run, "agreement@100", Kind::kAtMost, lower - 1e-9).verdict, Judged::kFail);
+  EXPECT_EQ(judged(run, "agreement@100", Kind::kAtLeast, lower).verdict, Judged::kPass);
+  EXPECT_EQ(judged(run, "agreement@100", Kind::kAtLeast, upper + 1e-9).verdict, Judged::kFail);
+  EXPECT_EQ(judged(run, "mean_kl@100", Kind::kAtLeast, 0.2).verdict, Judged::kPass);
+}
+
+TEST(ExtractionRule, AnOpenOneSaysHowManySeedsWouldDecideAndWhatTheseShow) {
+  const Evidence run = robbed({0.78, 0.8, 0.82});
+  const RuleResult result = judged(run, "agreement@100", Kind::kAtMost, 0.83);
+  ASSERT_EQ(result.verdict, Judged::kInconclusive);
+  EXPECT_THAT(result.hint, HasSubstr("seeds would decide if the value holds; these 3 seeds and "
+                                     "2000 records can show at_most 0.8"));
+  EXPECT_THAT(judged(run, "agreement@100", Kind::kAtMost, 0.801).hint,
+              HasSubstr("test records and more seeds would decide"));
+  EXPECT_THAT(judged(robbed({0.8}), "agreement@100", Kind::kAtMost, 0.9).hint,
+              HasSubstr("bounds need two seeds or more"));
+}
+
+TEST(ExtractionRule, ThePromisedNumberOfSeedsDecides) {
+  const Evidence few = robbed({0.78, 0.8, 0.82});
+  const std::string hint = judged(few, "agreement@100", Kind::kAtMost, 0.83).hint;
+  const int64_t seeds = std::stoll(hint.substr(std::string("about ").size()));
+  ASSERT_GT(seeds, 3);
+  ASSERT_LT(seeds, 30);
+  // Half of them above and half below, so far that their standard deviation is still 0.02.
+  const double n = static_cast<double>(seeds);
+  const double away = 0.02 * (seeds % 2 == 1 ? 1 : std::sqrt((n - 1) / n));
+  std::vector<double> more(static_cast<size_t>(seeds % 2), 0.8);
+  while (more.size() < static_cast<size_t>(seeds)) {
+    more.push_back(0.8 - away);
+    more.push_back(0.8 + away);
+  }
+  EXPECT_EQ(judged(robbed(more), "agreement@100", Kind::kAtMost, 0.83).verdict, Judged::kPass);
+}
+
+TEST(ExtractionRule, WithoutAValueItIsInconclusiveWithTheReason) {
+  Evidence run = robbed({0.8, 0.8, 0.8});
+  for (Stolen& stolen : last_extracted(run).stolen) stolen.transfer = "";
+  const RuleResult result = judged(run, "transfer_success@100", Kind::kAtMost, 0.9);
+  EXPECT_EQ(result.verdict, Judged::kInconclusive);
+  EXPECT_THAT(result.reason, HasSubstr("no adversarial"));
+}
+
+TEST(ExtractionRule, ARiseIsJudgedOnTheSameRecordsAndSeeds) {
+  const Evidence run = robbed({0.75, 0.8, 0.85});
+  const Evidence base = robbed({0.65, 0.7, 0.75});
+  // Each seed rose by 0.1; the levels of the seeds, which differ as much, fall out.
+  const RuleResult fail = judged(run, "agreement@100", Kind::kMaxRise, 0.05, &base);
+  EXPECT_EQ(fail.verdict, Judged::kFail);
+  EXPECT_NEAR(*fail.value, 0.8, 1e-9);
+  EXPECT_NEAR(*fail.baseline, 0.7, 1e-9);
+  EXPECT_NEAR(*fail.difference, 0.1, 1e-9);
+  EXPECT_EQ(fail.n, 2000);
+  EXPECT_EQ(judged(run, "agreement@100", Kind::kMaxRise, 0.13, &base).verdict, Judged::kPass);
+  const RuleResult open = judged(run, "agreement@100", Kind::kMaxRise, 0.1, &base);
+  EXPECT_EQ(open.verdict, Judged::kInconclusive);
+  EXPECT_THAT(open.hint, HasSubstr("can show max_rise 0.1"));
+  EXPECT_EQ(judged(base, "agreement@100", Kind::kMaxDrop, 0.05, &run).verdict, Judged::kFail);
+  EXPECT_EQ(judged(run, "agreement@100", Kind::kMaxDrop, 0.05, &base).verdict, Judged::kPass);
+}
+
+TEST(ExtractionRule, RiseOfTheRatioAndOfDivergenceArePairedToo) {
+  Evidence run = robbed({0.8, 0.8, 0.8});
+  Evidence base = robbed({0.8, 0.8, 0.8});
+  last_extracted(base).candidate = testing::bits(2000, 0.95);
+  for (Stolen& stolen : last_extracted(run).stolen) stolen.divergence.assign(2000, 0.1);
+  const RuleResult ratio = judged(run, "accuracy_ratio@100", Kind::kMaxRise, 0.2, &base);
+  EXPECT_EQ(ratio.verdict, Judged::kPass);
+  EXPECT_NEAR(*ratio.difference, 0.72 / 0.9 - 0.72 / 0.95, 1e-9);
+  EXPECT_EQ(judged(run, "mean_kl@100", Kind::kMaxDrop, 0.1, &base).verdict, Judged::kFail);
+  EXPECT_EQ(judged(run, "mean_kl@100", Kind::kMaxRise, 0.1, &base).verdict, Judged::kPass);
+}
+
+TEST(ExtractionRule, ARiseInsideTheMarginIsFlaggedAndADropIsNot) {
+  const Evidence run = robbed({0.8, 0.8, 0.8});
+  const Evidence base = robbed({0.7, 0.7, 0.7});
+  const auto flags = [](const Decision& decision) { return decision.flags.size(); };
+  EXPECT_EQ(flags(decided(run, "agreement@100", Kind::kMaxRise, 0.2, &base)), 1u);
+  EXPECT_EQ(decided(run, "agreement@100", Kind::kMaxRise, 0.2, &base).flags[0].id,
+            "regression_within_margin");
+  EXPECT_EQ(flags(decided(base, "agreement@100", Kind::kMaxRise, 0.2, &run)), 0u);
+  EXPECT_EQ(flags(decided(base, "agreement@100", Kind::kMaxDrop, 0.2, &run)), 0u)
+      << "harder to steal";
+}
+
+TEST(ExtractionRule, ThatCannotFailIsVacuous) {
+  const Evidence run = robbed({0.99, 0.99, 0.99});
+  const Evidence base = robbed({0.98, 0.98, 0.98});
+  const RuleResult result = judged(run, "agreement@100", Kind::kMaxRise, 0.05, &base);
+  EXPECT_EQ(result.verdict, Judged::kInconclusive);
+  EXPECT_EQ(result.reason, "vacuous");
+  EXPECT_EQ(judged(run, "agreement@100", Kind::kMaxRise, 0.05, &base, true).verdict,
+            Judged::kNotApplicable);
+  EXPECT_EQ(judged(run, "mean_kl@100", Kind::kMaxDrop, 0.5, &base).reason, "vacuous");
+  EXPECT_EQ(judged(run, "mean_kl@100", Kind::kMaxRise, 0.5, &base).verdict, Judged::kPass)
+      << "nothing bounds a divergence from above";
+}
+
+TEST(ExtractionRule, ThievesWhoLearntNothingLetNothingPassThatTheirSuccessWouldFail) {
+  const Evidence run = robbed({0.25, 0.25, 0.25});
+  const RuleResult result = judged(run, "agreement@100", Kind::kAtMost, 0.9);
+  EXPECT_EQ(result.verdict, Judged::kInconclusive);
+  EXPECT_THAT(result.reason, HasSubstr("no more than always answering label"));
+  EXPECT_EQ(judged(run, "agreement@100", Kind::kMaxRise, 0.1, &run).verdict, Judged::kInconclusive);
+  EXPECT_EQ(judged(run, "mean_kl@100", Kind::kAtLeast, 0.1).verdict, Judged::kInconclusive);
+  EXPECT_EQ(judged(run, "mean_kl@100", Kind::kAtMost, 0.3).verdict, Judged::kPass);
+  EXPECT_EQ(judged(run, "agreement@100", Kind::kAtMost, 0.2).verdict, Judged::kFail);
+  EXPECT_EQ(judged(robbed({0.4, 0.4, 0.4}), "agreement@100", Kind::kAtMost, 0.9).verdict,
+            Judged::kPass);
+}
+
+TEST(ExtractionRule, ABaselineThatCannotBeMeasuredSaysSo) {
+  const Evidence run = robbed({0.8, 0.8, 0.8});
+  Evidence base = robbed({0.7, 0.7, 0.7});
+  last_extracted(base).stolen[0].failure = "exploded";
+  const RuleResult result = judged(run, "agreement@100", Kind::kMaxRise, 0.1, &base);
+  EXPECT_EQ(result.verdict, Judged::kInconclusive);
+  EXPECT_THAT(result.reason, HasSubstr("in the baseline the candidate failed"));
+  EXPECT_EQ(judged(run, "agreement@100", Kind::kMaxRise, 0.1).verdict, Judged::kInconclusive);
+  Evidence other = robbed({0.7, 0.7, 0.7});
+  other.header.cells[0].key = "another";
+  other.header.cells[0].key_fields["params.seeds"] = "5";
+  EXPECT_THAT(judged(run, "agreement@100", Kind::kMaxRise, 0.1, &other).reason,
+              HasSubstr("seeds 5 in the baseline, 3 here"));
+}
+
+}  // namespace
+}  // namespace assay
