@@ -1,4 +1,5 @@
-// samples.csv and scores.csv: one row per cell and sample or audited record (contracts §6).
+// samples.csv and scores.csv: one row per cell and sample or audited record (contracts §6); and
+// stolen.csv: one per extraction cell, budget and seed.
 #include <cmath>
 #include <map>
 
@@ -62,6 +63,30 @@ std::string samples_csv(const Report& report) {
              (std::isfinite(row.distance) ? number_text(row.distance) : "") + ',' +
              std::to_string(row.queries) + ',' + field(row.breaking_attack) + ',' +
              (before == statuses.end() ? "" : before->second) + '\n';
+    }
+  }
+  return out;
+}
+
+std::string stolen_csv(const Report& report) {
+  std::string out;
+  for (const CellResult& cell : report.decision->cells) {
+    if (!cell.extraction) continue;
+    if (out.empty()) {
+      out = "cell,budget,seed,queries";
+      for (const char* name : kExtractionMetrics) out += std::string(",") + name;
+      out += '\n';
+    }
+    for (const BudgetResult& budget : cell.extraction->budgets) {
+      for (const TheftResult& theft : budget.seeds) {
+        out += field(cell.name) + ',' + std::to_string(budget.budget) + ',' +
+               std::to_string(theft.seed) + ',' + std::to_string(theft.queries);
+        for (const char* name : kExtractionMetrics) {
+          const auto metric = theft.metrics.find(name);
+          out += ',' + (metric == theft.metrics.end() ? "" : number_text(metric->second));
+        }
+        out += '\n';
+      }
     }
   }
   return out;

@@ -143,6 +143,7 @@ std::string report_html(const Report& report) {
   out += reports::rules_section(report);
   out += reports::curves_section(report);
   out += reports::membership_section(report);
+  out += reports::extraction_section(report);
   out += reports::classes_section(report);
   out += reports::cells_section(report);
   out += reports::flags_section(report);

@@ -17,6 +17,9 @@ std::string rules_section(const Report& report);
 std::string flags_section(const Report& report);
 std::string curves_section(const Report& report);
 std::string membership_section(const Report& report);
+std::string extraction_section(const Report& report);
+/// Agreement over the budget, a chart for each attack and pool with a line for each surface.
+std::string theft_charts(const Report& report);
 std::string classes_section(const Report& report);
 std::string cells_section(const Report& report);
 std::string run_section(const Report& report);

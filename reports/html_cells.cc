@@ -143,13 +143,16 @@ std::string facts(const CellResult& cell, const CellHeader* header) {
     out += pair("attack", element("code", "", escape(header->attack)) + " " +
                               element("span", "soft", escape(header->version)));
     if (header->family == Family::kEvasion) out += pair("attacker", escape(threat(*header)));
+    if (header->family == Family::kExtraction) {
+      out += pair("API answers", escape(surface_words(header->threat.surface)));
+    }
   }
   const SampleCounts& n = cell.samples;
   std::string samples = show_count(n.total) + " in all, " + show_count(n.ok) + " ok";
   if (n.invalid > 0) samples += ", " + show_count(n.invalid) + " invalid";
   if (n.unconfirmed > 0) samples += ", " + show_count(n.unconfirmed) + " unconfirmed";
-  if (n.error > 0) samples += ", " + show_count(n.error) + " in error";
-  out += pair("samples", escape(samples));
+  if (n.error > 0 && !cell.extraction) samples += ", " + show_count(n.error) + " in error";
+  out += pair(cell.extraction ? "test records" : "samples", escape(samples));
   out += pair("cost", escape(show_time(cell.cost.time_s) + " of workers, " +
                              show_plural(cell.cost.forwards, "forward") + ", " +
                              show_plural(cell.cost.gradients, "gradient")));
@@ -180,16 +183,6 @@ std::string cell_chip(const CellSummary& summary) {
       break;
   }
   return chip("none", "not applicable");
-}
-
-std::string headline_metric(const CellResult& cell) {
-  for (const char* name : {"robust_accuracy", "median_distance", "auc"}) {
-    const auto metric = cell.metrics.find(name);
-    if (metric != cell.metrics.end() && metric->second.value) {
-      return metric_words(name) + " " + show(metric->second.value, value_unit(name));
-    }
-  }
-  return "";
 }
 
 }  // namespace

@@ -9,6 +9,7 @@ constexpr const char* kColours = R"css(
   color-scheme: light dark;
   --bg: #f4f5f7; --card: #ffffff; --ink: #18202b; --soft: #566170; --line: #dde2e8;
   --track: #e6eaef; --candidate: #1f63d0; --baseline: #7b8794;
+  --s1: #b0500a; --s2: #1c7f5c; --s3: #8a3fb0; --s4: #a02c54; --s5: #5d6b12;
   --pass: #17754a; --pass-bg: #e5f3eb; --fail: #b3261e; --fail-bg: #fae9e7;
   --inconclusive: #845600; --inconclusive-bg: #faf0d9; --incomplete: #4a50b5;
   --incomplete-bg: #eaebf9; --refused: #8d2667; --refused-bg: #f7e6f0;
@@ -18,6 +19,7 @@ constexpr const char* kColours = R"css(
   :root {
     --bg: #0f141a; --card: #171e27; --ink: #e4e9ef; --soft: #98a4b3; --line: #29333f;
     --track: #25303c; --candidate: #6ea8ff; --baseline: #8e9aa8;
+    --s1: #f0a35e; --s2: #5fcba0; --s3: #cf9af0; --s4: #f28bab; --s5: #c0cc62;
     --pass: #5fcb98; --pass-bg: #11251b; --fail: #ff8d84; --fail-bg: #2b181a;
     --inconclusive: #e9b64e; --inconclusive-bg: #282112; --incomplete: #a6abff;
     --incomplete-bg: #1a1d35; --refused: #ef95cd; --refused-bg: #2a1724;
@@ -161,6 +163,17 @@ td .interval { width: 270px; min-width: 270px; }
 .chart circle.baseline { fill: var(--card); stroke: var(--baseline); stroke-width: 1.5; }
 .chart text.candidate { fill: var(--candidate); stroke: none; font-weight: 600; }
 .chart text.baseline { fill: var(--soft); stroke: none; font-weight: 600; }
+.s0 { --hue: var(--candidate); } .s1 { --hue: var(--s1); } 
+.s2 { --hue: var(--s2); } .s3 { --hue: var(--s3); } 
+.s4 { --hue: var(--s4); } .s5 { --hue: var(--s5); } 
+.chart .line.hue, .chart line.hue { stroke: var(--hue); }
+.chart .before { stroke-dasharray: 5 3; }
+.chart .band.hue { fill: var(--hue); }
+.chart circle.hue { fill: var(--hue); stroke: var(--card); }
+.chart circle.hue.before { fill: var(--card); stroke: var(--hue); stroke-width: 1.5;
+  stroke-dasharray: none; }
+.chart circle.seed { stroke: none; opacity: .7; }
+.chart text.hue { fill: var(--hue); font-weight: 600; }
 .legend { display: flex; flex-wrap: wrap; gap: 4px 18px; font-size: .8125rem; color: var(--soft);
   margin-top: 8px; }
 .legend span { display: inline-flex; align-items: center; gap: 6px; }

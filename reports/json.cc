@@ -1,7 +1,7 @@
 // report.json (contracts §6): the one source for programs. Fields beyond the contract: `reason`,
 // `exit_code`, a rule's `confidence`, a cell's `baseline_reason`, of a minimum-norm cell
-// `local_optimality`, and of a membership cell `roc`, `histogram`, `fidelity`, `power`, `slices`
-// and `exposed`.
+// `local_optimality`, of a membership cell `roc`, `histogram`, `fidelity`, `power`, `slices` and
+// `exposed`, and of an extraction cell `extraction` and the `surface` of its threat model.
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -150,6 +150,55 @@ void add_membership(const std::optional<MembershipResult>& result, Json& out) {
   out["exposed"] = exposed(of.exposed);
 }
 
+/// What a surface does not use is null.
+Json surface(const Surface& surface) {
+  const bool cut = surface.kind == Surface::Kind::kTopK;
+  const bool rounded = surface.kind == Surface::Kind::kRounded;
+  return {{"kind", to_string(surface.kind)},
+          {"top_k", cut ? Json(surface.top_k) : Json(nullptr)},
+          {"decimals", rounded ? Json(surface.decimals) : Json(nullptr)},
+          {"temperature", number(surface.temperature)},
+          {"noise", number(surface.noise)}};
+}
+
+Json theft(const TheftResult& result) {
+  Json out = {{"seed", result.seed}, {"queries", result.queries}};
+  for (const char* name : kExtractionMetrics) {
+    const auto metric = result.metrics.find(name);
+    out[name] = metric == result.metrics.end() ? Json(nullptr) : number(metric->second);
+  }
+  out["findings"] = Json::object();
+  for (const auto& [name, value] : result.findings) out["findings"][name] = number(value);
+  out["failure"] = text(result.failure);
+  return out;
+}
+
+Json monitor(const MonitorResult& result) {
+  return {{"monitor", result.monitor},
+          {"seeds", result.seeds},
+          {"alarmed", result.alarmed},
+          {"queries_to_alarm", optional(result.queries_to_alarm)},
+          {"attack_queries", result.attack_queries},
+          {"flagged", optional(result.flagged)},
+          {"false_alarms", estimate(result.false_alarms)},
+          {"threshold", number(result.threshold)}};
+}
+
+Json extraction(const std::optional<ExtractionResult>& result) {
+  if (!result) return nullptr;
+  Json out = {{"records", result->records},
+              {"candidate_accuracy", optional(result->candidate_accuracy)},
+              {"budgets", Json::array()},
+              {"monitors", Json::array()}};
+  for (const BudgetResult& budget : result->budgets) {
+    Json seeds = Json::array();
+    for (const TheftResult& each : budget.seeds) seeds.push_back(theft(each));
+    out["budgets"].push_back({{"budget", budget.budget}, {"seeds", seeds}});
+  }
+  for (const MonitorResult& each : result->monitors) out["monitors"].push_back(monitor(each));
+  return out;
+}
+
 Json taxonomy(const CellHeader* header) {
   Json out = Json::object();
   for (const char* key : {"atlas", "nist", "owasp"}) {
@@ -176,6 +225,9 @@ Json cell(const Report& report, const CellResult& result) {
       {"eps", evades ? optional(header->threat.eps) : Json(nullptr)},
       {"goal", evades ? Json(to_string(header->threat.goal)) : Json(nullptr)},
       {"access", header ? Json(to_string(header->threat.access)) : Json(nullptr)}};
+  if (header && header->family == Family::kExtraction) {
+    out["threat_model"]["surface"] = surface(header->threat.surface);
+  }
   out["taxonomy"] = taxonomy(header);
   out["samples"] = {{"total", result.samples.total},
                     {"ok", result.samples.ok},
@@ -193,6 +245,7 @@ Json cell(const Report& report, const CellResult& result) {
         {{"name", stage.name}, {"entered", stage.entered}, {"broken", stage.broken}});
   }
   add_membership(result.membership, out);
+  out["extraction"] = extraction(result.extraction);
   out["cost"] = {{"time_s", number(result.cost.time_s)},
                  {"forwards", result.cost.forwards},
                  {"gradients", result.cost.gradients}};

@@ -82,6 +82,43 @@ Json membership() {
   };
 }
 
+Json surface() {
+  Json schema = object(
+      {{"kind", one_of({"logits", "probabilities", "top_k", "rounded", "label"})},
+       {"top_k", described(nullable("integer"), "classes answered, the most probable")},
+       {"decimals", described(nullable("integer"), "of each probability")},
+       {"temperature", described(type("number"), "divides logits before the softmax")},
+       {"noise", described(type("number"), "standard deviation of what is added to each number")}});
+  schema["description"] = "what the API answers; in extraction cells only";
+  return schema;
+}
+
+Json extraction() {
+  Json theft = {{"seed", count()}, {"queries", described(count(), "sent")}};
+  for (const char* name : kExtractionMetrics) theft[name] = nullable("number");
+  theft["findings"] = described(map_of(nullable("number")), "what else the thief told");
+  theft["failure"] =
+      described(nullable("string"), "what the candidate failed on while it was queried");
+  Json monitor = object(
+      {{"monitor", type("string")},
+       {"seeds", described(count(), "thefts at the largest budget that were replayed")},
+       {"alarmed", described(count(), "of these, with an alarm")},
+       {"queries_to_alarm",
+        described(nullable("number"), "the median over seeds; null where half or more had none")},
+       {"attack_queries", described(count(), "of all seeds")},
+       {"flagged", described(nullable("number"), "share of them with an alarm")},
+       {"false_alarms", described(estimate(), "share of benign queries with an alarm")},
+       {"threshold", described(type("number"), "in the monitor's own unit")}});
+  Json schema =
+      object({{"records", described(count(), "of the test set")},
+              {"candidate_accuracy", nullable("number")},
+              {"budgets", list(object({{"budget", count()}, {"seeds", list(object(theft))}}))},
+              {"monitors", list(monitor)}});
+  schema["type"] = {"object", "null"};
+  schema["description"] = "one surrogate for each budget and seed; null in other families";
+  return schema;
+}
+
 /// Absent in reports of versions that did not know it.
 Json local_optimality() {
   Json schema = estimate();
@@ -128,7 +165,9 @@ Json cell() {
       {"baseline_reason",
        described(nullable("string"), "why no cell of the baseline pairs with this one")},
   };
+  properties["threat_model"]["properties"]["surface"] = surface();
   properties.update(membership());
+  properties["extraction"] = extraction();
   return object(properties);
 }
 

@@ -79,7 +79,10 @@ std::string show_moment(const std::string& text) {
 }
 
 std::string show_plural(int64_t count, std::string_view noun) {
-  return show_count(count) + " " + std::string(noun) + (count == 1 ? "" : "s");
+  const std::string one(noun);
+  if (count == 1) return show_count(count) + " " + one;
+  return show_count(count) + " " +
+         (one.ends_with('y') ? one.substr(0, one.size() - 1) + "ies" : one + "s");
 }
 
 }  // namespace assay::reports

@@ -38,6 +38,8 @@ std::string report_json_schema();               ///< draft-07 of report.json
 std::string samples_csv(const Report& report);  ///< contracts §6; same bytes for equal verdicts
 /// contracts §6; "" without a membership cell. A record on which the candidate failed has no score.
 std::string scores_csv(const Report& report);
+/// A row per theft; "" without an extraction cell. What a theft does not tell is left empty.
+std::string stolen_csv(const Report& report);
 std::string junit_xml(const Report& report);         ///< contracts §5
 std::string summary_markdown(const Report& report);  ///< a PR comment, under 64 kB
 std::string report_html(const Report& report);       ///< one self-contained file, no network

@@ -43,8 +43,10 @@ double sort_margin(const RuleResult& rule) {
 }  // namespace
 
 Unit value_unit(std::string_view metric) {
-  for (const std::string_view number : {"auc", "median_distance", "epsilon_lower"}) {
-    if (metric == number) return Unit::kNumber;
+  const std::string_view name = metric.substr(0, metric.find('@'));
+  for (const std::string_view number :
+       {"auc", "median_distance", "epsilon_lower", "accuracy_ratio", "mean_kl"}) {
+    if (name == number) return Unit::kNumber;
   }
   return Unit::kPercent;
 }
@@ -62,7 +64,13 @@ Unit rule_unit(const RuleResult& rule) {
 std::string metric_words(std::string_view metric) {
   std::string words(metric);
   std::replace(words.begin(), words.end(), '_', ' ');
-  return words;
+  const size_t at = words.find('@');
+  if (at == std::string::npos) return words;
+  const std::string budget = words.substr(at + 1);
+  const bool number = !budget.empty() && budget.size() < 19 &&
+                      budget.find_first_not_of("0123456789") == std::string::npos;
+  return number ? words.substr(0, at) + " after " + show_plural(std::stoll(budget), "query")
+                : words;
 }
 
 std::string condition(const RuleResult& rule) {

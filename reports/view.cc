@@ -151,6 +151,11 @@ CellSummary summarise(const Report& report, const CellResult& cell) {
     failed = true;
     summary.lines.push_back("the candidate itself failed on " + show_plural(faults, "sample"));
   }
+  if (cell.extraction && cell.samples.error > 0) {
+    failed = true;
+    summary.lines.push_back("the candidate itself failed under the queries of " +
+                            show_plural(cell.samples.error, "extraction"));
+  }
   summary.verdict = failed         ? CellVerdict::kFail
                     : inconclusive ? CellVerdict::kInconclusive
                     : decided      ? CellVerdict::kPass
@@ -183,6 +188,33 @@ std::string class_name(const Report& report, int64_t label) {
   const auto* names = report.evidence ? &report.evidence->header.class_names : nullptr;
   if (!names || names->empty()) names = &report.suite->model.class_names;
   return index < names->size() ? (*names)[index] : std::to_string(label);
+}
+
+std::string surface_words(const Surface& surface) {
+  std::string words(to_string(surface.kind));
+  if (surface.kind == Surface::Kind::kTopK) words = "top " + show_count(surface.top_k);
+  if (surface.kind == Surface::Kind::kRounded) {
+    words = "probabilities to " + show_plural(surface.decimals, "decimal");
+  }
+  if (surface.temperature != 1) {
+    words += ", temperature " + show_limit(surface.temperature, Unit::kNumber);
+  }
+  if (surface.noise != 0) words += ", noise " + show_limit(surface.noise, Unit::kNumber);
+  return words;
+}
+
+std::string headline_metric(const CellResult& cell) {
+  std::vector<std::string> names = {"robust_accuracy", "median_distance", "auc"};
+  if (cell.extraction && !cell.extraction->budgets.empty()) {
+    names.push_back("agreement@" + std::to_string(cell.extraction->budgets.back().budget));
+  }
+  for (const std::string& name : names) {
+    const auto metric = cell.metrics.find(name);
+    if (metric != cell.metrics.end() && metric->second.value) {
+      return metric_words(name) + " " + show(metric->second.value, value_unit(name));
+    }
+  }
+  return "";
 }
 
 std::string base_name(std::string_view path) {

@@ -36,12 +36,12 @@ std::string show_count(int64_t count);
 std::string show_time(double seconds);
 /// "2026-01-02T02:03:04Z" → "2026-01-02 02:03 UTC"; other text stays as it is.
 std::string show_moment(const std::string& text);
-/// "1 sample", "2 samples".
+/// "1 sample", "2 samples", "3 queries".
 std::string show_plural(int64_t count, std::string_view noun);
 
 /// "robust accuracy at least 40 %", "robust accuracy drops by at most 3 points", "no flags".
 std::string condition(const RuleResult& rule);
-/// robust_accuracy → "robust accuracy".
+/// robust_accuracy → "robust accuracy", agreement@1000 → "agreement after 1,000 queries".
 std::string metric_words(std::string_view metric);
 
 /// What a rule bounds: the value, or for a paired rule the difference.
@@ -86,6 +86,10 @@ const CellHeader* header_of(const Evidence* evidence, std::string_view cell);
 const CellHeader* baseline_of(const Report& report, const CellHeader& cell);
 /// Class name, or the number where there is none; "none" for -1.
 std::string class_name(const Report& report, int64_t label);
+/// What an API answers: "probabilities to 2 decimals, temperature 2, noise 0.1".
+std::string surface_words(const Surface& surface);
+/// The metric that stands for a cell, in words with its value; "" where none has a value.
+std::string headline_metric(const CellResult& cell);
 /// File name of a path, for titles.
 std::string base_name(std::string_view path);
 std::string model_path(const Report& report);

@@ -112,7 +112,9 @@ ExitCode gate_cell(const Judged& judged, const std::string& name) {
               << (rule.hint.empty() ? "" : " (" + rule.hint + ")") << std::endl;
   }
   if (cell->samples.error > 0) {
-    std::cout << name << "  the model failed on " << cell->samples.error << " samples" << std::endl;
+    std::cout << name << "  the model failed "
+              << (cell->extraction ? "under the queries of " : "on ") << cell->samples.error
+              << (cell->extraction ? " extractions" : " samples") << std::endl;
   }
   if (rules == 0) std::cout << name << "  no rule covers this cell" << std::endl;
   if (!cell->complete && judged.evidence.ended_early.empty()) return ExitCode::kIncomplete;

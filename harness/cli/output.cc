@@ -177,6 +177,8 @@ void write_reports(const fs::path& folder, const Report& report) {
   write_durably(folder / "samples.csv", samples_csv(report));
   const std::string scores = scores_csv(report);
   if (!scores.empty()) write_durably(folder / "scores.csv", scores);
+  const std::string stolen = stolen_csv(report);
+  if (!stolen.empty()) write_durably(folder / "stolen.csv", stolen);
   write_durably(folder / "junit.xml", junit_xml(report));
   write_durably(folder / "summary.md", summary_markdown(report));
   write_durably(folder / "report.html", report_html(report));

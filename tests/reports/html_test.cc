@@ -6,7 +6,7 @@
 
 #include "reports/markup.h"
 #include "tests/reports/chromium.h"
-#include "tests/reports/sample_report.h"
+#include "tests/reports/extraction_report.h"
 
 namespace assay {
 namespace {
@@ -16,8 +16,9 @@ using ::testing::Not;
 using testing::Sample;
 
 using Maker = std::unique_ptr<Sample> (*)();
-const std::vector<Maker> kAll = {testing::passing,    testing::failing, testing::inconclusive,
-                                 testing::incomplete, testing::refused, testing::audited_members};
+const std::vector<Maker> kAll = {testing::passing,      testing::failing, testing::inconclusive,
+                                 testing::incomplete,   testing::refused, testing::audited_members,
+                                 testing::stolen_models};
 
 constexpr const char* kEvil = "<img src=x onerror=\"document.title='owned'\"><script>1</script>";
 

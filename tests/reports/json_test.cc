@@ -9,8 +9,8 @@
 #include <set>
 #include <sstream>
 
+#include "tests/reports/extraction_report.h"
 #include "tests/reports/golden.h"
-#include "tests/reports/sample_report.h"
 
 namespace assay {
 namespace {
@@ -86,7 +86,8 @@ const std::vector<std::pair<std::string, Maker>> kAll = {{"pass", testing::passi
                                                          {"inconclusive", testing::inconclusive},
                                                          {"incomplete", testing::incomplete},
                                                          {"refused", testing::refused},
-                                                         {"fail", testing::audited_members}};
+                                                         {"fail", testing::audited_members},
+                                                         {"fail", testing::stolen_models}};
 
 TEST(ReportJson, FollowsItsSchemaInEveryOutcome) {
   const Json schema = Json::parse(report_json_schema());

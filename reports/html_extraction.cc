@@ -1,0 +1,164 @@
+// Extraction cells: what thieves got for their queries, what monitors made of it, and what else
+// was found.
+#include <algorithm>
+#include <cmath>
+
+#include "reports/html.h"
+#include "reports/markup.h"
+
+namespace assay::reports {
+namespace {
+
+/// "89.1 %" in strong, and the bounds below it.
+std::string bounded(const std::map<std::string, Estimate>& metrics, const std::string& name) {
+  const auto at = metrics.find(name);
+  if (at == metrics.end() || !at->second.value) return "—";
+  const Unit unit = value_unit(name);
+  std::string out = element("span", "strong", escape(show(at->second.value, unit)));
+  if (at->second.lower && at->second.upper) {
+    out += "<br>" +
+           element("span", "small soft nowrap",
+                   escape(show(at->second.lower, unit) + " – " + show(at->second.upper, unit)));
+  }
+  return out;
+}
+
+std::string queries_text(const BudgetResult& budget) {
+  int64_t least = INT64_MAX;
+  int64_t most = 0;
+  for (const TheftResult& theft : budget.seeds) {
+    least = std::min(least, theft.queries);
+    most = std::max(most, theft.queries);
+  }
+  if (budget.seeds.empty()) return "—";
+  return least == most ? show_count(most) : show_count(least) + " – " + show_count(most);
+}
+
+std::string metric_rows(const CellResult& cell) {
+  const bool paired = !cell.baseline_metrics.empty();
+  std::vector<std::vector<std::string>> rows;
+  for (const BudgetResult& budget : cell.extraction->budgets) {
+    const std::string at = "@" + std::to_string(budget.budget);
+    std::vector<std::string> row{element("span", "strong", show_count(budget.budget)),
+                                 escape(queries_text(budget)),
+                                 bounded(cell.metrics, "agreement" + at)};
+    if (paired) row.push_back(bounded(cell.baseline_metrics, "agreement" + at));
+    for (const char* name :
+         {"surrogate_accuracy", "accuracy_ratio", "transfer_success", "mean_kl"}) {
+      row.push_back(bounded(cell.metrics, name + at));
+    }
+    rows.push_back(std::move(row));
+  }
+  std::vector<std::string> headings{">budget", ">queries sent", ">agreement"};
+  if (paired) headings.push_back(">of the baseline");
+  headings.insert(headings.end(), {">accuracy", ">accuracy ratio", ">transfer success", ">KL, nats"});
+  return table(headings, rows);
+}
+
+/// Why figures are missing, each reason once.
+std::string reasons(const CellResult& cell) {
+  std::vector<std::string> known;
+  std::string out;
+  for (const auto& [name, metric] : cell.metrics) {
+    if (metric.value || metric.reason.empty()) continue;
+    if (std::find(known.begin(), known.end(), metric.reason) != known.end()) continue;
+    known.push_back(metric.reason);
+    out += element("p", "small soft", escape("—: " + metric.reason));
+  }
+  return out;
+}
+
+std::string monitor_table(const std::vector<MonitorResult>& monitors) {
+  if (monitors.empty()) return "";
+  std::vector<std::vector<std::string>> rows;
+  for (const MonitorResult& monitor : monitors) {
+    const auto per_10000 = [](const std::optional<double>& share) {
+      return share ? show(*share * 1e4, Unit::kNumber) : std::string("—");
+    };
+    const Estimate& alarms = monitor.false_alarms;
+    std::string false_alarms = "—";
+    if (alarms.value) {
+      false_alarms = element("span", "strong", escape(per_10000(alarms.value))) + "<br>" +
+                     element("span", "small soft nowrap",
+                             escape(per_10000(alarms.lower) + " – " + per_10000(alarms.upper)));
+    }
+    rows.push_back({element("code", "strong", escape(monitor.monitor)),
+                    show_count(monitor.alarmed) + " of " + show_count(monitor.seeds),
+                    monitor.queries_to_alarm
+                        ? escape(show_count(static_cast<int64_t>(*monitor.queries_to_alarm)))
+                        : std::string("never"),
+                    escape(show(monitor.flagged, Unit::kPercent)), false_alarms,
+                    escape(show(monitor.threshold, Unit::kNumber))});
+  }
+  return element("h3", "", "Monitors") +
+         element("p", "small soft",
+                 "The thieves' queries at the largest budget, sent among benign ones: how many "
+                 "thieves were noticed, after how many of their queries (median), and what the "
+                 "monitor says of benign traffic alone.") +
+         table({"monitor", ">thieves noticed", ">queries to alarm", ">queries flagged",
+                ">false alarms in 10,000", ">threshold"},
+               rows);
+}
+
+std::string finding_table(const ExtractionResult& result) {
+  std::vector<std::vector<std::string>> rows;
+  for (const BudgetResult& budget : result.budgets) {
+    for (const TheftResult& theft : budget.seeds) {
+      for (const auto& [name, value] : theft.findings) {
+        rows.push_back({escape(metric_words(name)),
+                        element("span", "strong",
+                                std::isfinite(value) ? show_limit(value, Unit::kNumber) : "—"),
+                        show_count(budget.budget), show_count(theft.seed)});
+      }
+    }
+  }
+  if (rows.empty()) return "";
+  return element("h3", "", "Findings") + table({"finding", ">value", ">budget", ">seed"}, rows);
+}
+
+std::string failures(const ExtractionResult& result) {
+  std::string out;
+  for (const BudgetResult& budget : result.budgets) {
+    for (const TheftResult& theft : budget.seeds) {
+      if (theft.failure.empty()) continue;
+      out += element("p", "strong",
+                     escape("the candidate failed at a budget of " + show_count(budget.budget) +
+                            ", seed " + show_count(theft.seed) + ": " + theft.failure));
+    }
+  }
+  return out;
+}
+
+std::string cell_part(const Report& report, const CellResult& cell) {
+  const ExtractionResult& result = *cell.extraction;
+  const CellHeader* header = header_of(report.evidence, cell.name);
+  std::string words = show_plural(result.records, "test record");
+  if (result.candidate_accuracy) {
+    words += ", of which the candidate gets " + show(result.candidate_accuracy, Unit::kPercent) +
+             " right";
+  }
+  if (header) words = "The API answers " + surface_words(header->threat.surface) + ". " + words;
+  const std::string inside = element("p", "small soft", escape(words + ".")) + failures(result) +
+                             metric_rows(cell) + reasons(cell) + monitor_table(result.monitors) +
+                             finding_table(result);
+  return details(true,
+                 element("code", "strong", escape(cell.name)) +
+                     element("span", "end small soft", escape(headline_metric(cell))),
+                 inside);
+}
+
+}  // namespace
+
+std::string extraction_section(const Report& report) {
+  std::string parts;
+  for (const CellResult& cell : report.decision->cells) {
+    if (cell.extraction && !cell.extraction->budgets.empty()) parts += cell_part(report, cell);
+  }
+  if (parts.empty()) return "";
+  return section("extraction", "Extraction",
+                 "How good a copy of the candidate a thief gets for his queries, by what the API "
+                 "answers. Every point is of fresh surrogates.",
+                 element("div", "stack", theft_charts(report) + parts));
+}
+
+}  // namespace assay::reports
