@@ -25,5 +25,6 @@ Command add_replay(CLI::App& app);
 Command add_attacks(CLI::App& app);
 Command add_schema(CLI::App& app);
 Command add_train(CLI::App& app);
+Command add_monitor(CLI::App& app);
 
 }  // namespace assay

@@ -95,7 +95,8 @@ int end_output(const std::string& command, int code) {
   if (std::fflush(stdout) == 0 && std::cout.good() && std::ferror(stdout) == 0) return code;
   const std::string reason = errno == 0 ? "" : ": " + std::string(std::strerror(errno));
   std::cerr << "assay: cannot write to standard output" << reason << std::endl;
-  const std::set<std::string> printing = {"attacks", "compare", "plan", "schema", "validate"};
+  const std::set<std::string> printing = {"attacks", "compare", "monitor",
+                                          "plan",    "schema",  "validate"};
   return printing.contains(command) ? static_cast<int>(assay::ExitCode::kUsage) : code;
 }
 
@@ -112,7 +113,7 @@ int run_command(int argc, char** argv) {
       assay::add_run(app),     assay::add_validate(app), assay::add_plan(app),
       assay::add_merge(app),   assay::add_gate(app),     assay::add_report(app),
       assay::add_compare(app), assay::add_replay(app),   assay::add_attacks(app),
-      assay::add_schema(app),  assay::add_train(app),
+      assay::add_schema(app),  assay::add_train(app),    assay::add_monitor(app),
   };
   wrap_help(app);
   try {

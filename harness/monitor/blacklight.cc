@@ -91,11 +91,14 @@ class Fingerprints {
   uint64_t leaving_ = 1;  // base^window: the weight of the entry that leaves the window
 };
 
+std::string too_wide(const Options& options, int64_t width) {
+  return "monitor `blacklight` looks at windows of " + std::to_string(options.window) +
+         " entries, and a query has " + std::to_string(width) + "; give it a smaller `window`";
+}
+
 Alarms watch(const QueryView& queries, const Options& options, const Fingerprints& fingerprints) {
   if (queries.size() > 0 && queries.width < options.window) {
-    throw Error("monitor `blacklight` looks at windows of " + std::to_string(options.window) +
-                " entries, and a query has " + std::to_string(queries.width) +
-                "; give it a smaller `window`");
+    throw Error(too_wide(options, queries.width));
   }
   Alarms alarms;
   alarms.threshold = static_cast<double>(options.threshold);
@@ -128,7 +131,7 @@ Monitor blacklight() {
   monitor.info.paper =
       "Li, Shan, Wenger, Zhang, Zheng, Zhao: Blacklight: Scalable Defense for Neural Networks "
       "against Query-Based Black-Box Attacks, USENIX Security 2022, arXiv:2006.14042";
-  monitor.bind = [](Params& params) {
+  monitor.bind = [](Params& params, int64_t width) {
     Options options;
     options.window = params.integer("window", options.window, {1, 1e6},
                                     "consecutive entries that are hashed together");
@@ -141,6 +144,7 @@ Monitor blacklight() {
     options.threshold =
         params.integer("threshold", options.threshold, {1, 1e6},
                        "alarm where an earlier query shares so many hashes, or more");
+    if (width > 0 && width < options.window) params.fail("window", too_wide(options, width));
     if (options.threshold > options.hashes) {
       params.fail("threshold", "`threshold` is " + std::to_string(options.threshold) +
                                    ", more than the `hashes` that are kept, " +

@@ -37,11 +37,12 @@ struct Watch {
   uint64_t seed = 0;  ///< of salts
 };
 
-/// A monitor. `bind` reads its parameters and returns what makes a detector of them: calibration is
-/// done there, once, and throws Error where the reference does not suffice.
+/// A monitor. `bind` reads its parameters, for queries of `width` entries (0: unknown), and returns
+/// what makes a detector of them: calibration is done there, once, and throws Error where the
+/// reference does not suffice.
 struct Monitor {
   MonitorInfo info;
-  std::function<std::function<Detector(const Watch&)>(Params&)> bind;
+  std::function<std::function<Detector(const Watch&)>(Params&, int64_t width)> bind;
 };
 
 /// All monitors, by name: blacklight, prada, stateful.

@@ -111,7 +111,7 @@ Monitor prada() {
   monitor.info.paper =
       "Juuti, Szyller, Marchal, Asokan: PRADA: Protecting Against DNN Model Stealing Attacks, "
       "EuroS&P 2019, arXiv:1805.02628";
-  monitor.bind = [](Params& params) {
+  monitor.bind = [](Params& params, int64_t) {
     const double delta =
         params.number("delta", 0.9, {0, 1}, "the alarm stands while Shapiro-Wilk W is under this");
     const int64_t every =

@@ -105,7 +105,7 @@ Monitor stateful() {
   monitor.info.paper =
       "Chen, Carlini, Wagner: Stateful Detection of Black-Box Adversarial Attacks, 2019, "
       "arXiv:1907.05587";
-  monitor.bind = [](Params& params) {
+  monitor.bind = [](Params& params, int64_t) {
     const int64_t neighbours =
         params.integer("neighbours", 50, {1, 1e6}, "earlier queries that are averaged over");
     const std::optional<double> threshold = params.optional_number(

@@ -9,7 +9,9 @@ Monitor stateful();
 std::vector<Monitor> monitor_table() {
   std::vector<Monitor> table = {blacklight(), prada(), stateful()};
   for (Monitor& monitor : table) {
-    monitor.info.declare = [bind = monitor.bind](Params& params) { bind(params); };
+    monitor.info.declare = [bind = monitor.bind](Params& params, int64_t width) {
+      bind(params, width);
+    };
   }
   return table;
 }
@@ -26,7 +28,7 @@ Detector make_detector(const DetectorSpec& spec, const Watch& watch) {
   for (const Monitor& monitor : monitor_table()) {
     if (monitor.info.name != spec.monitor) continue;
     Params params = params_of(spec);
-    const auto prepare = monitor.bind(params);
+    const auto prepare = monitor.bind(params, watch.reference.width);
     try {
       return prepare(watch);
     } catch (const Error& error) {
