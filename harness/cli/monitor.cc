@@ -61,6 +61,7 @@ Expected expected_by_suite(const Options& options) {
   if (!suite.monitors) {
     throw Error(Where{options.suite}, "has no section `monitors`, which says what to watch with");
   }
+  check_detectors(suite);
   Expected expected;
   expected.detectors = suite.monitors->detectors;
   expected.reference.stream = benign_of(suite);

@@ -79,6 +79,7 @@ ExitCode validate(const Options& options) {
     const std::vector<Attack> attacks = with_ensemble(attack_table());
     const Suite suite =
         load_suite(options.suite, options.overrides, infos_of(attacks), monitor_infos());
+    check_detectors(suite);
     std::printf("%s is valid: %zu cells, %zu rules\n", options.suite.c_str(), suite.cells.size(),
                 suite.rules.size());
     return ExitCode::kPass;

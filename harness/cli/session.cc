@@ -19,6 +19,7 @@ std::vector<AttackInfo> infos_of(const std::vector<Attack>& attacks) {
 Session::Session(const std::filesystem::path& suite_file, const Overrides& overrides)
     : attacks(with_ensemble(attack_table())),
       suite(load_suite(suite_file, overrides, infos_of(attacks), monitor_infos())) {
+  check_detectors(suite);
   platform = assay::platform(suite.run.device);
   open_test();
   open_sets();

@@ -54,6 +54,9 @@ std::string monitor_version();
 /// The part of the table that a suite is read with.
 std::vector<MonitorInfo> monitor_infos();
 
+/// Refuses detectors whose parameters do not suit the suite's inputs, at their places.
+void check_detectors(const Suite& suite);
+
 /// The detector that an entry under `monitors.detectors` describes. Throws Error at the entry's
 /// place where the reference does not suffice to calibrate it.
 Detector make_detector(const DetectorSpec& spec, const Watch& watch);

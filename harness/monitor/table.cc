@@ -6,12 +6,21 @@ Monitor blacklight();
 Monitor prada();
 Monitor stateful();
 
+namespace {
+
+Monitor find_monitor(const DetectorSpec& spec) {
+  for (const Monitor& monitor : monitor_table()) {
+    if (monitor.info.name == spec.monitor) return monitor;
+  }
+  check_failed(__FILE__, __LINE__, "spec.monitor", "no monitor `" + spec.monitor + "`");
+}
+
+}  // namespace
+
 std::vector<Monitor> monitor_table() {
   std::vector<Monitor> table = {blacklight(), prada(), stateful()};
   for (Monitor& monitor : table) {
-    monitor.info.declare = [bind = monitor.bind](Params& params, int64_t width) {
-      bind(params, width);
-    };
+    monitor.info.declare = [bind = monitor.bind](Params& params) { bind(params, 0); };
   }
   return table;
 }
@@ -24,18 +33,22 @@ std::vector<MonitorInfo> monitor_infos() {
   return infos;
 }
 
-Detector make_detector(const DetectorSpec& spec, const Watch& watch) {
-  for (const Monitor& monitor : monitor_table()) {
-    if (monitor.info.name != spec.monitor) continue;
+void check_detectors(const Suite& suite) {
+  if (!suite.monitors) return;
+  for (const DetectorSpec& spec : suite.monitors->detectors) {
     Params params = params_of(spec);
-    const auto prepare = monitor.bind(params, watch.reference.width);
-    try {
-      return prepare(watch);
-    } catch (const Error& error) {
-      throw Error(spec.where, error.what());
-    }
+    find_monitor(spec).bind(params, entries_of(suite.model.shape));
   }
-  check_failed(__FILE__, __LINE__, "spec.monitor", "no monitor `" + spec.monitor + "`");
+}
+
+Detector make_detector(const DetectorSpec& spec, const Watch& watch) {
+  Params params = params_of(spec);
+  const auto prepare = find_monitor(spec).bind(params, watch.reference.width);
+  try {
+    return prepare(watch);
+  } catch (const Error& error) {
+    throw Error(spec.where, error.what());
+  }
 }
 
 }  // namespace assay

@@ -17,7 +17,7 @@ ModelSpec load_model(Value& section, const std::filesystem::path& folder);
 std::map<std::string, DataSpec> load_data(Value& section, const std::filesystem::path& folder);
 SampleSpec load_sample(Value& section, const std::filesystem::path& folder);
 RunSpec load_run(Value& section);
-/// Needs the suite's model and data.
+/// Needs the suite's data.
 MonitorsSpec load_monitors(Value& section, const Suite& suite,
                            std::span<const MonitorInfo> monitors);
 

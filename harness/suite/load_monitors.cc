@@ -16,7 +16,7 @@ const MonitorInfo& find_monitor(const Value& name, std::span<const MonitorInfo> 
   throw Error(name.where, "no monitor `" + name.scalar + "`" + suggest(name.scalar, names));
 }
 
-DetectorSpec load_detector(Value& entry, int64_t width, std::span<const MonitorInfo> monitors) {
+DetectorSpec load_detector(Value& entry, std::span<const MonitorInfo> monitors) {
   check_known(entry, detector_keys(), "a detector");
   const MonitorInfo& info = find_monitor(*entry.find("monitor"), monitors);
   DetectorSpec spec;
@@ -24,7 +24,7 @@ DetectorSpec load_detector(Value& entry, int64_t width, std::span<const MonitorI
   spec.name = text_at(entry, "name", info.name);
   spec.where = entry.where;
   Params params(entry, names_of(detector_keys()));
-  info.declare(params, width);
+  info.declare(params);
   params.finish();
   spec.params = params.values();
   spec.entry = entry;
@@ -53,7 +53,7 @@ MonitorsSpec load_monitors(Value& section, const Suite& suite,
   }
   std::set<std::string> names;
   for (Value& entry : section.find("detectors")->list) {
-    spec.detectors.push_back(load_detector(entry, entries_of(suite.model.shape), monitors));
+    spec.detectors.push_back(load_detector(entry, monitors));
     const std::string& name = spec.detectors.back().name;
     if (!names.insert(name).second) {
       throw Error(entry.where, "two detectors are named `" + name + "`; give one a `name`");

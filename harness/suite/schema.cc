@@ -334,7 +334,7 @@ Json monitors_schema(std::span<const MonitorInfo> monitors) {
     names.push_back({{"const", info.name}, {"description", info.summary}});
     Json schema = section_schema(detector_keys());
     Params params;
-    info.declare(params, 0);
+    info.declare(params);
     for (const ParamSpec& spec : params.specs()) {
       schema["properties"][spec.name] = param_schema(spec);
     }

@@ -111,9 +111,8 @@ struct MonitorInfo {
   std::string name;
   std::string summary;  ///< one line
   std::string paper;    ///< authors, title, venue, year, arXiv id
-  /// Declares and checks the parameters (bind without keeping the result), for queries of `width`
-  /// entries; 0: unknown.
-  std::function<void(Params&, int64_t width)> declare;
+  /// Declares and checks the parameters (bind without keeping the result).
+  std::function<void(Params&)> declare;
 };
 
 struct ModelSpec {

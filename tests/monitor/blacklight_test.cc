@@ -82,6 +82,24 @@ TEST(Blacklight, PlainBackgroundsRaiseFalseAlarms) {
   EXPECT_LT(share, 0.18);
 }
 
+TEST(Blacklight, AWindowWiderThanTheSuitesInputsIsToldAtItsPlace) {
+  Suite suite;
+  suite.model.shape = {3, 4};
+  suite.monitors.emplace();
+  DetectorSpec spec{.name = "blacklight", .monitor = "blacklight"};
+  spec.entry = parse_yaml("{ monitor: blacklight, window: 13 }", "suite.yaml");
+  suite.monitors->detectors = {spec};
+  try {
+    check_detectors(suite);
+    FAIL() << "13 of 12 entries";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("suite.yaml:1:33: monitor `blacklight` looks at windows "
+                                        "of 13 entries, and a query has 12"));
+  }
+  suite.model.shape = {13};
+  check_detectors(suite);
+}
+
 TEST(Blacklight, WhatCannotBeIsRefused) {
   const auto fault = [](const std::string& entry, const QueryStream& stream) -> std::string {
     try {

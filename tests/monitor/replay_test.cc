@@ -133,7 +133,7 @@ TEST(Monitors, TheTableIsInOrderAndDeclaresItsParameters) {
     EXPECT_NE(info.summary, "");
     EXPECT_NE(info.paper.find("arXiv:"), std::string::npos);
     Params params;
-    info.declare(params, 784);
+    info.declare(params);
     EXPECT_FALSE(params.specs().empty());
   }
   EXPECT_THAT(names, ElementsAre("blacklight", "prada", "stateful"));
