@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <functional>
 
 #include "harness/cli/output.h"
 #include "harness/suite/value.h"
@@ -99,23 +98,24 @@ std::string escaped(const std::string& value) {
   return text;
 }
 
-// One metric family: head and samples.
+// One metric family. Without a sample it is left out.
 class Family {
  public:
-  Family(const std::string& name, const char* type, const char* help) : name_(name) {
-    text_ = "# TYPE " + name + ' ' + type + "\n# HELP " + name + ' ' + help + '\n';
-    if (std::string(type) == "counter") name_ += "_total";
-    if (std::string(type) == "info") name_ += "_info";
+  Family(const std::string& name, const std::string& type, const char* help)
+      : name_(name), head_("# TYPE " + name + ' ' + type + "\n# HELP " + name + ' ' + help + '\n') {
+    if (type == "counter") name_ += "_total";
+    if (type == "info") name_ += "_info";
   }
-  void add(const std::string& value) { text_ += name_ + ' ' + value + '\n'; }
+  void add(const std::string& value) { samples_ += name_ + ' ' + value + '\n'; }
   void add(const char* label, const std::string& of, const std::string& value) {
-    text_ += name_ + '{' + label + "=\"" + escaped(of) + "\"} " + value + '\n';
+    samples_ += name_ + '{' + label + "=\"" + escaped(of) + "\"} " + value + '\n';
   }
-  const std::string& text() const { return text_; }
+  std::string text() const { return samples_.empty() ? "" : head_ + samples_; }
 
  private:
-  std::string name_;
-  std::string text_;
+  std::string name_;  // of its samples
+  std::string head_;
+  std::string samples_;
 };
 
 std::string monitors_metrics(const MonitorReport& report) {
