@@ -5,6 +5,13 @@
 #include "attacks/math/recipe_params.h"
 
 namespace assay::attacks {
+namespace {
+
+constexpr const char* kArchitecture =
+    "of the surrogates: auto (cnn for images, else mlp), cnn, mlp, candidate where the thief knows "
+    "it, or a TorchScript file, whose values are the start";
+
+}  // namespace
 
 Extraction budget_params(Params& params, std::vector<int64_t> budgets) {
   Extraction extraction;
@@ -35,14 +42,20 @@ Extraction protocol_params(Params& params, std::vector<int64_t> budgets) {
 
 Extraction surrogate_params(Params& params, std::vector<int64_t> budgets, const Recipe& fallback) {
   Extraction extraction = protocol_params(params, std::move(budgets));
-  extraction.recipe = recipe_params(
-      params, fallback,
-      "of the surrogates: auto (cnn for images, else mlp), cnn, mlp, candidate where the thief "
-      "knows it, or a TorchScript file, whose values are the start",
-      "of a surrogate's training");
+  extraction.recipe = recipe_params(params, fallback, kArchitecture, "of a surrogate's training");
   extraction.recipe.least_steps =
       params.integer("least_steps", fallback.least_steps, {0, 1e9},
                      "of the training: few records get further epochs until so many were taken");
+  return extraction;
+}
+
+Extraction stepwise_params(Params& params, std::vector<int64_t> budgets, const Recipe& fallback,
+                           std::string_view learning_rate) {
+  Extraction extraction = protocol_params(params, std::move(budgets));
+  extraction.recipe = fallback;
+  extraction.recipe.architecture =
+      params.text("architecture", fallback.architecture, kArchitecture);
+  optimizer_params(params, &extraction.recipe, learning_rate);
   return extraction;
 }
 

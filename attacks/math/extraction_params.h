@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 #include "harness/model/extraction.h"
@@ -18,6 +19,11 @@ Extraction protocol_params(Params& params, std::vector<int64_t> budgets);
 /// The same with the recipe of a surrogate that is trained: architecture, epochs, … `fallback`
 /// gives the defaults.
 Extraction surrogate_params(Params& params, std::vector<int64_t> budgets, const Recipe& fallback);
+
+/// The same for an attack that takes a surrogate's steps one by one, and so has no epochs.
+/// `learning_rate` says how it falls.
+Extraction stepwise_params(Params& params, std::vector<int64_t> budgets, const Recipe& fallback,
+                           std::string_view learning_rate);
 
 /// The recipe of surrogates unless an attack has one of its own.
 Recipe surrogate_recipe();

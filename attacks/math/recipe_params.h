@@ -13,4 +13,8 @@ namespace assay::attacks {
 Recipe recipe_params(Params& params, const Recipe& fallback, std::string_view architecture,
                      std::string_view epochs);
 
+/// The part of it that says how a step is taken: batch, optimizer, learning_rate (with this help)
+/// and weight_decay. `to` has the defaults.
+void optimizer_params(Params& params, Recipe* to, std::string_view learning_rate);
+
 }  // namespace assay::attacks
