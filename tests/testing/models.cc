@@ -97,6 +97,20 @@ def forward(self, x):
                       {"second", scaled({hidden, shape.classes}, 2000, hidden)}});
 }
 
+Model odd_model(const Shape& shape, int64_t hidden, uint64_t seed) {
+  const int64_t d = shape.size();
+  const at::Tensor first =
+      random_normal({d, hidden}, seed, shape.dtype)
+          .mul(4 / ((shape.hi - shape.lo) * std::sqrt(static_cast<double>(d))));
+  return load_module(shape, R"(
+def forward(self, x):
+    return torch.tanh((torch.flatten(x, 1) - self.middle).matmul(self.first)).matmul(self.second)
+)",
+                     {{"middle", at::full({1}, (shape.lo + shape.hi) / 2, shape.dtype)},
+                      {"first", first},
+                      {"second", random_normal({hidden, shape.classes}, seed + 1, shape.dtype)}});
+}
+
 Model cnn_model(const Shape& shape, uint64_t seed) {
   const int64_t channels = shape.shape[0];
   const int64_t flat = 4 * shape.shape[1] * shape.shape[2];

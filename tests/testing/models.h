@@ -43,6 +43,8 @@ Model load_module(const Shape& shape, const std::string& forward,
 Model linear_model(const Shape& shape, const at::Tensor& weight, const at::Tensor& bias);
 /// One hidden ReLU layer with random weights.
 Model mlp_model(const Shape& shape, int64_t hidden, uint64_t seed);
+/// One hidden tanh layer with random weights, odd about the middle of the box: no class is common.
+Model odd_model(const Shape& shape, int64_t hidden, uint64_t seed);
 /// A 3x3 convolution with 4 channels, ReLU and a linear layer with random weights; shape [C, H, W].
 Model cnn_model(const Shape& shape, uint64_t seed);
 

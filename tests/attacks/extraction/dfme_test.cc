@@ -13,7 +13,7 @@ double constant_agreement(const Model& model, const at::Tensor& x) {
 
 TEST(Dfme, WithoutAnyDataAgreesMoreTheMoreItMayAsk) {
   enter_worker();
-  const Model model = mlp_model({.shape = {1, 8, 8}}, 8, 1);
+  const Model model = odd_model({.shape = {1, 8, 8}}, 8, 1);
   const at::Tensor test = random_uniform({1000, 1, 8, 8}, 3, 0, 1);
   const auto agreement = [&](int64_t budget) {
     const Heist heist = steal("dfme", "{architecture: mlp}", model, {}, budget);
@@ -42,7 +42,7 @@ TEST(Dfme, StealsTablesOfTwoClassesBehindASigmoid) {
 
 TEST(Dfme, CutAndRoundedAnswersAreEnough) {
   enter_worker();
-  const Model model = mlp_model({.shape = {10}, .classes = 4}, 8, 1);
+  const Model model = odd_model({.shape = {10}, .classes = 4}, 8, 1);
   const at::Tensor test = random_uniform({1000, 10}, 3, 0, 1);
   const double none = constant_agreement(model, test);
   for (const Surface& surface : {Surface{.kind = Surface::Kind::kTopK, .top_k = 2},

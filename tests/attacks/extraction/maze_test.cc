@@ -7,7 +7,7 @@ namespace {
 
 TEST(Maze, WithoutAnyDataAgreesMoreTheMoreItMayAsk) {
   enter_worker();
-  const Model model = mlp_model({.shape = {1, 8, 8}}, 8, 1);
+  const Model model = odd_model({.shape = {1, 8, 8}}, 8, 1);
   const at::Tensor test = random_uniform({1000, 1, 8, 8}, 3, 0, 1);
   const auto agreement = [&](int64_t budget) {
     const Heist heist = steal("maze", "{architecture: mlp}", model, {}, budget);
@@ -24,10 +24,10 @@ TEST(Maze, WithoutAnyDataAgreesMoreTheMoreItMayAsk) {
 
 TEST(Maze, LearnsMoreFromTheSameQueriesByReplay) {
   enter_worker();
-  const Model model = mlp_model({.shape = {10}, .classes = 4}, 8, 1);
+  const Model model = odd_model({.shape = {10}, .classes = 4}, 8, 1);
   const at::Tensor test = random_uniform({1000, 10}, 3, 0, 1);
   const auto agreement = [&](const std::string& params) {
-    const Heist heist = steal("maze", params, model, {}, 5000);
+    const Heist heist = steal("maze", params, model, {}, 1000);
     return agreement_of(model, surrogate_of(heist.theft, model.spec()), test);
   };
   EXPECT_GT(agreement("{replay_steps: 10}"), agreement("{replay_steps: 0}") + 0.02);
