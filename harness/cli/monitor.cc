@@ -105,8 +105,8 @@ void check(const Options& options) {
   }
 }
 
-MonitorResult watch(const DetectorSpec& spec, const QueryLog& log, const Expected& expected) {
-  MonitorResult result;
+WatchResult watch(const DetectorSpec& spec, const QueryLog& log, const Expected& expected) {
+  WatchResult result;
   result.name = spec.name;
   const Watch given{expected.reference.stream.view(), expected.range.lo, expected.range.hi,
                     expected.seed};

@@ -42,7 +42,7 @@ std::string monitors_text(const MonitorReport& report) {
   std::vector<std::vector<std::string>> rows = {
       {"monitor", "alarms", "first query", "threshold", "checks"}};
   std::string silent;
-  for (const MonitorResult& result : report.monitors) {
+  for (const WatchResult& result : report.monitors) {
     if (!result.reason.empty()) {
       silent += untested(result.name, result.reason);
       continue;
@@ -76,7 +76,7 @@ std::string drift_text(const MonitorReport& report) {
 
 std::string verdict_text(const MonitorReport& report) {
   std::string alarms;
-  for (const MonitorResult& result : report.monitors) {
+  for (const WatchResult& result : report.monitors) {
     if (!result.alarms.queries.empty()) alarms += (alarms.empty() ? "" : ", ") + result.name;
   }
   std::string drift;
@@ -99,9 +99,9 @@ std::string escaped(const std::string& value) {
 }
 
 // One metric family. Without a sample it is left out.
-class Family {
+class MetricFamily {
  public:
-  Family(const std::string& name, const std::string& type, const char* help)
+  MetricFamily(const std::string& name, const std::string& type, const char* help)
       : name_(name), head_("# TYPE " + name + ' ' + type + "\n# HELP " + name + ' ' + help + '\n') {
     if (type == "counter") name_ += "_total";
     if (type == "info") name_ += "_info";
@@ -119,12 +119,13 @@ class Family {
 };
 
 std::string monitors_metrics(const MonitorReport& report) {
-  Family alarms("assay_monitor_alarms", "counter", "Queries answered while the alarm stood.");
-  Family checks("assay_monitor_checks", "counter",
-                "How often the statistic was held against the threshold.");
-  Family first("assay_monitor_first_alarm", "gauge", "Position of the first alarm, from 0.");
-  Family threshold("assay_monitor_threshold", "gauge", "Threshold of the monitor's statistic.");
-  for (const MonitorResult& result : report.monitors) {
+  MetricFamily alarms("assay_monitor_alarms", "counter", "Queries answered while the alarm stood.");
+  MetricFamily checks("assay_monitor_checks", "counter",
+                      "How often the statistic was held against the threshold.");
+  MetricFamily first("assay_monitor_first_alarm", "gauge", "Position of the first alarm, from 0.");
+  MetricFamily threshold("assay_monitor_threshold", "gauge",
+                         "Threshold of the monitor's statistic.");
+  for (const WatchResult& result : report.monitors) {
     if (!result.reason.empty()) continue;
     const Alarms& found = result.alarms;
     alarms.add("monitor", result.name, std::to_string(found.queries.size()));
@@ -138,10 +139,10 @@ std::string monitors_metrics(const MonitorReport& report) {
 }
 
 std::string drift_metrics(const MonitorReport& report) {
-  Family p_value("assay_drift_p_value", "gauge", "Of the two-sample test.");
-  Family statistic("assay_drift_statistic", "gauge", "Of the two-sample test.");
-  Family detected("assay_drift_detected", "gauge",
-                  "1 where the test rejects at the level of all tests together.");
+  MetricFamily p_value("assay_drift_p_value", "gauge", "Of the two-sample test.");
+  MetricFamily statistic("assay_drift_statistic", "gauge", "Of the two-sample test.");
+  MetricFamily detected("assay_drift_detected", "gauge",
+                        "1 where the test rejects at the level of all tests together.");
   for (const DriftTest& test : report.drift) {
     if (!test.reason.empty()) continue;
     p_value.add("test", test.name, number_text(test.p_value));
@@ -156,7 +157,7 @@ std::string drift_metrics(const MonitorReport& report) {
 ExitCode verdict_of(const MonitorReport& report) {
   bool tested = false;
   bool found = false;
-  for (const MonitorResult& result : report.monitors) {
+  for (const WatchResult& result : report.monitors) {
     tested |= result.reason.empty() && result.alarms.checks > 0;
     found |= !result.alarms.queries.empty();
   }
@@ -176,9 +177,9 @@ std::string to_text(const MonitorReport& report) {
 }
 
 std::string to_openmetrics(const MonitorReport& report) {
-  Family log("assay_monitor_log", "info", "The recorded queries.");
+  MetricFamily log("assay_monitor_log", "info", "The recorded queries.");
   log.add("path", report.log, "1");
-  Family queries("assay_monitor_queries", "counter", "Queries in the log.");
+  MetricFamily queries("assay_monitor_queries", "counter", "Queries in the log.");
   queries.add(std::to_string(report.queries));
   return log.text() + queries.text() + monitors_metrics(report) + drift_metrics(report) + "# EOF\n";
 }

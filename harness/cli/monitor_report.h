@@ -12,7 +12,7 @@
 namespace assay {
 
 /// One monitor's word; where it says nothing, `reason` tells why.
-struct MonitorResult {
+struct WatchResult {
   std::string name;
   std::string reason;
   Alarms alarms;
@@ -23,7 +23,7 @@ struct MonitorReport {
   int64_t queries = 0;
   int64_t width = 0;
   double alpha = 0;
-  std::vector<MonitorResult> monitors;
+  std::vector<WatchResult> monitors;
   std::vector<DriftTest> drift;
 };
 

@@ -96,7 +96,9 @@ std::vector<MonitorResult> monitor_results(const EvidenceView& view, const CellV
   for (const std::string& key : cell.header->units) {
     const auto unit = view.units.find(key);
     if (unit == view.units.end()) continue;
-    for (const Monitored& row : unit->second->monitored) rows[row.monitor].push_back(row);
+    for (const Monitored& row : unit->second->monitored) {
+      if (row.failure.empty()) rows[row.monitor].push_back(row);
+    }
   }
   std::vector<MonitorResult> results;
   for (const auto& [name, list] : rows) results.push_back(monitor_result(name, list, confidence));

@@ -60,7 +60,14 @@ void view_scores(const CellHeader& header, EvidenceView& view, CellView& cell) {
 void view_extraction(const CellHeader& header, EvidenceView& view, CellView& cell) {
   for (const std::string& key : header.units) {
     const auto unit = view.units.find(key);
-    if (unit != view.units.end() && unit->second->extracted) cell.scored = unit->second;
+    if (unit == view.units.end()) continue;
+    // Thefts hold a part of it each; the scores come last, and have all.
+    if (unit->second->extracted) cell.scored = unit->second;
+    for (const Monitored& monitored : unit->second->monitored) {
+      if (monitored.failure.empty()) continue;
+      view.faults.push_back({header.name, "", 0, "monitors, seed " + std::to_string(monitored.seed),
+                             monitored.failure});
+    }
   }
   cell.complete = cell.complete && cell.scored != nullptr;
   const auto name = header.sets.find("test");
