@@ -202,10 +202,12 @@ TEST(ExtractionReport, TellsEachBudgetByMetricAndSeed) {
 
 TEST(ExtractionReport, SumsUpMonitorsOverSeedsAndBenignTrafficOnce) {
   Evidence run = robbed({{0.5, 0.6, 0.7}});
-  run.units.front().monitored = {
-      {"prada", 0, 1000, 20, 400, 5000, 3, 0.9}, {"prada", 1, 1000, 0, -1, 5000, 3, 0.9},
-      {"prada", 2, 1000, 10, 600, 5000, 3, 0.9}, {"blind", 0, 1000, 0, -1, 0, 0, 5},
-      {"blind", 1, 1000, 0, -1, 0, 0, 5},        {"blind", 2, 1000, 0, -1, 0, 0, 5}};
+  run.units.front().monitored = {{"prada", 0, 1000, 500, 100, 20, 400, 5000, 3, 0.9},
+                                 {"prada", 1, 1000, 500, 100, 0, -1, 5000, 3, 0.9},
+                                 {"prada", 2, 1000, 500, 100, 10, 600, 5000, 3, 0.9},
+                                 {"blind", 0, 1000, 500, 100, 0, -1, 0, 0, 5},
+                                 {"blind", 1, 1000, 500, 100, 0, -1, 0, 0, 5},
+                                 {"blind", 2, 1000, 500, 100, 0, -1, 0, 0, 5}};
   const ExtractionResult result = *decide(make_suite(run), run, nullptr).cells[0].extraction;
   ASSERT_EQ(result.monitors.size(), 2u);
   const MonitorResult& blind = result.monitors[0];

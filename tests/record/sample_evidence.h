@@ -168,8 +168,8 @@ inline Evidence sample_evidence() {
       {100, 0, 90, "110", "010", "1-0", {0.5, 1e-300, 2}, {{"hidden_width", 64}}, ""},
       {100, 1, 12, "", "", "", {}, {}, "logits are \xff not finite"}};
   UnitResult replay = sample_unit("replay0", "steal", 1, {});
-  replay.monitored = {{"prada", 0, 90, 3, 41, 1000, 2, 0.9},
-                      {"blacklight", 0, 90, 0, -1, 0, 0, 25}};
+  replay.monitored = {{"prada", 0, 90, 500, 100, 3, 41, 1000, 2, 0.9},
+                      {"blacklight", 0, 90, 500, 100, 0, -1, 0, 0, 25}};
   evidence.units.push_back(stolen);
   evidence.units.push_back(replay);
   evidence.units[4].rows[2].cause = Cause::kCandidate;
