@@ -61,8 +61,9 @@ void view_extraction(const CellHeader& header, EvidenceView& view, CellView& cel
   for (const std::string& key : header.units) {
     const auto unit = view.units.find(key);
     if (unit == view.units.end()) continue;
-    // Thefts hold a part of it each; the scores come last, and have all.
-    if (unit->second->extracted) cell.scored = unit->second;
+    // A unit that steals knows nothing of the test set yet.
+    const std::optional<Extracted>& extracted = unit->second->extracted;
+    if (extracted && !extracted->candidate.empty()) cell.scored = unit->second;
     for (const Monitored& monitored : unit->second->monitored) {
       if (monitored.failure.empty()) continue;
       view.faults.push_back({header.name, "", 0, "monitors, seed " + std::to_string(monitored.seed),

@@ -118,7 +118,7 @@ at::Tensor trial_loss(const Forward& forward, const torch::jit::Module& module,
 std::string try_step(const Architecture::Impl& impl, const ModelSpec& spec) {
   const Forward forward(spec, impl.name);
   at::Tensor input = forward.normalised(probe_inputs(spec, 8));
-  if (impl.channels_last) input = input.contiguous(at::MemoryFormat::ChannelsLast);
+  if (impl.channels_last) input = with_channels_last(input);
   torch::jit::Module module = instantiate(impl, 0);
   std::vector<at::Tensor> parameters = trained_parameters(impl, module);
   std::vector<at::Tensor> gradients;

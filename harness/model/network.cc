@@ -15,13 +15,14 @@ namespace {
 
 constexpr uint64_t kOrder = 1;  // stage of the seed
 
+// ReLU after pooling: the same values and gradients, and a quarter of the entries.
 constexpr const char* kCnn = R"(
 def forward(self, x):
     x = (x - self.shift) * self.scale
-    x = torch.relu(torch.conv2d(x, self.conv1_weight, self.conv1_bias, [1, 1], [1, 1]))
-    x = torch.max_pool2d(x, [2, 2])
-    x = torch.relu(torch.conv2d(x, self.conv2_weight, self.conv2_bias, [1, 1], [1, 1]))
-    x = torch.max_pool2d(x, [2, 2])
+    x = torch.conv2d(x, self.conv1_weight, self.conv1_bias, [1, 1], [1, 1])
+    x = torch.relu(torch.max_pool2d(x, [2, 2]))
+    x = torch.conv2d(x, self.conv2_weight, self.conv2_bias, [1, 1], [1, 1])
+    x = torch.relu(torch.max_pool2d(x, [2, 2]))
     x = torch.relu(torch.addmm(self.dense1_bias, torch.flatten(x, 1), self.dense1_weight.t()))
     return torch.addmm(self.dense2_bias, x, self.dense2_weight.t())
 )";
@@ -133,6 +134,10 @@ def forward(self, given):
   network.define(forward);
   network.eval();
   return network;
+}
+
+at::Tensor with_channels_last(const at::Tensor& x) {
+  return at::empty(x.sizes(), x.options().memory_format(at::MemoryFormat::ChannelsLast)).copy_(x);
 }
 
 double one_cycle(double share) {

@@ -20,6 +20,11 @@ torch::jit::Module mlp_network(const ModelSpec& spec);
 /// What dense_network() saves (surrogate.h).
 torch::jit::Module computed_network(const ModelSpec& spec, const std::vector<Dense>& layers);
 
+/// A copy of x [n, C, H, W] with the channels innermost, and strides that say so where C is 1 too:
+/// contiguous() leaves those as they are, and whatever takes its layout from its input falls back
+/// to the other one, in which pooling is slow.
+at::Tensor with_channels_last(const at::Tensor& x);
+
 /// The learning rate after `share` (in [0, 1)) of all steps, as a factor of its peak: linear
 /// warm-up over the first tenth, then a cosine to zero.
 double one_cycle(double share);

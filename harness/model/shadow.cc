@@ -55,7 +55,7 @@ class Records {
   }
 
   at::Tensor laid_out(const at::Tensor& x) const {
-    return channels_last_ ? x.contiguous(at::MemoryFormat::ChannelsLast) : x;
+    return channels_last_ ? with_channels_last(x) : x;
   }
 
   const Forward& forward_;

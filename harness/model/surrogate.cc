@@ -40,7 +40,7 @@ struct Surrogate::Impl {
   }
 
   at::Tensor laid_out(const at::Tensor& x) const {
-    return channels_last ? x.contiguous(at::MemoryFormat::ChannelsLast) : x;
+    return channels_last ? with_channels_last(x) : x;
   }
 
   void set_training(bool training) {

@@ -273,6 +273,13 @@ std::string steal_surrogates(const Suite& suite, const Plan& plan,
     if (same.empty()) thieves.push_back(unit);
     same.push_back(unit);
   }
+  // The longest first, so that none of them is left to a single worker at the end.
+  std::stable_sort(thieves.begin(), thieves.end(), [&plan](const Unit* a, const Unit* b) {
+    const auto budget = [&plan](const Unit& unit) {
+      return plan.audits[unit.audit].steals[static_cast<size_t>(unit.shadow)].budget;
+    };
+    return budget(*a) > budget(*b);
+  });
   const auto units_of = [&by_thief](const Unit& unit) -> const std::vector<const Unit*>& {
     return by_thief.at({unit.audit, unit.shadow});
   };

@@ -58,6 +58,7 @@ inline CellHeader& add_thefts(Evidence& run, const std::string& name,
   UnitResult steal;
   steal.key = cell.units[0];
   steal.cell = name;
+  steal.extracted = {.candidate = "", .stolen = {{.budget = 100, .seed = 0, .queries = 100}}};
   run.units.push_back(steal);
   UnitResult unit;
   unit.key = cell.units[1];

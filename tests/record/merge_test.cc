@@ -44,7 +44,7 @@ std::pair<std::string, ExitCode> failure(const std::vector<Evidence>& shards) {
 
 TEST(Merge, AllShardsGiveTheBytesOfTheWholeRun) {
   const Evidence merged =
-      merge({shard({3, 1, 6, 8}, "shard 2/2"), shard({0, 4, 2, 7, 5}, "shard 1/2")});
+      merge({shard({3, 1, 6, 8, 9}, "shard 2/2"), shard({0, 4, 2, 7, 5}, "shard 1/2")});
   EXPECT_EQ(all_of(merged), all_of(sample_evidence()));
   EXPECT_EQ(merged.interrupted, "");
   EXPECT_TRUE(merged.complete());

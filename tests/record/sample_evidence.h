@@ -136,7 +136,7 @@ inline Header sample_header() {
   steal.family = Family::kExtraction;
   steal.threat.surface = {Surface::Kind::kRounded, 3, 1, 1.5, 0.25};
   steal.sets = {{"test", "test"}, {"pool", "held out"}};
-  steal.units = {sha256("steal0"), sha256("replay0")};
+  steal.units = {sha256("steal0"), sha256("replay0"), sha256("theft0")};
   header.sets["test"] = {{"0", sha256("t0"), 1}, {"1", sha256("t1"), 2}, {"2", sha256("t2"), 0}};
   header.cells = {near, whole, pgd, lira, steal};
   return header;
@@ -167,11 +167,14 @@ inline Evidence sample_evidence() {
   stolen.extracted->stolen = {
       {100, 0, 90, "110", "010", "1-0", {0.5, 1e-300, 2}, {{"hidden_width", 64}}, ""},
       {100, 1, 12, "", "", "", {}, {}, "logits are \xff not finite"}};
+  UnitResult theft = sample_unit("theft0", "steal", 2, {});
+  theft.extracted = {.candidate = "", .stolen = {{.budget = 100, .seed = 0, .queries = 90}}};
   UnitResult replay = sample_unit("replay0", "steal", 1, {});
   replay.monitored = {{"prada", 0, 90, 500, 100, 3, 41, 1000, 2, 0.9},
                       {"blacklight", 0, 90, 500, 100, 0, -1, 0, 0, 25}};
   evidence.units.push_back(stolen);
   evidence.units.push_back(replay);
+  evidence.units.push_back(theft);
   evidence.units[4].rows[2].cause = Cause::kCandidate;
   evidence.units[4].rows[2].detail = "logits are \xff not finite\n\"row 2\"";
   int64_t value = 1;
