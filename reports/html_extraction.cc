@@ -51,7 +51,8 @@ std::string metric_rows(const CellResult& cell) {
   }
   std::vector<std::string> headings{">budget", ">queries sent", ">agreement"};
   if (paired) headings.push_back(">of the baseline");
-  headings.insert(headings.end(), {">accuracy", ">accuracy ratio", ">transfer success", ">KL, nats"});
+  headings.insert(headings.end(),
+                  {">accuracy", ">accuracy ratio", ">transfer success", ">KL, nats"});
   return table(headings, rows);
 }
 

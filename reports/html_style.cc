@@ -163,9 +163,9 @@ td .interval { width: 270px; min-width: 270px; }
 .chart circle.baseline { fill: var(--card); stroke: var(--baseline); stroke-width: 1.5; }
 .chart text.candidate { fill: var(--candidate); stroke: none; font-weight: 600; }
 .chart text.baseline { fill: var(--soft); stroke: none; font-weight: 600; }
-.s0 { --hue: var(--candidate); } .s1 { --hue: var(--s1); } 
-.s2 { --hue: var(--s2); } .s3 { --hue: var(--s3); } 
-.s4 { --hue: var(--s4); } .s5 { --hue: var(--s5); } 
+.s0 { --hue: var(--candidate); } .s1 { --hue: var(--s1); }
+.s2 { --hue: var(--s2); } .s3 { --hue: var(--s3); }
+.s4 { --hue: var(--s4); } .s5 { --hue: var(--s5); }
 .chart .line.hue, .chart line.hue { stroke: var(--hue); }
 .chart .before { stroke-dasharray: 5 3; }
 .chart .band.hue { fill: var(--hue); }

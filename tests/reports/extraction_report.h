@@ -35,7 +35,7 @@ inline std::unique_ptr<Sample> stolen_models() {
   }
   s->baseline = s->evidence;
   for (UnitResult& unit : s->baseline.units) {
-    if (!unit.extracted) continue;
+    if (!unit.extracted || unit.extracted->candidate.empty()) continue;
     for (Stolen& each : unit.extracted->stolen) {
       for (size_t i = 0; i < 240; ++i) each.agreement[8 * i] = '0';
     }
