@@ -103,18 +103,18 @@ TEST_F(Monitor, RepeatedQueriesAreAnAlarm) {
   for (int i = 0; i < 100; ++i) rows.push_back(rows[7]);
   const Ended alarm = watch(rows, {"--reference", "reference.npy"});
   expect_end(alarm, 1, {});
-  EXPECT_THAT(alarm.out, HasSubstr("ALARM  blacklight, stateful"));
+  EXPECT_THAT(alarm.out, HasSubstr("ALARM  blacklight, prada, stateful"));
   EXPECT_THAT(alarm.out, HasSubstr("labels says nothing: needs the model's answers on both sides"));
 }
 
 TEST_F(Monitor, OtherTrafficIsDrift) {
   write("reference.npy", npy(scattered(400, 1)));
   Rows rows = scattered(300, 2);
-  for (std::vector<float>& row : rows) row[3] = std::sqrt(row[3]);
+  for (std::vector<float>& row : rows) row[3] = std::pow(row[3], 0.55F);
   const Ended drift = watch(rows, {"--reference", "reference.npy"});
   expect_end(drift, 1, {});
   EXPECT_THAT(drift.out, HasSubstr("1 of 64 features differ; feature 3 most"));
-  EXPECT_THAT(drift.out, EndsWith("\nDRIFT  ks\n"));
+  EXPECT_THAT(drift.out, HasSubstr("\nDRIFT  ks"));
   EXPECT_EQ(watch(rows, {"--reference", "reference.npy", "--alpha", "1e-9"}).code, 0);
 }
 
@@ -225,7 +225,7 @@ TEST_F(Monitor, FaultyOutputsAreRefusedWithTheLine) {
            {"a,b\n1,2\n3\n1,1\n", {"out.csv:3:1: 1 fields; the header has 2"}},
            {"answer\n1\n2\n3\n", {"out.csv:1:1: has the one column `answer`", "`label`"}},
            {"1,2\n1,2\n", {"out.csv:1:1: ", "header"}},
-           {"", {"out.csv:1:1: "}}}) {
+           {"", {"out.csv: is empty"}}}) {
     write("out.csv", csv);
     const Ended ended = assay({"monitor", "log.npy", "--outputs", "out.csv"});
     expect_end(ended, 2, says);
