@@ -93,7 +93,7 @@ TEST(Blacklight, AWindowWiderThanTheSuitesInputsIsToldAtItsPlace) {
     check_detectors(suite);
     FAIL() << "13 of 12 entries";
   } catch (const Error& error) {
-    EXPECT_THAT(error.what(), HasSubstr("suite.yaml:1:33: monitor `blacklight` looks at windows "
+    EXPECT_THAT(error.what(), HasSubstr("suite.yaml:1:32: monitor `blacklight` looks at windows "
                                         "of 13 entries, and a query has 12"));
   }
   suite.model.shape = {13};
