@@ -6,10 +6,13 @@
 #
 #   bench/peers/run.sh [ASSAY] [--attack NAME|all]... [--peer NAME]... [--samples N]
 #                      [--repetitions N] [--model NAME=FILE]...
+#   bench/peers/run.sh [ASSAY] --extraction [--attack knockoff|copycat]... [--budgets N...]
+#                      [--seeds K] [--workers N] [--only CONTENDER]...
 #
 # --attack is pgd by default; peers.py lists the others. AutoAttack also runs on a robust MLP and on
 # models that mask their gradients, made the first time. The original AutoAttack, which is not
 # published as a package, takes part where AUTOATTACK names a checkout of fra31/auto-attack.
+# --extraction compares thieves instead, with ART's (extraction.py).
 # ASSAY is the program, build/release/assay by default. FASHION_MNIST names the data's folder if it
 # is not Debian's. On a machine that others use too, `chrt -r 10 bench/peers/run.sh` as root keeps
 # them from disturbing either side.
@@ -49,6 +52,12 @@ train() {
   [[ -e $out ]] || "$assay" train --images "$data/train-images-idx3-ubyte.gz" \
     --labels "$data/train-labels-idx1-ubyte.gz" --out "$out" "$@" >&2
 }
+
+if [[ ${1-} == --extraction ]]; then
+  shift
+  exec "$venv/bin/python" "$here/extraction.py" --assay "$assay" --data "$data" \
+    --results "$results" "$@"
+fi
 
 models=()
 if [[ " $* " != *" --model"* ]]; then
