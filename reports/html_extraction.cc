@@ -50,21 +50,33 @@ std::string metric_rows(const CellResult& cell) {
     rows.push_back(std::move(row));
   }
   std::vector<std::string> headings{">budget", ">queries sent", ">agreement"};
-  if (paired) headings.push_back(">of the baseline");
+  if (paired) headings.push_back(">baseline's agreement");
   headings.insert(headings.end(),
                   {">accuracy", ">accuracy ratio", ">transfer success", ">KL, nats"});
   return table(headings, rows);
 }
 
-/// Why figures are missing, each reason once.
+/// Why figures are missing: of each metric the reason at the smallest budget, each reason once.
 std::string reasons(const CellResult& cell) {
-  std::vector<std::string> known;
+  std::vector<std::pair<std::string, std::string>> known;  // reason, names of metrics
+  for (const char* name : kExtractionMetrics) {
+    for (const BudgetResult& budget : cell.extraction->budgets) {
+      const auto metric = cell.metrics.find(name + ("@" + std::to_string(budget.budget)));
+      if (metric == cell.metrics.end() || metric->second.value) continue;
+      const std::string& reason = metric->second.reason;
+      const auto same = std::find_if(known.begin(), known.end(),
+                                     [&](const auto& other) { return other.first == reason; });
+      if (same == known.end()) {
+        known.emplace_back(reason, metric_words(name));
+      } else {
+        same->second += ", " + metric_words(name);
+      }
+      break;
+    }
+  }
   std::string out;
-  for (const auto& [name, metric] : cell.metrics) {
-    if (metric.value || metric.reason.empty()) continue;
-    if (std::find(known.begin(), known.end(), metric.reason) != known.end()) continue;
-    known.push_back(metric.reason);
-    out += element("p", "small soft", escape("—: " + metric.reason));
+  for (const auto& [reason, names] : known) {
+    out += element("p", "small soft", escape("No " + names + ": " + reason));
   }
   return out;
 }
@@ -83,11 +95,12 @@ std::string monitor_table(const std::vector<MonitorResult>& monitors) {
                      element("span", "small soft nowrap",
                              escape(per_10000(alarms.lower) + " – " + per_10000(alarms.upper)));
     }
+    const std::string never = monitor.decided == 0 ? "too few to tell" : "never";
     rows.push_back({element("code", "strong", escape(monitor.monitor)),
                     show_count(monitor.alarmed) + " of " + show_count(monitor.seeds),
                     monitor.queries_to_alarm
                         ? escape(show_count(static_cast<int64_t>(*monitor.queries_to_alarm)))
-                        : std::string("never"),
+                        : never,
                     escape(show(monitor.flagged, Unit::kPercent)), false_alarms,
                     escape(show(monitor.threshold, Unit::kNumber))});
   }

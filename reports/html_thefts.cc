@@ -86,14 +86,14 @@ std::vector<Line> lines_of(const Chart& chart) {
   for (size_t i = 0; i < chart.cells.size(); ++i) {
     const CellResult& cell = *chart.cells[i];
     const std::string tone = "hue s" + std::to_string(i % kTones);
+    Line line{line_name(chart, i), tone, false, {}, {}};
+    add_points(cell.metrics, *cell.extraction, line);
+    if (!line.points.empty()) lines.push_back(std::move(line));
     if (cell.baseline_extraction) {
       Line before{line_name(chart, i) + ", baseline", tone, true, {}, {}};
       add_points(cell.baseline_metrics, *cell.baseline_extraction, before);
       if (!before.points.empty()) lines.push_back(std::move(before));
     }
-    Line line{line_name(chart, i), tone, false, {}, {}};
-    add_points(cell.metrics, *cell.extraction, line);
-    if (!line.points.empty()) lines.push_back(std::move(line));
   }
   return lines;
 }
@@ -239,7 +239,8 @@ std::string theft_charts(const Report& report) {
     out += "<svg class=\"chart\" viewBox=\"0 0 " + coordinate(kWidth) + " " + coordinate(kHeight) +
            "\" width=\"100%\" font-size=\"12\" role=\"img\" aria-label=\"" +
            escape("agreement over queries for " + chart.attack) + "\">" + frame(axes, lines);
-    for (const Line& line : lines) out += drawing(axes, line);
+    // The candidate's lines on top, of which the first one most.
+    for (auto line = lines.rbegin(); line != lines.rend(); ++line) out += drawing(axes, *line);
     out += end_labels(axes, lines) + "</svg>" + legend(lines) + "</figure>\n";
   }
   return out.empty() ? "" : element("div", "grid wide", out);

@@ -176,6 +176,7 @@ Json theft(const TheftResult& result) {
 Json monitor(const MonitorResult& result) {
   return {{"monitor", result.monitor},
           {"seeds", result.seeds},
+          {"decided", result.decided},
           {"alarmed", result.alarmed},
           {"queries_to_alarm", optional(result.queries_to_alarm)},
           {"attack_queries", result.attack_queries},

@@ -102,6 +102,7 @@ Json extraction() {
   Json monitor = object(
       {{"monitor", type("string")},
        {"seeds", described(count(), "thefts at the largest budget that were replayed")},
+       {"decided", described(count(), "of these, with queries enough for a verdict")},
        {"alarmed", described(count(), "of these, with an alarm")},
        {"queries_to_alarm",
         described(nullable("number"), "the median over seeds; null where half or more had none")},

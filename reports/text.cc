@@ -44,6 +44,15 @@ std::string elide(const std::string& text, int most) {
   return out;
 }
 
+/// Cut before the budget, which tells rules of one metric apart: `surrogate..@1000 <= 76 %`.
+std::string elide_rule(const std::string& text, int most) {
+  const size_t at = text.find('@');
+  const std::string tail = at == std::string::npos ? "" : text.substr(at);
+  const int room = most - columns(tail) - 2;
+  if (columns(text) <= most || tail.empty() || room < 4) return elide(text, most);
+  return text.substr(0, static_cast<size_t>(room)) + ".." + tail;
+}
+
 std::string pad(std::string text, int width) {
   const int missing = width - columns(text);
   if (missing > 0) text.append(static_cast<size_t>(missing), ' ');
@@ -187,7 +196,7 @@ std::string table(const std::vector<const RuleResult*>& rules, int width, const 
     for (size_t i = 0; i < rows[r].size(); ++i) {
       if (widths[i] <= 0) continue;
       const bool last = i + 1 == rows[r].size() || widths[i + 1] <= 0;
-      std::string cell = elide(rows[r][i], widths[i]);
+      std::string cell = i == 2 ? elide_rule(rows[r][i], widths[i]) : elide(rows[r][i], widths[i]);
       if (!last) cell = pad(cell, widths[i]);
       if (r == 0) {
         cell = paint(cell, "2");

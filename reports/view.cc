@@ -192,7 +192,10 @@ std::string class_name(const Report& report, int64_t label) {
 
 std::string surface_words(const Surface& surface) {
   std::string words(to_string(surface.kind));
-  if (surface.kind == Surface::Kind::kTopK) words = "top " + show_count(surface.top_k);
+  if (surface.kind == Surface::Kind::kLabel) words = "labels";
+  if (surface.kind == Surface::Kind::kTopK) {
+    words = "top " + show_count(surface.top_k) + (surface.top_k == 1 ? " class" : " classes");
+  }
   if (surface.kind == Surface::Kind::kRounded) {
     words = "probabilities to " + show_plural(surface.decimals, "decimal");
   }

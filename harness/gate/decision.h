@@ -127,7 +127,8 @@ struct BudgetResult {
 struct MonitorResult {
   std::string monitor;
   int64_t seeds = 0;
-  int64_t alarmed = 0;                     ///< seeds with an alarm
+  int64_t decided = 0;  ///< seeds whose queries were enough for a verdict of the monitor
+  int64_t alarmed = 0;  ///< of these, with an alarm
   std::optional<double> queries_to_alarm;  ///< the median; absent where half or more had none
   int64_t attack_queries = 0;              ///< of all seeds
   std::optional<double> flagged;           ///< share of them with an alarm

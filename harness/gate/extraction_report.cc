@@ -78,6 +78,7 @@ MonitorResult monitor_result(const std::string& name, const std::vector<Monitore
   int64_t flagged = 0;
   std::vector<int64_t> to_alarm;
   for (const Monitored& row : rows) {
+    result.decided += row.checks > 0 ? 1 : 0;
     result.alarmed += row.queries_to_alarm >= 0 ? 1 : 0;
     to_alarm.push_back(row.queries_to_alarm);
     sent += row.attack_queries;

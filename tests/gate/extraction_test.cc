@@ -205,18 +205,20 @@ TEST(ExtractionReport, SumsUpMonitorsOverSeedsAndBenignTrafficOnce) {
   run.units.front().monitored = {{"prada", 0, 1000, 500, 100, 20, 400, 5000, 3, 0.9},
                                  {"prada", 1, 1000, 500, 100, 0, -1, 5000, 3, 0.9},
                                  {"prada", 2, 1000, 500, 100, 10, 600, 5000, 3, 0.9},
-                                 {"blind", 0, 1000, 500, 100, 0, -1, 0, 0, 5},
-                                 {"blind", 1, 1000, 500, 100, 0, -1, 0, 0, 5},
-                                 {"blind", 2, 1000, 500, 100, 0, -1, 0, 0, 5}};
+                                 {"blind", 0, 1000, 500, 0, 0, -1, 0, 0, 5},
+                                 {"blind", 1, 1000, 500, 0, 0, -1, 0, 0, 5},
+                                 {"blind", 2, 1000, 500, 0, 0, -1, 0, 0, 5}};
   const ExtractionResult result = *decide(make_suite(run), run, nullptr).cells[0].extraction;
   ASSERT_EQ(result.monitors.size(), 2u);
   const MonitorResult& blind = result.monitors[0];
   EXPECT_EQ(blind.alarmed, 0);
+  EXPECT_EQ(blind.decided, 0) << "its queries were too few for a verdict";
   EXPECT_FALSE(blind.queries_to_alarm.has_value());
   EXPECT_THAT(blind.false_alarms.reason, HasSubstr("no benign traffic"));
   const MonitorResult& prada = result.monitors[1];
   EXPECT_EQ(prada.monitor, "prada");
   EXPECT_EQ(prada.seeds, 3);
+  EXPECT_EQ(prada.decided, 3);
   EXPECT_EQ(prada.alarmed, 2);
   EXPECT_EQ(*prada.queries_to_alarm, 600) << "the middle of 400, 600 and never";
   EXPECT_NEAR(*prada.flagged, 0.01, 1e-12);
