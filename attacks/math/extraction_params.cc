@@ -42,7 +42,9 @@ Extraction protocol_params(Params& params, std::vector<int64_t> budgets) {
 
 Extraction surrogate_params(Params& params, std::vector<int64_t> budgets, const Recipe& fallback) {
   Extraction extraction = protocol_params(params, std::move(budgets));
-  extraction.recipe = recipe_params(params, fallback, kArchitecture, "of a surrogate's training");
+  extraction.recipe =
+      recipe_params(params, fallback, kArchitecture, "of a surrogate's training",
+                    "peak: constant over 60 % of the steps, then a line down to 2 % of it");
   extraction.recipe.least_steps =
       params.integer("least_steps", fallback.least_steps, {0, 1e9},
                      "of the training: few records get further epochs until so many were taken");

@@ -3,11 +3,11 @@
 namespace assay::attacks {
 
 Recipe recipe_params(Params& params, const Recipe& fallback, std::string_view architecture,
-                     std::string_view epochs) {
+                     std::string_view epochs, std::string_view learning_rate) {
   Recipe recipe = fallback;
   recipe.architecture = params.text("architecture", recipe.architecture, architecture);
   recipe.epochs = params.integer("epochs", recipe.epochs, {1, 100000}, epochs);
-  optimizer_params(params, &recipe, "peak: a linear warm-up over 10 % of the steps, then a cosine");
+  optimizer_params(params, &recipe, learning_rate);
   return recipe;
 }
 

@@ -9,9 +9,9 @@
 namespace assay::attacks {
 
 /// Declares architecture, epochs, batch, optimizer, learning_rate and weight_decay, with the
-/// defaults of `fallback`. `architecture` and `epochs` say what each is for.
+/// defaults of `fallback`. The other texts are the help of the parameters of their names.
 Recipe recipe_params(Params& params, const Recipe& fallback, std::string_view architecture,
-                     std::string_view epochs);
+                     std::string_view epochs, std::string_view learning_rate);
 
 /// The part of it that says how a step is taken: batch, optimizer, learning_rate (with this help)
 /// and weight_decay. `to` has the defaults.

@@ -25,7 +25,8 @@ Shadows shadow_params(Params& params, const ShadowUse& use) {
       params, {},
       "of the shadow models: candidate, cnn, mlp, or a TorchScript file, whose values are the "
       "start; a candidate that cannot be trained is replaced by cnn or mlp",
-      "of a shadow model's training: as many as the candidate saw");
+      "of a shadow model's training: as many as the candidate saw",
+      "peak: a linear warm-up over 10 % of the steps, then a cosine");
   if (use.references) {
     const std::string references = params.text(
         "references", "",

@@ -25,7 +25,7 @@ struct Recipe {
   int64_t least_steps = 0;         ///< surrogates: further epochs until so many steps were taken
   int64_t batch = 128;             ///< a last batch of one row joins the one before it
   std::string optimizer = "adam";  ///< adam, or sgd with Nesterov momentum 0.9
-  double learning_rate = 0.002;    ///< peak: a linear warm-up over 10 % of the steps, then a cosine
+  double learning_rate = 0.002;    ///< peak: shadows warm up, then a cosine; surrogates fall late
   double weight_decay = 0;         ///< times the weights, added to the gradient
 };
 
