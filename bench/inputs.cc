@@ -75,6 +75,9 @@ void replay(const Model& model, const Calls& calls, const at::Tensor& x) {
     model.record(x.narrow(0, 0, rows)).vjp(c.narrow(0, 0, rows));
   }
   for (const int64_t rows : calls.plain) model.logits(x.narrow(0, 0, rows));
+  for (int64_t left = calls.judged; left > 0; left -= x.size(0)) {
+    model.judge(x.narrow(0, 0, std::min(left, x.size(0))));
+  }
 }
 
 double cpu_seconds() {

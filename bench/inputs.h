@@ -30,10 +30,11 @@ double cpu_seconds();
 struct Calls {
   std::vector<int64_t> taped;  ///< rows of each record() that a vjp followed
   std::vector<int64_t> plain;  ///< rows of each forward without one
+  int64_t judged = 0;          ///< rows of forwards of the unmodified model
 };
 /// Rows drop out once they are decided: step t has those with more than t queries.
 Calls calls_of(const std::vector<int64_t>& queries, const std::vector<int64_t>& gradients);
-/// Makes these calls and nothing else, on x [n, ...].
+/// Makes these calls and nothing else, on x [n, ...], judging n rows at a time.
 void replay(const Model& model, const Calls& calls, const at::Tensor& x);
 
 }  // namespace assay::bench

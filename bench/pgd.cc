@@ -33,7 +33,7 @@ void attack(benchmark::State& state, const Block& block, const ThreatModel& thre
     total += cpu_seconds() - cpu;
     state.SetIterationTime(seconds);
     Calls calls = calls_of(numbers(oracle.queries()), numbers(oracle.gradients()));
-    if (judged.forwards > 0) calls.plain.push_back(judged.forwards);
+    calls.judged = judged.forwards;
     const double before = cpu_seconds();
     replay(model(), calls, block.x);
     calls_only += cpu_seconds() - before;

@@ -217,7 +217,7 @@ class Projector {
   std::vector<std::pair<double, int64_t>> order_;
 };
 
-// Adds size · (steepest direction of norm 1) to v, where x = x0 + v lies in the box.
+// l2 and l1: adds size · (steepest direction of norm 1) to v, where x = x0 + v lies in the box.
 template <typename T>
 class Steps {
  public:
@@ -225,17 +225,8 @@ class Steps {
       : size_(size), top_(top), ball_(ball), box_(ball) {}
 
   void add(double* v, const T* x, const T* g, int64_t d) {
-    switch (ball_.norm) {
-      case Norm::kLinf:
-        for (int64_t i = 0; i < d; ++i) {
-          v[i] += g[i] > 0 ? size_ : g[i] < 0 ? -size_ : 0.0;
-        }
-        return;
-      case Norm::kL2:
-        return add_normalised(v, g, d);
-      default:
-        return add_sparse(v, x, g, d);
-    }
+    if (ball_.norm == Norm::kL2) return add_normalised(v, g, d);
+    add_sparse(v, x, g, d);
   }
 
  private:
@@ -276,6 +267,22 @@ class Steps {
   Box<T> box_;
   std::vector<std::pair<double, int64_t>> entries_;
 };
+
+// The linf step and its projection in one pass: out = the nearest point of ball ∩ box to
+// x + size · sign(g).
+template <typename T>
+void step_linf(const T* x, const T* g, const T* x0, T* out, int64_t d, double size,
+               const Ball& ball) {
+  const Box<T> box(ball);
+  const double lo = box.lo, hi = box.hi, eps = ball.eps;
+  for (int64_t i = 0; i < d; ++i) {
+    const T sign = (g[i] > 0 ? T{1} : T{0}) - (g[i] < 0 ? T{1} : T{0});
+    const double c = x0[i];
+    const double moved = double{x[i]} - c + size * double{sign};
+    const double v = std::min(std::max(moved, -eps), eps);
+    out[i] = static_cast<T>(std::min(std::max(c + v, lo), hi));
+  }
+}
 
 void check_shapes(const at::Tensor& a, const at::Tensor& b) {
   ASSAY_CHECK(a.sizes() == b.sizes() && a.scalar_type() == b.scalar_type(),
@@ -338,6 +345,10 @@ at::Tensor ascend(const at::Tensor& x, const at::Tensor& g, const at::Tensor& x0
     const T* cs = centre.const_data_ptr<T>();
     T* out = result.data_ptr<T>();
     for (int64_t row = 0; row < x.size(0); ++row, xs += d, gs += d, cs += d, out += d) {
+      if (ball.norm == Norm::kLinf) {
+        step_linf(xs, gs, cs, out, d, size, ball);
+        continue;
+      }
       for (int64_t i = 0; i < d; ++i) v[i] = double{xs[i]} - double{cs[i]};
       steps.add(v.data(), xs, gs, d);
       projector.project(v.data(), cs, out, d);

@@ -1,12 +1,42 @@
 #include "harness/model/oracle.h"
 
+#include <algorithm>
+#include <bit>
 #include <limits>
+#include <vector>
 
 #include "harness/model/ball.h"
 #include "harness/model/crash.h"
 #include "harness/suite/error.h"
 
 namespace assay {
+namespace {
+
+// The largest magnitude of a row's d entries, as bits: these order as magnitudes do, with NaN above
+// infinity.
+template <typename Bits, typename Number>
+Bits largest_magnitude(const Number* row, int64_t d) {
+  Bits largest = 0;
+  for (int64_t i = 0; i < d; ++i) {
+    largest = std::max<Bits>(largest, std::bit_cast<Bits>(row[i]) & (~Bits{0} >> 1));
+  }
+  return largest;
+}
+
+// Calls run(i, zero, wild) for each row of `gradient` [m, ...]: whether all its entries are 0, and
+// whether one is NaN or infinite.
+template <typename Bits, typename Number, typename Run>
+void survey(const at::Tensor& gradient, Run run) {
+  const int64_t d = gradient.numel() / std::max<int64_t>(gradient.size(0), 1);
+  const Bits infinity = std::bit_cast<Bits>(std::numeric_limits<Number>::infinity());
+  const Number* row = gradient.const_data_ptr<Number>();
+  for (int64_t i = 0; i < gradient.size(0); ++i, row += d) {
+    const Bits largest = largest_magnitude<Bits>(row, d);
+    run(i, largest == 0, largest >= infinity);
+  }
+}
+
+}  // namespace
 
 Oracle::Oracle(const Model& model, const ThreatModel& threat, const Block& block, int64_t queries,
                int64_t gradients)
@@ -74,24 +104,29 @@ Tape Oracle::tape(const at::Tensor& x, const at::Tensor& rows) {
 
 at::Tensor Oracle::vjp(const Tape& tape, const at::Tensor& c, const at::Tensor& rows) {
   const at::Tensor used = c.ne(0).any(1);  // [m]
-  gradients_.index_add_(0, rows, used.to(at::kLong));
-  if (gradient_budget_ > 0) {
-    ASSAY_CHECK(gradients_.max().item<int64_t>() <= gradient_budget_,
+  const bool* is_used = used.const_data_ptr<bool>();
+  const at::Tensor places = rows.contiguous();
+  const int64_t* place = places.const_data_ptr<int64_t>();
+  int64_t* gradients = gradients_.data_ptr<int64_t>();
+  for (int64_t i = 0; i < places.size(0); ++i) {
+    gradients[place[i]] += is_used[i] ? 1 : 0;
+    ASSAY_CHECK(gradient_budget_ == 0 || gradients[place[i]] <= gradient_budget_,
                 "an attack exceeded its gradient budget");
   }
-  at::Tensor gradient = blamed([&] { return tape.vjp(c); });  // [m, ...]
-  const at::Tensor flat = gradient.flatten(1);
-  const at::Tensor largest = flat.amax(1);   // [m]
-  const at::Tensor smallest = flat.amin(1);  // [m]
-  const at::Tensor zero = largest.eq(0).logical_and_(smallest.eq(0)).logical_and_(used);
-  zero_gradients_.index_add_(0, rows, zero.to(at::kLong));
-  // Both ends are NaN where an entry is; one sum tells whether a closer look is needed.
-  if (!largest.sub(smallest).sum().isfinite().item<bool>()) {
-    const at::Tensor finite = largest.isfinite().logical_and_(smallest.isfinite());
-    const at::Tensor wild = finite.logical_not_().logical_and_(used);
-    nonfinite_gradients_.index_add_(0, rows, wild.to(at::kLong));
-    gradient = at::nan_to_num(gradient, 0.0, 0.0, 0.0);
+  at::Tensor gradient = blamed([&] { return tape.vjp(c); }).contiguous();  // [m, ...]
+  bool any_wild = false;
+  const auto note = [&](int64_t i, bool zero, bool wild) {
+    any_wild |= wild;
+    if (!is_used[i]) return;
+    zero_gradients_.data_ptr<int64_t>()[place[i]] += zero ? 1 : 0;
+    nonfinite_gradients_.data_ptr<int64_t>()[place[i]] += wild ? 1 : 0;
+  };
+  if (gradient.scalar_type() == at::kDouble) {
+    survey<uint64_t, double>(gradient, note);
+  } else {
+    survey<uint32_t, float>(gradient, note);
   }
+  if (any_wild) gradient = at::nan_to_num(gradient, 0.0, 0.0, 0.0);
   if (fixed_.defined()) {
     gradient = gradient.flatten(1).index_fill(1, fixed_, 0).view(gradient.sizes());
   }
@@ -169,10 +204,12 @@ at::Tensor Oracle::queries_left() const {
 void Oracle::count(const at::Tensor& x, const at::Tensor& rows, Access needed) {
   ASSAY_CHECK(threat_.access <= needed, "an attack asked for more access than it declares");
   ASSAY_CHECK(x.size(0) == rows.size(0), "a query needs one block row for each of its rows");
-  queries_.index_add_(0, rows, at::ones_like(rows));
-  if (query_budget_ > 0) {
-    ASSAY_CHECK(queries_.max().item<int64_t>() <= query_budget_,
-                "an attack exceeded its query budget");
+  const at::Tensor places = rows.contiguous();
+  const int64_t* place = places.const_data_ptr<int64_t>();
+  int64_t* queries = queries_.data_ptr<int64_t>();
+  for (int64_t i = 0; i < places.size(0); ++i) {
+    const int64_t sent = ++queries[place[i]];
+    ASSAY_CHECK(query_budget_ == 0 || sent <= query_budget_, "an attack exceeded its query budget");
   }
 }
 

@@ -74,30 +74,35 @@ Judged judge_block(const Model& model, const Oracle& oracle, const Candidates& c
     broken.index_copy_(0, judged, oracle.breaking_votes(votes, judged).mul(2).gt(votes.number));
   }
   broken.logical_and_(finite);
-  const at::Tensor queries = oracle.queries();
-  const at::Tensor gradients = oracle.gradients();
+  // An item() for each would cost more than small models do.
+  const auto is = [](const at::Tensor& flags, int64_t i) {
+    return flags.const_data_ptr<bool>()[i];
+  };
+  const int64_t* found = labels.const_data_ptr<int64_t>();
+  const int64_t* queries = oracle.queries().const_data_ptr<int64_t>();
+  const int64_t* gradients = oracle.gradients().const_data_ptr<int64_t>();
   std::vector<int64_t> kept;
   for (int64_t i = 0; i < n; ++i) {
     Verdict& row = result.rows[static_cast<size_t>(i)];
-    row.queries = queries[i].item<int64_t>();
-    row.gradients = gradients[i].item<int64_t>();
+    row.queries = queries[i];
+    row.gradients = gradients[i];
     result.signs.push_back(signs_of(oracle, i));
-    if (oracle.failed()[i].item<bool>() || !finite[i].item<bool>()) {
+    if (is(oracle.failed(), i) || !is(finite, i)) {
       row.status = Status::kError;
       row.cause = Cause::kCandidate;
       row.detail = "the model returned NaN or infinity for an input in the box";
-    } else if (!points.present[i].item<bool>()) {
+    } else if (!is(points.present, i)) {
       row.status = Status::kRobust;
-    } else if (!valid[i].item<bool>()) {
+    } else if (!is(valid, i)) {
       row.status = Status::kInvalid;
-      row.detail = boxed[i].item<bool>() ? "the claimed point is outside the ball"
-                                         : "the claimed point is outside the box";
-    } else if (!broken[i].item<bool>()) {
+      row.detail = is(boxed, i) ? "the claimed point is outside the ball"
+                                : "the claimed point is outside the box";
+    } else if (!is(broken, i)) {
       row.status = Status::kUnconfirmed;
-      row.detail = "a fresh forward gives label " + std::to_string(labels[i].item<int64_t>());
+      row.detail = "a fresh forward gives label " + std::to_string(found[i]);
     } else {
       row.status = Status::kBroken;
-      row.adversarial = labels[i].item<int64_t>();
+      row.adversarial = found[i];
       row.breaking_attack = attack;
       const auto at = static_cast<size_t>(i);
       if (at < candidates.by.size() && !candidates.by[at].empty()) {
@@ -108,7 +113,7 @@ Judged judge_block(const Model& model, const Oracle& oracle, const Candidates& c
       kept.push_back(i);
     }
     const bool measured = row.status != Status::kRobust && row.status != Status::kError;
-    if (measured && !threat.unbounded) row.distance = points.distances[i].item<double>();
+    if (measured && !threat.unbounded) row.distance = points.distances.const_data_ptr<double>()[i];
   }
   result.adversarials = points.x.index_select(0, at::tensor(kept, at::kLong));
   return result;

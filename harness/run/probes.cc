@@ -1,7 +1,6 @@
 #include "harness/run/probes.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <limits>
 
@@ -10,7 +9,6 @@
 namespace assay {
 namespace {
 
-constexpr int64_t kDraws = 16;
 constexpr double kReach = 1.0 / 64;  // the reference's ±4/255, in widths of the box
 constexpr double kMeanChange = 0.1;
 
@@ -73,32 +71,32 @@ std::optional<AttackSpec> whole_box_spec(const AttackSpec& spec, double eps, dou
   return wide;
 }
 
-bool is_unstable(const Model& model, const at::Tensor& x, int64_t y, uint64_t id, const Rng& rng,
-                 int64_t* rows) {
+int64_t count_unstable(const Model& model, const at::Tensor& x, std::span<const int64_t> y,
+                       std::span<const uint64_t> ids, const Rng& rng) {
   const ModelSpec& spec = model.spec();
-  const std::array<uint64_t, 1> key{id};
   std::vector<at::Tensor> points = {x};
-  for (int64_t draw = 0; draw < kDraws; ++draw) {
-    const at::Tensor noise = rng.uniform(key, spec.shape, draw, 0)  // [1, ...]
+  for (int64_t draw = 0; draw < kNeighbours; ++draw) {
+    const at::Tensor noise = rng.uniform(ids, spec.shape, draw, 0)  // [m, ...]
                                  .mul(2)
                                  .sub(1)
                                  .mul(kReach * (spec.hi - spec.lo));
     points.push_back(x.add(noise.to(x.scalar_type())).clamp(spec.lo, spec.hi));
   }
-  *rows += kDraws + 1;
-  at::Tensor logits;
-  try {
-    logits = model.judge(at::cat(points, 0)).to(at::kDouble);  // [draws + 1, K]
-  } catch (const ModelFailure&) {
-    return true;
+  const int64_t m = x.size(0);
+  const at::Tensor logits =
+      model.logits(at::cat(points, 0)).to(at::kDouble).view({kNeighbours + 1, m, model.classes()});
+  int64_t unstable = 0;
+  for (int64_t i = 0; i < m; ++i) {
+    const at::Tensor seen = logits.select(1, i);  // [kNeighbours + 1, K]
+    // Measured by the spread of the logits: by the margin itself, as the reference does, every
+    // sample near a boundary would count.
+    const double spread = seen[0].max().sub(seen[0].min()).item<double>();
+    const at::Tensor found = margins(seen, y[static_cast<size_t>(i)]);  // [kNeighbours + 1]
+    const at::Tensor change = found.slice(0, 1).sub(found[0]).abs().div(spread > 0 ? spread : 1);
+    // Also true for NaN.
+    unstable += change.mean().item<double>() <= kMeanChange ? 0 : 1;
   }
-  // Measured by the spread of the logits: by the margin itself, as the reference does, every sample
-  // near a boundary would count.
-  const double spread = logits[0].max().sub(logits[0].min()).item<double>();
-  const at::Tensor found = margins(logits, y);  // [draws + 1]
-  const at::Tensor change = found.slice(0, 1).sub(found[0]).abs().div(spread > 0 ? spread : 1);
-  // Also true for NaN.
-  return !(change.mean().item<double>() <= kMeanChange);
+  return unstable;
 }
 
 }  // namespace assay

@@ -26,10 +26,13 @@ double whole_box_radius(const ThreatModel& threat, int64_t d);
 /// model may give no input the target's label).
 std::optional<AttackSpec> whole_box_spec(const AttackSpec& spec, double eps, double radius);
 
-/// True if the margin at x [1, ...], label y, changes by more than 10 % of the logits' spread on
-/// average over 16 random points within 1/64 of the box (Indicators of Attack Failure: unstable
-/// predictions), or if the model fails there. `rows` grows by the rows sent.
-bool is_unstable(const Model& model, const at::Tensor& x, int64_t y, uint64_t id, const Rng& rng,
-                 int64_t* rows);
+/// Random points that a probe is looked at with.
+inline constexpr int64_t kNeighbours = 16;
+
+/// How many of x [m, ...] with labels y have a margin that changes by more than 10 % of the logits'
+/// spread on average over kNeighbours random points within 1/64 of the box (Indicators of Attack
+/// Failure: unstable predictions). Sends m * (kNeighbours + 1) rows at once. Throws ModelFailure.
+int64_t count_unstable(const Model& model, const at::Tensor& x, std::span<const int64_t> y,
+                       std::span<const uint64_t> ids, const Rng& rng);
 
 }  // namespace assay

@@ -70,18 +70,50 @@ void run_clean(const Model& model, const at::Tensor& x, const UnitCrashes& crash
   result->cost.judged += x.size(0);
 }
 
-// Looks around the probes that are rightly classified.
+// Looks around the probes that are rightly classified, several at a time as far as the unit's own
+// size goes, one by one where the model fails. A probe at whose side it fails is unstable.
 void look_around(const Suite& suite, const Header& header, const Unit& unit, const Model& model,
-                 const at::Tensor& x, UnitResult* result) {
+                 const at::Tensor& x, const UnitCrashes& crashes, UnitResult* result) {
   const Rng rng(suite.seed, "neighbourhood", 0);
+  std::vector<int64_t> probes, labels;
+  std::vector<uint64_t> ids;
   for (const int64_t probe : unit.probes) {
     const SampleInfo& sample = header.samples[static_cast<size_t>(unit.begin + probe)];
     if (result->rows[static_cast<size_t>(probe)].clean != sample.label) continue;
-    ++result->diagnosis.surrounded;
-    const Working on_row(unit.key, probe);
-    result->diagnosis.unstable += is_unstable(model, x.narrow(0, probe, 1), sample.label,
-                                              hash64(sample.id), rng, &result->cost.judged);
+    probes.push_back(probe);
+    labels.push_back(sample.label);
+    ids.push_back(hash64(sample.id));
   }
+  const auto look = [&](size_t first, size_t count) {
+    const at::Tensor rows =
+        at::tensor(std::vector(probes.begin() + static_cast<int64_t>(first),
+                               probes.begin() + static_cast<int64_t>(first + count)));
+    result->cost.judged += static_cast<int64_t>(count) * (kNeighbours + 1);
+    return count_unstable(model, x.index_select(0, rows), std::span(labels).subspan(first, count),
+                          std::span(ids).subspan(first, count), rng);
+  };
+  const auto look_each = [&](size_t first, size_t count) {
+    int64_t unstable = 0;
+    for (size_t i = first; i < first + count; ++i) {
+      const Working on_row(unit.key, probes[i]);
+      try {
+        unstable += look(i, 1);
+      } catch (const ModelFailure&) {
+        ++unstable;
+      }
+    }
+    return unstable;
+  };
+  const auto together = static_cast<size_t>(std::max<int64_t>(1, x.size(0) / (kNeighbours + 1)));
+  for (size_t first = 0; first < probes.size(); first += together) {
+    const size_t count = std::min(together, probes.size() - first);
+    try {
+      result->diagnosis.unstable += crashes.any() ? look_each(first, count) : look(first, count);
+    } catch (const ModelFailure&) {
+      result->diagnosis.unstable += look_each(first, count);
+    }
+  }
+  result->diagnosis.surrounded += static_cast<int64_t>(probes.size());
 }
 
 // The rows of a unit that an attack is to work on.
@@ -251,7 +283,7 @@ UnitResult run_unit(const Suite& suite, const Plan& plan, const Unit& unit, cons
   const at::Tensor x = read_range(samples, unit.begin, unit.end);
   if (unit.kind == Unit::Kind::kClean) {
     run_clean(model, x, crashed, &result);
-    look_around(suite, plan.header, unit, model, x, &result);
+    look_around(suite, plan.header, unit, model, x, crashed, &result);
     result.cost.time_s = since(start);
     return result;
   }
