@@ -93,6 +93,11 @@ usable() {
     echo "$2 is LibTorch $version, in $1: too old, Assay needs $torch_oldest or newer" >&2
     return 1
   fi
+  if grep -qs '_GLIBCXX_USE_CXX11_ABI=0' "$1/share/cmake/Torch/TorchConfig.cmake"; then
+    echo "$2 is LibTorch $version, in $1, but built with the C++ ABI from before C++11, which no" \
+      "other library here has" >&2
+    return 1
+  fi
   if command -v python3 >/dev/null && ! error=$(python3 -c \
       'import ctypes, sys; ctypes.CDLL(sys.argv[1])' "$1/lib/libtorch_cpu.so" 2>&1); then
     echo "$2 is LibTorch $version, in $1, but it does not load: ${error##*$'\n'}" >&2

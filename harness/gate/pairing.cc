@@ -5,8 +5,10 @@
 #include <deque>
 #include <limits>
 #include <map>
+#include <numeric>
 #include <utility>
 
+#include "harness/gate/random.h"
 #include "harness/gate/text.h"
 #include "harness/suite/error.h"
 
@@ -37,11 +39,38 @@ std::string first_difference(const CellHeader& here, const CellHeader& there) {
   return "key " + brief(there.key) + " in the baseline, " + brief(here.key) + " here";
 }
 
-double ratio(double here, double baseline) {
-  if (here == baseline) return 1;  // both 0, or both unbroken
-  if (std::isinf(baseline)) return 0;
-  if (baseline == 0) return std::numeric_limits<double>::infinity();
-  return here / baseline;
+double drop(double here, double baseline) {
+  if (here == baseline) return 0;  // both 0, or both unbroken
+  if (std::isinf(baseline)) return 1;
+  if (baseline == 0) return -std::numeric_limits<double>::infinity();
+  return 1 - here / baseline;
+}
+
+constexpr int kResamples = 2000;
+constexpr uint64_t kResamplesSeed = 0x6d656469616e;
+
+// The places of `values` in ascending order.
+std::vector<size_t> ascending(const std::vector<double>& values) {
+  std::vector<size_t> order(values.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return values[a] < values[b]; });
+  return order;
+}
+
+// The median of a sample that holds each value `times` over, n in all.
+double median_of(const std::vector<double>& values, const std::vector<size_t>& order,
+                 const std::vector<int64_t>& times, int64_t n) {
+  int64_t passed = 0;
+  std::optional<double> low;
+  for (const size_t place : order) {
+    passed += times[place];
+    if (!low && passed > (n - 1) / 2) low = values[place];
+    if (passed <= n / 2) continue;
+    const double high = values[place];
+    return *low == high || std::isinf(high) ? high : *low + (high - *low) / 2;
+  }
+  ASSAY_CHECK(false, "a sample has a median");
 }
 
 }  // namespace
@@ -117,19 +146,54 @@ PairedCounts count_pairs(const std::vector<Fact>& here, const std::vector<Fact>&
   return counts;
 }
 
-std::vector<double> distance_ratios(const EvidenceView& here, const CellView& cell,
-                                    const EvidenceView& baseline, const CellView& baseline_cell,
-                                    const std::vector<int64_t>& partners) {
+std::vector<DistancePair> pair_distances(const EvidenceView& here, const CellView& cell,
+                                         const EvidenceView& baseline,
+                                         const CellView& baseline_cell,
+                                         const std::vector<int64_t>& partners) {
   const std::vector<std::optional<double>> mine = distances(here, cell);
   const std::vector<std::optional<double>> theirs = distances(baseline, baseline_cell);
-  std::vector<double> ratios;
+  std::vector<DistancePair> pairs;
   for (size_t i = 0; i < partners.size() && i < mine.size(); ++i) {
     if (partners[i] < 0 || !has_verdict(cell.rows[i])) continue;
     const size_t partner = static_cast<size_t>(partners[i]);
     if (partner >= theirs.size() || !theirs[partner]) continue;
-    ratios.push_back(ratio(mine[i].value_or(0), *theirs[partner]));
+    pairs.push_back({mine[i].value_or(0), *theirs[partner]});
   }
-  return ratios;
+  return pairs;
+}
+
+MedianDrop median_drop(const std::vector<DistancePair>& pairs, double confidence) {
+  ASSAY_CHECK(!pairs.empty(), "a median needs a value");
+  const auto n = static_cast<int64_t>(pairs.size());
+  std::vector<double> here, baseline;
+  for (const DistancePair& pair : pairs) {
+    here.push_back(pair.here);
+    baseline.push_back(pair.baseline);
+  }
+  const std::vector<size_t> order = ascending(here), order_before = ascending(baseline);
+  const std::vector<int64_t> once(pairs.size(), 1);
+  MedianDrop found;
+  found.here = median_of(here, order, once, n);
+  found.baseline = median_of(baseline, order_before, once, n);
+  found.value = drop(found.here, found.baseline);
+  // With fewer, not even the extremes bound a median.
+  if (std::pow(0.5, static_cast<double>(n)) > 1 - confidence) return found;
+  Draws draws(kResamplesSeed);
+  std::vector<double> drops;
+  std::vector<int64_t> times(pairs.size());
+  for (int resample = 0; resample < kResamples; ++resample) {
+    std::fill(times.begin(), times.end(), 0);
+    for (int64_t i = 0; i < n; ++i) {
+      ++times[static_cast<size_t>(draws.uniform() * static_cast<double>(n))];
+    }
+    drops.push_back(
+        drop(median_of(here, order, times, n), median_of(baseline, order_before, times, n)));
+  }
+  std::sort(drops.begin(), drops.end());
+  const auto beyond = static_cast<size_t>((1 - confidence) * (kResamples + 1));
+  found.lower = drops[std::max<size_t>(beyond, 1) - 1];
+  found.upper = drops[drops.size() - std::max<size_t>(beyond, 1)];
+  return found;
 }
 
 }  // namespace assay

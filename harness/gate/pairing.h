@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -45,11 +46,27 @@ struct PairedCounts {
 PairedCounts count_pairs(const std::vector<Fact>& here, const std::vector<Fact>& there,
                          const std::vector<int64_t>& partners);
 
-/// Distance here over distance in the baseline, for each sample that the baseline classifies
-/// rightly and both have a verdict on. Misclassified here is distance 0. Unbroken in both is 1;
-/// unbroken only here is infinite.
-std::vector<double> distance_ratios(const EvidenceView& here, const CellView& cell,
-                                    const EvidenceView& baseline, const CellView& baseline_cell,
-                                    const std::vector<int64_t>& partners);
+/// Distances, infinite where unbroken.
+struct DistancePair {
+  double here = 0;  ///< 0 where misclassified here
+  double baseline = 0;
+};
+/// Those of each sample that the baseline classifies rightly and both have a verdict on.
+std::vector<DistancePair> pair_distances(const EvidenceView& here, const CellView& cell,
+                                         const EvidenceView& baseline,
+                                         const CellView& baseline_cell,
+                                         const std::vector<int64_t>& partners);
+
+/// 1 - median here / median in the baseline; 0 where both are 0 or both are infinite. Paired
+/// bootstrap, percentiles; an end that so few samples cannot give is absent. Equal for equal
+/// arguments. One pair or more.
+struct MedianDrop {
+  double here = 0;
+  double baseline = 0;
+  double value = 0;
+  std::optional<double> lower;
+  std::optional<double> upper;
+};
+MedianDrop median_drop(const std::vector<DistancePair>& pairs, double confidence);
 
 }  // namespace assay

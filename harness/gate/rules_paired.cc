@@ -1,12 +1,11 @@
 // max_drop and max_rise against the baseline, on the same samples.
 //
 // Shares: Tango bounds of D = (b - c)/n, b samples lost and c gained.
-// median_distance: the limit is relative. For every sample that the baseline classifies rightly,
-// the ratio of its distance here to its distance in the baseline; D = 1 - the median ratio. Bounds
-// are the order statistics of the ratios (the sign test turned round): they hold for any
-// distribution and need no finite distance, and pairing removes the spread between samples. The
-// population is the baseline's, so a candidate cannot improve by misclassifying its weak samples
-// (they count as 0).
+// median_distance: the limit is relative, D = 1 - median here / median in the baseline, with bounds
+// from a paired bootstrap. The population is the baseline's, so a candidate cannot improve by
+// misclassifying its weak samples (they count as 0). The median of the samples' own ratios would
+// have a narrower bound but is another quantity: it stays 1 where a tenth of the samples, those in
+// the middle, lose nearly all of their distance and the median goes with them.
 #include <algorithm>
 #include <cmath>
 
@@ -109,28 +108,21 @@ std::string median_hint(const RuleSpec& rule, const Difference& difference, int6
 
 void judge_median(const RuleSpec& rule, const Trial& trial, Judgement& judgement) {
   RuleResult& result = judgement.result;
-  const auto median = [&](const EvidenceView& view, const CellView& cell) {
-    return *measure(rule.metric, view, cell, rule.confidence);
-  };
-  const Estimate base = median(*trial.baseline, *trial.pairing->cell);
-  result.value = reportable(median(*trial.candidate, *trial.cell)).value;
-  result.baseline = reportable(base).value;
-  std::vector<double> ratios = distance_ratios(*trial.candidate, *trial.cell, *trial.baseline,
-                                               *trial.pairing->cell, *trial.partners);
-  result.n = static_cast<int64_t>(ratios.size());
-  if (ratios.empty()) {
+  const std::vector<DistancePair> pairs = pair_distances(
+      *trial.candidate, *trial.cell, *trial.baseline, *trial.pairing->cell, *trial.partners);
+  result.n = static_cast<int64_t>(pairs.size());
+  if (pairs.empty()) {
     settle(result, Outcomes::kInconclusive,
            "no sample in both runs is rightly classified by the baseline");
     return;
   }
-  const MedianBounds bounds = median_bounds(std::move(ratios), rule.confidence);
-  Difference difference;
-  difference.value = 1 - bounds.value;
-  if (bounds.upper) difference.lower = 1 - *bounds.upper;
-  if (bounds.lower) difference.upper = 1 - *bounds.lower;
+  const MedianDrop drop = median_drop(pairs, rule.confidence);
+  result.value = finite(drop.here);
+  result.baseline = finite(drop.baseline);
+  Difference difference = {drop.value, drop.lower, drop.upper};
   if (!is_drop(rule)) difference = mirrored(difference);
   decide_difference(rule, difference, median_hint(rule, difference, result.n), result);
-  if (is_drop(rule) && (rule.limit >= 1 || (base.upper && *base.upper <= 0))) {
+  if (is_drop(rule) && (rule.limit >= 1 || drop.baseline <= 0)) {
     settle_vacuous(rule, "no candidate's distances can drop by more than they are", result);
   } else if (is_drop(rule) && result.verdict == Outcomes::kPass && difference.lower &&
              *difference.lower > 0) {

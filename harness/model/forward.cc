@@ -2,6 +2,7 @@
 
 #include <torch/script.h>
 
+#include <algorithm>
 #include <charconv>
 #include <limits>
 #include <new>
@@ -17,8 +18,11 @@
 namespace assay {
 namespace {
 
-// First line of a message: LibTorch appends C++ and TorchScript traces.
-std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+// First line of a message that says something: LibTorch appends C++ and TorchScript traces.
+std::string first_line(const std::string& text) {
+  const size_t begin = std::min(text.find_first_not_of("\n "), text.size());
+  return text.substr(begin, text.find('\n', begin) - begin);
+}
 
 at::Tensor per_channel(const std::vector<double>& values, const ModelSpec& spec) {
   std::vector<int64_t> shape(spec.shape.size(), 1);
@@ -39,8 +43,12 @@ torch::jit::Module load_archive(const std::filesystem::path& path) {
     const ModelCall call;
     module = torch::jit::load(path.string(), c10::Device(at::kCPU));
   } catch (const std::exception& error) {
-    throw Error(path.string() + " cannot be loaded as TorchScript: " + first_line(error.what()),
-                ExitCode::kRefused);
+    std::string reason = first_line(error.what());
+    while (reason.ends_with('.')) reason.pop_back();
+    if (reason.find("Unknown builtin op") != std::string::npos) {
+      reason += "; operators of other libraries are not at hand, export the model without them";
+    }
+    throw Error(path.string() + " cannot be loaded as TorchScript: " + reason, ExitCode::kRefused);
   }
   if (!module.find_method("forward")) {
     throw Error(path.string() + " has no method `forward`", ExitCode::kRefused);

@@ -122,10 +122,53 @@ int64_t find_quantum(const Model& model, const at::Tensor& inputs, const Bits& w
 // Rows enough to see what does not depend on the size of a batch.
 constexpr int64_t kFew = 8;
 
-// Distributions in the place of logits: every row in [0, 1] and summing to 1.
-bool looks_like_probabilities(const at::Tensor& logits) {
-  return logits.ge(0).all().item<bool>() && logits.le(1).all().item<bool>() &&
-         logits.sum(1).sub(1).abs().max().item<double>() <= 1e-5;
+// Half precision rounds a distribution so far away from 1.
+constexpr double kSumSlack = 1e-2;
+
+// By how much the rows' sums miss 1, at most.
+double sum_error(const at::Tensor& probabilities) {
+  return probabilities.sum(1).sub(1).abs().max().item<double>();
+}
+
+bool in_unit_interval(const at::Tensor& t) {
+  return t.min().item<double>() >= 0 && t.max().item<double>() <= 1;
+}
+
+// Logits that are not: in [0, 1] for all inputs.
+void flag_squashed(const at::Tensor& logits, ModelSpec::Output output, std::vector<Flag>* flags) {
+  if (output == ModelSpec::Output::kProbabilities || !in_unit_interval(logits)) return;
+  // The sigmoid's logits are [0, z]. No sigmoid is 0, as a dead layer's outputs are.
+  const bool binary = output == ModelSpec::Output::kSigmoid;
+  const bool positive = logits.select(1, logits.size(1) - 1).min().item<double>() > 0;
+  if (binary && positive) {
+    flags->push_back({"softmax_output", "",
+                      "every output lies in [0, 1]: the sigmoid is applied already, and as a logit "
+                      "it says class 1 for all inputs",
+                      "export the model without its sigmoid"});
+  } else if (!binary && sum_error(logits) <= kSumSlack) {
+    flags->push_back({"softmax_output", "",
+                      "every output lies in [0, 1] and sums to 1: probabilities, whose "
+                      "gradients vanish where the model is sure",
+                      "set model.output: probabilities, or export the model without its softmax"});
+  } else if (!binary && positive) {
+    flags->push_back({"softmax_output", "",
+                      "every output lies in [0, 1]: a sigmoid for each class, whose gradients "
+                      "vanish where the model is sure",
+                      "export the model without its last activation"});
+  }
+}
+
+void require_probabilities(const at::Tensor& logarithms, const std::string& path) {
+  const at::Tensor found = logarithms.exp();  // negative ones count as 0
+  const double most = found.max().item<double>();
+  const double error = sum_error(found);
+  if (most <= 1 + kSumSlack && error <= kSumSlack) return;
+  throw Error(
+      path + " returns no probabilities: " +
+          (most > 1 + kSumSlack ? "an output is " + c10::str(most)
+                                : "outputs of one input sum to 1 only within " + c10::str(error)) +
+          "; say `output: logits` if they are scores before the softmax",
+      ExitCode::kRefused);
 }
 
 }  // namespace
@@ -225,13 +268,9 @@ ModelFacts probe(const Model& model, const at::Tensor& inputs, const Tape& tape,
                     "model.normalize and the exported weights",
                 ExitCode::kRefused);
   }
-  if (model.spec().output == ModelSpec::Output::kLogits && looks_like_probabilities(logits)) {
-    facts.flags.push_back(
-        {"softmax_output", "",
-         "every output lies in [0, 1] and sums to 1: probabilities, whose "
-         "gradients vanish where the model is sure",
-         "set model.output: probabilities, or export the model without its softmax"});
-  }
+  const ModelSpec::Output output = model.spec().output;
+  if (output == ModelSpec::Output::kProbabilities) require_probabilities(logits, path);
+  flag_squashed(logits, output, &facts.flags);
   if (!traits.training.empty()) {
     std::string names;
     for (const std::string& name : traits.training) names += (names.empty() ? "" : ", ") + name;

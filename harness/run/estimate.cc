@@ -1,3 +1,5 @@
+#include <malloc.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -56,6 +58,8 @@ UnitEstimate estimate_unit(const Suite& suite, const Cell& cell, const std::vect
     if (targeted) block.target = y.add(1).remainder(classes);
   };
   UnitEstimate estimate;
+  // What an earlier cell used and freed would hide what this one needs.
+  malloc_trim(0);
   // Writing 5 resets the peak; where that is not allowed the whole process's peak is compared.
   std::ofstream("/proc/self/clear_refs") << 5;
   const int64_t before = status_bytes("VmRSS");

@@ -5,6 +5,7 @@
 #include <random>
 
 #include "harness/gate/decision.h"
+#include "harness/gate/pairing.h"
 #include "harness/gate/statistics.h"
 #include "tests/gate/fixture.h"
 
@@ -270,6 +271,49 @@ TEST(MedianDrop, IsRelativeAndPaired) {
   const Decision risen = compare_distances(before, here, Kind::kMaxRise, 0.03);
   EXPECT_EQ(risen.outcome, Outcome::kFail);
   EXPECT_NEAR(*risen.rules[0].difference, 1 / 0.96 - 1, 1e-12);
+}
+
+TEST(MedianDrop, IsThatOfTheMedians) {
+  // Ten samples in the middle lose nine tenths; the median falls with them, most ratios stay 1.
+  std::vector<double> before(98, 0.1);
+  std::fill_n(before.begin(), 51, 1);
+  std::vector<double> here = before;
+  std::fill_n(here.begin(), 10, 0.1);
+  const RuleResult rule = compare_distances(here, before, Kind::kMaxDrop, 0.05).rules[0];
+  EXPECT_DOUBLE_EQ(*rule.baseline, 1);
+  EXPECT_DOUBLE_EQ(*rule.value, 0.1);
+  EXPECT_DOUBLE_EQ(*rule.difference, 0.9);
+  EXPECT_NE(rule.verdict, Judged::kPass);
+}
+
+TEST(MedianDrop, CoversWhatTheMediansTrulyLose) {
+  constexpr int kRuns = 400;
+  constexpr double kTrue = 0.04;
+  std::mt19937_64 engine(5);
+  std::normal_distribution<double> normal;
+  for (const double noise : {0.1, 2.0}) {
+    for (const int n : {8, 60}) {
+      int below = 0;
+      int above = 0;
+      for (int run = 0; run < kRuns; ++run) {
+        std::vector<DistancePair> pairs;
+        for (int i = 0; i < n; ++i) {
+          const double shared = normal(engine);
+          pairs.push_back({(1 - kTrue) * std::exp(shared + noise * normal(engine)),
+                           std::exp(shared + noise * normal(engine))});
+        }
+        const MedianDrop drop = median_drop(pairs, 0.95);
+        below += *drop.upper < kTrue ? 1 : 0;
+        above += *drop.lower > kTrue ? 1 : 0;
+      }
+      // 5 % and 3.5 standard errors.
+      EXPECT_LE(below, kRuns * 0.088) << n << " samples, noise " << noise;
+      EXPECT_LE(above, kRuns * 0.088) << n << " samples, noise " << noise;
+      if (noise > 1 && n > 8) {
+        EXPECT_GE(below + above, kRuns * 0.03) << "needlessly wide";
+      }
+    }
+  }
 }
 
 TEST(MedianDrop, IsInconclusiveWhereTheRatiosDisagree) {

@@ -181,6 +181,11 @@ TEST(Model, TurnsProbabilitiesAndASigmoidIntoLogits) {
 TEST(Model, FlagsWhatMakesAttacksWeak) {
   EXPECT_THAT(flag_ids(load_code("def forward(self, x):\n    return torch.softmax(x * 9, 1)")),
               ::testing::ElementsAre("softmax_output"));
+  EXPECT_THAT(
+      flag_ids(load_code("def forward(self, x):\n    return torch.softmax(x * 9, 1).half()")),
+      ::testing::ElementsAre("softmax_output"));
+  EXPECT_THAT(flag_ids(load_code("def forward(self, x):\n    return torch.sigmoid(x * 9 - 4)")),
+              ::testing::ElementsAre("softmax_output"));
   EXPECT_THAT(flag_ids(load_code("def forward(self, x):\n    return torch.relu(x - 2)")),
               ::testing::ElementsAre("zero_gradient"));
   EXPECT_THAT(flag_ids(load_code(
@@ -193,6 +198,28 @@ TEST(Model, FlagsWhatMakesAttacksWeak) {
   EXPECT_THAT(flag_ids(dropout), ::testing::ElementsAre("train_mode", "randomised"));
   EXPECT_TRUE(dropout.facts().random);
   EXPECT_THAT(flag_ids(testing::mlp_model(Shape{{4}, 3}, 8, 1)), ::testing::IsEmpty());
+}
+
+TEST(Model, FlagsASigmoidInTheLogitsPlace) {
+  const std::filesystem::path path = std::filesystem::path(::testing::TempDir()) / "assay_sig.pt";
+  ModelSpec spec = testing::to_spec(Shape{{2}, 2}, path);
+  spec.output = ModelSpec::Output::kSigmoid;
+  testing::save_module(path, "def forward(self, x):\n    return torch.sigmoid(x[:, 0] * 4 - 2)",
+                       {});
+  EXPECT_THAT(flag_ids(Model::load(spec, path, 16, "cpu")),
+              ::testing::ElementsAre("softmax_output"));
+  testing::save_module(path, "def forward(self, x):\n    return x[:, 0] * 4 - 2", {});
+  EXPECT_THAT(flag_ids(Model::load(spec, path, 16, "cpu")), ::testing::IsEmpty());
+}
+
+TEST(Model, RefusesWhatIsNoDistribution) {
+  const auto refused = [](const std::string& output) {
+    return refusal("def forward(self, x):\n    return " + output,
+                   ModelSpec::Output::kProbabilities);
+  };
+  EXPECT_THAT(refused("x * 9 - 4"), HasSubstr("say `output: logits`"));
+  EXPECT_THAT(refused("torch.softmax(x, 1) / 2"), HasSubstr("sum to 1 only within 0.5"));
+  EXPECT_EQ(refused("torch.softmax(x, 1).half()"), "");
 }
 
 TEST(Model, SeesTrainingModeInsideSubmodules) {
