@@ -8,11 +8,13 @@
 #                      [--repetitions N] [--model NAME=FILE]...
 #   bench/peers/run.sh [ASSAY] --extraction [--attack knockoff|copycat]... [--budgets N...]
 #                      [--seeds K] [--workers N] [--only CONTENDER]...
+#   bench/peers/run.sh [ASSAY] --images
 #
 # --attack is pgd by default; peers.py lists the others. AutoAttack also runs on a robust MLP and on
 # models that mask their gradients, made the first time. The original AutoAttack, which is not
 # published as a package, takes part where AUTOATTACK names a checkout of fra31/auto-attack.
-# --extraction compares thieves instead, with ART's (extraction.py).
+# --extraction compares thieves instead, with ART's (extraction.py); --images reads a folder of JPEGs
+# as torchvision does (images.py).
 # ASSAY is the program, build/release/assay by default. FASHION_MNIST names the data's folder if it
 # is not Debian's. On a machine that others use too, `chrt -r 10 bench/peers/run.sh` as root keeps
 # them from disturbing either side.
@@ -41,7 +43,7 @@ if ! cmp -s "$here/requirements.txt" "$venv/installed.txt"; then
   "$venv/bin/pip" install -q "torch==2.13.0+cpu" ||
     "$venv/bin/pip" install -q --index-url https://download.pytorch.org/whl/cpu torch==2.13.0
   "$venv/bin/pip" install -q -r "$here/requirements.txt"
-  "$venv/bin/pip" install -q --no-deps torchattacks==3.5.1
+  "$venv/bin/pip" install -q --no-deps torchattacks==3.5.1 torchvision==0.28.0
   cp "$here/requirements.txt" "$venv/installed.txt"
 fi
 
@@ -57,6 +59,13 @@ if [[ ${1-} == --extraction ]]; then
   shift
   exec "$venv/bin/python" "$here/extraction.py" --assay "$assay" --data "$data" \
     --results "$results" "$@"
+fi
+
+if [[ ${1-} == --images ]]; then
+  shift
+  train standard --epochs 2 --seed 2
+  train adversarial --eps 0.1 --epochs 3 --seed 3
+  exec "$venv/bin/python" "$here/images.py" --assay "$assay" --data "$data" --results "$results" "$@"
 fi
 
 models=()
