@@ -7,14 +7,16 @@
 // Deviations: displacements are measured in widths of the box; the learning rate follows from the
 // model linearised at the clean input (the reference takes it, or the distance that the first step
 // goes, as a number); with fewer than four classes the margin serves as the difference of logits
-// ratio; the last iterate is tried as well, and the best point is pulled towards the clean input by
-// bisection. Cost per sample: steps + 1 + refine forwards, steps gradients.
+// ratio; the last iterate is tried as well; up to 9 of the steps are spent on the planes of other
+// labels at the best point (planes.h), which is then pulled towards the clean input by bisection.
+// Cost per sample: steps + 1 + refine forwards, steps gradients.
 #include <algorithm>
 #include <cmath>
 
 #include "attacks/math/displacement.h"
 #include "attacks/math/look.h"
 #include "attacks/math/nearest.h"
+#include "attacks/math/planes.h"
 #include "attacks/math/steepest.h"
 #include "harness/model/attack.h"
 
@@ -139,9 +141,11 @@ void descend(Active& active, const Look& seen, int64_t step, const Settings& set
   active.u = inside(active.u, active.x0, threat);
 }
 
-Candidates run(Oracle& oracle, const Settings& settings) {
+Candidates run(Oracle& oracle, Settings settings) {
   const Block& block = oracle.block();
   const ThreatModel& threat = oracle.threat();
+  const int64_t kept = kept_back(oracle, settings.steps, settings.refine);
+  settings.steps -= kept;
   const at::Tensor ones = at::ones({block.size()}, at::kDouble);
   Active active{.rows = at::arange(block.size(), at::kLong),
                 .x0 = block.x,
@@ -165,6 +169,7 @@ Candidates run(Oracle& oracle, const Settings& settings) {
     descend(active, *seen, step, settings, threat);
   }
   oracle.labels(place(active.u, active.x0, threat), active.rows);
+  straighten(oracle, kept);
   tighten(oracle, settings.refine);
   return oracle.best();
 }

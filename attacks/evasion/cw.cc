@@ -8,9 +8,10 @@
 // Deviations: every sample stops and goes on by its own loss (the references look at the batch's
 // sum); distances are measured in widths of the box, of which a ten-thousandth is left out at the
 // walls (references: a millionth), as entries on a wall would seem stuck; an entry's step is no
-// longer than what flips the model linearised at the clean input; the best point is pulled towards
-// the clean input by bisection. Cost per sample, at most: searches · steps + 1 + refine forwards,
-// searches · steps + 1 gradients.
+// longer than what flips the model linearised at the clean input; up to 9 steps of the last search
+// are spent on the planes of other labels at the best point (planes.h), which is then pulled
+// towards the clean input by bisection. Cost per sample, at most: searches · steps + 1 + refine
+// forwards, searches · steps + 1 gradients.
 #include <algorithm>
 #include <cmath>
 #include <utility>
@@ -20,6 +21,7 @@
 #include "attacks/math/displacement.h"
 #include "attacks/math/look.h"
 #include "attacks/math/nearest.h"
+#include "attacks/math/planes.h"
 #include "attacks/math/rows.h"
 #include "attacks/math/steepest.h"
 #include "harness/model/attack.h"
@@ -96,14 +98,14 @@ at::Tensor first_size(Oracle& oracle, const Settings& settings) {
 }
 
 // One descent of all samples of `active` under their c. → [n] bool: the samples that broke.
-at::Tensor search(Oracle& oracle, Active active, const Settings& settings) {
+at::Tensor search(Oracle& oracle, Active active, int64_t steps) {
   const ThreatModel& threat = oracle.threat();
   const double width = threat.hi - threat.lo;
-  const int64_t tenth = (settings.steps + 9) / 10;
+  const int64_t tenth = (steps + 9) / 10;
   at::Tensor found = at::zeros({oracle.block().size()}, at::kBool);
   Adam adam(active.w);
   Progress progress(active.rows.size(0));
-  for (int64_t step = 0; step < settings.steps; ++step) {
+  for (int64_t step = 0; step < steps; ++step) {
     at::Tensor t = each(active.w0.add(active.w), [](double v) { return std::tanh(v); });
     const at::Tensor x =
         t.mul(width / 2).add((threat.lo + threat.hi) / 2).clamp(threat.lo, threat.hi);
@@ -136,6 +138,7 @@ Candidates run(Oracle& oracle, const Settings& settings) {
   const Block& block = oracle.block();
   const at::Tensor w0 = to_tanh_space(block.x, oracle.threat());
   const at::Tensor size = first_size(oracle, settings);
+  const int64_t kept = kept_back(oracle, settings.steps, settings.refine);
   ConstantSearch constant(block.size(), settings.initial_const);
   for (int64_t i = 0; i < settings.searches; ++i) {
     Active active{.rows = at::arange(block.size(), at::kLong),
@@ -148,8 +151,10 @@ Candidates run(Oracle& oracle, const Settings& settings) {
                   .size = size};
     active.keep(oracle.undecided(active.rows));
     if (active.rows.size(0) == 0) break;
-    constant.next(search(oracle, std::move(active), settings));
+    const int64_t steps = settings.steps - (i + 1 == settings.searches ? kept : 0);
+    constant.next(search(oracle, std::move(active), steps));
   }
+  straighten(oracle, kept);
   tighten(oracle, settings.refine);
   return oracle.best();
 }

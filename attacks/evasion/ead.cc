@@ -7,9 +7,10 @@
 // Deviations: every sample stops and goes on by its own loss (the references look at the batch's
 // sum); distances are measured in widths of the box; the momentum point stays in the box, and as
 // its logits are known anyway, it is what is tried (the references pay a second forward for the
-// point before the momentum); of all broken points the nearest in l1 counts; it is pulled towards
-// the clean input by bisection.
-// Cost per sample, at most: searches · (steps + 1) + refine forwards, searches · steps gradients.
+// point before the momentum); of all broken points the nearest in l1 counts; up to 9 steps of the
+// last search are spent on the planes of other labels there (planes.h), and it is pulled towards
+// the clean input by bisection. Cost per sample, at most: searches · (steps + 1) + refine forwards,
+// searches · steps gradients.
 #include <cmath>
 #include <utility>
 
@@ -17,6 +18,7 @@
 #include "attacks/math/displacement.h"
 #include "attacks/math/look.h"
 #include "attacks/math/nearest.h"
+#include "attacks/math/planes.h"
 #include "attacks/math/steepest.h"
 #include "harness/model/attack.h"
 
@@ -50,16 +52,16 @@ struct Active {
 at::Tensor soften(const at::Tensor& u, double by) { return u.sub(u.clamp(-by, by)); }
 
 // One descent of all samples of `active` under their c. → [n] bool: the samples that broke.
-at::Tensor search(Oracle& oracle, Active active, const Settings& settings) {
+at::Tensor search(Oracle& oracle, Active active, int64_t steps, const Settings& settings) {
   const ThreatModel& threat = oracle.threat();
-  const int64_t tenth = (settings.steps + 9) / 10;
+  const int64_t tenth = (steps + 9) / 10;
   at::Tensor found = at::zeros({oracle.block().size()}, at::kBool);
   const auto note = [&](const at::Tensor& broken) {
     found.index_put_({active.rows}, broken.logical_or(found.index_select(0, active.rows)));
   };
   Progress progress(active.rows.size(0));
-  for (int64_t step = 0; step < settings.steps; ++step) {
-    const double done = static_cast<double>(step) / static_cast<double>(settings.steps);
+  for (int64_t step = 0; step < steps; ++step) {
+    const double done = static_cast<double>(step) / static_cast<double>(steps);
     const double size = settings.step_size * std::sqrt(1 - done);
     std::optional<Look> seen = look(oracle, place(active.v, active.x0, threat), active.rows,
                                     active.y, active.target, LossKind::kMargin);
@@ -91,6 +93,7 @@ at::Tensor search(Oracle& oracle, Active active, const Settings& settings) {
 
 Candidates run(Oracle& oracle, const Settings& settings) {
   const Block& block = oracle.block();
+  const int64_t kept = kept_back(oracle, settings.steps, settings.refine);
   ConstantSearch constant(block.size(), settings.initial_const);
   for (int64_t i = 0; i < settings.searches; ++i) {
     Active active{.rows = at::arange(block.size(), at::kLong),
@@ -102,8 +105,10 @@ Candidates run(Oracle& oracle, const Settings& settings) {
                   .c = constant.c};
     active.keep(oracle.undecided(active.rows));
     if (active.rows.size(0) == 0) break;
-    constant.next(search(oracle, std::move(active), settings));
+    const int64_t steps = settings.steps - (i + 1 == settings.searches ? kept : 0);
+    constant.next(search(oracle, std::move(active), steps, settings));
   }
+  straighten(oracle, kept);
   tighten(oracle, settings.refine);
   return oracle.best();
 }

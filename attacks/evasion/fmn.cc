@@ -7,15 +7,16 @@
 // Deviations: projections are exact on ball ∩ box (the reference projects, then clips); a ball of
 // l0 holds at least one entry, and what the box leaves no room for takes no place in it; before a
 // first success the radius goes beyond the plane that the gradient predicts; the last iterate is
-// tried as well, and the best point is pulled towards the clean input by bisecting its radius (l0:
-// its number of changed entries).
-// Cost per sample: steps + 1 + refine forwards, steps gradients.
+// tried as well; but for l0, up to 9 of the steps are spent on the planes of other labels at the
+// best point (planes.h); that is then pulled towards the clean input by bisecting its radius (l0:
+// its number of changed entries). Cost per sample: steps + 1 + refine forwards, steps gradients.
 #include <algorithm>
 #include <cmath>
 
 #include "attacks/math/hyperplane.h"
 #include "attacks/math/look.h"
 #include "attacks/math/nearest.h"
+#include "attacks/math/planes.h"
 #include "attacks/math/steepest.h"
 #include "harness/model/attack.h"
 #include "harness/model/ball.h"
@@ -75,9 +76,11 @@ void resize(Active& active, const Look& seen, const at::Tensor& best, const Thre
   active.eps = eps;
 }
 
-Candidates run(Oracle& oracle, const Settings& settings) {
+Candidates run(Oracle& oracle, Settings settings) {
   const Block& block = oracle.block();
   const ThreatModel& threat = oracle.threat();
+  const int64_t kept = kept_back(oracle, settings.steps, settings.refine);
+  settings.steps -= kept;
   Active active{.rows = at::arange(block.size(), at::kLong),
                 .x0 = block.x,
                 .x = block.x,
@@ -99,6 +102,7 @@ Candidates run(Oracle& oracle, const Settings& settings) {
     active.x = shrink(moved, active.x0, active.eps, threat);
   }
   oracle.labels(active.x, active.rows);
+  straighten(oracle, kept);
   tighten(oracle, settings.refine);
   return oracle.best();
 }

@@ -5,11 +5,11 @@
 // Paper: Matyasko, Chau, "PDPGD: Primal-Dual Proximal Gradient Descent Adversarial Attack", 2021,
 // arXiv:2106.01538, Algorithm 2; proximal Adam: Melchior et al. 2019, arXiv:1910.10094.
 // Reference: jeromerony/adversarial-library adv_lib/attacks/primal_dual_gradient_descent.py pdpgd.
-// Deviations: displacements are measured in widths of the box; near a boundary, margins, norm and
-// steps are measured by the model linearised at the clean input; l0 always takes the proximal step
-// of l_{2/3}; the last iterate is tried as well, and the best point is pulled towards the clean
-// input by bisecting its radius (l0: its number of changed entries, then once more with the changes
-// prolonged to the walls).
+// Deviations: displacements are measured in widths of the box, margins by the clean one, and near a
+// boundary norm and steps by the model linearised at the clean input; l0 always takes the proximal
+// step of l_{2/3}; the last iterate is tried as well; but for l0, up to 9 of the steps go into
+// straighten() (planes.h); the best point is pulled towards the clean input by bisecting its radius
+// (l0: its number of changed entries, then once more with the changes prolonged to the walls).
 // Cost per sample: steps + 1 + refine (l0: 2 · refine) forwards, steps gradients.
 #include <algorithm>
 #include <cmath>
@@ -19,6 +19,7 @@
 #include "attacks/math/displacement.h"
 #include "attacks/math/look.h"
 #include "attacks/math/nearest.h"
+#include "attacks/math/planes.h"
 #include "attacks/math/projection.h"
 #include "attacks/math/rows.h"
 #include "attacks/math/steepest.h"
@@ -29,9 +30,8 @@ namespace {
 
 constexpr double kSettled = 1e-2;       // relative change at which proximal steps end
 constexpr double kLargestLogit = 13.8;  // of the dual weight: the ratio stays within 1e-6 … 1e6
-
-constexpr double kCleanMargin = 4;   // what a softplus may take every clean margin for
-constexpr double kToTheWalls = 1e6;  // l0 does not mind how far an entry goes
+constexpr double kCleanMargin = 4;      // what a softplus may take every clean margin for
+constexpr double kToTheWalls = 1e6;     // l0 does not mind how far an entry goes
 
 struct Settings {
   int64_t steps;
@@ -108,9 +108,8 @@ at::Tensor prox(const at::Tensor& x, const at::Tensor& lambda, Norm norm) {
 // for the diagonal H of what Adam divided each entry by. `size` [m]: length of the step.
 at::Tensor proximal_steps(const Active& active, const at::Tensor& metric, const at::Tensor& size,
                           const ThreatModel& threat, int64_t steps) {
-  const at::ScalarType type = active.u.scalar_type();
   const at::Tensor largest = length(metric, Norm::kLinf);  // [m]
-  const at::Tensor share = metric.div(spread(largest, metric).to(type));
+  const at::Tensor share = metric.div(spread(largest, metric).to(active.u.scalar_type()));
   const at::Tensor odds = active.weight.neg().add(1).div(active.weight);
   const at::Tensor lambda = odds.mul(size).div(largest).div(active.reach).contiguous();
   at::Tensor z = active.u;
@@ -126,16 +125,14 @@ at::Tensor proximal_steps(const Active& active, const at::Tensor& metric, const 
   return z;
 }
 
-// Near boundaries, takes each sample's units from the model linearised at the clean input: a small
-// clean margin counts as a middling one, the norm is measured in what flips that model, and no step
-// is longer than that. Far from them, units are the paper's.
+// Every clean margin counts as a middling one. Near boundaries, the norm is measured in what flips
+// the model linearised at the clean input, and no step is longer; far from them as in the paper.
 void measure(Active& active, const Look& seen, const ThreatModel& threat, double step_size) {
   const bool sparse = threat.norm == Norm::kL0 || threat.norm == Norm::kL1;
   active.size = plane_distance(seen, sparse ? Norm::kL1 : Norm::kLinf, threat).clamp_max(step_size);
-  active.margin = seen.value.abs().div(kCleanMargin).clamp(1e-12, 1);
-  if (threat.norm != Norm::kL0) {
-    active.reach = plane_distance(seen, threat.norm, threat).clamp_max(1);
-  }
+  active.margin = seen.value.abs().div(kCleanMargin).clamp_min(1e-12);
+  if (threat.norm == Norm::kL0) return;
+  active.reach = plane_distance(seen, threat.norm, threat).clamp_max(1);
 }
 
 void descend(Active& active, Adam& adam, const Look& seen, int64_t step, const Settings& settings,
@@ -164,9 +161,11 @@ void descend(Active& active, Adam& adam, const Look& seen, int64_t step, const S
                       .add(sigmoids(active.logit).mul(1 - settings.dual_momentum));
 }
 
-Candidates run(Oracle& oracle, const Settings& settings) {
+Candidates run(Oracle& oracle, Settings settings) {
   const Block& block = oracle.block();
   const ThreatModel& threat = oracle.threat();
+  const int64_t kept = kept_back(oracle, settings.steps, settings.refine);
+  settings.steps -= kept;
   const at::Tensor ones = at::ones({block.size()}, at::kDouble);
   const double logit = -std::log(settings.dual_ratio);
   Active active{.rows = at::arange(block.size(), at::kLong),
@@ -189,6 +188,7 @@ Candidates run(Oracle& oracle, const Settings& settings) {
     descend(active, adam, *seen, step, settings, threat);
   }
   oracle.labels(place(active.u, active.x0, threat), active.rows);
+  straighten(oracle, kept);
   tighten(oracle, settings.refine);
   if (threat.norm == Norm::kL0) tighten(oracle, settings.refine, kToTheWalls);
   return oracle.best();

@@ -261,6 +261,52 @@ TEST_P(Nearest, FindsTheDistanceOfALinearModelWithinAQuarter) {
   }
 }
 
+// The nearest boundary need not be that of the runner-up label, and neither the box nor the logits
+// need be of any size.
+TEST_P(Nearest, FindsTheDistanceAmongManyClassesAtAnyScale) {
+  const std::vector<double> scales = {0.01, 1, 1000};
+  const std::vector<int64_t> sizes = {2, 20, 100, 784};
+  const std::vector<int64_t> classes = {2, 3, 10};
+  for (size_t i = 0; i < sizes.size(); ++i) {
+    for (size_t k = 0; k < classes.size(); ++k) {
+      Shape shape{{sizes[i]}, classes[k]};
+      shape.hi = (i + k / 2) % 2 == 0 ? 255 : 1;
+      const double scale = scales[(i + k) % 3];
+      const LinearCase flat = crowded_case(shape, scale, norm_);
+      const ThreatModel threat = threat_of(attack_, norm_, 0, flat.model);
+      const Outcome outcome = run(flat.model, attack_, params_, threat, flat.block);
+      expect_honest(flat.model, threat, flat.block, outcome);
+      const at::Tensor found = distance(outcome.claims.x, flat.block.x, norm_);
+      for (int64_t row = 0; row < flat.block.size(); ++row) {
+        const double closest = flat.closest[row].item<double>();
+        const double allowed = std::max(1.25 * closest, norm_ == Norm::kL0 ? closest + 1 : 0.0);
+        EXPECT_TRUE(outcome.claimed(row) && found[row].item<double>() <= allowed)
+            << "d " << shape.size() << " classes " << shape.classes << " box " << shape.hi
+            << " scale " << scale << " sample " << row << ": " << found[row].item<double>() << ", "
+            << closest << " is possible";
+      }
+    }
+  }
+}
+
+TEST_P(Contract, KeepsToTheSmallestBudgets) {
+  Params params;
+  attack_.info.declare(params, ThreatModel{});
+  const std::vector<ParamSpec>& specs = params.specs();
+  const bool has = std::any_of(specs.begin(), specs.end(),
+                               [](const ParamSpec& spec) { return spec.name == "queries"; });
+  if (!has) return;  // its steps are its budget
+  const Model model = mlp_model(fit({{9}, 4}), 16, 3);
+  Block block = random_block(model, 12, 4);
+  give_points(model, &block);
+  for (const int64_t queries : {1, 2, 7}) {
+    const std::string text = "{queries: " + std::to_string(queries) + "}";
+    const Outcome outcome = run(model, attack_, text, threat(model), block);
+    EXPECT_LE(outcome.queries.max().item<int64_t>(), queries);
+    EXPECT_GT(outcome.queries.min().item<int64_t>(), 0);
+  }
+}
+
 TEST_P(Contract, AConstantModelIsNeitherBrokenNorFatal) {
   const Shape shape = fit({{6}, 3});
   const Model model = linear_model(shape, at::zeros({3, 6}), values({0.0, 1.0, 0.0}));

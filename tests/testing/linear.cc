@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -55,6 +56,44 @@ LinearCase linear_case(const Shape& shape, Norm norm) {
   at::Tensor closest = at::full({n}, margin / dual, at::kDouble);
   for (int64_t i = 0; i < n && norm == Norm::kL0; ++i) {
     closest[i] = fewest_entries(x[i], normal, side[i].item<double>(), margin, shape);
+  }
+  return {std::move(model), std::move(block), closest};
+}
+
+LinearCase crowded_case(const Shape& shape, double scale, Norm norm) {
+  const int64_t d = shape.size();
+  const int64_t n = 8;
+  const double width = shape.hi - shape.lo;
+  const double middle = (shape.lo + shape.hi) / 2;
+  const at::Tensor weight =
+      random_normal({shape.classes, d}, 23, at::kDouble).mul(scale).to(shape.dtype).to(at::kDouble);
+  const at::Tensor bias = weight.sum(1).mul(-middle).to(shape.dtype).to(at::kDouble);
+  Model model = linear_model(shape, weight, bias);
+  Block block = random_block(model, n, 24);
+  const at::Tensor place = block.x.sub(shape.lo).div(width).sub(0.5);  // [n, ...] ±½
+  block.x = place.mul(width * (norm == Norm::kL0 ? 0.5 : 0.02)).add(middle);
+  const at::Tensor x = block.x.to(at::kDouble).flatten(1);  // [n, d]
+  const at::Tensor z = x.matmul(weight.t()).add(bias);      // [n, K]
+  block.y = z.argmax(1);
+  EXPECT_TRUE(model.judge(block.x).argmax(1).equal(block.y));
+  at::Tensor closest = at::full({n}, std::numeric_limits<double>::infinity(), at::kDouble);
+  for (int64_t i = 0; i < n; ++i) {
+    const int64_t y = block.y[i].item<int64_t>();
+    for (int64_t j = 0; j < shape.classes; ++j) {
+      if (j == y) continue;
+      const at::Tensor normal = weight[j].sub(weight[y]);
+      const double margin = z[i][y].sub(z[i][j]).item<double>();
+      const at::Tensor size = normal.abs();
+      const at::Tensor dual = norm == Norm::kLinf ? size.sum()
+                              : norm == Norm::kL2 ? size.norm()
+                                                  : size.max();
+      const double away = norm == Norm::kL0 ? fewest_entries(x[i], normal, -1, margin, shape)
+                                            : margin / dual.item<double>();
+      closest[i] = std::min(closest[i].item<double>(), away);
+    }
+  }
+  if (norm != Norm::kL0) {
+    EXPECT_LT(closest.max().item<double>(), 0.45 * width);
   }
   return {std::move(model), std::move(block), closest};
 }

@@ -44,13 +44,15 @@ TEST(Pdpgd, DescendsTheNormItselfOnlyInL2) {
   EXPECT_LT(mean("{refine: 0}"), mean("{refine: 0, proximal: true}"));
 }
 
+// What looks at other labels in the end is paid by steps that are not taken.
 TEST(Pdpgd, PaysOneGradientAStep) {
   const Model model = mlp_model({{40}, 6}, 64, 45);
   const Block block = random_block(model, 10, 46);
   const Outcome outcome =
       run(model, find_attack("pdpgd"), "{steps: 20, refine: 7}", nearest(Norm::kL1), block);
   EXPECT_TRUE(outcome.gradients.eq(20).all().item<bool>());
-  EXPECT_TRUE(outcome.queries.eq(28).all().item<bool>());
+  EXPECT_TRUE(outcome.queries.le(28).all().item<bool>());
+  EXPECT_TRUE(outcome.queries.ge(26).all().item<bool>());
 }
 
 }  // namespace
