@@ -32,12 +32,15 @@ namespace {
 struct Settings {
   int64_t queries;
   double share;
+  bool rescaled;  // the schedule of the share is stretched to the budget
 };
 
-// The share of the area that a square takes: halved as the search goes on.
+// The share of the area that a square takes: halved as the search goes on, at steps that are meant
+// for 10,000 queries.
 double share_at(int64_t step, const Settings& settings) {
   static constexpr std::array<int64_t, 8> kHalvings = {10, 50, 200, 500, 1000, 2000, 4000, 6000};
-  const double place = 10000.0 * static_cast<double>(step) / static_cast<double>(settings.queries);
+  const double stretch = settings.rescaled ? 10000.0 / static_cast<double>(settings.queries) : 1;
+  const double place = stretch * static_cast<double>(step);
   double share = settings.share;
   for (const int64_t halving : kHalvings) share /= place > static_cast<double>(halving) ? 2 : 1;
   return place > 8000 ? share / 2 : share;
@@ -205,6 +208,10 @@ Bound bind(Params& params, const ThreatModel&) {
       .queries = params.integer("queries", 5000, {1, 10000000}, "hard budget for each sample"),
       .share = params.number("share", 0.8, {1e-6, 1},
                              "share of the area that the first squares take (the paper's p)"),
+      .rescaled =
+          params.choice("schedule", "rescaled", {"rescaled", "absolute"},
+                        "the steps at which that share is halved: rescaled from 10000 "
+                        "queries to the budget, or absolute (as in AutoAttack)") == "rescaled",
   };
   return {[settings](Oracle& oracle, const Block&, const Rng& rng) {
             return run(oracle, rng, settings);

@@ -69,6 +69,22 @@ TEST(Square, BeatsItsOwnStartAndGainsFromQueries) {
   }
 }
 
+// AutoAttack halves its squares at fixed steps, so that a small budget is the start of a large one;
+// the rescaled schedule has smaller squares by then.
+TEST(Square, AnAbsoluteScheduleDoesNotDependOnTheBudget) {
+  const Model model = cnn_model({{2, 8, 7}, 5}, 41);
+  const Block block = random_block(model, 60, 42);
+  const ThreatModel threat = ball(Norm::kLinf, 0.02);
+  const auto broken_by = [&](const std::string& params) {  // [60] within 150 queries
+    const Outcome outcome = run(model, square(), params, threat, block);
+    return outcome.claims.success.logical_and(outcome.queries.le(150));
+  };
+  const at::Tensor few = broken_by("{queries: 150, schedule: absolute}");
+  EXPECT_GT(few.sum().item<int64_t>(), 5);
+  EXPECT_TRUE(few.equal(broken_by("{queries: 400, schedule: absolute}")));
+  EXPECT_FALSE(few.equal(broken_by("{queries: 150}")));
+}
+
 // No gradient attack can be beaten by much, and a random search should not fall far behind either.
 TEST(Square, ComesCloseToPgd) {
   const Model model = cnn_model({{1, 8, 8}, 4}, 43);
