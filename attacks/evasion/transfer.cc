@@ -7,8 +7,9 @@
 // Deviations: the ascent on the source never stops at a success there, since confidence transfers;
 // steps are the steepest of each norm, not signs alone; points on the way are tried too where
 // `queries` allows them; a file of adversarials is tried as it is, projected into the ball.
-// Cost per sample, at most: queries forwards of the candidate (from a file: 16); steps ·
-// scale_copies forwards and gradients of the source, which are not counted.
+// Cost per sample, at most: queries forwards of the candidate (if absent, 1, and 16 for the points
+// of a file or cell); steps · scale_copies forwards and gradients of the source, which are not
+// counted.
 #include <algorithm>
 
 #include "attacks/math/diversity.h"
@@ -24,7 +25,8 @@ namespace {
 
 struct Settings {
   int64_t steps;
-  int64_t queries;
+  int64_t queries;  // of crafted points
+  int64_t points;   // of a file or cell, to be tried
   std::optional<double> step_size;
   double momentum;
   Diversity diversity;
@@ -60,11 +62,16 @@ void craft(Oracle& oracle, Oracle& source, const Rng& rng, const Settings& setti
 }
 
 Bound bind(Params& params, const ThreatModel&) {
+  const int64_t steps = params.integer("steps", 40, {1, 100000}, "gradient steps on the source");
+  const std::optional<int64_t> queries =
+      params.optional_integer("queries", {1, 100000},
+                              "points tried on the candidate: the last one, and others evenly "
+                              "spread over the steps; or the "
+                              "first of a file or cell; absent: 1, and 16 of a file or cell");
   const Settings settings{
-      .steps = params.integer("steps", 40, {1, 100000}, "gradient steps on the source"),
-      .queries = params.integer("queries", 1, {1, 100000},
-                                "points tried on the candidate: the last one, and others evenly "
-                                "spread over the steps"),
+      .steps = steps,
+      .queries = queries.value_or(1),
+      .points = std::min(queries.value_or(kMostPoints), kMostPoints),
       .step_size = params.optional_number(
           "step_size", {1e-12, 1e12}, "length of a step in the norm; absent: 2.5 * eps / steps"),
       .momentum = params.number("momentum", 1, {0, 10}, "decay of accumulated gradients; 0: none"),
@@ -81,12 +88,15 @@ Bound bind(Params& params, const ThreatModel&) {
   }
   return {[settings](Oracle& oracle, const Block& block, const Rng& rng) {
             check_images(settings.diversity, block.x);
-            try_points(oracle, block, ball_of(oracle.threat()));
             std::optional<Oracle> source = oracle.source();
-            if (source) craft(oracle, *source, rng, settings);
+            if (source) {
+              craft(oracle, *source, rng, settings);
+            } else {
+              try_points(oracle, block, ball_of(oracle.threat()), settings.points);
+            }
             return oracle.best();
           },
-          {.queries = std::max(settings.queries, kMostPoints), .gradients = 0}};
+          {.queries = queries.value_or(kMostPoints), .gradients = 0}};
 }
 
 }  // namespace
@@ -104,9 +114,9 @@ Attack transfer() {
           "Dong, Liao, Pang, Su, Zhu, Hu, Li: Boosting Adversarial Attacks with Momentum, CVPR "
           "2018, arXiv:1710.06081",
       .cost =
-          "queries forwards (points of a file or cell: up to 16); steps * scale_copies gradients "
-          "of "
-          "a source model, not counted",
+          "queries forwards (absent: 1, and up to 16 points of a file or cell); steps * "
+          "scale_copies "
+          "gradients of a source model, not counted",
       .taxonomy = {{"atlas", "AML.T0043.003"}, {"nist", "NISTAML.022"}, {"owasp", "ML01:2023"}},
   };
   attack.bind = bind;

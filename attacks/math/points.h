@@ -37,12 +37,13 @@ inline bool read_init(Params& params) {
                        "other models") == "corpus";
 }
 
-/// Tries each sample's points in their order, projected into the ball, until one breaks it. Label
-/// access; at most kMostPoints queries per sample.
-inline void try_points(Oracle& oracle, const Block& block, const Ball& ball) {
+/// Tries the first `most` of each sample's points in their order, projected into the ball, until
+/// one breaks it. Label access; at most as many queries per sample.
+inline void try_points(Oracle& oracle, const Block& block, const Ball& ball,
+                       int64_t most = kMostPoints) {
   if (!block.points.defined()) return;
   const at::Tensor places = point_places(block);
-  for (int64_t place = 0; place < kMostPoints; ++place) {
+  for (int64_t place = 0; place < most; ++place) {
     const at::Tensor these = places.eq(place).nonzero().squeeze(1);
     if (these.size(0) == 0) return;
     const at::Tensor left =

@@ -95,6 +95,21 @@ std::optional<double> Params::optional_number(std::string_view name, Limits limi
   return bound;
 }
 
+std::optional<int64_t> Params::optional_integer(std::string_view name, Limits limits,
+                                                std::string_view help) {
+  const std::string key(name);
+  const Value* found = declare({key,
+                                ParamSpec::Type::kInteger,
+                                ParamValue(std::monostate{}),
+                                limits,
+                                {},
+                                std::string(help)});
+  if (found == nullptr) return std::nullopt;
+  const int64_t bound = as_integer(*found, name, limits);
+  values_[key] = bound;
+  return bound;
+}
+
 std::string Params::choice(std::string_view name, std::string_view fallback,
                            std::vector<std::string> choices, std::string_view help) {
   const std::string key(name);

@@ -51,6 +51,8 @@ class Params {
   /// Absent unless the suite sets it; `help` says how the attack derives it then.
   std::optional<double> optional_number(std::string_view name, Limits limits,
                                         std::string_view help);
+  std::optional<int64_t> optional_integer(std::string_view name, Limits limits,
+                                          std::string_view help);
   std::string choice(std::string_view name, std::string_view fallback,
                      std::vector<std::string> choices, std::string_view help);
   std::string text(std::string_view name, std::string_view fallback, std::string_view help);

@@ -72,6 +72,25 @@ TEST(Transfer, MoreQueriesTryPointsOnTheWay) {
   EXPECT_EQ(broken_from(model, source, "{steps: 10, step_size: 0.05, queries: 10}", block, 0.4), 1);
 }
 
+TEST(Transfer, TriesNoMorePointsOfAFileThanItsQueries) {
+  const Model model = mlp_model({{20}, 4}, 32, 81);
+  Block block = random_block(model, 1, 82);
+  block.target = at::Tensor();
+  block.points = block.x.repeat({3, 1});  // they break nothing
+  block.point_rows = at::zeros({3}, at::kLong);
+  const auto sent = [&](const std::string& params) {
+    const ThreatModel threat = labels_within(0.06, model);
+    const Bound bound = bind_params(transfer(), params, threat);
+    Oracle oracle(model, threat, block, bound.budget.queries, 0);
+    bound.evade(oracle, block, Rng(1, "transfer", 0));
+    return oracle.queries().item<int64_t>();
+  };
+  EXPECT_EQ(sent("{queries: 1}"), 1);
+  EXPECT_EQ(sent("{queries: 2}"), 2);
+  EXPECT_EQ(sent("{queries: 7}"), 3);
+  EXPECT_EQ(sent("{}"), 3);
+}
+
 TEST(Transfer, RefusesMoreQueriesThanSteps) {
   const Model model = mlp_model({{20}, 4}, 32, 81);
   EXPECT_THROW(bind_params(transfer(), "{steps: 3, queries: 4}", labels_within(0.1, model)), Error);
