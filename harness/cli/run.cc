@@ -261,8 +261,8 @@ ExitCode Run::finish(const Evidence& evidence, const Baseline& baseline) {
     // Whole runs only, and both sides after both were planned: what a run finds is for the next
     // one, however this one was cut into shards or attempts.
     Corpus corpus(store_->folder());
-    corpus.add(found_in(evidence));
-    if (incumbent) corpus.add(found_in(*incumbent));
+    corpus.add(found_in(evidence, *store_));
+    if (incumbent) corpus.add(found_in(*incumbent, *store_));
   }
   // A shard only measures: pass, fail and inconclusive belong to the merge.
   if (shard_.count == 1) return exit_code(decision.outcome);

@@ -55,6 +55,16 @@ fs::path file_of(const Suite& suite, const std::string& source) {
   return suite.baseline;
 }
 
+// SHA-256 of the incumbent, "" where the suite names none.
+std::string incumbent_of(const Suite& suite) {
+  const fs::path path = suite.baseline;
+  if (path.empty() || path == "none") return "";
+  if (fs::is_directory(path) || path.extension() == ".jsonl") {
+    return read_evidence(path).header.model.sha256;
+  }
+  return sha256_file(path);
+}
+
 // Points by sample id, in the order of the file's cells.
 using PointsOf = std::map<std::string, std::vector<std::vector<double>>>;
 
@@ -206,7 +216,9 @@ SourceSet::SourceSet(const Session& session, const std::string& model_sha256, St
   if (!std::any_of(suite.attacks.begin(), suite.attacks.end(), uses_corpus)) return;
   const int64_t entries = entries_of(suite.model.shape);
   std::vector<Found> usable;
-  for (Found& found : Corpus(store->folder()).find(session.described, model_sha256, kMostPoints)) {
+  for (Found& found :
+       Corpus(store->folder())
+           .find(session.described, model_sha256, incumbent_of(suite), kMostPoints)) {
     if (found.entries == entries && store->has_blob(found.blob)) usable.push_back(std::move(found));
   }
   impl_->digests[kCorpus] = manifest_digest(usable);

@@ -15,14 +15,14 @@ Database open_database(const std::filesystem::path& folder) {
   make_folder(folder);
   Database database(folder / "corpus.sqlite", kPatienceMs);
   database.enter_wal(kPatienceMs);
-  if (database.number("SELECT count(*) FROM sqlite_master WHERE name = 'found'") > 0) {
+  if (database.number("SELECT count(*) FROM sqlite_master WHERE name = 'points'") > 0) {
     return database;
   }
   Transaction transaction(database);
   database.execute(
-      "CREATE TABLE IF NOT EXISTS found (place INTEGER PRIMARY KEY, sample TEXT NOT NULL,"
-      " model TEXT NOT NULL, blob TEXT NOT NULL, row TEXT NOT NULL, entries TEXT NOT NULL,"
-      " type TEXT NOT NULL, UNIQUE (sample, blob, row))");
+      "CREATE TABLE IF NOT EXISTS points (place INTEGER PRIMARY KEY, sample TEXT NOT NULL,"
+      " model TEXT NOT NULL, point TEXT NOT NULL, blob TEXT NOT NULL, row TEXT NOT NULL,"
+      " entries TEXT NOT NULL, type TEXT NOT NULL, UNIQUE (sample, point))");
   transaction.commit();
   return database;
 }
@@ -33,14 +33,18 @@ struct Corpus::Impl {
   explicit Impl(const std::filesystem::path& folder)
       : database(open_database(folder)),
         insert(database,
-               "INSERT OR IGNORE INTO found (sample, model, blob, row, entries, type)"
-               " VALUES (?1, ?2, ?3, ?4, ?5, ?6)"),
+               "INSERT OR IGNORE INTO points (sample, model, point, blob, row, entries, type)"
+               " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"),
         trim(database,
-             "DELETE FROM found WHERE sample = ?1 AND place NOT IN (SELECT place FROM found"
-             " WHERE sample = ?1 ORDER BY place DESC LIMIT ?2)"),
+             "DELETE FROM points WHERE sample = ?1 AND place NOT IN (SELECT place FROM (SELECT"
+             " place, row_number() OVER (PARTITION BY model ORDER BY place DESC) AS turn"
+             " FROM points WHERE sample = ?1) ORDER BY turn, place DESC LIMIT ?2)"),
         select(database,
-               "SELECT model, blob, row, entries, type FROM found"
-               " WHERE sample = ?1 AND model <> ?2 ORDER BY place DESC LIMIT ?3") {}
+               "SELECT model, point, blob, row, entries, type FROM (SELECT *,"
+               " row_number() OVER (PARTITION BY model ORDER BY place DESC) AS turn"
+               " FROM points WHERE sample = ?1 AND model <> ?2)"
+               " ORDER BY (model = ?4 AND turn <= CAST(?3 AS INTEGER) / 2) DESC, turn, place DESC"
+               " LIMIT ?3") {}
 
   Database database;
   Statement insert;
@@ -58,10 +62,11 @@ void Corpus::add(const std::vector<Found>& found) {
     const std::string row = std::to_string(each.row), entries = std::to_string(each.entries);
     impl_->insert.bind(1, each.sample)
         .bind(2, each.model)
-        .bind(3, each.blob)
-        .bind(4, row)
-        .bind(5, entries)
-        .bind(6, each.float64 ? "float64" : "float32")
+        .bind(3, each.point)
+        .bind(4, each.blob)
+        .bind(5, row)
+        .bind(6, entries)
+        .bind(7, each.float64 ? "float64" : "float32")
         .step();
     impl_->insert.reset();
     samples.insert(each.sample);
@@ -75,19 +80,20 @@ void Corpus::add(const std::vector<Found>& found) {
 }
 
 std::vector<Found> Corpus::find(const std::vector<SampleInfo>& samples, const std::string& model,
-                                int64_t most) const {
+                                const std::string& incumbent, int64_t most) const {
   std::vector<Found> all;
   const std::string limit = std::to_string(most);
   for (const SampleInfo& sample : samples) {
     Statement& select = impl_->select;
-    select.bind(1, sample.digest).bind(2, model).bind(3, limit);
+    select.bind(1, sample.digest).bind(2, model).bind(3, limit).bind(4, incumbent);
     while (select.step()) {
       all.push_back({.sample = sample.digest,
                      .model = select.text(0),
-                     .blob = select.text(1),
-                     .row = std::stoll(select.text(2)),
-                     .entries = std::stoll(select.text(3)),
-                     .float64 = select.text(4) == "float64"});
+                     .point = select.text(1),
+                     .blob = select.text(2),
+                     .row = std::stoll(select.text(3)),
+                     .entries = std::stoll(select.text(4)),
+                     .float64 = select.text(5) == "float64"});
     }
     select.reset();
   }
@@ -97,14 +103,15 @@ std::vector<Found> Corpus::find(const std::vector<SampleInfo>& samples, const st
 std::string manifest_digest(const std::vector<Found>& found) {
   std::string text;
   for (const Found& each : found) {
-    text += each.sample + ' ' + each.blob + ' ' + std::to_string(each.row) + '\n';
+    text += each.sample + ' ' + each.point + '\n';
   }
   return sha256(text);
 }
 
-std::vector<Found> found_in(const Evidence& evidence) {
+std::vector<Found> found_in(const Evidence& evidence, const Store& store) {
   const Header& header = evidence.header;
   const int64_t entries = entries_of(header.shape);
+  const size_t size = static_cast<size_t>(entries) * (header.float64 ? 8 : 4);
   // Units whose points came from the corpus, or were meant for no ball.
   std::set<std::string> skipped;
   for (const CellHeader& cell : header.cells) {
@@ -114,10 +121,18 @@ std::vector<Found> found_in(const Evidence& evidence) {
   std::vector<Found> all;
   for (const UnitResult& unit : evidence.units) {
     if (skipped.contains(unit.key)) continue;
+    std::string blob, bytes;  // the rows of a unit mostly share one
     for (const Verdict& row : unit.rows) {
       if (row.status != Status::kBroken || row.tensor_row < 0) continue;
+      if (row.tensors != blob) {
+        blob = row.tensors;
+        bytes = store.has_blob(blob) ? store.get_blob(blob) : "";
+      }
+      const size_t begin = static_cast<size_t>(row.tensor_row) * size;
+      if (begin + size > bytes.size()) continue;
       all.push_back({.sample = header.samples[static_cast<size_t>(row.sample)].digest,
                      .model = header.model.sha256,
+                     .point = sha256(bytes.substr(begin, size)),
                      .blob = row.tensors,
                      .row = row.tensor_row,
                      .entries = entries,

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "harness/record/evidence.h"
+#include "harness/record/store.h"
 
 namespace assay {
 
@@ -14,6 +15,7 @@ namespace assay {
 struct Found {
   std::string sample;   ///< SampleInfo::digest of the clean input
   std::string model;    ///< SHA-256 of the model that it broke
+  std::string point;    ///< SHA-256 of its bytes, which tells copies apart from what is new
   std::string blob;     ///< SHA-256
   int64_t row = 0;      ///< of the blob
   int64_t entries = 0;  ///< numbers in a row
@@ -28,12 +30,14 @@ class Corpus {
   explicit Corpus(const std::filesystem::path& folder);
   ~Corpus();
 
-  /// Adds what is new. Of each sample the `kMost` that came last are kept.
+  /// Adds what is new. Of each sample `kMost` are kept: the last of each model, then the last but
+  /// one of each, and so on.
   void add(const std::vector<Found>& found);
   /// What is known of these samples, except what `model` was broken by: its own adversarials would
-  /// tell nothing. The newest of each sample first, at most `most` of them.
+  /// tell nothing. At most `most` of each sample: up to half of them what `incumbent` was broken by
+  /// (a SHA-256; "" for none), and then the newest of every model in turn.
   std::vector<Found> find(const std::vector<SampleInfo>& samples, const std::string& model,
-                          int64_t most) const;
+                          const std::string& incumbent, int64_t most) const;
 
   static constexpr int64_t kMost = 64;
 
@@ -45,7 +49,7 @@ class Corpus {
 /// SHA-256 over a selection: what a cell that uses it depends on.
 std::string manifest_digest(const std::vector<Found>& found);
 
-/// The stored adversarials of complete evidence.
-std::vector<Found> found_in(const Evidence& evidence);
+/// The stored adversarials of complete evidence, as far as `store` has their blobs.
+std::vector<Found> found_in(const Evidence& evidence, const Store& store);
 
 }  // namespace assay
