@@ -290,6 +290,31 @@ void conclude(const EvidenceView& view, Decision& decision) {
   }
 }
 
+// A paired rule passes over cells whose points favour one of the two models, and says so.
+std::vector<RuleResult> passed_over(const Suite& suite, const RuleSpec& rule) {
+  std::vector<RuleResult> results;
+  if (!needs_baseline(rule.kind)) return results;
+  for (size_t i = 0; i < suite.cells.size(); ++i) {
+    const bool covered = std::find(rule.cells.begin(), rule.cells.end(), i) != rule.cells.end();
+    if (covered || !selects(rule.selector, suite.cells[i].name)) continue;
+    const AttackSpec& spec = suite.attacks.at(suite.cells[i].spec);
+    if (spec.family != Family::kEvasion || !favours_one(suite, spec)) continue;
+    RuleResult result;
+    result.cell = suite.cells[i].name;
+    result.metric = rule.metric;
+    result.kind = rule.kind;
+    result.limit = rule.limit;
+    result.confidence = rule.confidence;
+    result.line = rule.where.line;
+    result.verdict = Outcomes::kNotApplicable;
+    result.reason =
+        "its points come from the corpus or the baseline, and do not compare two models fairly";
+    result.hint = "write at_least on this cell";
+    results.push_back(std::move(result));
+  }
+  return results;
+}
+
 }  // namespace
 
 Decision decide(const Suite& suite, const Evidence& candidate, const Evidence* baseline) {
@@ -307,6 +332,10 @@ Decision decide(const Suite& suite, const Evidence& candidate, const Evidence* b
       decision.rules_not_applicable += verdict == Outcomes::kNotApplicable ? 1 : 0;
       if (judgement.flag) raised.push_back(*judgement.flag);
       decision.rules.push_back(std::move(judgement.result));
+    }
+    for (RuleResult& result : passed_over(suite, rule)) {
+      ++decision.rules_not_applicable;
+      decision.rules.push_back(std::move(result));
     }
   }
   decision.flags = all_flags(open, raised);

@@ -195,7 +195,7 @@ struct Decision {
   Outcome outcome = Outcome::kInconclusive;
   std::string reason;  ///< one sentence: what decided
   std::vector<CellResult> cells;
-  std::vector<RuleResult> rules;  ///< one per rule and cell it covers
+  std::vector<RuleResult> rules;  ///< one per rule and cell it covers, or passes over for a reason
   std::vector<Flag> flags;        ///< of the evidence, and those the gate raises
   int64_t rules_decided = 0;      ///< pass or fail
   int64_t rules_not_applicable = 0;

@@ -143,13 +143,6 @@ void load_limit(const Value& value, RuleSpec& rule) {
               "cell `" + cell.name + "` has no metric `" + value.scalar + "`" + suggest("", here));
 }
 
-// True if one side meets points that were made for it, or for the other: those of the corpus were
-// chosen on other models, and those of the baseline are the incumbent's own.
-bool favours_one(const AttackSpec& spec) {
-  return uses_corpus(spec) || spec.source == "baseline" ||
-         std::any_of(spec.stages.begin(), spec.stages.end(), favours_one);
-}
-
 std::vector<size_t> covered(const Value& rule, const RuleSpec& spec, const Suite& suite,
                             std::span<const AttackInfo> attacks) {
   const Value& selector = *rule.find("cell");
@@ -163,7 +156,7 @@ std::vector<size_t> covered(const Value& rule, const RuleSpec& spec, const Suite
   bool refused = false;
   for (const size_t cell : matched) {
     if (!has(metrics_of(suite, suite.cells[cell], attacks), spec.metric)) continue;
-    if (is_paired(spec.kind) && favours_one(suite.attacks[suite.cells[cell].spec])) {
+    if (is_paired(spec.kind) && favours_one(suite, suite.attacks[suite.cells[cell].spec])) {
       refused = true;
     } else {
       cells.push_back(cell);

@@ -12,12 +12,20 @@ Where place_of(const AttackSpec& spec, const char* key) {
   return value != nullptr ? value->where : spec.where;
 }
 
-// Names that entries go by: of earlier entries, of earlier extraction entries, of all.
+// Names that entries go by: of earlier entries, those of them whose points are the corpus', of
+// earlier extraction entries, of all.
 struct Names {
   std::vector<std::string> known = {"baseline"};
+  std::vector<std::string> corpus;
   std::vector<std::string> stolen;
   std::vector<std::string> all;
 };
+
+// True if points of the corpus are claimed as they are, by the entry or a stage of it.
+bool tries_corpus(const AttackSpec& spec) {
+  return spec.attack == kCorpus ||
+         std::any_of(spec.stages.begin(), spec.stages.end(), tries_corpus);
+}
 
 void link(AttackSpec& spec, const Names& names) {
   for (const auto& [key, field] : {std::pair("source", &AttackSpec::source),
@@ -36,11 +44,16 @@ void link(AttackSpec& spec, const Names& names) {
     const bool reference = field == &AttackSpec::references;
     const std::vector<std::string>& known = reference ? names.stolen : names.known;
     // A later cell, or its own, is a mistake even where it looks like a file.
-    const bool later = std::any_of(names.all.begin(), names.all.end(),
-                                   [&](const std::string& name) { return selects(*text, name); });
+    const auto named = [&](const std::string& name) { return selects(*text, name); };
+    const bool later = std::any_of(names.all.begin(), names.all.end(), named);
     const bool file = text->find_first_of("./") != std::string::npos && !later && !reference;
-    const auto cells = std::count_if(known.begin(), known.end(),
-                                     [&](const std::string& name) { return selects(*text, name); });
+    const auto cells = std::count_if(known.begin(), known.end(), named);
+    if (std::any_of(names.corpus.begin(), names.corpus.end(), named)) {
+      throw Error(place_of(spec, key),
+                  "`" + std::string(key) + "` names `" + *text +
+                      "`, whose points come from the corpus; only `init: corpus` of pgd or apgd "
+                      "hands them on, or an entry of its own with `attack: corpus`");
+    }
     if (cells == 1 || (cells == 0 && file)) continue;
     if (cells > 1) {
       throw Error(place_of(spec, key), "`" + std::string(key) + "` names several cells: `" + *text +
@@ -65,6 +78,7 @@ void link_sources(std::vector<AttackSpec>& specs) {
     for (AttackSpec& stage : spec.stages) link(stage, names);
     for (std::string& name : source_names(spec)) {
       if (spec.family == Family::kExtraction) names.stolen.push_back(name);
+      if (tries_corpus(spec)) names.corpus.push_back(name);
       names.known.push_back(std::move(name));
     }
   }
@@ -85,6 +99,21 @@ std::string source_of(const AttackSpec& spec) {
   const bool starts_there =
       init != spec.params.end() && init->second == ParamValue(std::string(kCorpus));
   return spec.attack == kCorpus || starts_there ? kCorpus : spec.source;
+}
+
+bool favours_one(const Suite& suite, const AttackSpec& spec) {
+  if (uses_corpus(spec) || spec.source == "baseline") return true;
+  const auto favours = [&](const AttackSpec& other) { return favours_one(suite, other); };
+  if (std::any_of(spec.stages.begin(), spec.stages.end(), favours)) return true;
+  // Sources are cells of earlier entries, so that the chain ends.
+  return !spec.source.empty() &&
+         std::any_of(suite.attacks.begin(), suite.attacks.end(), [&](const AttackSpec& other) {
+           const std::vector<std::string> names = source_names(other);
+           return std::any_of(
+                      names.begin(), names.end(),
+                      [&](const std::string& name) { return selects(spec.source, name); }) &&
+                  favours(other);
+         });
 }
 
 bool uses_corpus(const AttackSpec& spec) {

@@ -47,6 +47,29 @@ TEST(Decide, PassesOnlyIfEveryRulePassesOnEveryCell) {
   EXPECT_EQ(failed.rules[2].cell, "bad");
 }
 
+TEST(Decide, APairedRuleSaysWhichCellsItPassesOver) {
+  Evidence run = make_run(100);
+  add_cell(run, "pgd", {{'R', 80}, {'B', 20}});
+  add_cell(run, "corpus", {{'R', 90}, {'B', 10}});
+  Suite suite = make_suite(run);
+  AttackSpec pgd, corpus;
+  pgd.attack = "pgd";
+  corpus.attack = "corpus";
+  suite.attacks = {pgd, corpus};
+  suite.cells[1].spec = 1;
+  RuleSpec& rule = add_rule(suite, "robust_accuracy", Kind::kMaxDrop, 0.1);
+  rule.selector = "*";
+  rule.cells = {0};
+  const Decision decision = decide(suite, run, &run);
+  ASSERT_EQ(decision.rules.size(), 2u);
+  EXPECT_EQ(decision.rules[0].verdict, Judged::kPass);
+  EXPECT_EQ(decision.rules[1].cell, "corpus");
+  EXPECT_EQ(decision.rules[1].verdict, Judged::kNotApplicable);
+  EXPECT_THAT(decision.rules[1].reason, HasSubstr("points come from the corpus"));
+  EXPECT_EQ(decision.rules_not_applicable, 1);
+  EXPECT_EQ(decision.outcome, Outcome::kPass);
+}
+
 TEST(Decide, AGateThatChecksNothingNeverPasses) {
   const Evidence run = run_of(10, {{'R', 10}});
   const Decision none = decide(make_suite(run), run, nullptr);

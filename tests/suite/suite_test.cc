@@ -350,6 +350,29 @@ TEST(Suite, APairedRuleOnTheCorpusIsRefused) {
       std::vector<size_t>{0});
 }
 
+TEST(Suite, TheCorpusFeedsNoOtherCellBySource) {
+  const std::string head = std::string(kSmall) + "defaults: { norm: linf, eps: 0.1 }\nattacks: [ ";
+  for (const char* first : {"{ name: c, attack: corpus }",
+                            "{ name: c, attack: ensemble, stages: [ { attack: corpus } ] }"}) {
+    EXPECT_THAT(fault(head + first + ", { name: t, attack: transfer, source: c } ]\n"),
+                HasSubstr("`c`, whose points come from the corpus"));
+  }
+}
+
+// What started at the corpus, or came from the incumbent, taints what takes its points.
+TEST(Suite, APairedRuleIsRefusedAlongAChainOfSources) {
+  const std::string head = std::string(kSmall) + "defaults: { norm: linf, eps: 0.1 }\nattacks: [ ";
+  const std::string rest =
+      ", { name: t, attack: transfer, source: p },"
+      " { name: u, attack: ensemble, stages: [ { attack: transfer, source: t } ] } ]\n"
+      "gate: { rules: [ { cell: u, metric: robust_accuracy, max_drop: 0.1 } ] }\n";
+  for (const char* first : {"{ name: p, attack: pgd, init: corpus }",
+                            "{ name: p, attack: transfer, source: baseline }"}) {
+    EXPECT_THAT(fault(head + first + rest), HasSubstr("is refused")) << first;
+  }
+  EXPECT_EQ(load(head + "{ name: p, attack: pgd }" + rest).rules.size(), 1u);
+}
+
 TEST(Suite, FreeMinimumNormHasNoRobustAccuracy) {
   const std::string head = std::string(kSmall) + "attacks: [ { name: d, attack: deepfool } ]\n";
   EXPECT_EQ(load(head).cells[0].eps, std::nullopt);
