@@ -2,6 +2,7 @@
 #include <cmath>
 #include <cstdio>
 #include <iostream>
+#include <sstream>
 
 #include "harness/cli/commands.h"
 #include "harness/cli/output.h"
@@ -9,6 +10,10 @@
 #include "harness/monitor/monitor.h"
 
 namespace assay {
+
+/// What configs/attacks/NAME.yaml has under `defaults` and `attacks`. Written by CMake.
+std::string attack_example(const std::string& name);
+
 namespace {
 
 std::string value_text(const ParamSpec& spec) {
@@ -51,6 +56,20 @@ void print_list(const std::vector<Attack>& attacks) {
   }
 }
 
+// The example with its long lines broken: YAML does not mind where entries in braces are.
+void print_example(const std::string& name) {
+  constexpr size_t kWidth = 79;
+  std::istringstream lines(attack_example(name));
+  std::printf("\nexample:");
+  for (std::string line; std::getline(lines, line);) {
+    const size_t indent = line.find_first_not_of(' ');
+    if (line.size() > kWidth && line.find('#') == std::string::npos) {
+      line = line.substr(0, indent) + wrapped(line, kWidth - indent - 4, indent + 4);
+    }
+    std::printf("%s\n", line.c_str());
+  }
+}
+
 void print_attack(const AttackInfo& info) {
   std::printf("%s\n\n", wrapped(info.name + ": " + info.summary, 79, 2).c_str());
   std::printf("  family    %s%s\n", std::string(to_string(info.family)).c_str(),
@@ -77,6 +96,7 @@ void print_attack(const AttackInfo& info) {
                 range_text(spec).c_str(), wrapped(spec.help, 73, 6).c_str());
   }
   if (params.specs().empty()) std::printf("  none\n");
+  print_example(info.name);
 }
 
 ExitCode show(const std::string& name) {

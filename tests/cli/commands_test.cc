@@ -110,6 +110,23 @@ TEST_F(Commands, AttacksAreListedAndDescribed) {
   expect_end(assay({"attacks", "pdg"}), 2, {"no attack `pdg`", "pgd"});
 }
 
+// Each is cut from a file that the tests of configs/ load; what is printed must still be YAML.
+TEST_F(Commands, AnAttacksExampleIsASuitesEntries) {
+  for (const std::string name : {"pgd", "ensemble", "transfer", "lira", "knockoff"}) {
+    const Ended one = assay({"attacks", name});
+    const size_t at = one.out.find("\nexample:\n");
+    ASSERT_NE(at, std::string::npos) << one.out;
+    const std::string example = one.out.substr(at + 10);
+    EXPECT_THAT(example, HasSubstr("attack: " + name));
+    std::ifstream file(ASSAY_SOURCE_DIR "/configs/attacks/" + name + ".yaml");
+    std::string text{std::istreambuf_iterator<char>(file), {}};
+    const size_t begin = std::min(text.find("\ndefaults:"), text.find("\nattacks:"));
+    text.replace(begin, text.find("\ngate:") - begin, example);
+    std::ofstream(path("example.yaml")) << text;
+    expect_end(assay({"validate", "example.yaml"}), 0, {});
+  }
+}
+
 TEST_F(Commands, TheSchemaCheckedInIsFresh) {
   const Ended schema = assay({"schema"});
   expect_end(schema, 0, {});
