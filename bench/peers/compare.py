@@ -27,7 +27,7 @@ def right(model, x, y, batch):
 
 
 def distance(a, b, norm):
-    order = {"l1": 1, "l2": 2, "linf": float("inf")}[norm]
+    order = {"l0": 0, "l1": 1, "l2": 2, "linf": float("inf")}[norm]
     return torch.linalg.vector_norm((a.double() - b.double()).flatten(1), order, dim=1)
 
 

@@ -1,9 +1,11 @@
 """The same attacks by other libraries: x, y → adversarial x, in batches of a given size."""
 
 import dataclasses
+import importlib
 import importlib.util
 import os
 import sys
+import types
 from collections.abc import Callable
 
 import numpy as np
@@ -142,6 +144,18 @@ def art_peer(name, **fixed):
     return make
 
 
+def adv_lib_peer(name, **fixed):
+    def make(model, case):
+        # Its packages import these two on the way, for metrics and plots that no attack here needs.
+        for unused in ("torchvision", "visdom"):
+            sys.modules.setdefault(unused, types.SimpleNamespace(models=None))
+        attack = getattr(importlib.import_module("adv_lib.attacks"), name)
+        settings = {key: value(case) for key, value in fixed.items()}
+        return batched(lambda x, y: attack(model, x, y, **settings))
+
+    return make
+
+
 def eps(case):
     return case.eps
 
@@ -167,9 +181,30 @@ def hop_skip_jump(norm, steps_wanted, queries_wanted):
         norm, steps=steps_wanted, queries=queries_wanted)
 
 
-def minimum_norm(attack, peer, norm):
-    return Case(f"attack: {attack}, norm: {norm}, steps: 100",
-                {"foolbox": foolbox_peer(peer, steps=steps)}, norm, steps=100)
+def minimum_norm(attack, norm, peers):
+    return Case(f"attack: {attack}, norm: {norm}, steps: 100", peers, norm, steps=100)
+
+
+def fmn(norm):
+    name = {"linf": "LInfFMNAttack"}.get(norm, f"{norm.upper()}FMNAttack")
+    return minimum_norm("fmn", norm, {
+        "foolbox": foolbox_peer(name, steps=steps),
+        "adv_lib": adv_lib_peer("fmn", norm=constant(float(norm[1:])), steps=steps)})
+
+
+def apgd(norm, radius):
+    """One run on the cross-entropy from one random start."""
+    return Case(
+        f"attack: apgd, norm: {norm}, eps: {radius}, steps: 100, loss: ce",
+        {"torchattacks": torchattacks_peer(
+            "APGD", norm=lambda case: case.norm.capitalize(), eps=eps, steps=steps,
+            loss=constant("ce"), seed=constant(0)),
+         "art": art_peer(
+             "AutoProjectedGradientDescent", eps=eps, eps_step=lambda case: 2 * case.eps,
+             max_iter=steps, nb_random_init=constant(1), loss_type=constant("cross_entropy")),
+         "adv_lib": adv_lib_peer("apgd", norm=lambda case: float(case.norm[1:]), eps=eps,
+                                 n_iter=steps, loss_function=constant("ce"))},
+        norm, eps=radius, steps=100, samples=500)
 
 
 def autoattack(norm, radius, suites):
@@ -207,10 +242,17 @@ CASES = {
     "autoattack_linf": autoattack("linf", 0.1, ("autoattack-linf", "rapid-linf")),
     "autoattack_l2": autoattack("l2", 1.0, ("autoattack-l2",)),
     "autoattack_l1": autoattack("l1", 8.0, ("autoattack-l1",)),
-    "fmn_linf": minimum_norm("fmn", "LInfFMNAttack", "linf"),
-    "fmn_l2": minimum_norm("fmn", "L2FMNAttack", "l2"),
-    "fmn_l1": minimum_norm("fmn", "L1FMNAttack", "l1"),
-    "ddn": minimum_norm("ddn", "DDNAttack", "l2"),
+    "apgd_linf": apgd("linf", 0.1),
+    "apgd_l2": apgd("l2", 1.0),
+    "fmn_linf": fmn("linf"),
+    "fmn_l2": fmn("l2"),
+    "fmn_l1": fmn("l1"),
+    "fmn_l0": fmn("l0"),
+    "ddn": minimum_norm("ddn", "l2", {
+        "foolbox": foolbox_peer("DDNAttack", steps=steps),
+        "adv_lib": adv_lib_peer("ddn", steps=steps)}),
+    "sigma_zero": minimum_norm("sigma_zero", "l0", {
+        "adv_lib": adv_lib_peer("sigma_zero", num_steps=steps)}),
     "hop_skip_jump_l2": hop_skip_jump("l2", 12, 3000),
     "hop_skip_jump_linf": hop_skip_jump("linf", 12, 3000),
     "square_linf": square("linf", 0.1),

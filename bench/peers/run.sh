@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Assay's attacks against those of torchattacks, Foolbox and ART, strength and time: the same
-# TorchScript files, the same samples, one run. Makes a Python environment of its own (about 1.2 GB,
-# ignored by git), and trains a standard and an adversarially trained Fashion-MNIST CNN the first
-# time.
+# Assay's attacks against those of torchattacks, Foolbox, ART and adv-lib, strength and time: the
+# same TorchScript files, the same samples, one run. Makes a Python environment of its own (about
+# 1.2 GB, ignored by git), and trains a standard and an adversarially trained Fashion-MNIST CNN the
+# first time.
 #
 #   bench/peers/run.sh [ASSAY] [--attack NAME|all]... [--peer NAME]... [--samples N]
 #                      [--repetitions N] [--model NAME=FILE]...
@@ -43,7 +43,7 @@ if ! cmp -s "$here/requirements.txt" "$venv/installed.txt"; then
   "$venv/bin/pip" install -q "torch==2.13.0+cpu" ||
     "$venv/bin/pip" install -q --index-url https://download.pytorch.org/whl/cpu torch==2.13.0
   "$venv/bin/pip" install -q -r "$here/requirements.txt"
-  "$venv/bin/pip" install -q --no-deps torchattacks==3.5.1 torchvision==0.28.0
+  "$venv/bin/pip" install -q --no-deps torchattacks==3.5.1 adv-lib==0.2.8 torchvision==0.28.0
   cp "$here/requirements.txt" "$venv/installed.txt"
 fi
 
