@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "attacks/math/look.h"
+#include "attacks/math/projection.h"
 #include "attacks/math/query.h"
 #include "attacks/math/rows.h"
 #include "harness/model/attack.h"
@@ -136,7 +137,9 @@ void walk(Oracle& oracle, Fringe& fringe, std::vector<Steps>& steps, int64_t ste
   const at::Tensor x = fringe.x.contiguous();
   const at::Tensor x0 = fringe.x0.contiguous();
   const at::Tensor eta =
-      rng.normal(keys_of(oracle.block(), fringe.rows), x.sizes().slice(1), 0, step).contiguous();
+      free_part(rng.normal(keys_of(oracle.block(), fringe.rows), x.sizes().slice(1), 0, step),
+                oracle.threat().fixed)
+          .contiguous();
   const at::Tensor sphere = at::empty_like(x);
   const at::Tensor candidate = at::empty_like(x);
   const int64_t* rows = fringe.rows.const_data_ptr<int64_t>();
@@ -192,8 +195,8 @@ Bound bind(Params& params, const ThreatModel&) {
                                    "distance"),
       .adaptation = params.number("adaptation", 1.5, {1, 100}, "factor by which steps adapt"),
       .starts = params.integer("starts", 100, {1, 1000000},
-                               "random points tried until one is broken; with none, the sample "
-                               "counts as robust"),
+                               "random points tried until one is broken, and more until half of "
+                               "the queries are spent; with none, the sample counts as robust"),
   };
   return {[settings](Oracle& oracle, const Block&, const Rng& rng) {
             return run(oracle, rng, settings);

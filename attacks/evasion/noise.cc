@@ -36,7 +36,8 @@ at::Tensor gaussian_points(const at::Tensor& x0, uint64_t sample, int64_t count,
   std::vector<int64_t> sizes = x0.sizes().vec();
   sizes[0] = count;
   const std::array<uint64_t, 1> key{sample};
-  const at::Tensor z = rng.normal(key, sizes, batch, 0).squeeze(0);  // [count, ...] float64
+  const at::Tensor z =
+      free_part(rng.normal(key, sizes, batch, 0).squeeze(0), ball.fixed);  // [count, ...] float64
   const at::Tensor v =
       ball.norm == Norm::kL2 ? z.div(length_or_one(z)).mul(ball.eps) : z.mul(0.5 * ball.eps);
   const at::Tensor centre = x0.expand(sizes);

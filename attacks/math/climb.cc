@@ -6,6 +6,7 @@
 
 #include "attacks/math/look.h"
 #include "attacks/math/nearest.h"
+#include "attacks/math/projection.h"
 #include "attacks/math/query.h"
 #include "attacks/math/rows.h"
 
@@ -56,7 +57,8 @@ at::Tensor estimate(Oracle& oracle, const at::Tensor& x, const at::Tensor& rows,
     std::vector<at::Tensor> points;
     for (int64_t pair = first; pair < first + count; ++pair) {
       const at::Tensor u =
-          direction(from, keys, iteration, pair, settings, rng).mul(settings.sigma);
+          free_part(direction(from, keys, iteration, pair, settings, rng), threat.fixed)
+              .mul(settings.sigma);
       for (const at::Tensor& to : {from.add(u), from.sub(u)}) {
         points.push_back(to.clamp(threat.lo, threat.hi).to(x.scalar_type()));
       }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <utility>
 #include <vector>
@@ -126,6 +127,7 @@ class Projector {
   // out = nearest point of the ball around x0 to x0 + v. v is used up.
   template <typename T>
   void project(double* v, const T* x0, T* out, int64_t d) {
+    for (const int64_t i : ball_.fixed) v[i] = 0;
     if (ball_.norm == Norm::kLinf) {
       for (int64_t i = 0; i < d; ++i) v[i] = std::clamp(v[i], -ball_.eps, ball_.eps);
     } else {
@@ -150,6 +152,7 @@ class Projector {
   // v = the displacement of norm ≤ eps within the box that maximises ⟨v, g⟩; g comes in v.
   template <typename T>
   void maximise(double* v, const T* x0, T* out, int64_t d) {
+    for (const int64_t i : ball_.fixed) v[i] = 0;
     double largest = 0;
     for (int64_t i = 0; i < d; ++i) largest = std::max(largest, std::abs(v[i]));
     if (!(largest > 0)) {
@@ -252,12 +255,19 @@ class Steps {
     }
     const size_t count = std::min(entries_.size(), static_cast<size_t>(top_));
     if (count == 0) return;
+    const double share = size_ / static_cast<double>(count);
+    double left = size_;
     // Ties go to the lower index, so the choice does not depend on the algorithm.
-    std::nth_element(entries_.begin(), entries_.begin() + static_cast<std::ptrdiff_t>(count - 1),
-                     entries_.end());
-    for (size_t k = 0; k < count; ++k) {
-      const int64_t i = entries_[k].second;
-      v[i] += std::copysign(size_ / static_cast<double>(count), double{g[i]});
+    std::make_heap(entries_.begin(), entries_.end(), std::greater<>());
+    for (auto end = entries_.end(); left > 1e-12 * size_ && end != entries_.begin();) {
+      std::pop_heap(entries_.begin(), end, std::greater<>());
+      const int64_t i = (--end)->second;
+      const double room =
+          g[i] > 0 ? double{box_.hi} - double{x[i]} : double{x[i]} - double{box_.lo};
+      // A step that ended at walls would be undone by the projection, which takes as much off them.
+      const double spent = std::min({share, room, left});
+      v[i] += std::copysign(spent, double{g[i]});
+      left -= spent;
     }
   }
 
@@ -294,7 +304,12 @@ void check_shapes(const at::Tensor& a, const at::Tensor& b) {
 Ball ball_of(const ThreatModel& threat) {
   ASSAY_CHECK(threat.eps.has_value(), "an attack at a fixed radius was called without eps");
   ASSAY_CHECK(threat.norm != Norm::kL0, "no projection onto an l0 ball here");
-  return {threat.norm, *threat.eps, threat.lo, threat.hi};
+  return {threat.norm, *threat.eps, threat.lo, threat.hi, threat.fixed};
+}
+
+at::Tensor free_part(const at::Tensor& v, const std::vector<int64_t>& fixed) {
+  if (fixed.empty()) return v;
+  return v.flatten(1).index_fill(1, at::tensor(fixed, at::kLong), 0).view(v.sizes());
 }
 
 at::Tensor project(const at::Tensor& x, const at::Tensor& x0, const Ball& ball,

@@ -5,22 +5,27 @@
 #include <ATen/ATen.h>
 
 #include <cstdint>
+#include <vector>
 
 #include "harness/suite/suite.h"
 
 namespace assay::attacks {
 
-/// ‖x − x₀‖ ≤ eps and lo ≤ x ≤ hi, for each row. What the functions below return lies in the box
-/// exactly and within the judge's ball_radius of x₀.
+/// ‖x − x₀‖ ≤ eps, lo ≤ x ≤ hi and x = x₀ in the fixed features, for each row. What the functions
+/// below return lies in the box exactly and within the judge's ball_radius of x₀.
 struct Ball {
   Norm norm = Norm::kLinf;  ///< kL1, kL2 or kLinf
   double eps = 0;
   double lo = 0;
   double hi = 1;
+  std::vector<int64_t> fixed = {};  ///< indices into the flattened input: they take no part of eps
 };
 
 /// The ball of a threat model that has an eps.
 Ball ball_of(const ThreatModel& threat);
+
+/// v [n, ...] with 0 in the fixed features.
+at::Tensor free_part(const at::Tensor& v, const std::vector<int64_t>& fixed);
 
 /// The point of the ball around each row of x0 that is nearest to x in Euclidean distance. Exact:
 /// the threshold (l1) or scale (l2) of the whole intersection is found, not ball and box in turn.
@@ -35,7 +40,8 @@ at::Tensor project(const at::Tensor& x, const at::Tensor& x0, const Ball& ball,
 ///   linf  the sign of g
 ///   l2    g / ‖g‖₂
 ///   l1    the signs of the `top` entries of largest |g| that the box leaves room to follow, over
-///         their number (SLIDE, Tramèr & Boneh 2019); l1 only
+///         their number (SLIDE, Tramèr & Boneh 2019); what the box cuts off a share goes to the
+///         entries that are next, until the step is spent
 /// A row whose g is 0 stays where it is. x, g, x0 [n, ...] → [n, ...].
 at::Tensor ascend(const at::Tensor& x, const at::Tensor& g, const at::Tensor& x0, double size,
                   int64_t top, const Ball& ball);

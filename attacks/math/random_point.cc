@@ -41,7 +41,11 @@ int64_t count_numbers(int64_t d, Norm norm) {
 }
 
 // The point of the ball around each row of x0 for its row of numbers: [n, count_numbers(d)].
-at::Tensor points_for(const at::Tensor& x0, const at::Tensor& numbers, const Ball& ball) {
+at::Tensor points_for(const at::Tensor& x0, const at::Tensor& drawn, const Ball& ball) {
+  // These numbers give length 0 to the fixed features, and the others are uniform in their ball.
+  const double none = ball.norm == Norm::kL1 ? 0.5 : 0;
+  const at::Tensor numbers =
+      ball.fixed.empty() ? drawn : drawn.index_fill(1, at::tensor(ball.fixed, at::kLong), none);
   const at::Tensor centre = x0.contiguous();
   const at::Tensor point = at::empty_like(centre);
   const int64_t d = row_length(x0);
@@ -96,10 +100,11 @@ at::Tensor random_points(const at::Tensor& x0, uint64_t sample, int64_t count, i
 at::Tensor surface_point(const at::Tensor& x0, std::span<const uint64_t> samples, int64_t restart,
                          int64_t step, const Rng& rng, const Ball& ball) {
   const at::IntArrayRef shape = x0.sizes().slice(1);
-  const at::Tensor v = ball.norm == Norm::kLinf
-                           ? rng.uniform(samples, shape, restart, step).mul_(2).sub_(1)
-                           : rng.normal(samples, shape, restart, step);  // [n, ...] float64
-  const at::Tensor length = distance(v, at::zeros_like(v), ball.norm);   // [n], never 0
+  const at::Tensor v = free_part(ball.norm == Norm::kLinf
+                                     ? rng.uniform(samples, shape, restart, step).mul_(2).sub_(1)
+                                     : rng.normal(samples, shape, restart, step),
+                                 ball.fixed);                           // [n, ...] float64
+  const at::Tensor length = distance(v, at::zeros_like(v), ball.norm);  // [n], never 0
   const at::Tensor scaled = v.mul(spread(length.reciprocal().mul(ball.eps), v));
   return project(x0.add(scaled.to(x0.scalar_type())), x0, ball);
 }
@@ -108,7 +113,7 @@ at::Tensor far_point(const at::Tensor& x0, std::span<const uint64_t> samples, in
                      int64_t step, const Rng& rng, const Ball& ball) {
   const at::Tensor noise = rng.normal(samples, x0.sizes().slice(1), restart, step);  // [n, ...]
   const at::Tensor moved = noise.mul(ball.hi - ball.lo).to(x0.scalar_type());
-  return project(x0.add(moved), x0, {ball.norm, 3 * ball.eps, ball.lo, ball.hi});
+  return project(x0.add(moved), x0, {ball.norm, 3 * ball.eps, ball.lo, ball.hi, ball.fixed});
 }
 
 }  // namespace assay::attacks

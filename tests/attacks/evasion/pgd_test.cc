@@ -122,6 +122,19 @@ TEST(Pgd, IsNoWeakerThanFgsmAndGainsFromStepsAndRestarts) {
   }
 }
 
+// In a small box a top-1 step ends at a wall, and the projection takes as much off all walls.
+TEST(Pgd, L1LeavesTheRandomStartBehindWhereEntriesReachTheirWalls) {
+  const Model model = cnn_model({{2, 8, 7}, 4}, 44);
+  const Block block = random_block(model, 60, 45);
+  const ThreatModel threat = ball(Norm::kL1, 9);
+  const int64_t fgsm = run(model, find_attack("fgsm"), "{}", threat, block).count();
+  const int64_t apgd = run(model, find_attack("apgd"), "{steps: 40}", threat, block).count();
+  const int64_t found = run(model, pgd(), "{steps: 40}", threat, block).count();
+  EXPECT_GT(apgd, 30);
+  EXPECT_GE(found, fgsm);
+  EXPECT_GE(found, apgd - apgd / 20);
+}
+
 TEST(Pgd, LaterRestartsRunForRobustSamplesOnly) {
   const Model model = mlp_model({{9}, 4}, 16, 1);
   const Block block = random_block(model, 64, 2);

@@ -219,6 +219,42 @@ TEST(Ascend, L1MovesTheLargestEntriesThatTheBoxLeavesRoomFor) {
   EXPECT_TRUE(at::allclose(ascend(x0, g, x0, 0.2, 2, ball), expected));
 }
 
+TEST(Ascend, L1SpendsWhatWallsCutOffOnTheEntriesThatAreNext) {
+  const Ball ball{Norm::kL1, 10, 0, 1};
+  const at::Tensor x0 = values({0.95, 0.5, 0.5, 0.1}, at::kDouble).unsqueeze(0);
+  const at::Tensor g = values({9.0, 3.0, 1.0, -2.0}, at::kDouble).unsqueeze(0);
+  const at::Tensor expected = values({1.0, 1.0, 0.65, 0.0}, at::kDouble).unsqueeze(0);
+  EXPECT_TRUE(at::allclose(ascend(x0, g, x0, 0.8, 1, ball), expected));
+}
+
+TEST(Projection, FixedFeaturesStayAndTakeNoPartOfEps) {
+  const at::Tensor x0 = random_uniform({4, 30}, 21, 0.3, 0.7, at::kDouble);
+  const at::Tensor v = random_normal({4, 30}, 22, at::kDouble);
+  const Rng rng(1, "fixed", 0);
+  for (const Norm norm : kNorms) {
+    Ball ball{norm, norm == Norm::kL1 ? 0.9 : 0.1, 0, 1};
+    for (int64_t i = 0; i < 30; ++i) {
+      if (i % 5 != 0) ball.fixed.push_back(i);
+    }
+    const at::Tensor still = at::tensor(ball.fixed, at::kLong);
+    const std::vector<at::Tensor> points = {
+        project(x0.add(v), x0, ball), maximise_linear(v, x0, ball), ascend(x0, v, x0, 1, 30, ball),
+        surface_point(x0, std::vector<uint64_t>{1, 2, 3, 4}, 0, 0, rng, ball)};
+    for (const at::Tensor& x : points) {
+      EXPECT_TRUE(x.index_select(1, still).equal(x0.index_select(1, still)));
+      EXPECT_TRUE(at::allclose(distance(x, x0, norm), at::full({4}, ball.eps, at::kDouble)))
+          << to_string(norm);
+    }
+    // Uniform in a ball of 6 dimensions, not the shadow of one of 30: the mean length in l2 is 6/7.
+    const at::Tensor drawn = random_points(x0.narrow(0, 0, 1), 5, 2000, 0, 0, rng, ball);
+    EXPECT_TRUE(
+        drawn.index_select(1, still).sub(x0[0].index_select(0, still)).eq(0).all().item<bool>());
+    const double mean =
+        distance(drawn, x0.narrow(0, 0, 1).expand_as(drawn), norm).mean().item<double>();
+    EXPECT_NEAR(mean / ball.eps, 6.0 / 7, 0.02) << to_string(norm);
+  }
+}
+
 TEST(Ascend, TinyGradientsStillGiveWholeSteps) {
   const at::Tensor x0 = at::full({1, 4}, 0.5, at::kDouble);
   const at::Tensor g = values({1e-300, -1e-300, 0.0, 0.0}, at::kDouble).unsqueeze(0);
