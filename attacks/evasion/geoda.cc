@@ -198,8 +198,8 @@ Bound bind(Params& params, const ThreatModel&) {
                                  "Euclidean length to which the boundary is bisected, as a share "
                                  "of the box"),
       .starts = params.integer("starts", 100, {1, 1000000},
-                               "random points tried until one is broken; with none, the sample "
-                               "counts as robust"),
+                               "random points tried until one is broken, and more until half of "
+                               "the queries are spent; with none, the sample counts as robust"),
   };
   return {[settings](Oracle& oracle, const Block&, const Rng& rng) {
             return run(oracle, rng, settings);

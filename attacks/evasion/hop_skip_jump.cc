@@ -114,8 +114,8 @@ Bound bind(Params& params, const ThreatModel&) {
                          "probes of the first estimate; the t-th takes sqrt(t) times as many"),
       .most_probes = params.integer("most_probes", 10000, {1, 1000000}, "probes of any estimate"),
       .starts = params.integer("starts", 100, {1, 1000000},
-                               "random points tried until one is broken; with none, the sample "
-                               "counts as robust"),
+                               "random points tried until one is broken, and more until half of "
+                               "the queries are spent; with none, the sample counts as robust"),
   };
   return {[settings](Oracle& oracle, const Block&, const Rng& rng) {
             return run(oracle, rng, settings);

@@ -3,11 +3,13 @@
 // Paper: Chen, Gu, "RayS: A Ray Searching Method for Hard-label Adversarial Attack", KDD 2020,
 // arXiv:2006.12792, Algorithms 1 to 3.
 // Reference: uclaml/RayS general_torch_model.py, RayS.py.
-// Deviations: rays end at the walls of the box; bisection is relative to the radius (to 0.1 %)
-// rather than absolute; once blocks of one entry are done, the search starts again from large
-// blocks that begin at a random place, where the reference runs out of blocks.
-// Cost per sample, at most: queries forwards, no gradients. Without eps it finds the smallest
-// distance; with eps it stops at the first broken point inside the ball.
+// Deviations: where the first ray, all entries up, does not leave the clean label, the search
+// starts from random points (boundary.h), at the corner of the box beyond the point if that is
+// broken too, else along the way to the point; rays end at the walls of the box; bisection is
+// relative to the radius (to 0.1 %) rather than absolute; once blocks of one entry are done, the
+// search starts again from large blocks that begin at a random place, where the reference runs out
+// of blocks. Cost per sample, at most: queries forwards, no gradients. Without eps it finds the
+// smallest distance; with eps it stops at the first broken point inside the ball.
 #include <algorithm>
 #include <vector>
 
@@ -17,24 +19,26 @@
 #include "attacks/math/sign_blocks.h"
 #include "attacks/math/steepest.h"
 #include "harness/model/attack.h"
+#include "harness/model/ball.h"
 
 namespace assay::attacks {
 namespace {
 
 struct Settings {
   int64_t queries;
+  int64_t starts;
   double tolerance;
 };
 
 // Samples with their rays x0 + radius · sign. A sample is checking a block or bisecting, whatever
 // the others do: every round sends one query of each.
 struct Rays {
-  at::Tensor rows;                 // [m]
-  at::Tensor x0;                   // [m, ...]
-  at::Tensor sign, trial;          // [m, ...] the best ray, and the one tried
-  at::Tensor radius;               // [m] float64 of the best ray: broken, once any was
-  at::Tensor low;                  // [m] float64 while bisecting: the trial is not broken there
-  at::Tensor bisecting;            // [m] bool
+  at::Tensor rows;         // [m]
+  at::Tensor x0;           // [m, ...]
+  at::Tensor sign, trial;  // [m, ...] the best ray, ±1 each or ‖·‖∞ = 1; the one tried
+  at::Tensor radius;       // [m] float64 of the best ray: broken, once any was
+  at::Tensor low;          // [m] float64 while bisecting: the trial is not broken there
+  at::Tensor bisecting;    // [m] bool
   std::vector<SignBlocks> blocks;  // [m] which block is next
 
   void keep(const at::Tensor& indices) {
@@ -78,6 +82,34 @@ void learn(Rays& rays, const at::Tensor& broken, const at::Tensor& length, doubl
   rays.bisecting = rays.bisecting.logical_or(broken).logical_and(wide);
 }
 
+// One query of each sample: half way where it bisects, else at the given length [m].
+void ask(Oracle& oracle, Rays& rays, const at::Tensor& otherwise, const Settings& settings) {
+  const at::Tensor length =
+      at::where(rays.bisecting, rays.low.add(rays.radius).div(2), otherwise);  // [m]
+  learn(rays, breaks(oracle, on_ray(rays, length, oracle.threat()), rays.rows), length,
+        settings.tolerance);
+}
+
+// Gives the samples that the first query did not break rays to random points that are broken.
+void start(Oracle& oracle, Rays& rays, const Rng& rng, const Settings& settings) {
+  const at::Tensor open = rays.bisecting.logical_not().nonzero().squeeze(1);
+  const Fringe fringe = noise_start(oracle, rng, settings.starts, rays.rows.index_select(0, open));
+  const at::Tensor places = at::zeros({oracle.block().size()}, at::kLong)
+                                .index_copy(0, rays.rows, at::arange(rays.rows.size(0), at::kLong))
+                                .index_select(0, fringe.rows);  // [f] in rays
+  const at::Tensor away = distance(fringe.x, fringe.x0, Norm::kLinf);
+  const at::Tensor step = fringe.x.to(at::kDouble).sub(fringe.x0.to(at::kDouble));
+  rays.sign = rays.sign.index_copy(0, places, step.div(spread(away, step)));
+  rays.radius = rays.radius.index_copy(0, places, away);
+  // The corner beyond the point.
+  const at::Tensor corner = at::where(rays.sign.ge(0), 1.0, -1.0);
+  rays.trial = at::where(spread(rays.bisecting, corner), rays.trial, corner);
+  rays.keep(able(oracle, rays.rows, 1));
+  if (rays.rows.size(0) == 0) return;
+  const ThreatModel& threat = oracle.threat();
+  ask(oracle, rays, at::full_like(rays.radius, threat.hi - threat.lo), settings);
+}
+
 Candidates run(Oracle& oracle, const Rng& rng, const Settings& settings) {
   const Block& block = oracle.block();
   const ThreatModel& threat = oracle.threat();
@@ -94,10 +126,8 @@ Candidates run(Oracle& oracle, const Rng& rng, const Settings& settings) {
     rays.keep(able(oracle, rays.rows, 1));
     if (rays.rows.size(0) == 0) break;
     if (!first) next_trials(rays, block, rng);
-    const at::Tensor length =
-        at::where(rays.bisecting, rays.low.add(rays.radius).div(2), rays.radius);  // [m]
-    learn(rays, breaks(oracle, on_ray(rays, length, threat), rays.rows), length,
-          settings.tolerance);
+    ask(oracle, rays, rays.radius, settings);
+    if (first) start(oracle, rays, rng, settings);
   }
   return oracle.best();
 }
@@ -105,6 +135,9 @@ Candidates run(Oracle& oracle, const Rng& rng, const Settings& settings) {
 Bound bind(Params& params, const ThreatModel&) {
   const Settings settings{
       .queries = params.integer("queries", 10000, {1, 10000000}, "hard budget for each sample"),
+      .starts = params.integer("starts", 100, {1, 1000000},
+                               "where the first ray fails: random points tried until one is "
+                               "broken, and more until half of the queries are spent"),
       .tolerance = params.number("tolerance", 1e-3, {1e-6, 0.5},
                                  "share of the radius to which a ray is bisected"),
   };

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "attacks/math/look.h"
+#include "attacks/math/projection.h"
 #include "attacks/math/query.h"
 #include "attacks/math/rows.h"
 #include "attacks/math/steepest.h"
@@ -69,8 +70,9 @@ class Sums {
   std::vector<double> count_, hits_;  // [m]
 };
 
-// What is drawn around a sample: noise, corners of the box, and what lies half way to them.
-constexpr int64_t kUniform = 0, kCorners = 1, kHalfWay = 2, kKinds = 3;
+// What is drawn around a sample: noise, corners of the box, what lies half way to them, and corners
+// with few entries high, or low.
+constexpr int64_t kUniform = 0, kHalfWay = 2, kFewHigh = 3, kFewLow = 4, kKinds = 5;
 
 // Noise that is constant on cells of `side` × `side` entries. → like x0 [m, ...]
 at::Tensor coarse_noise(const at::Tensor& x0, std::span<const uint64_t> keys, int64_t attempt,
@@ -79,14 +81,20 @@ at::Tensor coarse_noise(const at::Tensor& x0, std::span<const uint64_t> keys, in
   const int64_t down = (l.height + side - 1) / side;
   const int64_t right = (l.width + side - 1) / side;
   at::Tensor u = rng.uniform(keys, {l.channels, down, right}, -1, attempt);
-  if (kind != kUniform) u = u.round();
+  const double low = kind == kFewHigh ? 0.9 : kind == kFewLow ? 0.1 : 0.5;  // share of low entries
+  if (kind != kUniform) u = u.ge(low).to(at::kDouble);
   const at::Tensor i = at::arange(l.height, at::kLong).div(side, "floor");
   const at::Tensor j = at::arange(l.width, at::kLong).div(side, "floor");
   u = u.index_select(2, i).index_select(3, j);  // [m, c, h, w]
   const at::Tensor noise = u.mul(threat.hi - threat.lo).add(threat.lo).reshape(x0.sizes());
-  return (kind == kHalfWay ? noise.add(x0).div(2) : noise)
-      .clamp(threat.lo, threat.hi)
-      .to(x0.scalar_type());
+  const at::Tensor point = (kind == kHalfWay ? noise.add(x0).div(2) : noise)
+                               .clamp(threat.lo, threat.hi)
+                               .to(x0.scalar_type());
+  if (threat.fixed.empty()) return point;
+  const at::Tensor still = at::tensor(threat.fixed, at::kLong);
+  return point.flatten(1)
+      .index_copy(1, still, x0.flatten(1).index_select(1, still))
+      .view(x0.sizes());
 }
 
 }  // namespace
@@ -103,16 +111,23 @@ at::Tensor able(const Oracle& oracle, const at::Tensor& rows, int64_t queries) {
 }
 
 Fringe noise_start(Oracle& oracle, const Rng& rng, int64_t tries) {
+  return noise_start(oracle, rng, tries, at::arange(oracle.block().size(), at::kLong));
+}
+
+Fringe noise_start(Oracle& oracle, const Rng& rng, int64_t tries, at::Tensor rows) {
   const Block& block = oracle.block();
   const int64_t n = block.size();
   const Layout l = layout_of(block.x);
   const at::Tensor start = block.x.clone();
   const at::Tensor found = at::zeros({n}, at::kBool);
-  at::Tensor rows = at::arange(n, at::kLong);  // those that still look
   int64_t side = 1;
   int64_t kind = kUniform;
-  for (int64_t attempt = 0; attempt < tries; ++attempt) {
+  for (int64_t attempt = 0;; ++attempt) {
     rows = rows.index_select(0, able(oracle, rows, 1));
+    if (attempt >= tries) {
+      const at::Tensor rich = oracle.queries_left().gt(oracle.queries()).index_select(0, rows);
+      rows = rows.index_select(0, rich.nonzero().squeeze(1));
+    }
     if (rows.size(0) == 0) break;
     const at::Tensor x0 = block.x.index_select(0, rows);
     const at::Tensor trial =
@@ -203,7 +218,8 @@ at::Tensor estimate(Oracle& oracle, const Fringe& fringe, const at::Tensor& delt
       if (active.size(0) == 0) break;
       const at::Tensor from = x.index_select(0, active);
       const at::Tensor u =
-          draw(from, keys_of(oracle.block(), fringe.rows.index_select(0, active)), probe);
+          free_part(draw(from, keys_of(oracle.block(), fringe.rows.index_select(0, active)), probe),
+                    threat.fixed);
       const at::Tensor to =
           from.to(at::kDouble).add(u.mul(spread(delta.index_select(0, active), u)));
       points.push_back(to.clamp(threat.lo, threat.hi).to(x.scalar_type()));

@@ -22,13 +22,15 @@ struct Fringe {
   void keep(const at::Tensor& indices);
 };
 
-/// Sends up to `tries` random points of the box for every sample of the block and keeps the first
-/// that is broken; samples without one, or decided meanwhile, are left out: all their queries were
-/// in vain, and nothing is claimed for them. Draws take restart −1.
+/// Sends random points of the box for every sample behind `rows` [m] and keeps the first that is
+/// broken: `tries` of them, and more until half of a sample's queries are spent. Samples without
+/// one, or decided meanwhile, are left out: nothing is claimed for them. Draws take restart −1.
 ///
 /// The points are uniform noise, on the grid of the input itself and on ever coarser ones in turn,
-/// then corners of the box and points half way to corners on the same grids: some models give all
-/// fine noise one label, and a target may be rare.
+/// then corners of the box, points half way to corners, and corners with one entry in ten high, or
+/// low, on the same grids: some models give all fine noise one label, and a target may be rare.
+Fringe noise_start(Oracle& oracle, const Rng& rng, int64_t tries, at::Tensor rows);
+/// The same for the whole block.
 Fringe noise_start(Oracle& oracle, const Rng& rng, int64_t tries);
 
 /// The point a share t of the way from x0 to x, in the box. linf: x, clipped to within t times its

@@ -72,6 +72,14 @@ void add_optimisation(const Diagnosis& d, const std::string& cell, std::vector<F
                          "in the last tenth of the queries",
                      "give the attack more steps (or queries) until this flag is gone"});
   }
+  if (d.unstarted > 0) {
+    flags.push_back({"no_starting_point", cell,
+                     "for " + share_of(d.unstarted, d.standing, "sample") +
+                         " left standing no query of a label-only attack gave another label, so "
+                         "there was nothing to start from",
+                     "these samples stand untried: give the attack more starts and queries, or add "
+                     "one with score or gradient access"});
+  }
   if (d.withstood > 0) {
     flags.push_back({"survives_whole_box", cell,
                      share_of(d.withstood, d.boxed, "sample") +

@@ -17,7 +17,8 @@ struct Signs {
   int64_t nonfinite_gradients = 0;
   bool traced = false;
   bool unfinished = false;
-  bool silent = false;  ///< broken, but the attack did not claim it
+  bool unstarted = false;  ///< a label-only attack found nothing to start from
+  bool silent = false;     ///< broken, but the attack did not claim it
 };
 
 /// Verdicts for the rows of one attacked block, in its order, and their adversarials.

@@ -45,6 +45,7 @@ void add_signs(const Signs& later, Signs* signs) {
   signs->nonfinite_gradients += later.nonfinite_gradients;
   signs->traced = signs->traced || later.traced;
   signs->unfinished = signs->unfinished || later.unfinished;
+  signs->unstarted = signs->unstarted || later.unstarted;
   signs->silent = signs->silent || later.silent;
 }
 
@@ -166,6 +167,7 @@ Diagnosis diagnosis_of(const Judged& judged) {
     sum.blinded += signs.nonfinite_gradients > 0;
     sum.traced += signs.traced;
     sum.unfinished += signs.unfinished;
+    sum.unstarted += signs.unstarted;
   }
   return sum;
 }

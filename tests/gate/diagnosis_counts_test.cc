@@ -53,6 +53,15 @@ TEST(DiagnosisCounts, OneNonfiniteGradientIsEnough) {
                                      HasSubstr("1 of 20 samples (5%) left standing")));
 }
 
+TEST(DiagnosisCounts, OneSampleWithoutAStartIsEnough) {
+  EXPECT_THAT(flags_of_counts({.standing = 20}), IsEmpty());
+  const std::vector<Flag> flags = flags_of_counts({.standing = 20, .unstarted = 1});
+  ASSERT_THAT(ids(flags), ElementsAre("no_starting_point"));
+  EXPECT_EQ(flags[0].cell, "pgd");
+  EXPECT_THAT(flags[0].detail, HasSubstr("1 of 20 samples (5%) left standing"));
+  EXPECT_THAT(flags[0].advice, HasSubstr("more starts"));
+}
+
 TEST(DiagnosisCounts, SilentSuccessTellsHowOftenTheAttackMissedIt) {
   EXPECT_THAT(flags_of_counts({.broken = 12}), IsEmpty());
   const std::vector<Flag> flags = flags_of_counts({.broken = 12, .silent = 4});

@@ -168,6 +168,30 @@ TEST_F(DiagnosisTest, AGradientThatLeadsAstrayMakesLargerBallsAndMoreStepsNoBett
   EXPECT_THAT(found, Contains(StartsWith("black_box_beats_white_box")));
 }
 
+// Gives its true labels on the pixels that images have, and one label wherever noise may land.
+TEST_F(DiagnosisTest, ASampleThatGaveALabelOnlyAttackNoStartIsNamed) {
+  const std::string attacks =
+      "defaults: {norm: linf, queries: 200}\n"
+      "attacks:\n  - {name: hsj, attack: hop_skip_jump}\n  - {name: rays, attack: rays, eps: 0.1}\n"
+      "  - {name: geoda, attack: geoda}\n  - {name: walk, attack: boundary, norm: l2}\n"
+      "  - {name: square, attack: square, eps: 0.1}\n";
+  const Model sound = broken_model("    return x.matmul(self.weight)\n");
+  EXPECT_THAT(names(attacks, sound), IsEmpty());
+  const Model model = broken_model(
+      "    off = torch.abs(x * 255.0 - torch.round(x * 255.0))\n"
+      "    inner = torch.logical_and(x > 0.0, x < 1.0)\n"
+      "    clean = torch.logical_and(off < 0.001, inner).all(1, True)\n"
+      "    none = torch.zeros([x.size(0), 3])\n"
+      "    none[:, 0] = 1.0\n"
+      "    return torch.where(clean, x.matmul(self.weight), none)\n");
+  const std::vector<std::string> found = names(attacks, model);
+  for (const char* cell : {"hsj", "rays", "geoda", "walk"}) {
+    EXPECT_THAT(found, Contains(std::string("no_starting_point ") + cell));
+    EXPECT_GT(total(cell).unstarted, 10) << "all samples of label 0";
+  }
+  EXPECT_EQ(total("square").unstarted, 0) << "it starts from the clean input";
+}
+
 // Attacks that fail by themselves.
 
 TEST_F(DiagnosisTest, TooFewStepsAreAnIncompleteOptimisation) {

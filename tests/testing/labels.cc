@@ -58,6 +58,25 @@ void expect_close_to_the_plane(const Attack& attack, Norm norm, const Shape& giv
   }
 }
 
+Model rare_model() {
+  return load_module(Shape{{1, 6, 6}, 2},
+                     "def forward(self, x):\n"
+                     "    off = torch.abs(torch.flatten(x, 1).mean(1) - 0.125)\n"
+                     "    return torch.stack([off - 0.075, 0.075 - off], 1)\n",
+                     {});
+}
+
+void expect_more_starts(const Attack& attack) {
+  const Model model = rare_model();
+  const Block block = random_block(model, 6, 3);
+  ASSERT_TRUE(block.y.eq(0).all().item<bool>());
+  for (const Norm norm : attack.info.norms) {
+    const Outcome outcome =
+        run(model, attack, "{starts: 1, queries: 600}", label_only(norm, model), block);
+    EXPECT_EQ(outcome.count(), 6) << to_string(norm);
+  }
+}
+
 void expect_nothing_without_start(const Attack& attack) {
   const Shape shape{{6}, 3};
   const Model model = linear_model(shape, at::zeros({3, 6}), values({0.0, 1.0, 0.0}));

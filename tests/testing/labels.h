@@ -23,6 +23,12 @@ double median_of_best(const Attack& attack, const std::string& params, Norm norm
 void expect_close_to_the_plane(const Attack& attack, Norm norm, const Shape& shape,
                                const std::string& params, double factor);
 
+/// Two classes over [0, 1]^36, of which the second wants a mean within .05 and .2.
+Model rare_model();
+
+/// Expects that a start is found after more tries than `starts` asks for, while queries are left.
+void expect_more_starts(const Attack& attack);
+
 /// Expects no claim and no more queries than the budget where the model gives one label only.
 void expect_nothing_without_start(const Attack& attack);
 

@@ -46,6 +46,8 @@ TEST(Boundary, SpendsTheWholeBudget) {
   for (const int64_t queries : {150, 1111}) expect_all_labels_used(boundary(), queries);
 }
 
+TEST(Boundary, SeeksAStartWhileThereAreQueries) { expect_more_starts(boundary()); }
+
 TEST(Boundary, ClaimsNothingWhereNoStartIsFound) { expect_nothing_without_start(boundary()); }
 
 TEST(Boundary, MinimumNormDoesNotDependOnTheRestOfTheBatch) {

@@ -70,6 +70,8 @@ TEST(Geoda, SpendsTheWholeBudget) {
   for (const int64_t queries : {150, 1111}) expect_all_labels_used(geoda(), queries);
 }
 
+TEST(Geoda, SeeksAStartWhileThereAreQueries) { expect_more_starts(geoda()); }
+
 TEST(Geoda, ClaimsNothingWhereNoStartIsFound) { expect_nothing_without_start(geoda()); }
 
 TEST(Geoda, MinimumNormDoesNotDependOnTheRestOfTheBatch) {

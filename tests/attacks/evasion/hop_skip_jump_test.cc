@@ -44,6 +44,8 @@ TEST(HopSkipJump, ComesCloseToWhatGradientsFind) {
   }
 }
 
+TEST(HopSkipJump, SeeksAStartWhileThereAreQueries) { expect_more_starts(hop_skip_jump()); }
+
 TEST(HopSkipJump, ClaimsNothingWhereNoStartIsFound) {
   expect_nothing_without_start(hop_skip_jump());
 }

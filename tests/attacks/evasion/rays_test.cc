@@ -51,6 +51,18 @@ TEST(Rays, KeepsFlippingBlocksUntilARayIsBroken) {
   EXPECT_NEAR(found[0].item<double>(), 0.2, 0.001);
 }
 
+// Label 1 only where few entries are high: no ray of equal signs comes there, nor one with a block
+// flipped.
+TEST(Rays, StartsFromARandomPointWhereNoRayOfItsOwnBreaks) {
+  const Model model = rare_model();
+  Block block = random_block(model, 6, 3);
+  block.y = at::zeros({6}, at::kLong);
+  const at::Tensor found = best_of(rays(), "{queries: 3000}", Norm::kLinf, model, block);
+  EXPECT_TRUE(found.isfinite().all().item<bool>()) << found;
+  // Down to .2 from 1/2 takes .3 of all entries; what is drawn is farther away.
+  EXPECT_LT(found.max().item<double>(), 0.5) << found;
+}
+
 TEST(Rays, ClaimsNothingWhereNothingBreaks) { expect_nothing_without_start(rays()); }
 
 TEST(Rays, MinimumNormDoesNotDependOnTheRestOfTheBatch) {
