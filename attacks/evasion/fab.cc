@@ -111,10 +111,12 @@ std::optional<Plane> linearise(Oracle& oracle, const Active& active, const Setti
 
 // x⁺ = (1 − α)(x + η d₁) + α(x₀ + η d₂), with d₁, d₂ the smallest steps from x and x₀ onto the
 // plane.
-void move(Active& active, const Plane& plane, const ThreatModel& threat) {
+void move(const Oracle& oracle, Active& active, const Plane& plane) {
+  const ThreatModel& threat = oracle.threat();
   const at::Tensor x = active.x.to(at::kDouble);
   const at::Tensor x0 = active.x0.to(at::kDouble);
-  const at::Tensor at_x0 = plane.value.add(row_dot(plane.w, x0.sub(x)));
+  const at::Tensor seen = oracle.admissible(active.x, active.rows);  // where the plane was taken
+  const at::Tensor at_x0 = plane.value.add(row_dot(plane.w, x0.sub(seen)));
   const auto onto = [&](const at::Tensor& from, const at::Tensor& value) {
     return to_plane(from, plane.w, value.neg(), threat.norm, threat.lo, threat.hi);
   };
@@ -134,9 +136,11 @@ void move(Active& active, const Plane& plane, const ThreatModel& threat) {
 void walk(Oracle& oracle, Active& active, const Settings& settings) {
   const ThreatModel& threat = oracle.threat();
   for (int64_t step = 0; step < settings.steps; ++step) {
+    // Not rounded, or steps shorter than a level would come to nothing.
+    active.x = oracle.confined(active.x, active.rows);
     const std::optional<Plane> plane = linearise(oracle, active, settings);
     if (!plane) return;
-    move(active, *plane, threat);
+    move(oracle, active, *plane);
     active.keep(oracle.undecided(active.rows));
     const at::Tensor broken = oracle.breaks(oracle.labels(active.x, active.rows), active.rows);
     const at::Tensor nearer = active.x0.add(active.x.sub(active.x0).mul(kDrawBack));

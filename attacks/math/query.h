@@ -18,9 +18,10 @@ inline at::Tensor margins(Oracle& oracle, const at::Tensor& x, const at::Tensor&
   return reach_loss(LossKind::kMargin, z, y, block.target.index_select(0, rows)).value;
 }
 
-/// Label access: sends x [m, ...] and returns [m] bool, whether each row is broken.
+/// Label access: sends x [m, ...], which need not lie in the ball, and returns [m] bool, whether
+/// each row is broken.
 inline at::Tensor breaks(Oracle& oracle, const at::Tensor& x, const at::Tensor& rows) {
-  return oracle.breaks(oracle.labels(x, rows), rows);
+  return oracle.breaks(oracle.labels_from_afar(x, rows), rows);
 }
 
 }  // namespace assay::attacks

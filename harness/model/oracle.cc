@@ -38,6 +38,17 @@ void survey(const at::Tensor& gradient, Run run) {
 
 }  // namespace
 
+Votes vote_often(const Model& model, const at::Tensor& x) {
+  Votes votes = model.vote(x);
+  for (int64_t round = 1; model.facts().random && round < kRounds; ++round) {
+    const Votes more = model.vote(x);
+    votes.counts.add_(more.counts);
+    votes.finite.logical_and_(more.finite);
+    votes.number += more.number;
+  }
+  return votes;
+}
+
 Oracle::Oracle(const Model& model, const ThreatModel& threat, const Block& block, int64_t queries,
                int64_t gradients)
     : model_(model),
@@ -49,7 +60,9 @@ Oracle::Oracle(const Model& model, const ThreatModel& threat, const Block& block
   const int64_t n = block.size();
   decided_ = at::zeros({n}, at::kBool);
   found_ = at::zeros({n}, at::kBool);
+  crossed_ = at::zeros({n}, at::kBool);
   failed_ = at::zeros({n}, at::kBool);
+  from_afar_ = at::zeros({n}, at::kBool);
   best_x_ = block.x.clone();
   best_distance_ = at::full({n}, std::numeric_limits<double>::infinity(), at::kDouble);
   queries_ = at::zeros({n}, at::kLong);
@@ -96,9 +109,9 @@ auto Oracle::blamed(Call call) const {
 
 Tape Oracle::tape(const at::Tensor& x, const at::Tensor& rows) {
   count(x, rows, Access::kGradient);
-  const at::Tensor sent = confined(x, rows);
-  Tape tape = blamed([&] { return model_.record(sent); });
-  watch(sent, tape.logits(), rows);
+  const at::Tensor point = sent(x, rows);
+  Tape tape = blamed([&] { return model_.record(point); });
+  watch(point, tape.logits(), rows);
   return tape;
 }
 
@@ -135,15 +148,24 @@ at::Tensor Oracle::vjp(const Tape& tape, const at::Tensor& c, const at::Tensor& 
 
 at::Tensor Oracle::logits(const at::Tensor& x, const at::Tensor& rows) {
   count(x, rows, Access::kScore);
-  const at::Tensor sent = confined(x, rows);
-  at::Tensor logits = blamed([&] { return model_.logits(sent); });
-  watch(sent, logits, rows);
+  const at::Tensor point = sent(x, rows);
+  at::Tensor logits = blamed([&] { return model_.logits(point); });
+  watch(point, logits, rows);
   return logits;
 }
 
 at::Tensor Oracle::labels(const at::Tensor& x, const at::Tensor& rows) {
   count(x, rows, Access::kLabel);
-  const at::Tensor sent = confined(x, rows);
+  return ask_labels(sent(x, rows), rows);
+}
+
+at::Tensor Oracle::labels_from_afar(const at::Tensor& x, const at::Tensor& rows) {
+  count(x, rows, Access::kLabel);
+  from_afar_.index_fill_(0, rows, true);
+  return ask_labels(reach_.defined() ? scaled(x, rows) : sent(x, rows), rows);
+}
+
+at::Tensor Oracle::ask_labels(const at::Tensor& sent, const at::Tensor& rows) {
   const at::Tensor logits = blamed([&] { return model_.logits(sent); });
   watch(sent, logits, rows);
   return logits.argmax(1);
@@ -152,6 +174,26 @@ at::Tensor Oracle::labels(const at::Tensor& x, const at::Tensor& rows) {
 at::Tensor Oracle::breaks(const at::Tensor& labels, const at::Tensor& rows) const {
   if (threat_.goal == Goal::kTargeted) return labels.eq(block_.target.index_select(0, rows));
   return labels.ne(block_.y.index_select(0, rows));
+}
+
+at::Tensor Oracle::sent(const at::Tensor& x, const at::Tensor& rows) const {
+  return threat_.access == Access::kGradient ? admissible(x, rows) : confined(x, rows);
+}
+
+at::Tensor Oracle::scaled(const at::Tensor& x, const at::Tensor& rows) const {
+  const at::Tensor x0 = block_.x.index_select(0, rows).to(at::kDouble);  // [m, ...]
+  const at::Tensor step = x.to(at::kDouble).sub(x0);
+  const at::Tensor room = at::where(step.gt(0), x0.neg().add(threat_.hi), x0.sub(threat_.lo));
+  // How far a feature gets in the ball, and how far it may.
+  const at::Tensor seen = room.clamp_max(*threat_.eps);
+  const at::Tensor most = at::minimum(room, reach_.to(at::kDouble));
+  const at::Tensor way = step.mul(at::where(seen.gt(0), most.div(seen), 0.0));
+  at::Tensor point = x0.add(way).clamp(threat_.lo, threat_.hi).to(x.scalar_type());
+  // Rounding must not take what lies in one ball out of the other.
+  point = at::where(step.abs().le(*threat_.eps * (1 + 1e-6)), confined(point, rows), point);
+  if (!fixed_.defined()) return point;
+  const at::Tensor still = block_.x.index_select(0, rows).flatten(1).index_select(1, fixed_);
+  return point.flatten(1).index_copy(1, fixed_, still).view(x.sizes());
 }
 
 at::Tensor Oracle::confined(const at::Tensor& x, const at::Tensor& rows) const {
@@ -226,14 +268,21 @@ void Oracle::watch(const at::Tensor& x, const at::Tensor& logits, const at::Tens
   const at::Tensor hits = broken.nonzero().squeeze(1);  // [h]
   if (hits.size(0) == 0) return;
 
-  const at::Tensor hit_rows = rows.index_select(0, hits);                // [h]
-  const at::Tensor points = rounded(x.index_select(0, hits), hit_rows);  // [h, ...]
+  const at::Tensor hit_rows = rows.index_select(0, hits);  // [h]
+  crossed_.index_fill_(0, hit_rows, true);
+  const at::Tensor sent = x.index_select(0, hits);       // [h, ...]
+  const at::Tensor points = admissible(sent, hit_rows);  // [h, ...]
   const at::Tensor finite = logits.index_select(0, hits).isfinite().all(1);
   const at::Tensor away =
       distance(points, block_.x.index_select(0, hit_rows), threat_).contiguous();
   at::Tensor valid =
       in_box(points, threat_.lo, threat_.hi).logical_and_(away.le(radius_)).logical_and_(finite);
-  if (model_.facts().random || threat_.levels > 0) vote(points, hit_rows, valid);
+  valid.logical_and_(away.lt(best_distance_.index_select(0, hit_rows)));
+  if (reach_.defined()) {  // what was sent from afar may lie outside
+    valid.logical_and_(confined(sent, hit_rows).eq(sent).flatten(1).all(1));
+  }
+  const bool rounds = threat_.levels > 0 && threat_.access != Access::kGradient;
+  if (model_.facts().random || rounds) vote(points, hit_rows, valid);
   const bool* is_valid = valid.const_data_ptr<bool>();
   const double* distances = away.const_data_ptr<double>();
   const int64_t* samples = hit_rows.const_data_ptr<int64_t>();
@@ -250,11 +299,32 @@ void Oracle::watch(const at::Tensor& x, const at::Tensor& logits, const at::Tens
 }
 
 void Oracle::vote(const at::Tensor& points, const at::Tensor& rows, at::Tensor& valid) const {
-  const at::Tensor asked = valid.nonzero().squeeze(1);  // [v]
+  at::Tensor asked = valid.nonzero().squeeze(1);  // [v]
+  valid.zero_();
+  at::Tensor breaking;  // [v] int64
+  const auto ask = [&] {
+    const Votes votes = model_.vote(points.index_select(0, asked));
+    breaking = breaking_votes(votes, rows.index_select(0, asked));
+    return votes.number;
+  };
+  const auto keep = [&](const at::Tensor& which) {
+    const at::Tensor kept = which.nonzero().squeeze(1);
+    asked = asked.index_select(0, kept);
+    breaking = breaking.index_select(0, kept);
+  };
   if (asked.size(0) == 0) return;
-  const Votes votes = model_.vote(points.index_select(0, asked));
-  valid.index_copy_(0, asked,
-                    breaking_votes(votes, rows.index_select(0, asked)).mul(3).ge(2 * votes.number));
+  const int64_t number = ask();
+  keep(breaking.mul(3).ge(2 * number));
+  at::Tensor sum = at::zeros_like(asked);
+  for (int64_t round = 1; number > 1 && round <= kRounds && asked.size(0) > 0; ++round) {
+    ask();
+    breaking.add_(sum);
+    // Most points that fall short do so early.
+    const bool last = round == kRounds;
+    keep(last ? breaking.mul(3).ge(2 * number * round) : breaking.mul(2).gt(number * round));
+    sum = breaking;
+  }
+  valid.index_fill_(0, asked, true);
 }
 
 void Oracle::watch_failures(const at::Tensor& x, const at::Tensor& logits, const at::Tensor& rows) {

@@ -41,6 +41,7 @@ Signs signs_of(const Oracle& oracle, int64_t row) {
   signs.nonfinite_gradients = oracle.nonfinite_gradients()[row].item<int64_t>();
   signs.traced = oracle.trace() && oracle.trace()->tells(row);
   signs.unfinished = signs.traced && oracle.trace()->unfinished(row);
+  signs.unstarted = oracle.unstarted()[row].item<bool>();
   return signs;
 }
 
@@ -68,7 +69,7 @@ Judged judge_block(const Model& model, const Oracle& oracle, const Candidates& c
   at::Tensor finite = at::ones({n}, at::kBool);
   at::Tensor broken = at::zeros({n}, at::kBool);
   if (judged.size(0) > 0) {
-    const Votes votes = model.vote(points.x.index_select(0, judged));
+    const Votes votes = vote_often(model, points.x.index_select(0, judged));
     labels.index_copy_(0, judged, votes.labels());
     finite.index_copy_(0, judged, votes.finite);
     broken.index_copy_(0, judged, oracle.breaking_votes(votes, judged).mul(2).gt(votes.number));

@@ -107,6 +107,78 @@ TEST(Oracle, ASuccessMustHoldOnceRoundedTowardsTheCleanInput) {
   EXPECT_LE(exact.sub(block.x).abs().max().item<double>(), 8.0 / 255 + 1.2e-7);
 }
 
+TEST(Oracle, ByGradientsTheModelIsSeenBehindTheRounding) {
+  const Model model = threshold_model();
+  Block block = two_samples();
+  block.x = values({102, 128, 102, 128}).view({2, 2}).div(255);
+  ThreatModel threat = linf(0.2);
+  threat.levels = 256;
+  Oracle oracle(model, threat, block, 0, 0);
+  const at::Tensor x = values({127.6, 128.7, 128.4, 127.3}).view({2, 2}).div(255);
+  const Tape tape = oracle.tape(x, rows({0, 1}));
+  EXPECT_TRUE(tape.logits().equal(model.logits(oracle.admissible(x, rows({0, 1})))));
+  EXPECT_TRUE(tape.logits().argmax(1).equal(rows({0, 1})));
+  EXPECT_GT(
+      oracle.vjp(tape, values({-1, 1, -1, 1}).view({2, 2}), rows({0, 1}))[0][0].item<double>(), 0);
+  threat.access = Access::kScore;  // differences of scores may be smaller than a level
+  Oracle scores(model, threat, block, 0, 0);
+  EXPECT_TRUE(scores.logits(x, rows({0, 1})).equal(model.logits(x)));
+  EXPECT_TRUE(scores.found().equal(at::tensor({0, 1}, at::kLong).to(at::kBool)));
+}
+
+TEST(Oracle, FromAfarEveryFeatureMovesByEps) {
+  const Model model = threshold_model();
+  const Block block = two_samples();
+  ThreatModel threat = linf(0.4);
+  threat.feature_scale = {0.5, 0};
+  threat.access = Access::kLabel;
+  Oracle oracle(model, threat, block, 0, 0);
+  // 0.2 + 0.5 · 0.7 is across, but 0.7 is outside the ball, in which only 0.4 can be reached.
+  EXPECT_TRUE(oracle.labels_from_afar(values({0.9, 0.9}).view({1, 2}), rows({1})).equal(rows({1})));
+  EXPECT_FALSE(oracle.found()[1].item<bool>());
+  EXPECT_FALSE(oracle.unstarted()[1].item<bool>());
+  EXPECT_TRUE(oracle.labels_from_afar(values({0.6, 0.9}).view({1, 2}), rows({1})).equal(rows({0})));
+  EXPECT_FALSE(oracle.unstarted()[0].item<bool>()) << "not asked yet";
+  oracle.labels_from_afar(values({0.5, 0.9}).view({1, 2}), rows({0}));
+  EXPECT_TRUE(oracle.unstarted()[0].item<bool>()) << "0.45 is short of 0.5";
+  oracle.labels_from_afar(values({0.7, 0.9}).view({1, 2}), rows({0}));
+  EXPECT_FALSE(oracle.unstarted()[0].item<bool>());
+  EXPECT_TRUE(oracle.best().x[0].equal(values({0.55, 0.5}))) << oracle.best().x;
+  // Near a wall the ball ends before eps, and so do the shares.
+  threat.feature_scale = {0.75, 1};
+  Block high = two_samples();
+  high.x = values({0.7, 0.5, 0.7, 0.5}).view({2, 2});
+  const Model all = testing::linear_model(Shape{{2}, 2}, values({-1, 0, 1, 0}).view({2, 2}),
+                                          values({0.995, -0.995}));
+  Oracle reached(all, threat, high, 0, 0);
+  reached.labels_from_afar(values({1, 0.5}).view({1, 2}), rows({0}));
+  EXPECT_TRUE(reached.found()[0].item<bool>()) << "0.7 + 0.75 · 0.4 is the wall";
+}
+
+// A forward of this model breaks a sample with chance `share`.
+Model moody_model(double share) {
+  return testing::load_module(Shape{{2}, 2},
+                              "def forward(self, x):\n"
+                              "    broken = torch.rand([x.size(0), 1]).lt(" +
+                                  std::to_string(share) +
+                                  ").to(x.dtype)\n"
+                                  "    return torch.cat([1.0 - broken, broken], 1) + 0.0 * x\n",
+                              {});
+}
+
+TEST(Oracle, ALuckyVoteAmongManyIsNotEnough) {
+  const Block block = two_samples();
+  for (const double share : {0.5, 0.55, 0.9}) {
+    const Model model = moody_model(share);
+    ASSERT_TRUE(model.facts().random);
+    seed_generator("lucky");
+    Oracle oracle(model, linf(0.2), block, 0, 0);
+    for (int64_t query = 0; query < 100; ++query) oracle.logits(block.x, rows({0, 1}));
+    EXPECT_EQ(oracle.found().all().item<bool>(), share > 0.8) << share;
+    EXPECT_EQ(oracle.found().any().item<bool>(), share > 0.8) << share;
+  }
+}
+
 TEST(Oracle, AFailureOfTheSourceIsNotTheCandidates) {
   const Model model = threshold_model();
   Block block = two_samples();

@@ -255,6 +255,33 @@ TEST_F(RunTest, ARandomisedModelIsNotBrokenByItsOwnMoods) {
   EXPECT_GT(right, 3);
 }
 
+TEST_F(RunTest, WhatASearchFindsOnARandomisedModelIsConfirmed) {
+  const Suite suite = make_suite(
+      "attacks:\n"
+      "  - {name: a, attack: pgd, norm: linf, eps: 0.05, steps: 30, eot: 4}\n"
+      "  - {name: b, attack: fmn, norm: l2, steps: 50}\n"
+      "  - {name: c, attack: hop_skip_jump, norm: l2, queries: 300}\n");
+  const Model noisy =
+      testing::load_module(Shape{{1, 4, 4}, 3},
+                           "def forward(self, x):\n"
+                           "    x = torch.flatten(x, 1)\n"
+                           "    return (x + 0.02 * torch.randn_like(x)).matmul(self.weight)\n",
+                           {{"weight", testing::random_normal({16, 3}, 4)}});
+  ASSERT_TRUE(noisy.facts().random);
+  write_data(150, noisy);
+  const Evidence evidence = run(suite, noisy, "s", with_workers(1));
+  std::map<std::string, int64_t> broken;
+  for (const UnitResult& unit : evidence.units) {
+    for (const Verdict& row : unit.rows) {
+      EXPECT_NE(row.status, Status::kUnconfirmed) << unit.cell << " " << row.sample;
+      broken[unit.cell] += row.status == Status::kBroken;
+    }
+  }
+  EXPECT_GT(broken["a"], 20);
+  EXPECT_GT(broken["b"], 100);
+  EXPECT_GT(broken["c"], 100);
+}
+
 TEST(Workers, AreAtLeastOneAndFitTheMemory) {
   EXPECT_GE(default_workers(0), 1);
   EXPECT_EQ(default_workers(1), 1);

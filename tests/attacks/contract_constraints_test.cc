@@ -1,0 +1,203 @@
+// Threat models that hold features still, let each move by its share of eps, or know whole levels
+// only: what every evasion attack owes that searches by itself.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "harness/model/ball.h"
+#include "tests/testing/attacks.h"
+#include "tests/testing/models.h"
+
+namespace assay::testing {
+namespace {
+
+struct Case {
+  std::string attack;
+  Norm norm;
+};
+
+// Chance and other models' points promise nothing.
+bool searches(const AttackInfo& info) {
+  return info.family == Family::kEvasion && !info.unbounded && info.name != "noise" &&
+         info.name != "transfer" && info.name != "corpus";
+}
+
+std::vector<Case> cases(bool (*owes)(const AttackInfo&, Norm)) {
+  std::vector<Case> all;
+  for (const Attack& attack : attack_table()) {
+    if (!searches(attack.info)) continue;
+    for (const Norm norm : attack.info.norms) {
+      if (owes(attack.info, norm)) all.push_back({attack.info.name, norm});
+    }
+  }
+  return all;
+}
+
+// Two classes over [−4, 4]^d, and samples on both sides whose margin is that of a step by `away` in
+// all the features with a share, each as far as its share.
+struct Plane {
+  Model model;
+  at::Tensor w;  // [d] float64
+  Block block;
+  double away;
+};
+
+Plane make_plane(int64_t d, const at::Tensor& share, double away, uint64_t seed) {
+  Shape shape{{d}, 2};
+  shape.lo = -4;
+  shape.hi = 4;
+  const at::Tensor weight = random_normal({2, d}, seed);
+  const at::Tensor w = weight[1].sub(weight[0]).to(at::kDouble);
+  Model model = linear_model(shape, weight, at::zeros({2}));
+  Block block = random_block(model, 12, seed + 1);
+  const double wanted = away * w.abs().mul(share).sum().item<double>();
+  at::Tensor x = block.x.to(at::kDouble).mul(0.1);
+  const at::Tensor sides = at::arange(12).remainder(2).mul(2).sub(1).to(at::kDouble).mul(wanted);
+  x = x.add(sides.sub(x.matmul(w)).div(w.dot(w)).unsqueeze(1).mul(w));
+  block.x = x.to(at::kFloat);
+  block.y = model.judge(block.x).argmax(1);
+  block.target = at::Tensor();
+  return {std::move(model), w, block, away};
+}
+
+// How far the plane is in the norm by the features with a share: [n] float64.
+at::Tensor distances(const Plane& plane, const at::Tensor& share, Norm norm) {
+  const at::Tensor x = plane.block.x.to(at::kDouble);
+  const at::Tensor margin = x.matmul(plane.w).abs();  // [n]
+  const at::Tensor free = plane.w.mul(share.gt(0));
+  switch (norm) {
+    case Norm::kLinf:
+      return margin.div(free.abs().mul(share).sum());
+    case Norm::kL2:
+      return margin.div(free.norm());
+    case Norm::kL1:
+      return margin.div(free.abs().max());
+    default: {  // the features that can do most, up to the wall that they move to
+      const at::Tensor side = x.matmul(plane.w).sign().unsqueeze(1).mul(free).neg();  // [n, d]
+      const at::Tensor most = side.abs().mul(at::where(side.gt(0), x.neg().add(4), x.add(4)));
+      return std::get<0>(most.sort(1, /*descending=*/true))
+          .cumsum(1)
+          .le(margin.unsqueeze(1))
+          .sum(1)
+          .add(1)
+          .to(at::kDouble);
+    }
+  }
+}
+
+std::string params_of(const Attack& attack) {
+  return attack.info.access == Access::kGradient ? "{}" : "{queries: 4000}";
+}
+
+class Constrained : public ::testing::TestWithParam<Case> {
+ protected:
+  Attack attack_ = find_attack(GetParam().attack);
+  Norm norm_ = GetParam().norm;
+
+  ThreatModel threat() const {
+    ThreatModel threat;
+    threat.norm = norm_;
+    threat.lo = -4;
+    threat.hi = 4;
+    threat.access = attack_.info.access;
+    return threat;
+  }
+
+  // Runs within 1.5 times the distance, or looks for distances, and expects all to be broken no
+  // farther than that, and by points that the judge would see as they are.
+  void expect_all_broken(const Plane& plane, const at::Tensor& share, ThreatModel threat) const {
+    const at::Tensor closest = distances(plane, share, norm_);
+    const double widest = 1.5 * closest.max().item<double>();
+    const double most = norm_ == Norm::kL0 ? std::max(widest, widest / 1.5 + 1) : widest;
+    if (!attack_.info.minimum_norm || !threat.feature_scale.empty()) threat.eps = most;
+    const Outcome outcome = run(plane.model, attack_, params_of(attack_), threat, plane.block);
+    EXPECT_EQ(outcome.count(), plane.block.size());
+    const at::Tensor away = distance(outcome.claims.x, plane.block.x, norm_);
+    const Oracle oracle(plane.model, threat, plane.block, 0, 0);
+    EXPECT_TRUE(oracle.admissible(outcome.claims.x, at::arange(plane.block.size()))
+                    .equal(outcome.claims.x));
+    const at::Tensor broken = plane.model.judge(outcome.claims.x).argmax(1).ne(plane.block.y);
+    for (int64_t i = 0; i < plane.block.size(); ++i) {
+      if (!outcome.claimed(i)) continue;
+      EXPECT_TRUE(broken[i].item<bool>()) << "sample " << i;
+      EXPECT_LE(away[i].item<double>(), most * (1 + 1e-5)) << "sample " << i;
+    }
+  }
+};
+
+class ByLevels : public Constrained {};
+class ByShares : public Constrained {};
+
+TEST_P(Constrained, BreaksALinearModelWhereMostFeaturesAreHeldStill) {
+  at::Tensor share = at::zeros({100}, at::kDouble);
+  ThreatModel held = threat();
+  for (int64_t i = 0; i < 100; ++i) {
+    if (i % 5 == 2) share[i] = 1.0;
+    if (i % 5 != 2) held.fixed.push_back(i);
+  }
+  expect_all_broken(make_plane(100, share, 0.2, 31), share, held);
+}
+
+TEST_P(ByShares, BreaksALinearModelWhereFeaturesHaveSharesOfEps) {
+  at::Tensor share = at::zeros({40}, at::kDouble);
+  ThreatModel scaled = threat();
+  for (int64_t i = 0; i < 40; ++i) {
+    scaled.feature_scale.push_back(i % 4 == 0 ? 0 : i % 4 == 1 ? 0.1 : i % 4 == 2 ? 0.5 : 1);
+    share[i] = scaled.feature_scale.back();
+  }
+  expect_all_broken(make_plane(40, share, 0.2, 33), share, scaled);
+}
+
+TEST_P(Constrained, BreaksALinearModelOnLevels) {
+  const at::Tensor share = at::ones({20}, at::kDouble);
+  ThreatModel coarse = threat();
+  coarse.levels = 256;  // a level is a sixth of the distance in linf
+  expect_all_broken(make_plane(20, share, 0.2, 35), share, coarse);
+}
+
+// The distance in linf is a third of a level: rounding towards the clean input leaves nothing of a
+// point that is just across the plane.
+TEST_P(ByLevels, FindsWholeLevelsWhereTheBoundaryIsNearerThanOne) {
+  const at::Tensor share = at::ones({784}, at::kDouble);
+  const Plane plane = make_plane(784, share, 8.0 / 255 / 3, 37);
+  ThreatModel coarse = threat();
+  coarse.levels = 256;
+  const Outcome outcome = run(plane.model, attack_, "{}", coarse, plane.block);
+  EXPECT_EQ(outcome.count(), plane.block.size());
+  const at::Tensor away = distance(outcome.claims.x, plane.block.x, norm_);
+  // Whole levels, of the features that weigh most: a greedy choice of them.
+  at::Tensor weight = std::get<0>(plane.w.abs().sort(0, /*descending=*/true));
+  const double level = 8.0 / 255;
+  for (int64_t i = 0; i < plane.block.size(); ++i) {
+    const double margin = plane.block.x[i].to(at::kDouble).dot(plane.w).abs().item<double>();
+    const auto count =
+        static_cast<double>(weight.cumsum(0).mul(level).lt(margin).sum().item<int64_t>() + 1);
+    const double greedy = norm_ == Norm::kLinf ? level
+                          : norm_ == Norm::kL2 ? level * std::sqrt(count)
+                          : norm_ == Norm::kL1 ? level * count
+                                               : distances(plane, share, norm_)[i].item<double>();
+    EXPECT_LE(away[i].item<double>(), 1.5 * greedy + level) << "sample " << i;
+  }
+}
+
+std::string case_name(const ::testing::TestParamInfo<Case>& info) {
+  return info.param.attack + "_" + std::string(to_string(info.param.norm));
+}
+
+bool any(const AttackInfo&, Norm) { return true; }
+bool in_linf(const AttackInfo&, Norm norm) { return norm == Norm::kLinf; }
+bool nearest_by_gradients(const AttackInfo& info, Norm) {
+  return info.minimum_norm || info.name == "fab";
+}
+
+INSTANTIATE_TEST_SUITE_P(Attacks, Constrained, ::testing::ValuesIn(cases(any)), case_name);
+INSTANTIATE_TEST_SUITE_P(Attacks, ByShares, ::testing::ValuesIn(cases(in_linf)), case_name);
+INSTANTIATE_TEST_SUITE_P(Attacks, ByLevels, ::testing::ValuesIn(cases(nearest_by_gradients)),
+                         case_name);
+
+}  // namespace
+}  // namespace assay::testing
