@@ -15,9 +15,9 @@
 #include <vector>
 
 #include "attacks/math/look.h"
-#include "attacks/math/projection.h"
 #include "attacks/math/query.h"
 #include "attacks/math/rows.h"
+#include "attacks/math/steepest.h"
 #include "harness/model/attack.h"
 #include "harness/model/ball.h"
 

@@ -117,7 +117,14 @@ void move(const Oracle& oracle, Active& active, const Plane& plane) {
   const at::Tensor x0 = active.x0.to(at::kDouble);
   const at::Tensor seen = oracle.admissible(active.x, active.rows);  // where the plane was taken
   const at::Tensor at_x0 = plane.value.add(row_dot(plane.w, x0.sub(seen)));
+  const auto wall = [&](double at) {
+    return oracle.confined(at::full_like(active.x0, at), active.rows);
+  };
+  const bool shares = !threat.feature_scale.empty();
+  const at::Tensor low = shares ? wall(threat.lo) : at::Tensor();
+  const at::Tensor high = shares ? wall(threat.hi) : at::Tensor();
   const auto onto = [&](const at::Tensor& from, const at::Tensor& value) {
+    if (shares) return to_plane(from, plane.w, value.neg(), threat.norm, low, high);
     return to_plane(from, plane.w, value.neg(), threat.norm, threat.lo, threat.hi);
   };
   const at::Tensor d1 = onto(active.x, plane.value);

@@ -4,7 +4,6 @@
 #include <vector>
 
 #include "attacks/math/look.h"
-#include "attacks/math/projection.h"
 #include "attacks/math/query.h"
 #include "attacks/math/rows.h"
 #include "attacks/math/steepest.h"

@@ -6,9 +6,9 @@
 
 #include "attacks/math/look.h"
 #include "attacks/math/nearest.h"
-#include "attacks/math/projection.h"
 #include "attacks/math/query.h"
 #include "attacks/math/rows.h"
+#include "attacks/math/steepest.h"
 
 namespace assay::attacks {
 namespace {

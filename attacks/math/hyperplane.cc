@@ -29,11 +29,11 @@ struct Entry {
 
 class Planes {
  public:
-  Planes(Norm norm, double lo, double hi) : norm_(norm), lo_(lo), hi_(hi) {}
+  explicit Planes(Norm norm) : norm_(norm) {}
 
-  // out = δ, all 0 on entry.
-  template <typename T>
-  void solve(const T* x, const T* w, double rise, double* out, int64_t d) {
+  // out = δ, all 0 on entry. room_of(i, up): how far entry i may go.
+  template <typename T, typename RoomOf>
+  void solve(const T* w, double rise, double* out, int64_t d, const RoomOf& room_of) {
     double largest = 0;
     for (int64_t i = 0; i < d; ++i) largest = std::max(largest, std::abs(finite(w[i])));
     if (!(largest > 0) || !std::isfinite(rise) || rise == 0) return;
@@ -42,7 +42,7 @@ class Planes {
     entries_.clear();
     for (int64_t i = 0; i < d; ++i) {
       const double slope = sign * (finite(w[i]) / largest);
-      const double room = slope > 0 ? hi_ - double{x[i]} : double{x[i]} - lo_;
+      const double room = room_of(i, slope > 0);
       if (slope == 0 || !(room > 0)) continue;
       const double size = std::abs(slope);
       entries_.push_back({size, room, norm_ == Norm::kLinf ? 1 : size, i});
@@ -104,14 +104,13 @@ class Planes {
   }
 
   Norm norm_;
-  double lo_, hi_;
   std::vector<Entry> entries_;
 };
 
-}  // namespace
-
-at::Tensor to_plane(const at::Tensor& x, const at::Tensor& w, const at::Tensor& rise, Norm norm,
-                    double lo, double hi) {
+// δ row by row. room_of(value, i, up): how far entry i of the flattened x may go from its value.
+template <typename RoomOf>
+at::Tensor each_to_plane(const at::Tensor& x, const at::Tensor& w, const at::Tensor& rise,
+                         Norm norm, const RoomOf& room_of) {
   ASSAY_CHECK(x.sizes() == w.sizes() && x.scalar_type() == w.scalar_type(),
               "rows of one shape and type");
   ASSAY_CHECK(rise.numel() == x.size(0) && norm != Norm::kL0, "one rise for each row; no l0");
@@ -120,17 +119,38 @@ at::Tensor to_plane(const at::Tensor& x, const at::Tensor& w, const at::Tensor& 
   const at::Tensor wanted = rise.contiguous();
   at::Tensor result = at::zeros(x.sizes(), at::kDouble);
   const int64_t d = row_length(x);
-  Planes planes(norm, lo, hi);
+  Planes planes(norm);
   with_type(x, [&](auto zero) {
     using T = decltype(zero);
     const T* xs = from.const_data_ptr<T>();
     const T* ws = normal.const_data_ptr<T>();
     double* out = result.data_ptr<double>();
-    for (int64_t row = 0; row < x.size(0); ++row, xs += d, ws += d, out += d) {
-      planes.solve(xs, ws, wanted.const_data_ptr<double>()[row], out, d);
+    for (int64_t row = 0; row < x.size(0); ++row, ws += d, out += d) {
+      planes.solve(ws, wanted.const_data_ptr<double>()[row], out, d, [&](int64_t i, bool up) {
+        return room_of(double{xs[row * d + i]}, row * d + i, up);
+      });
     }
   });
   return result;
+}
+
+}  // namespace
+
+at::Tensor to_plane(const at::Tensor& x, const at::Tensor& w, const at::Tensor& rise, Norm norm,
+                    double lo, double hi) {
+  return each_to_plane(x, w, rise, norm, [lo, hi](double from, int64_t, bool up) {
+    return up ? hi - from : from - lo;
+  });
+}
+
+at::Tensor to_plane(const at::Tensor& x, const at::Tensor& w, const at::Tensor& rise, Norm norm,
+                    const at::Tensor& low, const at::Tensor& high) {
+  const at::Tensor walls[] = {low.to(at::kDouble).contiguous(), high.to(at::kDouble).contiguous()};
+  const double* lo = walls[0].const_data_ptr<double>();
+  const double* hi = walls[1].const_data_ptr<double>();
+  return each_to_plane(x, w, rise, norm, [lo, hi](double from, int64_t i, bool up) {
+    return up ? hi[i] - from : from - lo[i];
+  });
 }
 
 at::Tensor row_dot(const at::Tensor& a, const at::Tensor& b) {

@@ -13,6 +13,9 @@ namespace assay::attacks {
 /// where w is, or where rise is not finite. x, w [n, ...], rise [n] float64 → δ [n, ...] float64.
 at::Tensor to_plane(const at::Tensor& x, const at::Tensor& w, const at::Tensor& rise, Norm norm,
                     double lo, double hi);
+/// The same with walls for each entry, low and high [n, ...] in the type of x.
+at::Tensor to_plane(const at::Tensor& x, const at::Tensor& w, const at::Tensor& rise, Norm norm,
+                    const at::Tensor& low, const at::Tensor& high);
 
 /// ⟨a, b⟩ row by row, summed in order: [n, ...] × [n, ...] → [n] float64. NaN counts as 0.
 at::Tensor row_dot(const at::Tensor& a, const at::Tensor& b);

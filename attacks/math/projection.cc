@@ -307,11 +307,6 @@ Ball ball_of(const ThreatModel& threat) {
   return {threat.norm, *threat.eps, threat.lo, threat.hi, threat.fixed};
 }
 
-at::Tensor free_part(const at::Tensor& v, const std::vector<int64_t>& fixed) {
-  if (fixed.empty()) return v;
-  return v.flatten(1).index_fill(1, at::tensor(fixed, at::kLong), 0).view(v.sizes());
-}
-
 at::Tensor project(const at::Tensor& x, const at::Tensor& x0, const Ball& ball,
                    const at::Tensor& radius) {
   check_shapes(x, x0);

@@ -24,9 +24,6 @@ struct Ball {
 /// The ball of a threat model that has an eps.
 Ball ball_of(const ThreatModel& threat);
 
-/// v [n, ...] with 0 in the fixed features.
-at::Tensor free_part(const at::Tensor& v, const std::vector<int64_t>& fixed);
-
 /// The point of the ball around each row of x0 that is nearest to x in Euclidean distance. Exact:
 /// the threshold (l1) or scale (l2) of the whole intersection is found, not ball and box in turn.
 /// x, x0 [n, ...] of one type → [n, ...].

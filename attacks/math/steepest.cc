@@ -17,6 +17,11 @@ at::Tensor length_or_one(const at::Tensor& g) {
   return spread(at::where(length.gt(0), length, at::ones_like(length)), g).to(g.scalar_type());
 }
 
+at::Tensor free_part(const at::Tensor& v, const std::vector<int64_t>& fixed) {
+  if (fixed.empty()) return v;
+  return v.flatten(1).index_fill(1, at::tensor(fixed, at::kLong), 0).view(v.sizes());
+}
+
 at::Tensor steepest(const at::Tensor& g, Norm norm, const at::Tensor& share) {
   if (norm == Norm::kLinf) return g.sign();
   if (norm == Norm::kL2) return g.div(length_or_one(g));

@@ -3,6 +3,9 @@
 
 #include <ATen/ATen.h>
 
+#include <cstdint>
+#include <vector>
+
 #include "harness/suite/suite.h"
 
 namespace assay::attacks {
@@ -12,6 +15,9 @@ at::Tensor spread(const at::Tensor& per_row, const at::Tensor& like);
 
 /// Lengths of rows in l2, by float64: [n, ...] → [n, 1, …] in the type of g; 1 for a row of zeros.
 at::Tensor length_or_one(const at::Tensor& g);
+
+/// v [n, ...] with 0 in the fixed features: indices into the flattened input.
+at::Tensor free_part(const at::Tensor& v, const std::vector<int64_t>& fixed);
 
 /// The direction of norm 1 that raises a linear function with gradient g [n, ...] most:
 ///   linf  the sign of g

@@ -153,5 +153,18 @@ TEST(ToPlane, RowsKeepTheirBitsInEveryBatch) {
   }
 }
 
+TEST(ToPlane, EveryEntryMayHaveWallsOfItsOwn) {
+  const at::Tensor x = at::zeros({1, 3}, at::kDouble);
+  const at::Tensor w = values({1.0, -1.0, 1.0}, at::kDouble).unsqueeze(0);
+  const at::Tensor low = values({-9.0, -0.5, -9.0}, at::kDouble).unsqueeze(0);
+  const at::Tensor high = values({0.1, 9.0, 9.0}, at::kDouble).unsqueeze(0);
+  const at::Tensor rise = values({1.5}, at::kDouble);
+  const at::Tensor expected = values({0.1, -0.5, 0.9}, at::kDouble).unsqueeze(0);
+  EXPECT_TRUE(at::allclose(to_plane(x, w, rise, Norm::kLinf, low, high), expected));
+  const at::Tensor step = to_plane(x, w, rise, Norm::kL2, -4, 4);
+  EXPECT_TRUE(at::allclose(
+      step, to_plane(x, w, rise, Norm::kL2, at::full_like(x, -4), at::full_like(x, 4))));
+}
+
 }  // namespace
 }  // namespace assay::attacks
