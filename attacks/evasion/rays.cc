@@ -136,8 +136,8 @@ Bound bind(Params& params, const ThreatModel&) {
   const Settings settings{
       .queries = params.integer("queries", 10000, {1, 10000000}, "hard budget for each sample"),
       .starts = params.integer("starts", 100, {1, 1000000},
-                               "where the first ray fails: random points tried until one is "
-                               "broken, and more until half of the queries are spent"),
+                               "random points tried until one is broken, and more until half of "
+                               "the queries are spent; with none, the sample counts as robust"),
       .tolerance = params.number("tolerance", 1e-3, {1e-6, 0.5},
                                  "share of the radius to which a ray is bisected"),
   };
