@@ -43,20 +43,33 @@ function(assay_room name folder)
   endif()
 endfunction()
 
-# Defines MACRO in a room as a digest of its sources.
-function(assay_version name folder macro)
-  file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/${folder}/*.cc"
-       "${PROJECT_SOURCE_DIR}/${folder}/*.h")
+# Defines MACRO for one source file as a digest of SOURCES, relative to the project.
+function(assay_version macro file)
+  list(TRANSFORM ARGN PREPEND "${PROJECT_SOURCE_DIR}/" OUTPUT_VARIABLE sources)
   set_property(DIRECTORY "${PROJECT_SOURCE_DIR}" APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${sources})
   set(digests "")
-  foreach(file IN LISTS sources)
-    file(SHA256 "${file}" digest)
+  foreach(source IN LISTS sources)
+    file(SHA256 "${source}" digest)
     string(APPEND digests "${digest}")
   endforeach()
   string(SHA256 version "${digests}")
   string(SUBSTRING "${version}" 0 16 version)
-  set_property(SOURCE "${PROJECT_SOURCE_DIR}/${folder}/table.cc" APPEND PROPERTY
+  set_property(SOURCE "${PROJECT_SOURCE_DIR}/${file}" APPEND PROPERTY
     COMPILE_DEFINITIONS "${macro}=\"${version}\"")
+endfunction()
+
+# The monitors' version is a digest of their room, that of trainings one of what a shadow, a
+# surrogate and an API's answers to a thief follow from.
+function(assay_versions)
+  file(GLOB monitor CONFIGURE_DEPENDS RELATIVE "${PROJECT_SOURCE_DIR}" harness/monitor/*.cc
+       harness/monitor/*.h)
+  assay_version(ASSAY_MONITOR_VERSION harness/monitor/table.cc ${monitor})
+  set(training)
+  foreach(part architecture forward generator max_pool network optimizer rng shadow surrogate
+          victim)
+    list(APPEND training harness/model/${part}.cc harness/model/${part}.h)
+  endforeach()
+  assay_version(ASSAY_TRAINING_VERSION harness/model/shadow.cc ${training})
 endfunction()
 
 # Appends the entries of an attack's YAML, with the defaults they rest on, to `examples` as C++.

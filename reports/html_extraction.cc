@@ -95,9 +95,12 @@ std::string monitor_table(const std::vector<MonitorResult>& monitors) {
                      element("span", "small soft nowrap",
                              escape(per_10000(alarms.lower) + " – " + per_10000(alarms.upper)));
     }
-    const std::string never = monitor.decided == 0 ? "too few to tell" : "never";
-    rows.push_back({element("code", "strong", escape(monitor.monitor)),
-                    show_count(monitor.alarmed) + " of " + show_count(monitor.seeds),
+    const bool told = monitor.decided > 0;
+    const std::string never = told ? "never" : "too few queries for a verdict";
+    const std::string among =
+        monitor.mixed == 0 ? "alone" : "among " + show_count(monitor.mixed) + " benign";
+    rows.push_back({element("code", "strong", escape(monitor.monitor)), escape(among),
+                    told ? show_count(monitor.alarmed) + " of " + show_count(monitor.decided) : "—",
                     monitor.queries_to_alarm
                         ? escape(show_count(static_cast<int64_t>(*monitor.queries_to_alarm)))
                         : never,
@@ -106,10 +109,11 @@ std::string monitor_table(const std::vector<MonitorResult>& monitors) {
   }
   return element("h3", "", "Monitors") +
          element("p", "small soft",
-                 "The thieves' queries at the largest budget, sent among benign ones: how many "
-                 "thieves were noticed, after how many of their queries (median), and what the "
-                 "monitor says of benign traffic alone.") +
-         table({"monitor", ">thieves noticed", ">queries to alarm", ">queries flagged",
+                 "The thieves' queries at the largest budget, alone, as a monitor meets them that "
+                 "watches each client by himself, and sent among benign ones: how many thieves "
+                 "were noticed, after how many of their queries (median), and what the monitor "
+                 "says of benign traffic alone.") +
+         table({"monitor", "thief", ">thieves noticed", ">queries to alarm", ">queries flagged",
                 ">false alarms in 10,000", ">threshold"},
                rows);
 }

@@ -133,6 +133,37 @@ std::string histogram(const CellResult& cell) {
          legend({{"candidate", "members"}, {"baseline", "non-members"}}, "") + "</figure>\n";
 }
 
+/// What each TPR costs; "" where none could be estimated.
+std::string rate_table(const CellResult& cell) {
+  std::vector<std::vector<std::string>> rows;
+  for (const auto& [name, metric] : cell.metrics) {
+    if (!metric.realised_fpr) continue;
+    const BoundedShare& fpr = *metric.realised_fpr;
+    rows.push_back(
+        {escape(metric_words(name)), escape(show(metric.value, Unit::kPercent)),
+         escape(show(metric.lower, Unit::kPercent)), escape(show(metric.upper, Unit::kPercent)),
+         escape(show(fpr.value, Unit::kPercent, 2)), escape(show(fpr.lower, Unit::kPercent, 2)),
+         escape(show(fpr.upper, Unit::kPercent, 2))});
+  }
+  if (rows.empty()) return "";
+  return table({"rate", ">TPR", ">lower bound", ">upper bound", ">realised FPR", ">lower bound",
+                ">upper bound"},
+               rows);
+}
+
+std::string worst_text(const MembershipResult& result) {
+  if (!result.worst) return "";
+  const WorstSlice& worst = *result.worst;
+  return element("p", "small soft",
+                 "Of the " + show_count(worst.records) +
+                     " records that score highest, 1 % of both sets and what ties with them, " +
+                     show_count(worst.members) +
+                     " are members: " + show(worst.share.value, Unit::kPercent) + ", between " +
+                     show(worst.share.lower, Unit::kPercent) + " and " +
+                     show(worst.share.upper, Unit::kPercent) + "; guessing finds " +
+                     show(worst.base_rate, Unit::kPercent) + ".");
+}
+
 std::string power_table(const MembershipResult& result) {
   const MembershipPower& power = result.power;
   std::vector<std::vector<std::string>> rows;
@@ -206,12 +237,12 @@ std::string exposed_table(const Report& report, const std::vector<ExposedRecord>
 std::string cell_part(const Report& report, const CellResult& cell) {
   const MembershipResult& result = *cell.membership;
   std::string inside = element("div", "grid wide", roc_chart(cell) + histogram(cell));
-  inside += power_table(result) + fidelity_table(result);
+  inside += rate_table(cell) + power_table(result) + fidelity_table(result);
   inside += element("h3", "", "Most exposed records") +
             element("p", "small soft",
                     "The members that score highest, by name: rank among all records, and the "
                     "share of non-members that score as high.") +
-            exposed_table(report, result.exposed);
+            worst_text(result) + exposed_table(report, result.exposed);
   inside += element("h3", "", "By class") + slice_table(report, result.slices);
   const auto auc = cell.metrics.find("auc");
   const std::string words =

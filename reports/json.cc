@@ -1,7 +1,8 @@
 // report.json (contracts §6): the one source for programs. Fields beyond the contract: `reason`,
 // `exit_code`, a rule's `confidence`, a cell's `baseline_reason`, of a minimum-norm cell
-// `local_optimality`, of a membership cell `roc`, `histogram`, `fidelity`, `power`, `slices` and
-// `exposed`, and of an extraction cell `extraction` and the `surface` of its threat model.
+// `local_optimality`, of a membership cell `roc`, `histogram`, `fidelity`, `power`, `slices`,
+// `worst_slice` and `exposed` and the `realised_fpr` of a TPR, and of an extraction cell
+// `extraction` and the `surface` of its threat model.
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -50,6 +51,12 @@ Json params(const ParamMap& map) {
   return out;
 }
 
+Json bounded(const BoundedShare& share) {
+  return {{"value", number(share.value)},
+          {"lower", number(share.lower)},
+          {"upper", number(share.upper)}};
+}
+
 /// `reason` is null unless `value` is.
 Json estimate(const Estimate& metric) {
   const Json value = optional(metric.value);
@@ -59,11 +66,13 @@ Json estimate(const Estimate& metric) {
              : metric.value         ? "the value is not finite"
                                     : "not estimated";
   }
-  return Json{{"value", value},
+  Json out = {{"value", value},
               {"lower", optional(metric.lower)},
               {"upper", optional(metric.upper)},
               {"n", metric.n},
               {"reason", reason}};
+  if (metric.realised_fpr) out["realised_fpr"] = bounded(*metric.realised_fpr);
+  return out;
 }
 
 Json curve(const std::vector<CurvePoint>& points) {
@@ -147,6 +156,11 @@ void add_membership(const std::optional<MembershipResult>& result, Json& out) {
   out["fidelity"] = fidelity(of);
   out["power"] = result ? power(of.power) : Json(nullptr);
   out["slices"] = slices(of.slices);
+  out["worst_slice"] = of.worst ? Json{{"records", of.worst->records},
+                                       {"members", of.worst->members},
+                                       {"share", bounded(of.worst->share)},
+                                       {"base_rate", number(of.worst->base_rate)}}
+                                : Json(nullptr);
   out["exposed"] = exposed(of.exposed);
 }
 
@@ -175,6 +189,7 @@ Json theft(const TheftResult& result) {
 
 Json monitor(const MonitorResult& result) {
   return {{"monitor", result.monitor},
+          {"mixed", result.mixed},
           {"seeds", result.seeds},
           {"decided", result.decided},
           {"alarmed", result.alarmed},

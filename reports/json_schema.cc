@@ -38,6 +38,29 @@ Json estimate() {
                  {"reason", described(nullable("string"), "null unless value is null")}});
 }
 
+Json bounded() {
+  return object({{"value", type("number")}, {"lower", type("number")}, {"upper", type("number")}});
+}
+
+/// `realised_fpr` is there for a TPR alone.
+Json metric() {
+  Json schema = estimate();
+  schema["properties"]["realised_fpr"] = described(
+      bounded(), "of tpr_at_fpr_X: the share of non-members that its threshold claims, at most X");
+  return schema;
+}
+
+/// The slice of highest scores; absent in reports of versions that did not know it.
+Json worst_slice() {
+  Json schema = object({{"records", count()},
+                        {"members", count()},
+                        {"share", described(bounded(), "members among records")},
+                        {"base_rate", described(type("number"), "members among all records")}});
+  schema["type"] = {"object", "null"};
+  schema["description"] = "the 1 % of all records that score highest, and what ties with them";
+  return schema;
+}
+
 /// What only membership cells have; null or empty in others.
 Json membership() {
   Json fidelity = object({{"shadows", count()},
@@ -72,6 +95,7 @@ Json membership() {
                               {"non_members", count()},
                               {"auc", estimate()},
                               {"tpr_at_fpr_0.01", estimate()}}))},
+      {"worst_slice", worst_slice()},
       {"exposed",
        described(list(object({{"sample", type("string")},
                               {"label", type("integer")},
@@ -101,6 +125,7 @@ Json extraction() {
       described(nullable("string"), "what the candidate failed on while it was queried");
   Json monitor = object(
       {{"monitor", type("string")},
+       {"mixed", described(count(), "benign queries among a thief's; 0: he was alone")},
        {"seeds", described(count(), "thefts at the largest budget that were replayed")},
        {"decided", described(count(), "of these, with queries enough for a verdict")},
        {"alarmed", described(count(), "of these, with an alarm")},
@@ -151,7 +176,7 @@ Json cell() {
                           {"unconfirmed", count()},
                           {"error", count()}})},
       {"metrics",
-       described(map_of(estimate()),
+       described(map_of(metric()),
                  "by name; lower and upper are one-sided bounds at the suite's confidence")},
       {"curve", list(object({{"eps", type("number")},
                              {"robust_accuracy", type("number")},

@@ -72,9 +72,10 @@ std::string what_decided(const Decision& decision) {
 }
 
 /// Samples on which the candidate itself failed: they count as broken and fail the gate.
-int64_t candidate_faults(const Report& report, std::string_view cell) {
-  const CellHeader* header = header_of(report.evidence, cell);
+int64_t candidate_faults(const Report& report, const CellResult& cell) {
+  const CellHeader* header = header_of(report.evidence, cell.name);
   if (!header) return 0;
+  if (header->family == Family::kMembership) return cell.samples.error;
   int64_t faults = 0;
   for (const auto& row : report.evidence->rows(*header)) {
     if (row && row->status == Status::kError && row->cause == Cause::kCandidate) ++faults;
@@ -147,7 +148,7 @@ CellSummary summarise(const Report& report, const CellResult& cell) {
     decided = decided || rule->verdict != Verdict::kNotApplicable;
     if (rule->verdict != Verdict::kPass) summary.lines.push_back(join(*rule));
   }
-  if (const int64_t faults = candidate_faults(report, cell.name); faults > 0) {
+  if (const int64_t faults = candidate_faults(report, cell); faults > 0) {
     failed = true;
     summary.lines.push_back("the candidate itself failed on " + show_plural(faults, "sample"));
   }

@@ -178,7 +178,7 @@ Candidates run(Oracle& oracle, const Rng& rng, const Settings& settings) {
   std::vector<Steps> steps(static_cast<size_t>(oracle.block().size()),
                            Steps{settings.spherical_step, settings.source_step});
   for (int64_t step = 1;; ++step) {
-    fringe.keep(able(oracle, fringe.rows, 1));
+    retire(oracle, fringe, 1);
     if (fringe.rows.size(0) == 0) return oracle.best();
     walk(oracle, fringe, steps, step, rng, settings);
   }

@@ -133,7 +133,10 @@ void move(const Oracle& oracle, Active& active, const Plane& plane) {
   const at::Tensor length1 = distance(d1, zero, threat.norm);  // [m]
   const at::Tensor length2 = distance(d2, zero, threat.norm);
   const at::Tensor both = length1.add(length2).clamp_min(std::numeric_limits<double>::min());
-  const at::Tensor alpha = spread(length1.div(both).clamp_max(kMostBias), x);
+  at::Tensor bias = length1.div(both).clamp_max(kMostBias);
+  // What rounding takes back is not to be drawn back too, or the walk may never come across.
+  if (threat.levels > 0) bias = bias.mul(oracle.found().index_select(0, active.rows));
+  const at::Tensor alpha = spread(bias, x);
   const at::Tensor along = x.add(d1.mul(kOvershoot)).mul(alpha.neg().add(1));
   const at::Tensor back = x0.add(d2.mul(kOvershoot)).mul(alpha);
   active.x = boxed(along.add(back), active.x0, threat);

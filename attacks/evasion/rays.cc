@@ -4,8 +4,8 @@
 // arXiv:2006.12792, Algorithms 1 to 3.
 // Reference: uclaml/RayS general_torch_model.py, RayS.py.
 // Deviations: where the first ray, all entries up, does not leave the clean label, the search
-// starts from random points (boundary.h), at the corner of the box beyond the point if that is
-// broken too, else along the way to the point; rays end at the walls of the box; bisection is
+// starts from random corners of the box or, failing these, other random points (boundary.h); rays
+// end at the walls of the box; bisection is
 // relative to the radius (to 0.1 %) rather than absolute; once blocks of one entry are done, the
 // search starts again from large blocks that begin at a random place, where the reference runs out
 // of blocks. Cost per sample, at most: queries forwards, no gradients. Without eps it finds the
@@ -82,32 +82,31 @@ void learn(Rays& rays, const at::Tensor& broken, const at::Tensor& length, doubl
   rays.bisecting = rays.bisecting.logical_or(broken).logical_and(wide);
 }
 
-// One query of each sample: half way where it bisects, else at the given length [m].
-void ask(Oracle& oracle, Rays& rays, const at::Tensor& otherwise, const Settings& settings) {
-  const at::Tensor length =
-      at::where(rays.bisecting, rays.low.add(rays.radius).div(2), otherwise);  // [m]
-  learn(rays, breaks(oracle, on_ray(rays, length, oracle.threat()), rays.rows), length,
-        settings.tolerance);
-}
-
-// Gives the samples that the first query did not break rays to random points that are broken.
+// Gives the samples that the first query did not break rays to corners that are broken or, where
+// none is found, to other random points.
 void start(Oracle& oracle, Rays& rays, const Rng& rng, const Settings& settings) {
+  const ThreatModel& threat = oracle.threat();
+  const at::Tensor place = at::zeros({oracle.block().size()}, at::kLong)
+                               .index_copy(0, rays.rows, at::arange(rays.rows.size(0), at::kLong));
   const at::Tensor open = rays.bisecting.logical_not().nonzero().squeeze(1);
-  const Fringe fringe = noise_start(oracle, rng, settings.starts, rays.rows.index_select(0, open));
-  const at::Tensor places = at::zeros({oracle.block().size()}, at::kLong)
-                                .index_copy(0, rays.rows, at::arange(rays.rows.size(0), at::kLong))
-                                .index_select(0, fringe.rows);  // [f] in rays
-  const at::Tensor away = distance(fringe.x, fringe.x0, Norm::kLinf);
-  const at::Tensor step = fringe.x.to(at::kDouble).sub(fringe.x0.to(at::kDouble));
+  const Fringe corners =
+      corner_start(oracle, rng, settings.starts, rays.rows.index_select(0, open));
+  const at::Tensor high = corners.x.gt((threat.lo + threat.hi) / 2);
+  rays.sign = rays.sign.index_copy(0, place.index_select(0, corners.rows),
+                                   high.to(at::kDouble).mul(2).sub(1));
+  const at::Tensor left = rays.bisecting.logical_not().index_fill_(
+      0, place.index_select(0, corners.rows), false);  // [m]
+  const Fringe points = noise_start(oracle, rng, settings.starts,
+                                    rays.rows.index_select(0, left.nonzero().squeeze(1)));
+  const at::Tensor away = distance(points.x, points.x0, Norm::kLinf);
+  const at::Tensor step = points.x.to(at::kDouble).sub(points.x0.to(at::kDouble));
+  const at::Tensor places = place.index_select(0, points.rows);
   rays.sign = rays.sign.index_copy(0, places, step.div(spread(away, step)));
   rays.radius = rays.radius.index_copy(0, places, away);
-  // The corner beyond the point.
-  const at::Tensor corner = at::where(rays.sign.ge(0), 1.0, -1.0);
-  rays.trial = at::where(spread(rays.bisecting, corner), rays.trial, corner);
-  rays.keep(able(oracle, rays.rows, 1));
-  if (rays.rows.size(0) == 0) return;
-  const ThreatModel& threat = oracle.threat();
-  ask(oracle, rays, at::full_like(rays.radius, threat.hi - threat.lo), settings);
+  rays.trial = at::where(spread(rays.bisecting, rays.trial), rays.trial, rays.sign);
+  for (const Fringe* found : {&corners, &points}) {
+    rays.bisecting.index_fill_(0, place.index_select(0, found->rows), true);
+  }
 }
 
 Candidates run(Oracle& oracle, const Rng& rng, const Settings& settings) {
@@ -126,7 +125,10 @@ Candidates run(Oracle& oracle, const Rng& rng, const Settings& settings) {
     rays.keep(able(oracle, rays.rows, 1));
     if (rays.rows.size(0) == 0) break;
     if (!first) next_trials(rays, block, rng);
-    ask(oracle, rays, rays.radius, settings);
+    const at::Tensor length =
+        at::where(rays.bisecting, rays.low.add(rays.radius).div(2), rays.radius);  // [m]
+    learn(rays, breaks(oracle, on_ray(rays, length, threat), rays.rows), length,
+          settings.tolerance);
     if (first) start(oracle, rays, rng, settings);
   }
   return oracle.best();

@@ -4,7 +4,8 @@
 // by Persuading Confession with Random Non-Labeled Data", IJCNN 2018, arXiv:1806.05476, section 3.
 // Reference: jeiks/Stealing_DL_Models.
 // Deviations: the surrogate starts from fresh weights and not from ImageNet's; its inputs are not
-// augmented; no record is sent twice, so what is beyond the pool is not spent.
+// augmented; no record is sent twice, so what is beyond the pool is not spent. A label that an
+// answer leaves open (equal shares, or all rounded to 0) is drawn among those it leaves.
 // Cost: budget queries; one training.
 #include "attacks/math/extraction_params.h"
 #include "attacks/math/pool_order.h"
@@ -16,7 +17,9 @@ namespace {
 Theft extract(Victim& victim, const Pool& pool, const FreshSurrogate& fresh, const Rng& rng) {
   const at::Tensor x = pool.read(affordable(pool, rng, victim));
   Surrogate surrogate = fresh(0);
-  surrogate.fit(x, hard_targets(victim.query(x)));
+  victim.query(x);
+  const at::Tensor labels = victim.labels();
+  surrogate.fit(x, at::one_hot(labels, victim.classes()).to(at::kDouble));
   return {.surrogate = surrogate.save(), .findings = {}};
 }
 

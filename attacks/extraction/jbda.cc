@@ -9,9 +9,9 @@
 // SSGAalto/prada-protecting-against-dnn-model-stealing-attacks.
 // Deviations: rounds double the set until the budget is spent, and the last takes a random part
 // (reference: 6 rounds); the surrogate is trained from fresh weights in every round; the gradient
-// is that of log p of the victim's label, as a logit's depends on how logits are centred; the step
-// does not change its sign between rounds (the paper's periodic step size). JBDA-TR: `steps` steps
-// of lambda / steps.
+// is that of log p of the victim's label, as a logit's depends on how logits are centred. The sign
+// of lambda turns every `period` rounds, the paper's periodic step size (reference: once).
+// JBDA-TR: `steps` steps of lambda / steps, always towards the target.
 // Cost: budget queries; a training for each round, about log2(budget / seed_records) + 1 of them;
 // budget gradients of the surrogate (targeted_random: steps times as many).
 #include <algorithm>
@@ -30,7 +30,8 @@ constexpr uint64_t kParents = 1, kTargets = 2;  // stages
 
 struct Settings {
   int64_t seed_records;
-  double lambda;  // share of the box's width
+  double lambda;   // share of the box's width
+  int64_t period;  // rounds; 0: the sign of lambda stays
   bool targeted;
   int64_t steps;
 };
@@ -56,7 +57,7 @@ at::Tensor other_classes(const at::Tensor& labels, int64_t classes, const Rng& r
 }
 
 // Moves x [n, ...] by `step` in linf along the sign of the gradient of log p of the classes [n],
-// up (1) or down (-1), within the box.
+// against it where `step` is negative, within the box.
 at::Tensor moved(Surrogate& surrogate, const at::Tensor& x, const at::Tensor& classes,
                  double step) {
   const ModelSpec& spec = surrogate.spec();
@@ -99,7 +100,8 @@ Theft extract(Victim& victim, const Pool& pool, const FreshSurrogate& fresh, con
         next = moved(surrogate, next, goals, lambda / static_cast<double>(settings.steps));
       }
     } else {
-      next = moved(surrogate, next, labels, lambda);
+      const bool back = settings.period > 0 && round / settings.period % 2 == 1;
+      next = moved(surrogate, next, labels, back ? -lambda : lambda);
     }
   }
 }
@@ -111,6 +113,8 @@ Bound bind(Params& params, const ThreatModel&) {
                                      "records of the pool to start from, within the budget"),
       .lambda = params.number("lambda", 0.1, {1e-9, 1},
                               "length of a round's move in linf, as a share of the box's width"),
+      .period = params.integer("period", 3, {0, 10000},
+                               "jbda: rounds after which lambda changes its sign; 0: never"),
       .targeted = params.choice("variant", "jbda", {"jbda", "targeted_random"},
                                 "jbda: along the gradient of the victim's label; targeted_random: "
                                 "towards a random other class") == "targeted_random",

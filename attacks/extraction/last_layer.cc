@@ -1,5 +1,6 @@
 // Last layer: where a model has more classes than its last hidden layer is wide, its logits lie in
-// a space of that width.
+// a space of that width, and the space is the layer: its weights W come out up to an invertible map
+// of the hidden units, W·G, which no answer tells, since W·h = (W·G)·(G⁻¹·h).
 //
 // Paper: Carlini et al., "Stealing Part of a Production Language Model", ICML 2024,
 // arXiv:2403.06634, sections 4.1 and 4.2; Finlayson, Ren, Swayamdipta, "Logits of API-Protected
@@ -44,7 +45,8 @@ Theft extract(Victim& victim, const Pool& pool, const Rng& rng) {
           .findings = {{"full_rank", 0},
                        {"gap", span.gap},
                        {"hidden_width", static_cast<double>(span.width)},
-                       {"rms", span.rms}}};
+                       {"rms", span.rms}},
+          .head = span.head};
 }
 
 }  // namespace

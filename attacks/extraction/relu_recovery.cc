@@ -11,15 +11,22 @@
 // all classes are taken together, so that a change of gradient of rank 1 shows a single neuron. The
 // last signs are solved for: a neuron that is turned leaves a linear term. Neurons that never
 // switch inside the box are such a term for good, and the surrogate has it. Every width is sought,
-// until lines bring nothing new.
+// until lines bring nothing new. Where answers are rounded to float32 (u = 2⁻²⁴ of logits of size
+// z), a gradient from a step s is off by about u·z / s and a neuron by 1e-3 to 1e-2; a step is no
+// longer than planes are apart. So all weights are solved for together at last, from that start: N
+// answers of K − 1 free logits leave an error of about u·z · √(weights / (N (K − 1))), below the
+// rounding itself.
 // Cost: about 2 (inputs + 1) queries for each neuron, 15 for each kink on a line, and
 // 2 (inputs + width + 1) at last; a singular value decomposition of a matrix of that many rows.
+// float32: as far as they are left, 4 weights / (K − 1) further ones, and Gauss–Newton steps on
+// all.
 #include <algorithm>
 #include <limits>
+#include <numeric>
 
 #include "attacks/math/answers.h"
 #include "attacks/math/extraction_params.h"
-#include "attacks/math/least_squares.h"
+#include "attacks/math/relu_layer.h"
 #include "attacks/math/relu_neurons.h"
 #include "attacks/math/unit_box.h"
 #include "harness/model/attack.h"
@@ -30,6 +37,8 @@ namespace {
 constexpr int64_t kNoiseProbes = 9;
 constexpr int64_t kLeastLine = 32;  // queries worth starting on a line with
 constexpr int64_t kTries = 3;       // step sizes at a kink
+constexpr int64_t kMore = 4;        // equations for each weight that is refined
+constexpr double kExact = 4;        // times the noise: all that noise leaves of a residual
 
 // Draws of uniform numbers.
 constexpr int64_t kLines = 0;  // and each line after it has a restart of its own
@@ -49,7 +58,7 @@ class Recovery {
     }
     const int64_t spread = std::min(victim_.left(), 2 * reserve());
     if (spread > 0) probe(uniform_points(victim_, spread, rng_.stage(kSpread), 0), true);
-    return solve();
+    return theft(refine(solve()));
   }
 
  private:
@@ -67,16 +76,22 @@ class Recovery {
     return {asked.points, outputs};
   }
 
-  // A segment between two points that are white with a probability of their own each, so that dark
-  // and light inputs are met as well as grey ones.
-  Crossing line(int64_t number) const {
-    const std::vector<uint64_t> ids = {0, 1};
-    const at::Tensor draws = rng_.stage(kLines).uniform(ids, {2 * d_ + 1}, number, 0);
-    const at::Tensor white = draws.narrow(1, 0, d_).lt(draws.narrow(1, 2 * d_, 1));  // [2, d]
+  // Points [m, d] that are white with a probability of their own each, so that dark and light
+  // inputs are met as well as grey ones. Of each `draw` others.
+  at::Tensor scattered(int64_t m, int64_t draw) const {
+    std::vector<uint64_t> ids(static_cast<size_t>(m));
+    std::iota(ids.begin(), ids.end(), uint64_t{0});
+    const at::Tensor draws = rng_.stage(kLines).uniform(ids, {2 * d_ + 1}, draw, 0);
+    const at::Tensor white = draws.narrow(1, 0, d_).lt(draws.narrow(1, 2 * d_, 1));  // [m, d]
     // Inside the cube, to leave room for steps, and along no axis' plane: the change of slope then
     // has a share of every weight.
     const at::Tensor size = draws.narrow(1, d_, d_).mul(0.4).add(0.55);
-    const at::Tensor ends = at::where(white, size, -size);
+    return at::where(white, size, -size);
+  }
+
+  // A segment between two of them.
+  Crossing line(int64_t number) const {
+    const at::Tensor ends = scattered(2, number);
     return {ends[0], ends[1].sub(ends[0]), {}};
   }
 
@@ -130,51 +145,40 @@ class Recovery {
     return true;
   }
 
-  // Coefficients of hidden units, of the input where it takes part, and of 1.
-  struct Fit {
-    at::Tensor weights, offsets;      // [h, d], [h]
-    at::Tensor coefficients, linear;  // [K, h], [K, d]
-    at::Tensor constant;              // [K]
-    double residual = 0;
-  };
-
-  Fit fit(const at::Tensor& weights, const at::Tensor& offsets, bool with_linear) const {
+  ReluLayer solve() const {
     const at::Tensor points = at::cat(points_), outputs = at::cat(outputs_);
-    const int64_t n = points.size(0), h = weights.size(0);
-    std::vector<at::Tensor> columns = {points.matmul(weights.t()).add(offsets).relu()};
-    if (with_linear) columns.push_back(points);
-    columns.push_back(at::ones({n, 1}, at::kDouble));
-    const at::Tensor matrix = at::cat(columns, 1);
-    const at::Tensor x = LeastSquares(matrix).solve(outputs);  // [columns, K]
-    return {.weights = weights,
-            .offsets = offsets,
-            .coefficients = x.narrow(0, 0, h).t(),
-            .linear = with_linear ? x.narrow(0, h, d_).t()
-                                  : at::zeros({outputs.size(1), d_}, at::kDouble),
-            .constant = x[x.size(0) - 1],
-            .residual = matrix.matmul(x).sub(outputs).square().mean().sqrt().item<double>()};
-  }
-
-  Theft solve() const {
     std::vector<at::Tensor> weights = {at::empty({0, d_}, at::kDouble)};
     std::vector<double> offsets;
     for (const Neuron& neuron : neurons_) {
       weights.push_back(neuron.weight.unsqueeze(0));
       offsets.push_back(neuron.offset);
     }
-    Fit best = fit(at::cat(weights), at::tensor(offsets, at::kDouble), true);
-    if (!neurons_.empty()) {
-      const at::Tensor sign =
-          at::where(turned(best.weights, best.coefficients, best.linear), -1.0, 1.0)
-              .to(at::kDouble);
-      const Fit plain = fit(best.weights.mul(sign.unsqueeze(1)), best.offsets.mul(sign), false);
-      if (plain.residual <= 2 * best.residual + noise_) best = plain;
-    }
-    return theft(best);
+    const ReluLayer best =
+        fit_outputs(at::cat(weights), at::tensor(offsets, at::kDouble), points, outputs, true);
+    if (neurons_.empty()) return best;
+    const at::Tensor sign =
+        at::where(turned(best.weights, best.coefficients, best.linear), -1.0, 1.0).to(at::kDouble);
+    const ReluLayer plain = fit_outputs(best.weights.mul(sign.unsqueeze(1)), best.offsets.mul(sign),
+                                        points, outputs, false);
+    const double rest = best.residual(points, outputs);
+    return plain.residual(points, outputs) <= 2 * rest + noise_ ? plain : best;
+  }
+
+  // What noise did to the neurons, one by one, is undone by solving for all of them together, on
+  // further points. It is no better where neurons are unknown.
+  ReluLayer refine(const ReluLayer& found) {
+    if (found.residual(at::cat(points_), at::cat(outputs_)) <= kExact * noise_) return found;
+    const int64_t unknown = found.weights.numel() + found.coefficients.numel();
+    const int64_t each = std::max<int64_t>(victim_.classes() - 1, 1);  // equations of a query
+    const int64_t more = std::min(victim_.left(), kMore * unknown / each + 1);
+    if (more > 0) probe(scattered(more, -2), true);
+    const at::Tensor points = at::cat(points_), outputs = at::cat(outputs_);
+    const ReluLayer better = refined(found, points, outputs);
+    return better.residual(points, outputs) <= kExact * noise_ ? better : found;
   }
 
   // A linear term is a layer of units that are always on.
-  Theft theft(const Fit& fit) const {
+  Theft theft(const ReluLayer& fit) const {
     const auto [left, values, right] = at::linalg_svd(fit.linear, /*full_matrices=*/false);
     const double least = 1e-12 * (1 + fit.coefficients.abs().sum().item<double>());
     const int64_t rank = values.gt(least).sum().item<int64_t>();
@@ -190,7 +194,7 @@ class Recovery {
     return {.surrogate = dense_network(victim_.spec(), layers),
             .findings = {{"hidden_width", static_cast<double>(neurons_.size())},
                          {"linear_rank", static_cast<double>(rank)},
-                         {"residual", fit.residual}}};
+                         {"residual", fit.residual(at::cat(points_), at::cat(outputs_))}}};
   }
 
   Victim& victim_;

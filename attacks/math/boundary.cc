@@ -69,24 +69,26 @@ class Sums {
   std::vector<double> count_, hits_;  // [m]
 };
 
-// What is drawn around a sample: noise, corners of the box, what lies half way to them, and corners
-// with few entries high, or low.
-constexpr int64_t kUniform = 0, kHalfWay = 2, kFewHigh = 3, kFewLow = 4, kKinds = 5;
+// What is drawn around a sample: noise, what lies half way to corners of the box, corners with few
+// entries high, or low, and other corners.
+enum class Kind { kUniform, kHalfWay, kFewHigh, kFewLow, kCorner };
 
 // Noise that is constant on cells of `side` × `side` entries. → like x0 [m, ...]
-at::Tensor coarse_noise(const at::Tensor& x0, std::span<const uint64_t> keys, int64_t attempt,
-                        int64_t side, int64_t kind, const Rng& rng, const ThreatModel& threat) {
+at::Tensor coarse_noise(const at::Tensor& x0, std::span<const uint64_t> keys, int64_t restart,
+                        int64_t attempt, int64_t side, Kind kind, const Rng& rng,
+                        const ThreatModel& threat) {
   const Layout l = layout_of(x0);
   const int64_t down = (l.height + side - 1) / side;
   const int64_t right = (l.width + side - 1) / side;
-  at::Tensor u = rng.uniform(keys, {l.channels, down, right}, -1, attempt);
-  const double low = kind == kFewHigh ? 0.9 : kind == kFewLow ? 0.1 : 0.5;  // share of low entries
-  if (kind != kUniform) u = u.ge(low).to(at::kDouble);
+  at::Tensor u = rng.uniform(keys, {l.channels, down, right}, restart, attempt);
+  // The share of low entries.
+  const double low = kind == Kind::kFewHigh ? 0.9 : kind == Kind::kFewLow ? 0.1 : 0.5;
+  if (kind != Kind::kUniform) u = u.ge(low).to(at::kDouble);
   const at::Tensor i = at::arange(l.height, at::kLong).div(side, "floor");
   const at::Tensor j = at::arange(l.width, at::kLong).div(side, "floor");
   u = u.index_select(2, i).index_select(3, j);  // [m, c, h, w]
   const at::Tensor noise = u.mul(threat.hi - threat.lo).add(threat.lo).reshape(x0.sizes());
-  const at::Tensor point = (kind == kHalfWay ? noise.add(x0).div(2) : noise)
+  const at::Tensor point = (kind == Kind::kHalfWay ? noise.add(x0).div(2) : noise)
                                .clamp(threat.lo, threat.hi)
                                .to(x0.scalar_type());
   if (threat.fixed.empty()) return point;
@@ -94,6 +96,43 @@ at::Tensor coarse_noise(const at::Tensor& x0, std::span<const uint64_t> keys, in
   return point.flatten(1)
       .index_copy(1, still, x0.flatten(1).index_select(1, still))
       .view(x0.sizes());
+}
+
+// Draws `tries` points of these kinds for each sample behind `rows` or, if it may go on, until half
+// of the sample's queries are spent.
+Fringe seek(Oracle& oracle, const Rng& rng, int64_t tries, bool on, int64_t restart,
+            std::span<const Kind> kinds, at::Tensor rows) {
+  const Block& block = oracle.block();
+  const int64_t n = block.size();
+  const Layout l = layout_of(block.x);
+  const at::Tensor start = block.x.clone();
+  const at::Tensor found = at::zeros({n}, at::kBool);
+  int64_t side = 1;
+  size_t kind = 0;
+  for (int64_t attempt = 0; on || attempt < tries; ++attempt) {
+    rows = rows.index_select(0, able(oracle, rows, 1));
+    if (attempt >= tries) {
+      const at::Tensor rich = oracle.queries_left().gt(oracle.queries()).index_select(0, rows);
+      rows = rows.index_select(0, rich.nonzero().squeeze(1));
+    }
+    if (rows.size(0) == 0) break;
+    const at::Tensor x0 = block.x.index_select(0, rows);
+    const at::Tensor trial = coarse_noise(x0, keys_of(block, rows), restart, attempt, side,
+                                          kinds[kind], rng, oracle.threat());
+    const at::Tensor broken = breaks(oracle, trial, rows);  // [m]
+    const at::Tensor hits = broken.nonzero().squeeze(1);
+    start.index_copy_(0, rows.index_select(0, hits), trial.index_select(0, hits));
+    found.index_fill_(0, rows.index_select(0, hits), true);
+    rows = rows.index_select(0, broken.logical_not().nonzero().squeeze(1));
+    side *= 2;
+    if (side < 2 * std::max(l.height, l.width)) continue;
+    side = 1;
+    kind = (kind + 1) % kinds.size();
+  }
+  Fringe fringe{at::arange(n, at::kLong), block.x, start};
+  fringe.keep(found.nonzero().squeeze(1));
+  fringe.keep(oracle.undecided(fringe.rows));
+  return fringe;
 }
 
 }  // namespace
@@ -113,38 +152,15 @@ Fringe noise_start(Oracle& oracle, const Rng& rng, int64_t tries) {
   return noise_start(oracle, rng, tries, at::arange(oracle.block().size(), at::kLong));
 }
 
-Fringe noise_start(Oracle& oracle, const Rng& rng, int64_t tries, at::Tensor rows) {
-  const Block& block = oracle.block();
-  const int64_t n = block.size();
-  const Layout l = layout_of(block.x);
-  const at::Tensor start = block.x.clone();
-  const at::Tensor found = at::zeros({n}, at::kBool);
-  int64_t side = 1;
-  int64_t kind = kUniform;
-  for (int64_t attempt = 0;; ++attempt) {
-    rows = rows.index_select(0, able(oracle, rows, 1));
-    if (attempt >= tries) {
-      const at::Tensor rich = oracle.queries_left().gt(oracle.queries()).index_select(0, rows);
-      rows = rows.index_select(0, rich.nonzero().squeeze(1));
-    }
-    if (rows.size(0) == 0) break;
-    const at::Tensor x0 = block.x.index_select(0, rows);
-    const at::Tensor trial =
-        coarse_noise(x0, keys_of(block, rows), attempt, side, kind, rng, oracle.threat());
-    const at::Tensor broken = breaks(oracle, trial, rows);  // [m]
-    const at::Tensor hits = broken.nonzero().squeeze(1);
-    start.index_copy_(0, rows.index_select(0, hits), trial.index_select(0, hits));
-    found.index_fill_(0, rows.index_select(0, hits), true);
-    rows = rows.index_select(0, broken.logical_not().nonzero().squeeze(1));
-    side *= 2;
-    if (side < 2 * std::max(l.height, l.width)) continue;
-    side = 1;
-    kind = (kind + 1) % kKinds;
-  }
-  Fringe fringe{at::arange(n, at::kLong), block.x, start};
-  fringe.keep(found.nonzero().squeeze(1));
-  fringe.keep(oracle.undecided(fringe.rows));
-  return fringe;
+Fringe noise_start(Oracle& oracle, const Rng& rng, int64_t tries, const at::Tensor& rows) {
+  constexpr Kind kKinds[] = {Kind::kUniform, Kind::kCorner, Kind::kHalfWay, Kind::kFewHigh,
+                             Kind::kFewLow};
+  return seek(oracle, rng, tries, /*on=*/true, -1, kKinds, rows);
+}
+
+Fringe corner_start(Oracle& oracle, const Rng& rng, int64_t tries, const at::Tensor& rows) {
+  constexpr Kind kKinds[] = {Kind::kCorner, Kind::kFewHigh, Kind::kFewLow};
+  return seek(oracle, rng, tries, /*on=*/false, -2, kKinds, rows);
 }
 
 at::Tensor blend(const at::Tensor& x0, const at::Tensor& x, const at::Tensor& t,
@@ -192,10 +208,56 @@ at::Tensor bisect(Oracle& oracle, const at::Tensor& x0, const at::Tensor& x, con
   return blend(x0, x, share, oracle.threat());
 }
 
+namespace {
+
+// Queries that going outward takes at most.
+constexpr int64_t kOutward = 16;
+
+// From the points `left` [k] of the fringe away from x0 until what is left of them once rounded is
+// broken, and back as far as it stays so.
+void go_outward(Oracle& oracle, const Fringe& fringe, const at::Tensor& left) {
+  const at::Tensor rows = fringe.rows.index_select(0, left);
+  const at::Tensor x0 = fringe.x0.index_select(0, left).to(at::kDouble);
+  const at::Tensor step = fringe.x.index_select(0, left).to(at::kDouble).sub(x0);
+  const Way way = [&](const at::Tensor& indices, const at::Tensor& t) {
+    const at::Tensor part = step.index_select(0, indices);
+    const at::Tensor point = x0.index_select(0, indices)
+                                 .add(part.mul(spread(t, part)))
+                                 .clamp(oracle.threat().lo, oracle.threat().hi);
+    return oracle.admissible(point.to(fringe.x.scalar_type()), rows.index_select(0, indices));
+  };
+  at::Tensor low = at::ones({left.size(0)}, at::kDouble);  // [k] lengths in those of the steps
+  at::Tensor high = low.clone();
+  at::Tensor open = at::arange(left.size(0), at::kLong);
+  at::Tensor hit = at::zeros({left.size(0)}, at::kBool);
+  for (const double length : {1.1, 1.25, 1.5, 2.0, 4.0}) {
+    open = open.index_select(0, able(oracle, rows.index_select(0, open), 1));
+    if (open.size(0) == 0) break;
+    high.index_fill_(0, open, length);
+    const at::Tensor broken =
+        breaks(oracle, way(open, high.index_select(0, open)), rows.index_select(0, open));
+    hit.index_copy_(0, open, broken);
+    open = open.index_select(0, broken.logical_not().nonzero().squeeze(1));
+    low.index_copy_(0, open, high.index_select(0, open));
+  }
+  const at::Tensor hits = hit.nonzero().squeeze(1);
+  const at::Tensor from = low.index_select(0, hits);
+  bisect(oracle, rows.index_select(0, hits), from, high.index_select(0, hits),
+         at::full_like(from, 0.005), [&](const at::Tensor& indices, const at::Tensor& t) {
+           return way(hits.index_select(0, indices), t);
+         });
+}
+
+}  // namespace
+
 at::Tensor retire(Oracle& oracle, Fringe& fringe, int64_t queries) {
-  const at::Tensor paying = able(oracle, fringe.rows, queries);
+  const ThreatModel& threat = oracle.threat();
+  // Admissible points with shares of eps are not in the coordinates of those from afar.
+  const bool rounds = threat.levels > 0 && threat.feature_scale.empty();
+  const at::Tensor paying = able(oracle, fringe.rows, queries + (rounds ? kOutward : 0));
   const at::Tensor poor = at::ones_like(fringe.rows, at::kBool);
   const at::Tensor left = poor.index_fill_(0, paying, false).nonzero().squeeze(1);
+  if (rounds) go_outward(oracle, fringe, left);
   bisect(oracle, fringe.x0.index_select(0, left), fringe.x.index_select(0, left),
          fringe.rows.index_select(0, left), at::zeros({left.size(0)}, at::kDouble));
   fringe.keep(paying);

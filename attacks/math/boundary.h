@@ -29,9 +29,11 @@ struct Fringe {
 /// The points are uniform noise, on the grid of the input itself and on ever coarser ones in turn,
 /// then corners of the box, points half way to corners, and corners with one entry in ten high, or
 /// low, on the same grids: some models give all fine noise one label, and a target may be rare.
-Fringe noise_start(Oracle& oracle, const Rng& rng, int64_t tries, at::Tensor rows);
+Fringe noise_start(Oracle& oracle, const Rng& rng, int64_t tries, const at::Tensor& rows);
 /// The same for the whole block.
 Fringe noise_start(Oracle& oracle, const Rng& rng, int64_t tries);
+/// `tries` of the corners among them, and no more. Draws take restart −2.
+Fringe corner_start(Oracle& oracle, const Rng& rng, int64_t tries, const at::Tensor& rows);
 
 /// The point a share t of the way from x0 to x, in the box. linf: x, clipped to within t times its
 /// distance of x0, which is how the linf distance falls fastest; else on the straight line.
@@ -57,7 +59,9 @@ at::Tensor bisect(Oracle& oracle, const at::Tensor& x0, const at::Tensor& x, con
 at::Tensor able(const Oracle& oracle, const at::Tensor& rows, int64_t queries);
 
 /// Keeps the samples of the fringe that can pay for `queries` more → their indices [k]. Those that
-/// are left out and not decided spend the rest of their budgets on bisecting towards x0.
+/// are left out and not decided spend the rest of their budgets on bisecting towards x0. Where only
+/// whole levels count, they are left out some queries earlier, and go outward from the boundary
+/// until the rounded point is broken.
 at::Tensor retire(Oracle& oracle, Fringe& fringe, int64_t queries);
 
 /// Fewer probes than these say nothing about a direction.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 #include <numeric>
 #include <string>
 #include <utility>
@@ -27,12 +28,12 @@ std::vector<uint64_t> keys(int64_t n) {
   return result;
 }
 
-// Steps of a surrogate on inputs of its own, for one of the generator.
-int64_t new_lessons(const DataFree& settings) {
-  return settings.surrogate_steps - (settings.reuse ? 1 : 0);
-}
-// Queries that a row of an iteration costs.
-int64_t cost(const DataFree& settings) { return settings.directions + 1 + new_lessons(settings); }
+// Queries that a row of an iteration costs: those of the estimate, whose point itself the surrogate
+// learns, and one for each of its other steps.
+int64_t cost(const DataFree& settings) { return settings.directions + settings.surrogate_steps; }
+
+// Of both learning rates, after a share in [0, 1) of the budget.
+double cosine(double share) { return (1 + std::cos(std::numbers::pi * share)) / 2; }
 
 class Thief {
  public:
@@ -47,14 +48,11 @@ class Thief {
 
   std::string steal() {
     const double budget = static_cast<double>(victim_.left());
-    const auto rate = [&] {
-      return settings_.schedule(1 - static_cast<double>(victim_.left()) / budget);
-    };
+    const auto rate = [&] { return cosine(1 - static_cast<double>(victim_.left()) / budget); };
     while (victim_.left() >= batch_ * cost(settings_)) {
       const double now = rate();
-      const Lesson first = move_generator(now);
-      if (settings_.reuse) teach(first, now, /*keep=*/true);
-      for (int64_t i = 0; i < new_lessons(settings_); ++i) teach(ask(batch_), now, /*keep=*/true);
+      teach(move_generator(now), now, /*keep=*/true);
+      for (int64_t i = 1; i < settings_.surrogate_steps; ++i) teach(ask(batch_), now, true);
       for (int64_t i = 0; i < settings_.replay_steps; ++i) teach(earlier(), now, /*keep=*/false);
     }
     // The rest does not pay for another step of the generator. One row joins those before it.
@@ -198,8 +196,9 @@ at::Tensor forward_differences(const std::function<at::Tensor(const at::Tensor& 
 }
 
 Extraction data_free(Params& params, std::vector<int64_t> budgets, const Recipe& recipe,
-                     DataFree settings, std::string_view learning_rate) {
-  Extraction extraction = stepwise_params(params, std::move(budgets), recipe, learning_rate);
+                     DataFree settings) {
+  Extraction extraction = stepwise_params(params, std::move(budgets), recipe,
+                                          "at first; falls as a cosine over the budget");
   settings.generator.learning_rate =
       params.number("generator_learning_rate", settings.generator.learning_rate, {1e-12, 1e6},
                     "at first; falls as the surrogate's does");
@@ -210,6 +209,9 @@ Extraction data_free(Params& params, std::vector<int64_t> budgets, const Recipe&
                                       "length of their step, before the generator's tanh");
   settings.surrogate_steps = params.integer("surrogate_steps", settings.surrogate_steps, {1, 1000},
                                             "for each step of the generator");
+  settings.replay_steps =
+      params.integer("replay_steps", settings.replay_steps, {0, 1000},
+                     "of the surrogate on earlier queries, for each step of the generator");
   settings.iterations =
       params.integer("iterations", settings.iterations, {1, 1e6},
                      "steps of the generator that a budget should allow: the batch shrinks for "

@@ -6,7 +6,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <string_view>
 #include <vector>
 
 #include "harness/model/extraction.h"
@@ -36,21 +35,19 @@ at::Tensor forward_differences(const std::function<at::Tensor(const at::Tensor& 
 
 struct DataFree {
   Disagreement kind = Disagreement::kL1;
-  int64_t noise = 256;          ///< numbers that the generator makes an input of
-  int64_t directions = 1;       ///< of forward differences at each input
-  double difference = 1e-3;     ///< length of a step for them, before the tanh
-  int64_t surrogate_steps = 5;  ///< for one of the generator
-  bool reuse = false;           ///< the first of them takes the generator's batch: no new queries
-  int64_t replay_steps = 0;     ///< further ones, on earlier batches
-  int64_t iterations = 100;     ///< at least; the batch shrinks for it, to 16 rows
+  int64_t noise = 256;       ///< numbers that the generator makes an input of
+  int64_t directions = 1;    ///< of forward differences at each input
+  double difference = 1e-3;  ///< length of a step for them, before the tanh
+  /// For one of the generator. The first takes the generator's batch, which was paid for.
+  int64_t surrogate_steps = 5;
+  int64_t replay_steps = 10;  ///< further ones, on earlier batches
+  int64_t iterations = 1000;  ///< at least; the batch shrinks for it, to 16 rows
   Recipe generator;
-  /// Factor of both learning rates after a share in [0, 1) of the budget.
-  double (*schedule)(double share) = nullptr;
 };
 
-/// Declares what changes in `settings` and in the recipe, and binds the attack. `learning_rate`
-/// says how the schedule falls.
+/// Declares what changes in `settings` and in the recipe, and binds the attack. Both learning rates
+/// fall as a cosine over the budget, to 0.
 Extraction data_free(Params& params, std::vector<int64_t> budgets, const Recipe& recipe,
-                     DataFree settings, std::string_view learning_rate);
+                     DataFree settings);
 
 }  // namespace assay::attacks

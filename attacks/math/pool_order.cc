@@ -24,8 +24,4 @@ std::vector<int64_t> affordable(const Pool& pool, const Rng& rng, const Victim& 
   return order;
 }
 
-at::Tensor hard_targets(const at::Tensor& answers) {
-  return at::zeros_like(answers).scatter_(1, answers.argmax(1, /*keepdim=*/true), 1.0);
-}
-
 }  // namespace assay::attacks

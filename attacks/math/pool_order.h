@@ -15,7 +15,4 @@ std::vector<int64_t> shuffled(const Pool& pool, const Rng& rng, int64_t draw = 0
 /// The first so many of them that the victim still answers.
 std::vector<int64_t> affordable(const Pool& pool, const Rng& rng, const Victim& victim);
 
-/// One class for each row, that of its highest answer: [n, K] → [n, K] of 0 and 1.
-at::Tensor hard_targets(const at::Tensor& answers);
-
 }  // namespace assay::attacks

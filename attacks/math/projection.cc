@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "attacks/math/rows.h"
+#include "attacks/math/steepest.h"
 #include "harness/suite/error.h"
 
 namespace assay::attacks {
@@ -341,7 +342,7 @@ at::Tensor ascend(const at::Tensor& x, const at::Tensor& g, const at::Tensor& x0
   check_shapes(x, x0);
   check_shapes(g, x0);
   const at::Tensor from = x.contiguous();
-  const at::Tensor along = g.contiguous();
+  const at::Tensor along = free_part(g, ball.fixed).contiguous();
   const at::Tensor centre = x0.contiguous();
   at::Tensor result = at::empty_like(centre);
   const int64_t d = row_length(x0);

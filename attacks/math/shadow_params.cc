@@ -35,7 +35,12 @@ Shadows shadow_params(Params& params, const ShadowUse& use) {
     if (!references.empty() && shadows.online) {
       params.fail("references", "`references` goes with `mode: offline`");
     }
-    if (!references.empty()) shadows.count = 0;
+    if (!references.empty()) {
+      for (const std::string name : {"shadows", "train_records"}) {
+        params.refuse(name, "`" + name + "` is of shadow models, which `references` replaces");
+      }
+      shadows.count = 0;
+    }
   }
   if (shadows.count == 0) return shadows;
   if (!shadows.online && shadows.train_records > 0 && shadows.train_records < 4) {

@@ -33,6 +33,9 @@ Bound bind(Params& params, const ThreatModel&) {
       params.number("temperature", 2, {1e-3, 1e3}, "divides the logits before the softmax");
   const double factor = params.number(
       "factor", 0.33, {0, 1}, "offline: weight of the references, none of which saw the record");
+  if (inference.shadows.online) {
+    params.refuse("factor", "`factor` goes with `mode: offline`; online, references weigh in full");
+  }
   inference.infer = [temperature, factor = inference.shadows.online ? 1 : factor](
                         const Outputs& outputs, const Rng&) {
     return infer(outputs, temperature, factor);

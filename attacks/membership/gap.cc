@@ -2,8 +2,9 @@
 //
 // Paper: Yeom, Giacomelli, Fredrikson, Jha, "Privacy Risk in Machine Learning: Analyzing the
 // Connection to Overfitting", CSF 2018, arXiv:1709.01604, Adversary 1 (bounded loss, 0/1).
-// Deviations: none. Its advantage is the gap between training and test accuracy; as it has two
-// scores, the true positive rate at a low false positive rate lies on the line between them.
+// Deviations: none. Its advantage is the gap between training and test accuracy. It has two scores,
+// and records that tie are claimed together: where more non-members are classified rightly than a
+// false positive rate allows, the true positive rate there is 0.
 // Cost per record: 1 forward, of which the label is used.
 #include "harness/model/attack.h"
 

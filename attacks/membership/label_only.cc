@@ -50,8 +50,12 @@ Bound bind(Params& params, const ThreatModel&) {
       params.integer("queries", 2500, {1, 10000000}, "boundary: budget for each record");
   inference.population = inference.shadows.count > 0;
   if (!boundary) {
+    params.refuse("queries", "`queries` goes with `mode: boundary`");
     inference.infer = by_views;
     return {.inference = inference};
+  }
+  for (const std::string name : {"views", "shadows", "train_records"}) {
+    params.refuse(name, "`" + name + "` goes with `mode: augmentation`");
   }
   inference.views = 1;
   inference.shadows = {};

@@ -1,6 +1,10 @@
 #!/usr/bin/env python3
 """Membership scores from their formulas, in numpy, beside those of a run.
 
+    bench/peers/run.sh [ASSAY] --membership [SUITE]
+
+or, of any run by shards:
+
     assay run SUITE --shard 0/2 --out s0 ...; assay run SUITE --shard 1/2 --out s1 ...
     assay merge s0 s1 --out merged
     bench/peers/membership.py s0 s1 merged
@@ -10,7 +14,10 @@ scoring.json which is which. This reads them, scores every record anew, and prin
 to those of merged/report.json; a difference of 1e-6 or more ends with 1. Written from the papers'
 formulas, not from the C++.
 
-Not covered, as they are learnt by descent: `shokri`, `quantile`, and `label_only` with shadows.
+Not covered: `shokri`, `quantile`, and `label_only` with shadows. Their scores are not a function of
+the logits: each is the output of a network that starts from random weights, those of Assay's own
+generator at the cell's seed, and descends for hundreds of steps without arriving at a minimum. Other
+weights at the start give another network, far more than 1e-6 away, and no run keeps the weights.
 """
 
 import argparse
@@ -201,19 +208,46 @@ def taylor(z, y):
     return np.log(right / (series(u).sum(-1) - series(pick(u, y)) + right))
 
 
+def tuned_a(log_p, seen):
+    """The tenth that tells best what each shadow was trained on, by the others: of the pool alone."""
+    tenths, aucs = np.arange(11) / 10, []
+    for k in range(len(log_p)):
+        out = ~seen
+        out[k] = False
+        known = out.any(0)
+        ins, outs = known & seen[k], known & ~seen[k]
+        if not ins.any() or not outs.any():
+            continue
+        with np.errstate(invalid="ignore"):
+            mean = (np.exp(log_p) * out[:, None]).sum(0) / out.sum(0)  # [A, Z]
+        row = []
+        for a in tenths:
+            ratio = (log_p[k] - np.log(((1 + a) * mean + 1 - a) / 2)).mean(0)
+            below = np.sort(ratio[outs])
+            row.append(np.mean(np.searchsorted(below, ratio[ins], "left")
+                               + np.searchsorted(below, ratio[ins], "right")) / 2 / len(below))
+        aucs.append(row)
+    if not aucs:
+        return 0.3
+    mean = np.mean(aucs, 0)
+    return tenths[np.argmax(mean >= mean.max() - 1e-9)]
+
+
 def rmia(c, p):
     t = p["temperature"]
     likelihood = taylor if p["likelihood"] == "taylor" else lambda z, y: log_p(z / t, y)
     online = p["mode"] == "online"
-    theirs = np.exp(np.stack([likelihood(z, c.labels) for z in c.shadows]))  # [S, A, R]
+    log_p = np.stack([likelihood(z, c.labels) for z in c.shadows])  # [S, A, R]
+    theirs = np.exp(log_p)
     weight = np.ones_like(c.seen) if online else ~c.seen
     with np.errstate(invalid="ignore"):
         mean = (theirs * weight[:, None]).sum(0) / weight.sum(0)
-    usual = mean if online else ((1 + p["a"]) * mean + 1 - p["a"]) / 2
+    a = p["a"]
+    if a == "auto" and not online:
+        a = tuned_a(log_p[..., c.audited:], c.seen[:, c.audited:])
+    usual = mean if online else ((1 + a) * mean + 1 - a) / 2
     ratio = (likelihood(c.logits, c.labels) - np.log(usual)).mean(0)
     mine, z = ratio[:c.audited], ratio[c.audited:][weight.any(0)[c.audited:]]
-    if len(z) == 0:
-        z = mine
     return mid_share(z, mine - np.log(p["gamma"]), mine)
 
 

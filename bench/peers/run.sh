@@ -8,13 +8,17 @@
 #                      [--repetitions N] [--model NAME=FILE]...
 #   bench/peers/run.sh [ASSAY] --extraction [--attack knockoff|copycat]... [--budgets N...]
 #                      [--seeds K] [--workers N] [--only CONTENDER]...
+#   bench/peers/run.sh [ASSAY] --shadows [--shadows K] [--records N] [--epochs E] [--threads T]...
+#   bench/peers/run.sh [ASSAY] --membership [SUITE]
 #   bench/peers/run.sh [ASSAY] --images
 #
 # --attack is pgd by default; peers.py lists the others. AutoAttack also runs on a robust MLP and on
 # models that mask their gradients, made the first time. The original AutoAttack, which is not
 # published as a package, takes part where AUTOATTACK names a checkout of fra31/auto-attack.
-# --extraction compares thieves instead, with ART's (extraction.py); --images reads a folder of JPEGs
-# as torchvision does (images.py).
+# --extraction compares thieves instead, with ART's (extraction.py); --shadows the training of
+# shadow models, with sequential PyTorch (shadows.py); --membership the scores of a suite,
+# membership.yaml by default, with numpy on the same logits (membership.py); --images reads a folder
+# of JPEGs as torchvision does (images.py).
 # ASSAY is the program, build/release/assay by default. FASHION_MNIST names the data's folder if it
 # is not Debian's. On a machine that others use too, `chrt -r 10 bench/peers/run.sh` as root keeps
 # them from disturbing either side.
@@ -61,11 +65,34 @@ if [[ ${1-} == --extraction ]]; then
     --results "$results" "$@"
 fi
 
+if [[ ${1-} == --shadows ]]; then
+  shift
+  train standard --epochs 2 --seed 2
+  exec "$venv/bin/python" "$here/shadows.py" --assay "$assay" --data "$data" \
+    --results "$results" "$@"
+fi
+
+if [[ ${1-} == --membership ]]; then
+  export FASHION_MNIST=$data
+  train memorised --rows 0 3000 --epochs 10 --seed 5
+  runs=$results/membership
+  rm -rf "$runs"
+  mkdir "$runs"
+  for shard in 0 1; do
+    "$assay" run "${2:-$here/membership.yaml}" --model "$results/memorised.pt" --baseline none \
+      --shard "$shard/2" --store "$runs/store" --out "$runs/$shard" >&2
+  done
+  # What the suite's rules say is no matter here, and without rules it is inconclusive.
+  "$assay" merge "$runs/0" "$runs/1" --out "$runs/merged" >&2 || [[ $? =~ ^[14]$ ]]
+  exec "$venv/bin/python" "$here/membership.py" "$runs/0" "$runs/1" "$runs/merged"
+fi
+
 if [[ ${1-} == --images ]]; then
   shift
   train standard --epochs 2 --seed 2
   train adversarial --eps 0.1 --epochs 3 --seed 3
-  exec "$venv/bin/python" "$here/images.py" --assay "$assay" --data "$data" --results "$results" "$@"
+  exec "$venv/bin/python" "$here/images.py" --assay "$assay" --data "$data" \
+    --results "$results" "$@"
 fi
 
 models=()

@@ -1,19 +1,43 @@
-"""Shadows of the small CNN in sequential PyTorch, to compare with `assay`'s: the same network,
-initial distribution, recipe and records, one shadow after the other on all cores.
+"""Shadows of the small CNN in sequential PyTorch beside Assay's: the same network, initial
+distribution, recipe and records, one shadow after the other on all cores.
 
-    shadows.py [--shadows K] [--records N] [--epochs E] [--threads T] [--fused] [--channels-last]
+    bench/peers/run.sh [ASSAY] --shadows [--shadows K] [--records N] [--epochs E] [--threads T]
+                                         [--fused] [--channels-last]
+
+Assay's time is that of a whole run with a fresh store that also scores 2,000 records; PyTorch's is
+without imports and reading the images. Accuracy is on what a shadow was trained on.
 """
 
 import argparse
 import gzip
+import json
 import math
 import pathlib
+import shutil
+import subprocess
 import time
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
+
+SUITE = """\
+assay: 1
+name: shadows
+seed: 1
+model: {{ path: "{model}", input: {{ shape: [1, 28, 28], range: [0, 1] }}, classes: 10 }}
+baseline: none
+data:
+  pool: {{ format: idx, rows: [0, {pool}], images: "{images}", labels: "{labels}" }}
+  members: {{ format: idx, rows: [{pool}, {middle}], images: "{images}", labels: "{labels}" }}
+  non_members: {{ format: idx, rows: [{middle}, {end}], images: "{images}", labels: "{labels}" }}
+attacks:
+  - {{ name: cell, attack: base, members: members, non_members: non_members, pool: pool,
+      shadows: {shadows}, train_records: {records}, architecture: cnn, epochs: {epochs},
+      batch: {batch}, learning_rate: {learning_rate} }}
+"""
+AUDITED = 1000  # records of each set
 
 
 def read_idx(path, offset):
@@ -64,8 +88,34 @@ def train(x, labels, args, seed):
     return right / len(x)
 
 
+def run_assay(args):
+    """A run with a fresh store → its s and its shadows' mean accuracy."""
+    folder = args.results / "shadows"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    pool = 2 * args.records
+    suite = folder / "suite.yaml"
+    suite.write_text(SUITE.format(
+        model=(args.results / "standard.pt").resolve(),
+        images=(args.data / "train-images-idx3-ubyte.gz").resolve(),
+        labels=(args.data / "train-labels-idx1-ubyte.gz").resolve(),
+        pool=pool, middle=pool + AUDITED, end=pool + 2 * AUDITED, shadows=args.shadows,
+        records=args.records, epochs=args.epochs, batch=args.batch,
+        learning_rate=args.learning_rate))
+    began = time.perf_counter()
+    done = subprocess.run([args.assay, "run", suite, "--out", folder / "run", "--store",
+                           folder / "store"], capture_output=True, text=True)
+    took = time.perf_counter() - began
+    if done.returncode != 4:  # a suite without rules is inconclusive
+        raise SystemExit(f"assay run ended with exit code {done.returncode}:\n{done.stderr}")
+    fidelity = json.loads((folder / "run" / "report.json").read_text())["cells"][0]["fidelity"]
+    return took, fidelity["shadow_members"]
+
+
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--assay", type=pathlib.Path, help="absent: PyTorch alone")
+    parser.add_argument("--results", type=pathlib.Path, help="for Assay: has standard.pt")
     parser.add_argument("--data", type=pathlib.Path,
                         default=pathlib.Path("/usr/share/datasets/fashion-mnist"))
     parser.add_argument("--shadows", type=int, default=16)
@@ -80,6 +130,10 @@ def main():
     args = parser.parse_args()
     if args.threads:
         torch.set_num_threads(args.threads)
+    if args.assay:
+        ours, accuracy = run_assay(args)
+        print(f"assay: {args.shadows} shadows in {ours:.1f} s: {ours / args.shadows:.2f} s each, "
+              f"accuracy {accuracy:.4f}", flush=True)
     # Every shadow has half of the pool.
     images, labels = load(args.data, 2 * args.records)
     began = time.perf_counter()
@@ -92,8 +146,10 @@ def main():
             x = x.to(memory_format=torch.channels_last)
         accuracy.append(train(x, labels[rows], args, seed))
     took = time.perf_counter() - began
-    print(f"{args.shadows} shadows in {took:.1f} s: {took / args.shadows:.2f} s each on "
+    print(f"torch: {args.shadows} shadows in {took:.1f} s: {took / args.shadows:.2f} s each on "
           f"{torch.get_num_threads()} threads, accuracy {np.mean(accuracy):.4f}")
+    if args.assay:
+        print(f"torch takes {took / ours:.2f} times as long")
 
 
 if __name__ == "__main__":

@@ -25,14 +25,15 @@ std::string value_text(const ParamSpec& spec) {
 }
 
 std::string range_text(const ParamSpec& spec) {
-  if (!spec.choices.empty()) {
-    std::string text;
-    for (const std::string& choice : spec.choices) text += (text.empty() ? "" : "|") + choice;
-    return text;
-  }
+  std::string words;
+  for (const std::string& choice : spec.choices) words += (words.empty() ? "" : "|") + choice;
+  if (spec.type == ParamSpec::Type::kChoice) return words;
   const bool low = std::isfinite(spec.limits.least);
   const bool high = std::isfinite(spec.limits.most);
-  if (low && high) return number_text(spec.limits.least) + " … " + number_text(spec.limits.most);
+  if (low && high) {
+    return number_text(spec.limits.least) + " … " + number_text(spec.limits.most) +
+           (words.empty() ? "" : "|" + words);
+  }
   if (low) return ">= " + number_text(spec.limits.least);
   if (high) return "<= " + number_text(spec.limits.most);
   return spec.type == ParamSpec::Type::kBoolean ? "true|false" : "";

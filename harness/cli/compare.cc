@@ -1,15 +1,15 @@
-// assay compare: two runs, sample by sample. assay replay: a run's adversarials, tried again.
+// assay compare: two runs, sample by sample.
+#include <algorithm>
 #include <cstdio>
 #include <iostream>
 #include <map>
 
 #include "harness/cli/commands.h"
-#include "harness/cli/output.h"
-#include "harness/cli/session.h"
+#include "harness/gate/extraction.h"
+#include "harness/gate/membership.h"
 #include "harness/gate/statistics.h"
-#include "harness/model/ball.h"
-#include "harness/model/oracle.h"
-#include "harness/monitor/monitor.h"
+#include "harness/gate/view.h"
+#include "harness/record/evidence.h"
 #include "harness/suite/digest.h"
 
 namespace assay {
@@ -32,13 +32,38 @@ Side open_side(const std::string& text) {
   throw Error("no such run: " + text + "; write FOLDER or FOLDER:CELL");
 }
 
-const CellHeader& cell_of(const Side& side, const std::string& name) {
+using Cells = std::vector<const CellHeader*>;
+
+// The cells that a selector covers (contracts §1), or all; never none.
+Cells cells_of(const Side& side, const std::string& selector) {
+  Cells found;
   std::vector<std::string> names;
   for (const CellHeader& cell : side.evidence.header.cells) {
-    if (cell.name == name) return cell;
     names.push_back(cell.name);
+    if (selector.empty() || selects(selector, cell.name)) found.push_back(&cell);
   }
-  throw Error("no cell `" + name + "`" + suggest(name, names));
+  if (found.empty()) throw Error("no cell `" + selector + "`" + suggest(selector, names));
+  return found;
+}
+
+// Which cells are set against each other: those of one name, or one of each side.
+std::vector<std::pair<const CellHeader*, const CellHeader*>> pairs_of(const Side& a,
+                                                                      const Side& b) {
+  const Cells left = cells_of(a, a.cell.empty() ? b.cell : a.cell);
+  const Cells right = cells_of(b, b.cell.empty() ? a.cell : b.cell);
+  if (left.size() == 1 && right.size() == 1 && !(a.cell.empty() && b.cell.empty())) {
+    return {{left[0], right[0]}};
+  }
+  std::vector<std::pair<const CellHeader*, const CellHeader*>> pairs;
+  for (const CellHeader* cell : left) {
+    for (const CellHeader* other : right) {
+      if (other->name == cell->name) pairs.emplace_back(cell, other);
+    }
+  }
+  if (pairs.empty()) {
+    throw Error("the two runs have no such cell of the same name; write FOLDER:CELL");
+  }
+  return pairs;
 }
 
 // Verdicts of a cell by sample id and content digest.
@@ -52,8 +77,25 @@ std::map<std::string, Status> statuses(const Side& side, const CellHeader& cell)
   return found;
 }
 
-void compare_cells(const Side& a, const CellHeader& first, const Side& b,
-                   const CellHeader& second) {
+// Where the two are not measured alike.
+void print_key_differences(const CellHeader& first, const CellHeader& second) {
+  if (first.key == second.key) return;
+  for (const auto& [field, value] : first.key_fields) {
+    const auto other = second.key_fields.find(field);
+    const std::string theirs = other == second.key_fields.end() ? "absent" : other->second;
+    if (theirs != value) {
+      std::printf("  not the same cell: %s %s in A, %s in B\n", field.c_str(), value.c_str(),
+                  theirs.c_str());
+    }
+  }
+}
+
+std::string name_of(const CellHeader& first, const CellHeader& second) {
+  return first.name == second.name ? first.name : first.name + " | " + second.name;
+}
+
+void compare_samples(const Side& a, const CellHeader& first, const Side& b,
+                     const CellHeader& second) {
   const std::map<std::string, Status> left = statuses(a, first);
   const std::map<std::string, Status> right = statuses(b, second);
   int64_t n = 0, lost = 0, won = 0, robust_a = 0, robust_b = 0;
@@ -67,8 +109,7 @@ void compare_cells(const Side& a, const CellHeader& first, const Side& b,
     lost += in_a && !in_b;
     won += in_b && !in_a;
   }
-  const std::string name =
-      first.name == second.name ? first.name : first.name + " | " + second.name;
+  const std::string name = name_of(first, second);
   if (n == 0) {
     std::printf("%-20s no sample in common\n", name.c_str());
     return;
@@ -78,91 +119,130 @@ void compare_cells(const Side& a, const CellHeader& first, const Side& b,
   std::printf("%-20s %6ld %8.4f %8.4f %+8.4f [%+.4f, %+.4f] %5ld %5ld\n", name.c_str(),
               static_cast<long>(n), share(robust_a), share(robust_b), share(lost - won),
               bounds.lower, bounds.upper, static_cast<long>(lost), static_cast<long>(won));
-  if (first.key == second.key) return;
-  for (const auto& [field, value] : first.key_fields) {
-    const auto other = second.key_fields.find(field);
-    const std::string theirs = other == second.key_fields.end() ? "absent" : other->second;
-    if (theirs != value) {
-      std::printf("  not the same cell: %s %s in A, %s in B\n", field.c_str(), value.c_str(),
-                  theirs.c_str());
+}
+
+void print_estimate(const char* of, const Estimate& estimate) {
+  if (!estimate.value) {
+    std::printf("    %-4s %s\n", of, estimate.reason.c_str());
+    return;
+  }
+  const bool difference = std::string_view(of) == "A-B";
+  std::printf(
+      difference ? "    %-4s %8ld %+9.4f  [%+.4f, %+.4f]\n" : "    %-4s %8ld %9.4f  [%.4f, %.4f]\n",
+      of, static_cast<long>(estimate.n), *estimate.value, *estimate.lower, *estimate.upper);
+}
+
+void print_metric(const std::string& metric, const Estimate& a, const Estimate& b,
+                  const Estimate& difference) {
+  std::printf("  %s\n", metric.c_str());
+  print_estimate("A", a);
+  print_estimate("B", b);
+  print_estimate("A-B", difference);
+}
+
+constexpr double kConfidence = 0.95;
+
+void compare_thefts(const EvidenceView& a, const CellView& first, const EvidenceView& b,
+                    const CellView& second) {
+  const std::vector<int64_t> theirs = budgets_of(second.header->params);
+  int64_t shared = 0;
+  for (const int64_t budget : budgets_of(first.header->params)) {
+    if (std::find(theirs.begin(), theirs.end(), budget) == theirs.end()) continue;
+    ++shared;
+    const ExtractionMetric metric{"agreement", budget};
+    print_metric(
+        "agreement@" + std::to_string(budget),
+        estimate_of(extraction_figure(metric, first, kConfidence)),
+        estimate_of(extraction_figure(metric, second, kConfidence)),
+        estimate_of(extraction_difference(metric, a, first, b, second, kConfidence).figure));
+  }
+  if (shared == 0) std::printf("  no budget in common\n");
+}
+
+Estimate membership_difference(const std::string& metric, const EvidenceView& a,
+                               const CellView& first, const EvidenceView& b,
+                               const CellView& second) {
+  PairedScores pairs = paired_scores(a, first, b, second);
+  pairs.here = from_its_side(metric, *first.header, std::move(pairs.here));
+  pairs.there = from_its_side(metric, *second.header, std::move(pairs.there));
+  const auto members = static_cast<int64_t>(pairs.here.members.size());
+  const auto non_members = static_cast<int64_t>(pairs.here.non_members.size());
+  Estimate estimate;
+  estimate.n = members + non_members;
+  const double fpr = fpr_of(metric);
+  if (members < 2 || non_members < 2 || (fpr > 0 && non_members < non_members_needed(fpr))) {
+    estimate.reason = "too few records in both: " + std::to_string(members) + " members, " +
+                      std::to_string(non_members) + " non-members";
+    return estimate;
+  }
+  const uint64_t seed = hash64(first.header->key);
+  const Bounded bounds = fpr > 0 ? tpr_difference(pairs.here, pairs.there, fpr, kConfidence, seed)
+                         : metric == "auc"
+                             ? auc_difference(pairs.here, pairs.there, kConfidence)
+                             : advantage_difference(pairs.here, pairs.there, kConfidence, seed);
+  estimate.value = bounds.value;
+  estimate.lower = bounds.lower;
+  estimate.upper = bounds.upper;
+  return estimate;
+}
+
+void compare_scores(const EvidenceView& a, const CellView& first, const EvidenceView& b,
+                    const CellView& second) {
+  for (const char* metric : {"auc", "advantage", "tpr_at_fpr_0.01"}) {
+    print_metric(metric, measure_membership(metric, a, first, kConfidence),
+                 measure_membership(metric, b, second, kConfidence),
+                 membership_difference(metric, a, first, b, second));
+  }
+}
+
+// Both runs and what the gate makes of them; `titled`: the table of samples has its head.
+struct Sides {
+  Side a;
+  Side b;
+  EvidenceView view_a;
+  EvidenceView view_b;
+  bool titled = false;
+};
+
+void require_one_family(const CellHeader& first, const CellHeader& second) {
+  if (first.family == second.family) return;
+  throw Error("cell `" + first.name + "` is of family " + std::string(to_string(first.family)) +
+              ", and `" + second.name + "` of " + std::string(to_string(second.family)) +
+              "; compare cells of one family");
+}
+
+void compare_cells(Sides& sides, const CellHeader& first, const CellHeader& second) {
+  if (first.family == Family::kEvasion) {
+    if (!sides.titled) {
+      std::printf("%-20s %6s %8s %8s %8s %18s %5s %5s\n", "robust accuracy", "n", "A", "B", "A-B",
+                  "95 % one-sided", "lost", "won");
+    }
+    sides.titled = true;
+    compare_samples(sides.a, first, sides.b, second);
+  } else {
+    std::printf("%-28s %9s  95 %% one-sided\n", name_of(first, second).c_str(), "value");
+    const CellView& here = *sides.view_a.find(first.name);
+    const CellView& there = *sides.view_b.find(second.name);
+    if (first.family == Family::kExtraction) {
+      compare_thefts(sides.view_a, here, sides.view_b, there);
+    } else {
+      compare_scores(sides.view_a, here, sides.view_b, there);
     }
   }
+  print_key_differences(first, second);
 }
 
 ExitCode compare(const std::string& left, const std::string& right) {
-  const Side a = open_side(left), b = open_side(right);
-  std::printf("A %s\nB %s\n", a.evidence.header.model.path.c_str(),
-              b.evidence.header.model.path.c_str());
-  std::printf("%-20s %6s %8s %8s %8s %18s %5s %5s\n", "robust accuracy", "n", "A", "B", "A-B",
-              "95 % one-sided", "lost", "won");
-  if (!a.cell.empty() || !b.cell.empty()) {
-    compare_cells(a, cell_of(a, a.cell.empty() ? b.cell : a.cell), b,
-                  cell_of(b, b.cell.empty() ? a.cell : b.cell));
-    return ExitCode::kPass;
-  }
-  size_t shared = 0;
-  for (const CellHeader& cell : a.evidence.header.cells) {
-    for (const CellHeader& other : b.evidence.header.cells) {
-      if (other.name != cell.name) continue;
-      compare_cells(a, cell, b, other);
-      ++shared;
-    }
-  }
-  if (shared == 0) throw Error("the two runs have no cell of the same name; write FOLDER:CELL");
+  Sides sides{open_side(left), open_side(right), {}, {}};
+  const auto pairs = pairs_of(sides.a, sides.b);
+  // Before half a table is printed.
+  for (const auto& [cell, other] : pairs) require_one_family(*cell, *other);
+  sides.view_a = view_evidence(sides.a.evidence);
+  sides.view_b = view_evidence(sides.b.evidence);
+  std::printf("A %s\nB %s\n", sides.a.evidence.header.model.path.c_str(),
+              sides.b.evidence.header.model.path.c_str());
+  for (const auto& [cell, other] : pairs) compare_cells(sides, *cell, *other);
   return ExitCode::kPass;
-}
-
-// One stored adversarial against what the evidence says of it.
-struct Replayed {
-  size_t tried = 0;
-  size_t failed = 0;
-};
-
-void replay_cell(const Evidence& evidence, const CellHeader& cell, const Adversarials& adversarials,
-                 const Model& model, Replayed* replayed) {
-  const Header& header = evidence.header;
-  for (const std::optional<Verdict>& row : evidence.rows(cell)) {
-    if (!row || row->status != Status::kBroken) continue;
-    const std::string& id = header.samples[static_cast<size_t>(row->sample)].id;
-    const auto found = adversarials.find(cell.name + "/" + id);
-    if (found == adversarials.end()) continue;
-    std::vector<int64_t> shape = header.shape;
-    shape.insert(shape.begin(), 1);
-    const at::Tensor x = at::tensor(found->second, at::kDouble).to(model.dtype()).view(shape);
-    const int64_t label = vote_often(model, x).labels().item<int64_t>();
-    ++replayed->tried;
-    if (label == row->adversarial) continue;
-    ++replayed->failed;
-    std::printf("%s/%s: label %ld now, %ld in the evidence\n", cell.name.c_str(), id.c_str(),
-                static_cast<long>(label), static_cast<long>(row->adversarial));
-  }
-}
-
-ExitCode replay(const std::string& folder, const std::string& path) {
-  const Evidence evidence = read_evidence(folder);
-  const Header& header = evidence.header;
-  const Suite suite = restore_suite(header.suite, header.suite_folder,
-                                    infos_of(with_ensemble(attack_table())), monitor_infos());
-  const fs::path file = path.empty() ? fs::path(header.model.path) : fs::path(path);
-  if (!fs::exists(file)) {
-    throw Error("the run's model is not at " + file.string() + "; name it with --model");
-  }
-  if (sha256_file(file) != header.model.sha256) {
-    std::printf("%s is another file than the run's model (%s)\n", file.c_str(),
-                header.model.sha256.substr(0, 16).c_str());
-  }
-  const Adversarials adversarials = read_adversarials(fs::path(folder) / kAdversarialsFile);
-  if (adversarials.empty()) {
-    throw Error(folder + " holds no adversarials; run with --save-adversarials all");
-  }
-  const Model model = Model::load(suite.model, file, block_size(suite), suite.run.device);
-  Replayed replayed;
-  for (const CellHeader& cell : header.cells) {
-    replay_cell(evidence, cell, adversarials, model, &replayed);
-  }
-  std::printf("%zu of %zu adversarials reproduce\n", replayed.tried - replayed.failed,
-              replayed.tried);
-  return replayed.failed == 0 ? ExitCode::kPass : ExitCode::kFail;
 }
 
 }  // namespace
@@ -170,21 +250,11 @@ ExitCode replay(const std::string& folder, const std::string& path) {
 Command add_compare(CLI::App& app) {
   auto left = std::make_shared<std::string>();
   auto right = std::make_shared<std::string>();
-  CLI::App* command =
-      app.add_subcommand("compare", "compare the robust accuracy of two runs, sample by sample");
+  CLI::App* command = app.add_subcommand(
+      "compare", "compare two runs, cell by cell, on the samples that are in both");
   command->add_option("a", *left, "FOLDER or FOLDER:CELL")->required()->type_name("");
   command->add_option("b", *right, "FOLDER or FOLDER:CELL")->required()->type_name("");
   return {command, [left, right] { return compare(*left, *right); }};
-}
-
-Command add_replay(CLI::App& app) {
-  auto folder = std::make_shared<std::string>();
-  auto model = std::make_shared<std::string>();
-  CLI::App* command = app.add_subcommand(
-      "replay", "try a run's saved adversarials again; 0 if all reproduce, else 1");
-  command->add_option("dir", *folder, "a run folder")->required()->type_name("");
-  command->add_option("--model", *model, "the model, where it has moved")->type_name("FILE");
-  return {command, [folder, model] { return replay(*folder, *model); }};
 }
 
 }  // namespace assay

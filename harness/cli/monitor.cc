@@ -24,33 +24,37 @@ struct Options {
 // What the log is held against.
 struct Expected {
   std::vector<DetectorSpec> detectors;
-  QueryLog reference;  // benign queries; none: the stream is empty
+  QueryLog benign;  // none: the stream is empty
+  // What stands for the answers to it where they are not known: classes that monitors tell apart.
+  bool classes_known = false;
   Range range;
+  std::optional<int64_t> classes;
   uint64_t seed = 0;
   bool by_suite = false;
 };
 
-QueryLog read_labelled(const std::string& path, const std::string& outputs, const Range& range) {
-  QueryLog log = read_queries(path, range);
+QueryLog read_labelled(const std::string& path, const std::string& outputs,
+                       const Expected& expected) {
+  QueryLog log = read_queries(path, expected.range, expected.classes);
   if (outputs.empty()) return log;
-  log.stream.labels = read_outputs(outputs, log.stream.view().size());
+  log.stream.labels = read_outputs(outputs, log.stream.view().size(), expected.classes);
   log.labelled = true;
   return log;
 }
 
-// The half of the suite's benign traffic that thresholds are calibrated with when it is run.
+// The suite's benign traffic, with its own labels.
 QueryStream benign_of(const Suite& suite) {
   const Dataset set = Dataset::open(suite.data.at(suite.monitors->benign), suite.model);
-  const std::vector<int64_t> rows = split_benign(set.size(), suite.seed).reference;
   QueryStream stream;
   stream.width = entries_of(suite.model.shape);
-  stream.labels.assign(rows.size(), 0);
-  constexpr size_t kPiece = 256;
-  for (size_t begin = 0; begin < rows.size(); begin += kPiece) {
-    const auto piece = std::span(rows).subspan(begin, std::min(kPiece, rows.size() - begin));
-    const at::Tensor x = set.read(piece).to(at::kFloat).contiguous();
+  constexpr int64_t kPiece = 256;
+  for (int64_t begin = 0; begin < set.size(); begin += kPiece) {
+    std::vector<int64_t> rows;
+    for (int64_t i = begin; i < std::min(begin + kPiece, set.size()); ++i) rows.push_back(i);
+    const at::Tensor x = set.read(rows).to(at::kFloat).contiguous();
     const float* first = x.data_ptr<float>();
     stream.inputs.insert(stream.inputs.end(), first, first + x.numel());
+    for (const int64_t row : rows) stream.labels.push_back(set.label(row));
   }
   return stream;
 }
@@ -64,10 +68,17 @@ Expected expected_by_suite(const Options& options) {
   check_detectors(suite);
   Expected expected;
   expected.detectors = suite.monitors->detectors;
-  expected.reference.stream = benign_of(suite);
+  expected.benign.stream = benign_of(suite);
+  expected.classes_known = true;
   expected.range = {suite.model.lo, suite.model.hi};
+  expected.classes = suite.model.classes;
   expected.seed = suite.seed;
   expected.by_suite = true;
+  if (!options.reference_outputs.empty()) {
+    const int64_t rows = expected.benign.stream.view().size();
+    expected.benign.stream.labels = read_outputs(options.reference_outputs, rows, expected.classes);
+    expected.benign.labelled = true;
+  }
   return expected;
 }
 
@@ -82,8 +93,8 @@ Expected expected_by_default(const Options& options) {
     expected.detectors.push_back(std::move(spec));
   }
   if (!options.reference.empty()) {
-    expected.reference =
-        read_labelled(options.reference, options.reference_outputs, expected.range);
+    expected.benign = read_labelled(options.reference, options.reference_outputs, expected);
+    expected.classes_known = expected.benign.labelled;
   }
   return expected;
 }
@@ -100,50 +111,77 @@ void check(const Options& options) {
     throw Error("--range " + number_text(options.range[0]) + " " + number_text(options.range[1]) +
                 ": the second must be above the first");
   }
-  if (!options.reference_outputs.empty() && options.reference.empty()) {
+  if (!options.reference_outputs.empty() && options.reference.empty() && options.suite.empty()) {
     throw Error("--reference-outputs is about the queries of --reference, which is not given");
   }
 }
 
-WatchResult watch(const DetectorSpec& spec, const QueryLog& log, const Expected& expected) {
-  WatchResult result;
-  result.name = spec.name;
-  const Watch given{expected.reference.stream.view(), expected.range.lo, expected.range.hi,
-                    expected.seed};
-  try {
-    result.alarms = make_detector(spec, given)(log.stream.view());
-    if (result.alarms.checks == 0) result.reason = "too few queries";
-  } catch (const Error& error) {
-    // What the suite asks for must be possible; of all that there is, some may not be.
-    if (expected.by_suite) throw;
-    result.reason = error.what();
+QueryStream rows_of(const QueryView& queries, const std::vector<int64_t>& rows) {
+  QueryStream stream;
+  stream.width = queries.width;
+  for (const int64_t row : rows) {
+    const std::span<const float> values = queries.row(row);
+    stream.inputs.insert(stream.inputs.end(), values.begin(), values.end());
+    stream.labels.push_back(queries.labels[static_cast<size_t>(row)]);
   }
-  return result;
+  return stream;
+}
+
+// Thresholds are calibrated with the half of the benign traffic that a run calibrates them with,
+// and alarms counted on the other.
+void watch(const QueryLog& log, const Expected& expected, double alpha, MonitorReport& report) {
+  const QueryView all = expected.benign.stream.view();
+  const BenignSplit split = split_benign(all.size(), expected.seed);
+  const QueryStream reference = rows_of(all, split.reference);
+  const QueryStream traffic = rows_of(all, split.traffic);
+  const Watch given{reference.view(), expected.range.lo, expected.range.hi, expected.seed};
+  for (const DetectorSpec& spec : expected.detectors) {
+    WatchResult result;
+    result.name = spec.name;
+    try {
+      const bool comparable = expected.classes_known || !looks_at_labels(spec);
+      result = watch_log(spec.name, make_detector(spec, given), log.stream.view(),
+                         comparable ? traffic.view() : QueryView{.width = all.width},
+                         alpha / static_cast<double>(expected.detectors.size()));
+      if (result.alarms.raised > 0 && result.benign.checks == 0) {
+        result.reason += all.size() == 0 ? "; give --reference" : "; give --reference-outputs";
+      }
+    } catch (const Error& error) {
+      // What the suite asks for must be possible; of all that there is, some may not be.
+      if (expected.by_suite) throw;
+      result.reason = error.what();
+      report.unasked.insert(spec.name);
+    }
+    report.monitors.push_back(std::move(result));
+  }
 }
 
 ExitCode run(const Options& options) {
   check(options);
   const Expected expected =
       options.suite.empty() ? expected_by_default(options) : expected_by_suite(options);
-  const QueryLog log = read_labelled(options.log, options.outputs, expected.range);
+  const QueryLog log = read_labelled(options.log, options.outputs, expected);
   if (!log.labelled) {
     throw Error(options.log + ": does not say what the model answered; give --outputs FILE.csv");
   }
-  const QueryView reference = expected.reference.stream.view();
-  if (reference.size() > 0 && reference.width != log.stream.width) {
+  const QueryView benign = expected.benign.stream.view();
+  if (benign.size() > 0 && benign.width != log.stream.width) {
     throw Error(options.log + ": a query has " + std::to_string(log.stream.width) +
-                " entries, and one of the reference " + std::to_string(reference.width));
+                " entries, and one of the reference " + std::to_string(benign.width));
   }
   MonitorReport report{.log = options.log,
                        .queries = log.stream.view().size(),
                        .width = log.stream.width,
-                       .alpha = options.alpha};
-  for (const DetectorSpec& spec : expected.detectors) {
-    report.monitors.push_back(watch(spec, log, expected));
-  }
-  if (reference.size() > 0) {
-    report.drift = drift_tests(reference, log.stream.view(), expected.reference.labelled,
-                               {.alpha = options.alpha, .seed = expected.seed});
+                       .monitors = {},
+                       .drift = {},
+                       .unasked = {}};
+  // Monitors and drift tests share the chance of a false report.
+  const double alpha = options.alpha / 2;
+  watch(log, expected, alpha, report);
+  if (benign.size() > 0) {
+    report.drift = drift_tests(benign, log.stream.view(), expected.benign.labelled,
+                               {.alpha = alpha, .seed = expected.seed});
+    if (!expected.benign.labelled) report.unasked.insert("drift labels");
   }
   std::cout << (options.format == "text" ? to_text(report) : to_openmetrics(report));
   return verdict_of(report);
@@ -156,7 +194,7 @@ Command add_monitor(CLI::App& app) {
   CLI::App* command = app.add_subcommand(
       "monitor",
       "look for attacks and drift in recorded queries; 0 if quiet, 1 if not, 4 if "
-      "nothing can be said");
+      "a test came to no verdict");
   command->add_option("log", options->log, "the queries: .npy, or .safetensors with x and labels")
       ->required()
       ->type_name("");
@@ -174,7 +212,8 @@ Command add_monitor(CLI::App& app) {
       ->type_name("FILE");
   command
       ->add_option("--reference-outputs", options->reference_outputs,
-                   "what the model answered to those, to compare labels")
+                   "what the model answered to the reference, or to the suite's benign traffic, to "
+                   "compare labels")
       ->type_name("FILE");
   command->add_option("--range", options->range, "without a suite: the box of inputs; 0 1")
       ->expected(2)
@@ -185,7 +224,7 @@ Command add_monitor(CLI::App& app) {
       ->capture_default_str();
   command
       ->add_option("--alpha", options->alpha,
-                   "chance that drift is reported where there is none, over all tests")
+                   "chance of an alarm or drift where there is none, over all tests")
       ->type_name("R")
       ->check(CLI::Range(1e-9, 0.5).description(""))
       ->capture_default_str();

@@ -38,19 +38,23 @@ std::string untested(const std::string& name, const std::string& reason) {
   return wrapped(name + " says nothing: " + reason, 79, 2) + '\n';
 }
 
+std::string rate(int64_t raised, int64_t checks) {
+  return checks == 0 ? "-" : std::to_string(raised) + " of " + std::to_string(checks);
+}
+
 std::string monitors_text(const MonitorReport& report) {
   std::vector<std::vector<std::string>> rows = {
-      {"monitor", "alarms", "first query", "threshold", "checks"}};
+      {"monitor", "alarms", "first query", "checks", "benign", "p-value", "threshold"}};
   std::string silent;
   for (const WatchResult& result : report.monitors) {
-    if (!result.reason.empty()) {
-      silent += untested(result.name, result.reason);
-      continue;
-    }
+    if (!result.reason.empty()) silent += untested(result.name, result.reason);
     const Alarms& alarms = result.alarms;
-    rows.push_back({result.name, std::to_string(alarms.queries.size()),
-                    alarms.queries.empty() ? "-" : std::to_string(alarms.queries.front()),
-                    significant(alarms.threshold), std::to_string(alarms.checks)});
+    if (alarms.checks == 0) continue;
+    rows.push_back(
+        {result.name, std::to_string(alarms.queries.size()),
+         alarms.queries.empty() ? "-" : std::to_string(alarms.queries.front()),
+         rate(alarms.raised, alarms.checks), rate(result.benign.raised, result.benign.checks),
+         result.p_value ? significant(*result.p_value) : "-", significant(alarms.threshold)});
   }
   return (rows.size() > 1 ? table(rows) : "") + silent;
 }
@@ -74,19 +78,48 @@ std::string drift_text(const MonitorReport& report) {
   return (rows.size() > 1 ? table(rows) : "") + features + silent;
 }
 
-std::string verdict_text(const MonitorReport& report) {
-  std::string alarms;
+// Of a monitor or a drift test.
+struct Finding {
+  std::string name;
+  bool told = false;   // a verdict
+  bool found = false;  // an alarm or drift
+  bool drift = false;
+};
+
+std::vector<Finding> outcomes(const MonitorReport& report) {
+  std::vector<Finding> all;
   for (const WatchResult& result : report.monitors) {
-    if (!result.alarms.queries.empty()) alarms += (alarms.empty() ? "" : ", ") + result.name;
+    all.push_back({result.name, result.reason.empty(), result.alarm, false});
   }
-  std::string drift;
   for (const DriftTest& test : report.drift) {
-    if (test.drift) drift += (drift.empty() ? "" : ", ") + test.name;
+    all.push_back({test.name, test.reason.empty(), test.drift, true});
   }
+  return all;
+}
+
+template <typename Chosen>
+std::string names_of(const MonitorReport& report, Chosen chosen) {
+  std::string text;
+  for (const Finding& outcome : outcomes(report)) {
+    if (chosen(outcome)) text += (text.empty() ? "" : ", ") + outcome.name;
+  }
+  return text;
+}
+
+std::string verdict_text(const MonitorReport& report) {
+  const std::string alarms =
+      names_of(report, [](const Finding& each) { return each.found && !each.drift; });
+  const std::string drift =
+      names_of(report, [](const Finding& each) { return each.found && each.drift; });
   if (!alarms.empty()) return "ALARM  " + alarms + (drift.empty() ? "" : "; drift: " + drift);
   if (!drift.empty()) return "DRIFT  " + drift;
-  if (verdict_of(report) == ExitCode::kPass) return "QUIET";
-  return "NOTHING CAN BE SAID  too few queries for any test";
+  const std::string silent = names_of(report, [](const Finding& each) { return !each.told; });
+  if (verdict_of(report) == ExitCode::kPass) {
+    return silent.empty() ? "QUIET" : "QUIET  without " + silent;
+  }
+  const std::string quiet = names_of(report, [](const Finding& each) { return each.told; });
+  if (quiet.empty()) return "NOTHING CAN BE SAID";
+  return "NOT CLEAR  no verdict of " + silent + "; quiet: " + quiet;
 }
 
 std::string escaped(const std::string& value) {
@@ -122,20 +155,39 @@ std::string monitors_metrics(const MonitorReport& report) {
   MetricFamily alarms("assay_monitor_alarms", "counter", "Queries answered while the alarm stood.");
   MetricFamily checks("assay_monitor_checks", "counter",
                       "How often the statistic was held against the threshold.");
+  MetricFamily raised("assay_monitor_raised", "counter", "Checks that raised the alarm.");
+  MetricFamily benign_checks("assay_monitor_benign_checks", "counter",
+                             "Checks on benign traffic, in streams as long as the log.");
+  MetricFamily benign_raised("assay_monitor_benign_raised", "counter",
+                             "Checks on benign traffic that raised the alarm.");
+  MetricFamily p_value("assay_monitor_p_value", "gauge",
+                       "Chance of as many alarms or more were the log benign traffic.");
+  MetricFamily detected("assay_monitor_detected", "gauge",
+                        "1 where there are more alarms than benign traffic explains.");
   MetricFamily first("assay_monitor_first_alarm", "gauge", "Position of the first alarm, from 0.");
   MetricFamily threshold("assay_monitor_threshold", "gauge",
                          "Threshold of the monitor's statistic.");
   for (const WatchResult& result : report.monitors) {
-    if (!result.reason.empty()) continue;
     const Alarms& found = result.alarms;
-    alarms.add("monitor", result.name, std::to_string(found.queries.size()));
-    checks.add("monitor", result.name, std::to_string(found.checks));
-    if (!found.queries.empty()) {
-      first.add("monitor", result.name, std::to_string(found.queries.front()));
+    if (found.checks == 0) continue;
+    const auto add = [&result](MetricFamily& family, const std::string& value) {
+      family.add("monitor", result.name, value);
+    };
+    add(alarms, std::to_string(found.queries.size()));
+    add(checks, std::to_string(found.checks));
+    add(raised, std::to_string(found.raised));
+    if (!found.queries.empty()) add(first, std::to_string(found.queries.front()));
+    add(threshold, number_text(found.threshold));
+    if (result.benign.checks > 0) {
+      add(benign_checks, std::to_string(result.benign.checks));
+      add(benign_raised, std::to_string(result.benign.raised));
     }
-    threshold.add("monitor", result.name, number_text(found.threshold));
+    if (!result.p_value) continue;
+    add(p_value, number_text(*result.p_value));
+    add(detected, result.alarm ? "1" : "0");
   }
-  return alarms.text() + checks.text() + first.text() + threshold.text();
+  return alarms.text() + checks.text() + raised.text() + benign_checks.text() +
+         benign_raised.text() + p_value.text() + detected.text() + first.text() + threshold.text();
 }
 
 std::string drift_metrics(const MonitorReport& report) {
@@ -155,18 +207,17 @@ std::string drift_metrics(const MonitorReport& report) {
 }  // namespace
 
 ExitCode verdict_of(const MonitorReport& report) {
-  bool tested = false;
   bool found = false;
-  for (const WatchResult& result : report.monitors) {
-    tested |= result.reason.empty() && result.alarms.checks > 0;
-    found |= !result.alarms.queries.empty();
-  }
-  for (const DriftTest& test : report.drift) {
-    tested |= test.reason.empty();
-    found |= test.drift;
+  bool silent = false;
+  bool told = false;
+  for (const Finding& outcome : outcomes(report)) {
+    found |= outcome.found;
+    told |= outcome.told;
+    silent |=
+        !outcome.told && !report.unasked.contains((outcome.drift ? "drift " : "") + outcome.name);
   }
   if (found) return ExitCode::kFail;
-  return tested ? ExitCode::kPass : ExitCode::kInconclusive;
+  return told && !silent ? ExitCode::kPass : ExitCode::kInconclusive;
 }
 
 std::string to_text(const MonitorReport& report) {

@@ -2,32 +2,29 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "harness/monitor/drift.h"
-#include "harness/monitor/monitor.h"
+#include "harness/monitor/watch.h"
 #include "harness/suite/error.h"
 
 namespace assay {
-
-/// One monitor's word; where it says nothing, `reason` tells why.
-struct WatchResult {
-  std::string name;
-  std::string reason;
-  Alarms alarms;
-};
 
 struct MonitorReport {
   std::string log;  ///< path, as given
   int64_t queries = 0;
   int64_t width = 0;
-  double alpha = 0;
   std::vector<WatchResult> monitors;
   std::vector<DriftTest> drift;
+  /// Names of monitors, and of drift tests after `drift `, that lack what they need, and that
+  /// nobody asked for.
+  std::set<std::string> unasked;
 };
 
-/// kFail for an alarm or drift, kInconclusive where nothing could be tested, else kPass.
+/// kFail for more alarms than benign traffic explains, or drift; kInconclusive where a test that
+/// was asked for came to no verdict; else kPass.
 ExitCode verdict_of(const MonitorReport& report);
 
 /// Tables, and the verdict in the last line.

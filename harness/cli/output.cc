@@ -108,6 +108,14 @@ Decision decide_run(const Suite& suite, const Evidence& evidence, const Evidence
   return decision;
 }
 
+Decision decide_unmeasured(const Evidence& evidence) {
+  if (!evidence.ended_early.empty()) return refuse(evidence.ended_early, {});
+  Decision decision;
+  decision.outcome = Outcome::kIncomplete;
+  decision.reason = "the run is incomplete: " + evidence.interrupted;
+  return decision;
+}
+
 void write_adversarials(const fs::path& folder, const Evidence& evidence, const Decision& decision,
                         const Store& store, Save save) {
   const Header& header = evidence.header;

@@ -22,6 +22,9 @@ std::string utc_now();
 /// decide(), where an incumbent whose own run did not finish makes the decision incomplete.
 Decision decide_run(const Suite& suite, const Evidence& evidence, const Evidence* baseline);
 
+/// What is decided of a run that ended before it measured anything: refused, or incomplete.
+Decision decide_unmeasured(const Evidence& evidence);
+
 /// Adversarials by `cell/sample`: float32 or float64 values of one sample.
 using Adversarials = std::map<std::string, std::vector<double>>;
 

@@ -1,12 +1,13 @@
 // assay validate and assay plan: what a suite would do, before it does it.
-#include <chrono>
 #include <cstdio>
+#include <functional>
 #include <iostream>
 #include <set>
 
 #include "harness/cli/commands.h"
 #include "harness/cli/progress.h"
 #include "harness/cli/session.h"
+#include "harness/cli/supervise.h"
 #include "harness/monitor/monitor.h"
 
 namespace assay {
@@ -74,42 +75,101 @@ void try_model(const Session& session, const Model& model) {
                                   : "none");
 }
 
-ExitCode validate(const Options& options) {
-  if (!options.load) {
-    const std::vector<Attack> attacks = with_ensemble(attack_table());
-    const Suite suite =
-        load_suite(options.suite, options.overrides, infos_of(attacks), monitor_infos());
-    check_detectors(suite);
-    std::printf("%s is valid: %zu cells, %zu rules\n", options.suite.c_str(), suite.cells.size(),
-                suite.rules.size());
-    return ExitCode::kPass;
+// What a run would refuse of the sets: shared records, too few of them.
+void check_sets(const Session& session) {
+  const Suite& suite = session.suite;
+  for (const AttackSpec& spec : suite.attacks) {
+    if (spec.family == Family::kEvasion) continue;
+    const Bound bound = bind_entry(spec, spec.threat, session.attacks);
+    if (spec.family == Family::kMembership) {
+      make_audit(suite, spec, bound.inference, session.sets);
+    } else {
+      make_heist(suite, spec, bound.extraction, session.sets);
+    }
   }
+}
+
+// Model code may crash, and these commands know only "in order" (0) and "not" (2).
+ExitCode tried(const std::function<ExitCode()>& work) {
+  const ExitCode code = supervise([&work](const Attempt& attempt) {
+    if (!attempt.failed.empty()) throw Error(attempt.failed);
+    if (!attempt.crashes.empty()) {
+      const Crash& crash = attempt.crashes.back();
+      throw Error("the " + crash.work + " crashed the process (" + crash.signal +
+                  ") while it was tried; the fault is in the model's own code");
+    }
+    try {
+      return work();
+    } catch (const Error& error) {
+      throw Error(error.what());
+    } catch (const std::bad_alloc&) {
+      throw Error("out of memory; lower run.block");
+    } catch (const std::exception& error) {
+      throw Error("unexpected fault: " + std::string(error.what()));
+    }
+  });
+  return code == ExitCode::kPass ? code : ExitCode::kUsage;
+}
+
+Model load_model(const Suite& suite, const std::filesystem::path& path) {
+  Model model = Model::load(suite.model, path, block_size(suite), suite.run.device);
+  require_gradients(suite, model.facts(), path.string());
+  return model;
+}
+
+// Loads a model, says what there is to say of it, and runs one block.
+void load_and_try(const Session& session, const std::string& role,
+                  const std::filesystem::path& path) {
+  const Working working(role, -1);
+  const Model model = load_model(session.suite, path);
+  std::printf("%s loads: padding quantum %ld%s\n", path.c_str(),
+              static_cast<long>(model.facts().quantum), model.facts().random ? ", random" : "");
+  for (const Flag& flag : model.facts().flags) {
+    std::printf("flag %s: %s; %s\n", flag.id.c_str(), flag.detail.c_str(), flag.advice.c_str());
+  }
+  try_model(session, model);
+}
+
+// The suite with its data, its model and its baseline.
+ExitCode validate_loading(const Options& options) {
   const Session session(options.suite, options.overrides);
   const Suite& suite = session.suite;
+  check_sets(session);
+  check_paths(suite);
   std::printf("%s is valid: %zu cells, %zu rules, %zu samples\n", options.suite.c_str(),
               suite.cells.size(), suite.rules.size(), session.described.size());
+  load_and_try(session, "candidate", suite.model.path);
+  const std::string& baseline = suite.baseline;
+  if (baseline.empty() || baseline == "none") return ExitCode::kPass;
+  if (!is_model(baseline)) {
+    const Evidence evidence = read_whole_run(baseline);
+    std::printf("baseline %s is a whole run of %zu cells\n", baseline.c_str(),
+                evidence.header.cells.size());
+    return ExitCode::kPass;
+  }
   try {
-    const Model model =
-        Model::load(suite.model, suite.model.path, block_size(suite), suite.run.device);
-    require_gradients(suite, model.facts(), suite.model.path.string());
-    std::printf("%s loads: padding quantum %ld%s\n", suite.model.path.c_str(),
-                static_cast<long>(model.facts().quantum), model.facts().random ? ", random" : "");
-    for (const Flag& flag : model.facts().flags) {
-      std::printf("flag %s: %s; %s\n", flag.id.c_str(), flag.detail.c_str(), flag.advice.c_str());
-    }
-    try_model(session, model);
+    load_and_try(session, "baseline", baseline);
   } catch (const Error& error) {
-    // validate knows only "in order" and "not".
-    throw Error(error.what());
+    throw Error("baseline: " + std::string(error.what()));
   }
   return ExitCode::kPass;
 }
 
-void print_estimate(const Session& session) {
+ExitCode validate(const Options& options) {
+  if (options.load) return tried([&options] { return validate_loading(options); });
+  const std::vector<Attack> attacks = with_ensemble(attack_table());
+  const Suite suite =
+      load_suite(options.suite, options.overrides, infos_of(attacks), monitor_infos());
+  check_detectors(suite);
+  std::printf("%s is valid: %zu cells, %zu rules\n", options.suite.c_str(), suite.cells.size(),
+              suite.rules.size());
+  return ExitCode::kPass;
+}
+
+void print_estimate(const Session& session, const std::string& store) {
   const Suite& suite = session.suite;
-  const Model model =
-      Model::load(suite.model, suite.model.path, block_size(suite), suite.run.device);
-  require_gradients(suite, model.facts(), suite.model.path.string());
+  const Working working("candidate", -1);
+  const Model model = load_model(suite, suite.model.path);
   const auto samples = static_cast<double>(session.described.size());
   const auto count = static_cast<int64_t>(session.described.size());
   const int64_t rows = std::min(unit_size(suite, count), count);
@@ -118,13 +178,23 @@ void print_estimate(const Session& session) {
   const int workers = default_workers(suite.run.memory_limit);
   std::printf("\nestimate for %d worker%s, from one block\n%-24s %14s %14s %14s\n", workers,
               workers == 1 ? "" : "s", "cell", "all robust", "all broken", "memory/worker");
+  // Entries share shadows, and the store may have them.
+  std::optional<Store> kept;
+  if (std::filesystem::exists(store)) kept.emplace(store);
+  std::set<std::string> counted;
+  const auto done = [&](const std::string& key) {
+    return !counted.insert(key).second || (kept && kept->get(key).has_value());
+  };
   double robust = 0, broken = 0;
   for (const Cell& cell : suite.cells) {
     const AttackSpec& spec = suite.attacks[cell.spec];
     if (spec.family != Family::kEvasion) {
-      const auto estimate = spec.family == Family::kMembership ? estimate_audit : estimate_heist;
+      const std::filesystem::path& path = suite.model.path;
       const double seconds =
-          estimate(suite, spec, session.attacks, session.sets, model, x, suite.model.path) /
+          (spec.family == Family::kMembership
+               ? estimate_audit(suite, spec, session.attacks, session.sets, session.platform, model,
+                                x, path, done)
+               : estimate_heist(suite, spec, session.attacks, session.sets, model, x, path)) /
           workers;
       robust += seconds;
       broken += seconds;
@@ -153,14 +223,7 @@ void print_estimate(const Session& session) {
   }
 }
 
-ExitCode plan(const Options& options) {
-  const std::vector<Attack> attacks = with_ensemble(attack_table());
-  if (options.cells) {
-    const Suite suite =
-        load_suite(options.suite, options.overrides, infos_of(attacks), monitor_infos());
-    for (const Cell& cell : suite.cells) std::cout << cell.name << '\n';
-    return ExitCode::kPass;
-  }
+ExitCode print_plan(const Options& options) {
   const Session session(options.suite, options.overrides);
   const Suite& suite = session.suite;
   const int64_t block = unit_size(suite, static_cast<int64_t>(session.described.size()));
@@ -182,7 +245,16 @@ ExitCode plan(const Options& options) {
                 norm_text(spec).c_str(), eps_text(cell).c_str(),
                 std::string(to_string(spec.threat.access)).c_str(), units);
   }
-  if (options.estimate) print_estimate(session);
+  if (options.estimate) print_estimate(session, options.store);
+  return ExitCode::kPass;
+}
+
+ExitCode plan(const Options& options) {
+  if (options.estimate) return tried([&options] { return print_plan(options); });
+  if (!options.cells) return print_plan(options);
+  const Suite suite = load_suite(options.suite, options.overrides,
+                                 infos_of(with_ensemble(attack_table())), monitor_infos());
+  for (const Cell& cell : suite.cells) std::cout << cell.name << '\n';
   return ExitCode::kPass;
 }
 
@@ -216,6 +288,10 @@ Command add_plan(CLI::App& app) {
   add_common(command, options.get());
   command->add_flag("--estimate", options->estimate,
                     "time one block of each cell; print seconds and\nmemory");
+  command
+      ->add_option("--store", options->store,
+                   "results of earlier runs, which --estimate leaves out; .assay by\ndefault")
+      ->type_name("DIR");
   command->add_flag("--cells", options->cells, "only the names of the cells, one a line");
   return {command, [options] { return plan(*options); }};
 }

@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <cstring>
 #include <iostream>
 
 #include "harness/cli/output.h"
+#include "harness/model/stop_signals.h"
 
 namespace assay {
 namespace {
@@ -54,15 +56,13 @@ void ProgressBar::update(const Progress& progress) {
   if (!last && now - last_ < pause) return;
   last_ = now;
   drawn_ = true;
-  const double share =
-      static_cast<double>(progress.done) / static_cast<double>(std::max<size_t>(progress.total, 1));
-  const double left = progress.elapsed_s /
-                      static_cast<double>(std::max<size_t>(progress.computed, 1)) *
-                      static_cast<double>(progress.total - progress.done);
+  // Of the time, not of the units: a training counts as many outputs.
+  const double whole = progress.elapsed_s + progress.left_s;
+  const double share = last || whole <= 0 ? 1 : progress.elapsed_s / whole;
   char tail[128];
   std::snprintf(tail, sizeof tail, " %3.0f %% %s", 100 * share,
                 last ? ("in " + duration_text(progress.elapsed_s)).c_str()
-                     : (duration_text(left) + " left").c_str());
+                     : (duration_text(progress.left_s) + " left").c_str());
   const std::string cell = progress.cell.empty() ? "clean pass" : progress.cell;
   if (!terminal_) {
     std::cerr << title_ << tail << (last ? "" : " (" + cell + ")") << std::endl;
@@ -82,14 +82,11 @@ void catch_signals(int sender) {
   struct sigaction action {};
   action.sa_sigaction = note_signal;
   action.sa_flags = SA_SIGINFO;
-  sigaction(SIGINT, &action, nullptr);
-  sigaction(SIGTERM, &action, nullptr);
+  for (const int number : stop_signals()) sigaction(number, &action, nullptr);
 }
 
 std::string caught_signal() {
-  if (pending_signal == SIGINT) return "SIGINT";
-  if (pending_signal == SIGTERM) return "SIGTERM";
-  return "";
+  return pending_signal == 0 ? "" : std::string("SIG") + sigabbrev_np(pending_signal);
 }
 
 }  // namespace assay

@@ -28,10 +28,10 @@ class ProgressBar {
 /// Seconds as a person reads them: 45 s, 3 min 20 s, 2 h 5 min.
 std::string duration_text(double seconds);
 
-/// Makes SIGINT and SIGTERM ask the run to stop between units instead of ending the process. Only
+/// Makes stop_signals() ask the run to stop between units instead of ending the process. Only
 /// those that the process `sender` sent count; 0: all.
 void catch_signals(int sender);
-/// "SIGINT" or "SIGTERM" once one arrived, else "".
+/// "SIGINT", "SIGTERM" or "SIGHUP" once one arrived, else "".
 std::string caught_signal();
 
 }  // namespace assay

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <set>
 
 #include "harness/model/csv.h"
 #include "harness/model/dataset_array.h"
@@ -25,9 +26,15 @@ float checked_entry(double value, bool levels, const Range& range, const std::st
               number_text(range.hi) + "]" + (number ? "; say which it is with --range" : ""));
 }
 
-int64_t checked_answer(double value, const std::string& place) {
-  if (value >= 0 && value <= 1e9 && value == std::floor(value)) return static_cast<int64_t>(value);
-  throw Error(place + "label " + value_text(value) + "; expected a whole number, 0 or more");
+using Classes = std::optional<int64_t>;
+
+int64_t checked_answer(double value, Classes classes, const std::string& place) {
+  const double most = classes ? static_cast<double>(*classes - 1) : 1e9;
+  if (value >= 0 && value <= most && value == std::floor(value)) return static_cast<int64_t>(value);
+  throw Error(place + "label " + value_text(value) + "; expected a whole number, " +
+              (classes ? "0 to " + number_text(most) + ", as the suite has " +
+                             std::to_string(*classes) + " classes"
+                       : std::string("0 or more")));
 }
 
 std::string row_of(const Array& array, int64_t row) {
@@ -55,7 +62,7 @@ void read_inputs(const Array& x, const Range& range, QueryStream& stream) {
   stream.labels.assign(static_cast<size_t>(x.shape[0]), 0);
 }
 
-void read_labels(const Array& y, QueryLog& log) {
+void read_labels(const Array& y, Classes classes, QueryLog& log) {
   const int64_t n = log.stream.view().size();
   if (y.shape.size() != 1 || y.shape[0] != n) {
     throw Error(y.data.name() + ": holds an array of shape " + shape_text(y.shape) +
@@ -65,7 +72,7 @@ void read_labels(const Array& y, QueryLog& log) {
   read_elements(y, 0, values);
   for (int64_t i = 0; i < n; ++i) {
     const auto at = static_cast<size_t>(i);
-    log.stream.labels[at] = checked_answer(values[at], row_of(y, i) + ": ");
+    log.stream.labels[at] = checked_answer(values[at], classes, row_of(y, i) + ": ");
   }
   log.labelled = true;
 }
@@ -76,14 +83,25 @@ struct Columns {
   std::optional<size_t> label;  // absent: each is a class
 };
 
-Columns columns_of(const std::string& header, const std::string& file) {
+Columns columns_of(const std::string& header, Classes classes, const std::string& file) {
   Columns columns{csv_header(header, file), {}};
+  std::set<std::string> known;
+  for (const std::string& name : columns.names) {
+    if (!known.insert(name).second) {
+      throw Error(Where{file, 1, 1}, "two columns are named `" + name + "`");
+    }
+  }
   const auto found = std::find(columns.names.begin(), columns.names.end(), "label");
   if (found != columns.names.end()) {
     columns.label = static_cast<size_t>(found - columns.names.begin());
   } else if (columns.names.size() < 2) {
     throw Error(Where{file, 1, 1}, "has the one column `" + columns.names[0] +
                                        "`; expected a column `label`, or one for each class");
+  } else if (classes && static_cast<int64_t>(columns.names.size()) != *classes) {
+    throw Error(Where{file, 1, 1}, "has no column `label`, and " +
+                                       std::to_string(columns.names.size()) +
+                                       " columns; the suite has " + std::to_string(*classes) +
+                                       " classes, and expects one for each and no other");
   }
   return columns;
 }
@@ -96,11 +114,12 @@ double checked_field(const CsvField& field, const std::string& column, const Whe
                   "`; expected a number");
 }
 
-int64_t answer_of(const std::vector<CsvField>& fields, const Columns& columns, const Where& line) {
+int64_t answer_of(const std::vector<CsvField>& fields, const Columns& columns, Classes classes,
+                  const Where& line) {
   if (columns.label) {
     const CsvField& field = fields[*columns.label];
     const double value = checked_field(field, "label", line);
-    return checked_answer(value, to_prefix(Where{line.file, line.line, field.column}));
+    return checked_answer(value, classes, to_prefix(Where{line.file, line.line, field.column}));
   }
   int64_t best = 0;
   double most = -std::numeric_limits<double>::infinity();
@@ -116,7 +135,7 @@ int64_t answer_of(const std::vector<CsvField>& fields, const Columns& columns, c
 
 }  // namespace
 
-QueryLog read_queries(const std::filesystem::path& path, const Range& range) {
+QueryLog read_queries(const std::filesystem::path& path, const Range& range, Classes classes) {
   QueryLog log;
   if (path.extension() == ".npy") {
     read_inputs(open_npy(path), range, log.stream);
@@ -127,22 +146,28 @@ QueryLog read_queries(const std::filesystem::path& path, const Range& range) {
   }
   read_inputs(open_safetensors(path, "x"), range, log.stream);
   for (const ArrayInfo& info : read_safetensors_index(path)) {
-    if (info.name == "labels") read_labels(open_safetensors(path, "labels"), log);
+    if (info.name == "labels") read_labels(open_safetensors(path, "labels"), classes, log);
   }
   return log;
 }
 
-std::vector<int64_t> read_outputs(const std::filesystem::path& path, int64_t count) {
+std::vector<int64_t> read_outputs(const std::filesystem::path& path, int64_t count,
+                                  Classes classes) {
   const Bytes file = Bytes::open(path);
   CsvLines lines(file, kLongestLine);
   std::string line;
   lines.next(&line);
-  const Columns columns = columns_of(line, file.name());
+  const Columns columns = columns_of(line, classes, file.name());
   std::vector<int64_t> labels;
   std::vector<CsvField> fields;
+  int blank = 0;  // the first of those that end the file, unless the table goes on
   while (lines.next(&line)) {
     const Where place{file.name(), lines.line(), 1};
-    if (line.empty()) throw Error(place, "a blank line inside the table");
+    if (line.empty()) {
+      if (blank == 0) blank = lines.line();
+      continue;
+    }
+    if (blank > 0) throw Error(Where{file.name(), blank, 1}, "a blank line inside the table");
     split_csv(line, place, &fields);
     if (fields.size() != columns.names.size()) {
       throw Error(place, std::to_string(fields.size()) + " fields; the header has " +
@@ -151,7 +176,7 @@ std::vector<int64_t> read_outputs(const std::filesystem::path& path, int64_t cou
     if (static_cast<int64_t>(labels.size()) == count) {
       throw Error(place, "more rows than the " + std::to_string(count) + " queries");
     }
-    labels.push_back(answer_of(fields, columns, place));
+    labels.push_back(answer_of(fields, columns, classes, place));
   }
   if (static_cast<int64_t>(labels.size()) < count) {
     throw Error(Where{file.name(), lines.line(), 0},

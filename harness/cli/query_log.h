@@ -25,11 +25,15 @@ struct QueryLog {
 
 /// Reads a .npy of inputs [n, ...], or a .safetensors with inputs `x` and, perhaps, `labels` [n].
 /// uint8 maps 0…255 onto the range. Throws Error (exit 2) naming the file and the row: for what is
-/// no such file, a truncated one, NaN, and what lies outside the range.
-QueryLog read_queries(const std::filesystem::path& path, const Range& range);
+/// no such file, a truncated one, NaN, what lies outside the range, and labels that are none of
+/// `classes` classes, where that is known.
+QueryLog read_queries(const std::filesystem::path& path, const Range& range,
+                      std::optional<int64_t> classes);
 
 /// What the model answered to `count` queries: the column `label`, or, where there is none, the
-/// number of the column with the largest value, one a class. Throws Error naming line and column.
-std::vector<int64_t> read_outputs(const std::filesystem::path& path, int64_t count);
+/// number of the column with the largest value, one a class; of `classes` classes, where that is
+/// known. Throws Error naming line and column.
+std::vector<int64_t> read_outputs(const std::filesystem::path& path, int64_t count,
+                                  std::optional<int64_t> classes);
 
 }  // namespace assay

@@ -1,6 +1,5 @@
 // assay run: suite → evidence, decision and reports.
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <iostream>
 
@@ -13,9 +12,10 @@
 #include "harness/cli/supervise.h"
 #include "harness/gate/decision.h"
 #include "harness/record/corpus.h"
-#include "harness/record/files.h"
+#include "harness/record/unmeasured.h"
+#include "harness/run/run_header.h"
 #include "harness/suite/digest.h"
-#include "harness/suite/version.h"
+#include "harness/suite/host_limits.h"
 
 namespace assay {
 namespace {
@@ -34,60 +34,26 @@ struct Options {
   std::string save = "regressed";
 };
 
-struct Shard {
-  int64_t index = 0;
-  int64_t count = 1;
-};
-
-// "i/n", with i counted from 0.
-Shard parse_shard(const std::string& text) {
-  Shard shard;
-  if (text.empty()) return shard;
-  const char* end = text.data() + text.size();
-  const auto [slash, first] = std::from_chars(text.data(), end, shard.index);
-  if (first == std::errc() && slash != end && *slash == '/') {
-    const auto [last, second] = std::from_chars(slash + 1, end, shard.count);
-    if (second == std::errc() && last == end && shard.count >= 1 && shard.count <= 1000 &&
-        shard.index >= 0 && shard.index < shard.count) {
-      return shard;
-    }
-  }
-  throw Error("--shard is `" + text + "`; write i/n with 0 <= i < n <= 1000, e.g. 0/4");
-}
-
-// The folder that receives everything, created; refuses one that is in use.
-fs::path prepare_folder(const Options& options, const Suite& suite, const std::string& started) {
-  if (options.out.empty()) {
-    if (options.resume) throw Error("--resume needs --out, the folder of the run to go on with");
-    std::string stamp;
-    for (const char c : started) {
-      if (c != '-' && c != ':') stamp += c;
-    }
-    fs::path folder = fs::path("runs") / (stamp + "-" + suite.name);
-    for (int i = 2; fs::exists(folder); ++i) {
-      folder = fs::path("runs") / (stamp + "-" + suite.name + "-" + std::to_string(i));
-    }
-    make_folder(folder);
-    return folder;
-  }
-  const fs::path folder = options.out;
-  std::error_code error;
-  if (fs::exists(folder) && !fs::is_directory(folder)) {
-    throw Error("--out " + folder.string() + " is a file, not a folder");
-  }
-  if (!options.resume && fs::exists(folder) && !fs::is_empty(folder, error)) {
-    throw Error("--out " + folder.string() +
-                " is not empty; name another folder, or go on with it by --resume");
-  }
-  make_folder(folder);
-  return folder;
-}
-
 // The incumbent's evidence and where it came from.
 struct Baseline {
   std::optional<Evidence> evidence;
   std::string sha256;
 };
+
+void tell_incomplete(const std::string& reason) {
+  std::cerr << "assay: the run is incomplete: " << reason << "; go on with it by --resume"
+            << std::endl;
+}
+
+// As many as asked for and the suite's memory_limit (0: none) allows; by default what fits.
+int choose_workers(int asked, int64_t memory_limit) {
+  if (asked == 0) return default_workers(memory_limit);
+  const int fit = memory_limit == 0 ? asked : workers_within(memory_limit);
+  if (fit >= asked) return asked;
+  std::cerr << "assay: run.memory_limit has room for " << fit << " of " << asked
+            << " workers, at 512 MiB each and 1 GiB for program and model" << std::endl;
+  return fit;
+}
 
 class Run {
  public:
@@ -101,11 +67,16 @@ class Run {
   RunOptions run_options(ProgressBar* bar);
   Evidence measure(Subject* subject, bool is_incumbent, const Evidence* baseline);
   Baseline read_baseline_evidence();
-  Baseline measure_baseline();
+  std::unique_ptr<Subject> open_incumbent();
+  Baseline measure_baseline(Subject* incumbent);
+  ExitCode measure_sides(Baseline baseline);
+  void begin(const Evidence& empty, const std::string& baseline_sha256);
   ExitCode finish(const Evidence& evidence, const Baseline& baseline);
-  ExitCode refused(const Error& error);
+  ExitCode end_unmeasured(const Evidence& evidence);
+  ExitCode refused(const std::string& reason);
+  ExitCode stopped(const std::string& reason);
   Report report_of(const Evidence& evidence, const Baseline& baseline, const Decision& decision);
-  bool is_model(const std::string& path) const;
+  RunFacts facts_of(const std::string& baseline_sha256, double wall_s) const;
 
   const Options& options_;
   const Shard shard_;
@@ -116,6 +87,7 @@ class Run {
   std::unique_ptr<Session> session_;
   std::unique_ptr<Store> store_;
   fs::path folder_;
+  Header header_;  ///< what is known of the run before it looks into a model
 };
 
 RunOptions Run::run_options(ProgressBar* bar) {
@@ -125,6 +97,7 @@ RunOptions Run::run_options(ProgressBar* bar) {
   options.shards = shard_.count;
   const double limit = session_->suite.run.time_limit_s;
   options.stop = [this, limit]() -> std::string {
+    if (!session_->failed.empty()) return session_->failed;
     if (const std::string signal = caught_signal(); !signal.empty()) return "stopped by " + signal;
     const double elapsed = std::chrono::duration<double>(Clock::now() - start_).count();
     if (limit > 0 && elapsed > limit)
@@ -159,34 +132,34 @@ Evidence Run::measure(Subject* subject, bool is_incumbent, const Evidence* basel
   return evidence;
 }
 
-// A run folder or evidence file is read; anything else is taken for a model.
-bool Run::is_model(const std::string& path) const {
-  return !fs::is_directory(path) && fs::path(path).extension() != ".jsonl";
-}
-
 // The incumbent's evidence where the suite names some, and nothing where it names a model.
 Baseline Run::read_baseline_evidence() {
   Baseline baseline;
   const std::string& path = session_->suite.baseline;
   if (path.empty() || path == "none" || is_model(path)) return baseline;
-  baseline.evidence = read_evidence(path);
-  if (!baseline.evidence->complete()) {
-    const std::string& reason = baseline.evidence->interrupted;
-    throw Error("baseline " + path + " is an incomplete run" +
-                (reason.empty() ? "" : " (" + reason + ")") + "; finish it with --resume first");
-  }
+  baseline.evidence = read_whole_run(path);
   baseline.sha256 = baseline.evidence->header.model.sha256;
   return baseline;
 }
 
-Baseline Run::measure_baseline() {
-  Baseline baseline;
+// The incumbent that is to be measured, or null. One that cannot be is the user's error.
+std::unique_ptr<Subject> Run::open_incumbent() {
   const std::string& path = session_->suite.baseline;
-  if (path.empty() || path == "none") return baseline;
+  if (path.empty() || path == "none" || !is_model(path)) return nullptr;
   try {
-    Subject incumbent(*session_, path, store_.get());
-    baseline.sha256 = incumbent.plan().header.model.sha256;
-    baseline.evidence = measure(&incumbent, true, nullptr);
+    return std::make_unique<Subject>(*session_, path, store_.get());
+  } catch (const Error& error) {
+    if (error.code() != ExitCode::kRefused) throw;
+    throw Error("baseline: " + std::string(error.what()));
+  }
+}
+
+Baseline Run::measure_baseline(Subject* incumbent) {
+  Baseline baseline;
+  if (incumbent == nullptr) return baseline;
+  try {
+    baseline.sha256 = incumbent->plan().header.model.sha256;
+    baseline.evidence = measure(incumbent, true, nullptr);
   } catch (const Error& error) {
     if (error.code() != ExitCode::kRefused) throw;
     throw Error("baseline: " + std::string(error.what()));
@@ -208,32 +181,60 @@ Report Run::report_of(const Evidence& evidence, const Baseline& baseline,
   return report;
 }
 
-ExitCode Run::refused(const Error& error) {
-  Evidence evidence;
-  Header& header = evidence.header;
-  header.assay = kVersion;
-  header.libtorch = session_->platform.libtorch;
-  header.cpu_capability = session_->platform.cpu_capability;
-  header.device = session_->platform.device;
-  header.suite_name = session_->suite.name;
-  header.suite_sha256 = session_->suite.sha256;
-  header.seed = session_->suite.seed;
-  header.suite = session_->suite.effective;
-  header.model.path = session_->suite.model.path.string();
-  if (fs::is_regular_file(session_->suite.model.path)) {
-    header.model.sha256 = sha256_file(session_->suite.model.path);
-  }
-  const Decision decision = refuse(error.what(), {});
-  std::cerr << "assay: the candidate is refused: " << error.what() << std::endl;
+RunFacts Run::facts_of(const std::string& baseline_sha256, double wall_s) const {
+  const Suite& suite = session_->suite;
+  return {suite.baseline, baseline_sha256,     started_,       wall_s,
+          workers_,       suite.file.string(), to_text(shard_)};
+}
+
+// The reports of a run that measured nothing, and a record of it for commands that judge again.
+ExitCode Run::end_unmeasured(const Evidence& evidence) {
+  const Decision decision = decide_unmeasured(evidence);
+  if (options_.out.empty()) point_latest(folder_);
+  write_unmeasured(folder_, evidence);
   const Report report = report_of(evidence, {}, decision);
+  write_run_facts(folder_, facts_of("", report.wall_s));
   write_reports(folder_, report);
   print_summary(report, folder_);
-  return ExitCode::kRefused;
+  return exit_code(decision.outcome);
+}
+
+ExitCode Run::refused(const std::string& reason) {
+  std::cerr << "assay: the candidate is refused: " << reason << std::endl;
+  Evidence evidence;
+  evidence.header = header_;
+  evidence.ended_early = reason;
+  return end_unmeasured(evidence);
+}
+
+// A fault of the machine. What is on the disk by now is told as far as the machine allows.
+ExitCode Run::stopped(const std::string& reason) {
+  tell_incomplete(reason);
+  try {
+    Evidence evidence;
+    if (!fs::exists(folder_ / "evidence.jsonl")) {
+      evidence.header = header_;
+      evidence.interrupted = reason;
+      return end_unmeasured(evidence);
+    }
+    evidence = read_evidence(folder_);
+    // The reports of a finished run stay, and without a store there is nothing to add to others.
+    if (evidence.complete() || !store_) return ExitCode::kIncomplete;
+    evidence.interrupted = reason;
+    Baseline baseline;
+    baseline.evidence = read_baseline(folder_);
+    if (baseline.evidence) baseline.sha256 = baseline.evidence->header.model.sha256;
+    finish(evidence, baseline);
+  } catch (const Error& error) {
+    std::cerr << "assay: no report is written: " << error.what() << std::endl;
+  }
+  return ExitCode::kIncomplete;
 }
 
 ExitCode Run::finish(const Evidence& evidence, const Baseline& baseline) {
   const Evidence* incumbent = baseline.evidence ? &*baseline.evidence : nullptr;
   write_evidence(folder_, evidence);
+  remove_unmeasured(folder_);
   if (incumbent) {
     write_baseline(folder_, *incumbent);
   } else {
@@ -249,13 +250,8 @@ ExitCode Run::finish(const Evidence& evidence, const Baseline& baseline) {
   report.pictures =
       choose_pictures(evidence, decision, read_adversarials(folder_ / kAdversarialsFile),
                       session_->dataset.get(), 12);
-  write_run_facts(folder_, {session_->suite.baseline, baseline.sha256, started_, report.wall_s,
-                            workers_, session_->suite.file.string()});
+  write_run_facts(folder_, facts_of(baseline.sha256, report.wall_s));
   write_reports(folder_, report);
-  if (!evidence.interrupted.empty() && !evidence.interrupted.starts_with("shard ")) {
-    std::cerr << "assay: the run is incomplete: " << evidence.interrupted
-              << "; go on with it by --resume" << std::endl;
-  }
   print_summary(report, folder_);
   if (computed_ && evidence.complete() && (!incumbent || incumbent->complete())) {
     // Whole runs only, and both sides after both were planned: what a run finds is for the next
@@ -270,52 +266,72 @@ ExitCode Run::finish(const Evidence& evidence, const Baseline& baseline) {
                                                                            : ExitCode::kIncomplete;
 }
 
-ExitCode Run::run(const Attempt& attempt) {
-  catch_signals(attempt.supervisor);
-  session_ = std::make_unique<Session>(options_.suite, options_.overrides);
-  session_->crashes = attempt.crashes;
-  const Suite& suite = session_->suite;
-  // Before a folder is taken into use: a mistyped path is mended and tried again.
-  if (!fs::exists(suite.model.path)) {
-    throw Error("no such model file: " + suite.model.path.string());
-  }
-  if (!suite.baseline.empty() && suite.baseline != "none" && !fs::exists(suite.baseline)) {
-    throw Error("no such baseline: " + suite.baseline +
-                "; name a model, a run folder or an evidence file, or `none` for a first run");
-  }
-  Baseline baseline = read_baseline_evidence();
-  workers_ = options_.workers > 0 ? options_.workers : default_workers(suite.run.memory_limit);
+// Takes the folder into use, so that --resume after a kill knows what was being run there. What is
+// there already holds until there is better.
+void Run::begin(const Evidence& empty, const std::string& baseline_sha256) {
+  if (options_.out.empty()) point_latest(folder_);
+  if (is_planned(folder_, empty.header)) return;
+  write_run_facts(folder_, facts_of(baseline_sha256, 0));
+  write_evidence(folder_, empty);
+  remove_unmeasured(folder_);
+}
+
+ExitCode Run::measure_sides(Baseline baseline) {
   store_ = std::make_unique<Store>(options_.store);
-  if (attempt.folder.empty()) {
-    folder_ = prepare_folder(options_, suite, started_);
-    if (options_.out.empty()) point_latest(folder_);
-    keep_folder(attempt, folder_.string());
-  } else {
-    folder_ = attempt.folder;  // in use since the attempt that a model crashed
-  }
-  std::optional<Subject> candidate;
-  try {
-    candidate.emplace(*session_, suite.model.path, store_.get());
-  } catch (const Error& error) {
-    if (error.code() == ExitCode::kRefused) return refused(error);
-    throw;
-  }
-  if (options_.resume) check_resume(folder_, candidate->plan().header);
-  Evidence empty;
-  empty.header = candidate->plan().header;
-  empty.interrupted = "not finished";
-  // What is there already holds until there is better.
-  if (!is_planned(folder_, empty.header))
-    write_evidence(folder_, empty);  // so that --resume after a kill knows what was being run
-  if (!baseline.evidence) baseline = measure_baseline();
-  Evidence evidence = std::move(empty);
+  std::unique_ptr<Subject> incumbent = open_incumbent();
+  Subject candidate(*session_, session_->suite.model.path, store_.get());
+  Evidence evidence;
+  evidence.header = candidate.plan().header;
+  evidence.interrupted = "not finished";
+  begin(evidence, incumbent ? incumbent->plan().header.model.sha256 : baseline.sha256);
+  if (!baseline.evidence) baseline = measure_baseline(incumbent.get());
+  incumbent.reset();
   if (baseline.evidence && !baseline.evidence->interrupted.empty() &&
       !baseline.evidence->interrupted.starts_with("shard ")) {
     evidence.interrupted = "incumbent: " + baseline.evidence->interrupted;
   } else {
-    evidence = measure(&*candidate, false, baseline.evidence ? &*baseline.evidence : nullptr);
+    evidence = measure(&candidate, false, baseline.evidence ? &*baseline.evidence : nullptr);
+  }
+  if (!evidence.interrupted.empty() && !evidence.interrupted.starts_with("shard ")) {
+    tell_incomplete(evidence.interrupted);
   }
   return finish(evidence, baseline);
+}
+
+ExitCode Run::run(const Attempt& attempt) {
+  catch_signals(attempt.supervisor);
+  if (!attempt.failed.empty() && attempt.folder.empty()) {
+    throw Error("the run is incomplete: " + attempt.failed, ExitCode::kIncomplete);
+  }
+  session_ = std::make_unique<Session>(options_.suite, options_.overrides);
+  session_->crashes = attempt.crashes;
+  session_->failed = attempt.failed;
+  const Suite& suite = session_->suite;
+  check_paths(suite);  // before a folder is taken into use: a mistyped one is mended
+  Baseline baseline = read_baseline_evidence();
+  workers_ = choose_workers(options_.workers, suite.run.memory_limit);
+  if (attempt.folder.empty()) {
+    folder_ = prepare_folder(options_.out, options_.resume, suite.name, started_);
+    keep_folder(attempt, folder_.string());
+  } else {
+    folder_ = attempt.folder;  // in use since an attempt that a model crashed
+  }
+  header_ = run_header(suite, {suite.model.path.string(), sha256_file(suite.model.path)},
+                       session_->described, session_->platform, &session_->sets);
+  if (options_.resume) check_resume(folder_, header_, to_text(shard_));
+  try {
+    return measure_sides(std::move(baseline));
+  } catch (const Error& error) {
+    if (error.code() == ExitCode::kRefused) return refused(error.what());
+    if (error.code() == ExitCode::kIncomplete) return stopped(error.what());
+    std::error_code in_use;
+    if (options_.out.empty()) fs::remove(folder_, in_use);  // only if it is empty
+    throw;
+  } catch (const std::bad_alloc&) {
+    return stopped("out of memory; lower --workers or run.block");
+  } catch (const std::exception& error) {
+    return stopped("unexpected fault: " + std::string(error.what()));
+  }
 }
 
 }  // namespace

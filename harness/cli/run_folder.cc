@@ -3,12 +3,43 @@
 #include <algorithm>
 #include <iostream>
 
+#include "harness/record/differences.h"
+#include "harness/record/files.h"
+#include "harness/record/run_facts.h"
 #include "harness/suite/digest.h"
 #include "harness/suite/error.h"
 
 namespace assay {
 
 namespace fs = std::filesystem;
+
+fs::path prepare_folder(const std::string& out, bool resume, const std::string& suite,
+                        const std::string& started) {
+  if (out.empty()) {
+    if (resume) throw Error("--resume needs --out, the folder of the run to go on with");
+    std::string stamp;
+    for (const char c : started) {
+      if (c != '-' && c != ':') stamp += c;
+    }
+    fs::path folder = fs::path("runs") / (stamp + "-" + suite);
+    for (int i = 2; fs::exists(folder); ++i) {
+      folder = fs::path("runs") / (stamp + "-" + suite + "-" + std::to_string(i));
+    }
+    make_folder(folder);
+    return folder;
+  }
+  const fs::path folder = out;
+  std::error_code error;
+  if (fs::exists(folder) && !fs::is_directory(folder)) {
+    throw Error("--out " + folder.string() + " is a file, not a folder");
+  }
+  if (!resume && fs::exists(folder) && !fs::is_empty(folder, error)) {
+    throw Error("--out " + folder.string() +
+                " is not empty; name another folder, or go on with it by --resume");
+  }
+  make_folder(folder);
+  return folder;
+}
 
 void point_latest(const fs::path& folder) {
   const fs::path link = folder.parent_path() / "latest";
@@ -21,17 +52,20 @@ void point_latest(const fs::path& folder) {
               << std::endl;
 }
 
-void check_resume(const fs::path& folder, const Header& header) {
+void check_resume(const fs::path& folder, const Header& header, const std::string& shard) {
   if (!fs::exists(folder / "evidence.jsonl")) return;
   const Evidence before = read_evidence(folder);
-  const auto same = [&folder](const std::string& field, const std::string& old,
-                              const std::string& now) {
-    if (old != now) {
-      throw Error("--resume: " + folder.string() + " was run with another " + field + " (" +
-                  old.substr(0, 16) + ", now " + now.substr(0, 16) + ")");
-    }
+  const auto other = [&folder](const std::string& field, const std::string& difference) {
+    return Error("--resume: " + folder.string() + " was run with another " + field + " (" +
+                 difference + ")");
   };
-  same("suite", before.header.suite_sha256, header.suite_sha256);
+  const auto same = [&other](const std::string& field, const std::string& old,
+                             const std::string& now) {
+    if (old != now) throw other(field, old.substr(0, 16) + ", now " + now.substr(0, 16));
+  };
+  if (const std::string found = suite_difference(before.header, header); !found.empty()) {
+    throw other("suite", found + " now");
+  }
   same("model", before.header.model.sha256, header.model.sha256);
   const auto digest = [](const Header& of) {
     std::string text;
@@ -49,6 +83,14 @@ void check_resume(const fs::path& folder, const Header& header) {
   same("libtorch", before.header.libtorch, header.libtorch);
   same("cpu_capability", before.header.cpu_capability, header.cpu_capability);
   same("version of assay", before.header.assay, header.assay);
+  // A part in place of the whole would throw away what the others did.
+  const RunFacts facts = read_run_facts(folder);
+  const std::string& part = facts.shard;
+  if (!facts.started.empty() && part != shard) {
+    const auto named = [](const std::string& of) { return of.empty() ? "none" : of; };
+    throw Error("--resume: " + folder.string() + " was run with --shard " + named(part) +
+                ", now it is " + named(shard) + "; name another folder for another part");
+  }
 }
 
 bool is_planned(const fs::path& folder, const Header& header) {

@@ -2,15 +2,23 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
 
 #include "harness/record/evidence.h"
 
 namespace assay {
 
+/// The folder that receives everything: `out`, or a new one in runs/ if that is empty, named after
+/// the suite and when it `started`. Throws Error for one in use, unless a run is to go on there.
+std::filesystem::path prepare_folder(const std::string& out, bool resume, const std::string& suite,
+                                     const std::string& started);
+
 /// `latest` beside the folder points at it.
 void point_latest(const std::filesystem::path& folder);
-/// Goes on only with the same suite, model and data. Throws Error naming what differs.
-void check_resume(const std::filesystem::path& folder, const Header& header);
+/// Goes on only with the same suite, model and data, and as the same `shard` ("i/n" or ""). Throws
+/// Error naming what differs. Of `header` only what run_header() tells is looked at.
+void check_resume(const std::filesystem::path& folder, const Header& header,
+                  const std::string& shard);
 /// True if the folder holds evidence of exactly these units.
 bool is_planned(const std::filesystem::path& folder, const Header& header);
 

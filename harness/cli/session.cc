@@ -1,6 +1,7 @@
 #include "harness/cli/session.h"
 
 #include <algorithm>
+#include <numeric>
 #include <set>
 
 #include "harness/cli/sources.h"
@@ -50,14 +51,16 @@ void Session::open_sets() {
   // The most that a cell asks of each audited set; nullopt is all.
   std::map<std::string, std::optional<int64_t>> audited;
   std::set<std::string> pools;
+  std::set<std::string> seen;  // whose records a membership cell tells from others
   for (const AttackSpec& spec : suite.attacks) {
     if (spec.family == Family::kEvasion) continue;
     for (const auto& [role, name] : spec.sets) {
       if (role == "pool") {
-        pools.insert(name);
+        if (suite.data.contains(name)) pools.insert(name);  // noise is not read
         continue;
       }
       const Dataset& set = open(name);
+      if (spec.family == Family::kMembership) seen.insert(name);
       if (spec.count && *spec.count > set.size()) {
         throw Error(spec.where, "`count` is " + std::to_string(*spec.count) + ", and `" + role +
                                     "`, the set `" + name + "`, has " + std::to_string(set.size()) +
@@ -77,8 +80,44 @@ void Session::open_sets() {
     records.infos = describe(*records.dataset, records.indices);
     return records;
   };
-  for (const auto& [name, count] : audited) sets.audited[name] = read(name, count);
+  for (const auto& [name, count] : audited) {
+    const Records& taken = sets.audited[name] = read(name, count);
+    if (!seen.contains(name) || !count) continue;
+    Records rest{taken.dataset, {}, {}};
+    std::vector<int64_t> all(static_cast<size_t>(taken.dataset->size()));
+    std::iota(all.begin(), all.end(), 0);
+    std::set_difference(all.begin(), all.end(), taken.indices.begin(), taken.indices.end(),
+                        std::back_inserter(rest.indices));
+    rest.infos = describe(*rest.dataset, rest.indices);
+    sets.left_out[name] = std::move(rest);
+  }
   for (const std::string& name : pools) sets.pools[name] = read(name, {});
+}
+
+void check_paths(const Suite& suite) {
+  if (!std::filesystem::exists(suite.model.path)) {
+    throw Error("no such model file: " + suite.model.path.string());
+  }
+  if (!suite.baseline.empty() && suite.baseline != "none" &&
+      !std::filesystem::exists(suite.baseline)) {
+    throw Error("no such baseline: " + suite.baseline +
+                "; name a model, a run folder or an evidence file, or `none` for a first run");
+  }
+}
+
+bool is_model(const std::string& path) {
+  return !std::filesystem::is_directory(path) &&
+         std::filesystem::path(path).extension() != ".jsonl";
+}
+
+Evidence read_whole_run(const std::string& path) {
+  Evidence evidence = read_evidence(path);
+  if (!evidence.complete()) {
+    const std::string& reason = evidence.interrupted;
+    throw Error("baseline " + path + " is an incomplete run" +
+                (reason.empty() ? "" : " (" + reason + ")") + "; finish it with --resume first");
+  }
+  return evidence;
 }
 
 void require_gradients(const Suite& suite, const ModelFacts& facts, const std::string& path) {
@@ -135,6 +174,7 @@ Subject::~Subject() = default;
 Sources Subject::sources() { return sources_->sources(); }
 
 Model Subject::load(const ModelFacts* known) const {
+  if (!session_.failed.empty()) throw Error(session_.failed, ExitCode::kIncomplete);
   std::string work = "load:" + sha256_file(path_);
   if (const Crash* crash = find_crash(session_.crashes, work)) {
     throw Error(path_.string() + " crashed the process (" + crash->signal +

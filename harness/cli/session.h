@@ -37,6 +37,7 @@ struct Session {
   std::vector<SampleInfo> described;
   RecordSets sets;             ///< what membership cells audit, and train on
   std::vector<Crash> crashes;  ///< of earlier attempts at this run
+  std::string failed;          ///< why no model is to be loaded any more; "" if they are
 
  private:
   void open_test();
@@ -70,6 +71,15 @@ class Subject {
   std::unique_ptr<SourceSet> sources_;
   Plan plan_;
 };
+
+/// Throws Error (kUsage) where the suite names a candidate or a baseline that does not exist.
+void check_paths(const Suite& suite);
+
+/// True if a baseline's path is taken for a model: it is no folder and no evidence file.
+bool is_model(const std::string& path);
+
+/// The evidence of a baseline that is a run. Throws Error (kUsage) for one that is incomplete.
+Evidence read_whole_run(const std::string& path);
 
 /// Refuses a model that some attack of the suite cannot work on (no gradient).
 void require_gradients(const Suite& suite, const ModelFacts& facts, const std::string& path);

@@ -1,6 +1,7 @@
 #include "harness/cli/shard.h"
 
 #include <algorithm>
+#include <charconv>
 #include <set>
 
 #include "harness/record/files.h"
@@ -35,6 +36,26 @@ std::string find_tensor(const std::vector<std::string>& folders, const std::stri
 }
 
 }  // namespace
+
+Shard parse_shard(const std::string& text) {
+  Shard shard;
+  if (text.empty()) return shard;
+  const char* end = text.data() + text.size();
+  const auto [slash, first] = std::from_chars(text.data(), end, shard.index);
+  if (first == std::errc() && slash != end && *slash == '/') {
+    const auto [last, second] = std::from_chars(slash + 1, end, shard.count);
+    if (second == std::errc() && last == end && shard.count >= 1 && shard.count <= 1000 &&
+        shard.index >= 0 && shard.index < shard.count) {
+      return shard;
+    }
+  }
+  throw Error("--shard is `" + text + "`; write i/n with 0 <= i < n <= 1000, e.g. 0/4");
+}
+
+std::string to_text(const Shard& shard) {
+  if (shard.count == 1) return "";
+  return std::to_string(shard.index) + "/" + std::to_string(shard.count);
+}
 
 void keep_for_merge(const fs::path& folder, const std::string& side, const Suite& suite,
                     const Plan& plan, const Evidence& evidence, const Store& store) {

@@ -1,6 +1,7 @@
-// Membership cells across shards: each leaves its logits, and the merge scores them.
+// A run in parts: which part this is, and what each leaves for the merge to score.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -11,6 +12,17 @@
 #include "harness/run/plan.h"
 
 namespace assay {
+
+/// Part `index` of `count`; the default is a whole run.
+struct Shard {
+  int64_t index = 0;
+  int64_t count = 1;
+};
+
+/// Of `i/n`, i counted from 0, or of "". Throws Error for any other text.
+Shard parse_shard(const std::string& text);
+/// `i/n`, or "" of a whole run.
+std::string to_text(const Shard& shard);
 
 /// Puts what a merge needs into a shard's folder: scoring.json and, under outputs/, logits by their
 /// SHA-256. `side` is "" for the candidate, "baseline_" for the incumbent.

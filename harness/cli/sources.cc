@@ -16,9 +16,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// All texts of `source:` in evasion entries and stages that name no cell.
-std::set<std::string> named_sources(const Suite& suite) {
-  std::set<std::string> names;
+// All texts of `source:` in evasion entries and stages that name no cell, and an entry of each.
+std::map<std::string, Where> named_sources(const Suite& suite) {
+  std::map<std::string, Where> names;
   std::vector<std::string> known;
   for (const AttackSpec& spec : suite.attacks) {
     for (std::string& name : source_names(spec)) known.push_back(std::move(name));
@@ -28,7 +28,7 @@ std::set<std::string> named_sources(const Suite& suite) {
       return selects(spec.source, name);
     });
     if (spec.family == Family::kEvasion && !spec.source.empty() && !cell) {
-      names.insert(spec.source);
+      names.emplace(spec.source, spec.where);
     }
   };
   for (const AttackSpec& spec : suite.attacks) {
@@ -38,19 +38,19 @@ std::set<std::string> named_sources(const Suite& suite) {
   return names;
 }
 
-fs::path file_of(const Suite& suite, const std::string& source) {
+fs::path file_of(const Suite& suite, const std::string& source, const Where& where) {
   if (source != "baseline") {
     fs::path file = source;
     if (file.is_relative()) file = suite.file.parent_path() / file;
-    if (!fs::is_regular_file(file)) throw Error("source: no such file: " + file.string());
+    if (!fs::is_regular_file(file)) throw Error(where, "`source`: no such file: " + file.string());
     return file;
   }
   const bool named = !suite.baseline.empty() && suite.baseline != "none";
   if (!named || fs::is_directory(suite.baseline) ||
       fs::path(suite.baseline).extension() == ".jsonl") {
-    throw Error("source: baseline needs a model as baseline, and it is " +
-                (named ? suite.baseline : std::string("none")) +
-                "; name a model file by `source` or by --baseline");
+    throw Error(where, "`source: baseline` needs a model as baseline, and it is " +
+                           (named ? suite.baseline : std::string("none")) +
+                           "; name a model file by `source` or by --baseline");
   }
   return suite.baseline;
 }
@@ -204,8 +204,8 @@ at::Tensor SourceSet::Impl::from_corpus(const SampleInfo& sample) {
 SourceSet::SourceSet(const Session& session, const std::string& model_sha256, Store* store)
     : impl_(new Impl{session, store, {}, {}, {}, {}, {}, {}, {}}) {
   const Suite& suite = session.suite;
-  for (const std::string& source : named_sources(suite)) {
-    const fs::path file = file_of(suite, source);
+  for (const auto& [source, where] : named_sources(suite)) {
+    const fs::path file = file_of(suite, source, where);
     impl_->digests[source] = sha256_file(file);
     if (file.extension() == ".safetensors") {
       impl_->files[source] = read_points(file, session.described);

@@ -13,6 +13,8 @@
 #include <iostream>
 #include <sstream>
 
+#include "harness/model/stop_signals.h"
+
 namespace assay {
 namespace {
 
@@ -27,7 +29,7 @@ void forward_signals() {
   struct sigaction action {};
   action.sa_handler = forward_signal;
   action.sa_flags = SA_RESTART;
-  for (const int number : {SIGINT, SIGTERM}) sigaction(number, &action, nullptr);
+  for (const int number : stop_signals()) sigaction(number, &action, nullptr);
 }
 
 std::string read_all(int file) {
@@ -97,7 +99,7 @@ ExitCode supervise(const std::function<ExitCode(const Attempt&)>& work) {
                   ExitCode::kIncomplete);
     }
     if (child == 0) {
-      for (const int number : {SIGINT, SIGTERM}) std::signal(number, SIG_DFL);
+      for (const int number : stop_signals()) std::signal(number, SIG_DFL);
       prctl(PR_SET_PDEATHSIG, SIGKILL);
       if (getppid() != attempt.supervisor) _exit(static_cast<int>(ExitCode::kIncomplete));
       close(ends[0]);
@@ -115,11 +117,15 @@ ExitCode supervise(const std::function<ExitCode(const Attempt&)>& work) {
     if (WIFEXITED(status)) return static_cast<ExitCode>(WEXITSTATUS(status));
     const int number = WTERMSIG(status);
     if (!learn(told, &attempt)) {
+      if (!attempt.failed.empty()) return incomplete(attempt.failed);
       const std::string name = std::string("SIG") + sigabbrev_np(number);
-      return incomplete(number == SIGKILL
-                            ? "it was ended by SIGKILL, as happens when memory runs out; lower "
-                              "--workers or run.block"
-                            : "it was ended by " + name + " outside of any model");
+      attempt.failed = number == SIGKILL
+                           ? "it was ended by SIGKILL, as happens when memory runs out; lower "
+                             "--workers or run.block"
+                       : number == SIGINT || number == SIGTERM
+                           ? "stopped by " + name
+                           : "it was ended by " + name + " outside of any model";
+      continue;
     }
     const Crash& crash = attempt.crashes.back();
     std::cerr << "assay: a model crashed the process (" << crash.signal

@@ -14,6 +14,7 @@ namespace assay {
 struct Attempt {
   std::vector<Crash> crashes;  ///< of models, in earlier attempts
   std::string folder;          ///< what the first attempt passed to keep_folder()
+  std::string failed;          ///< why the last one ended, if no model's code was to blame
   int supervisor = 0;          ///< its process
   int record = -1;             ///< file for lines to the supervisor
 };
@@ -22,8 +23,10 @@ struct Attempt {
 void keep_folder(const Attempt& attempt, const std::string& folder);
 
 /// Runs `work` in a child process, again after each crash inside a model call, with all crashes so
-/// far. Forwards SIGINT and SIGTERM. Returns, in the child, what `work` returned; in the supervisor
-/// the child's exit code. Must be called while the process has one thread.
+/// far. A child that dies of anything else (no memory left) has a last one after it, which knows it
+/// by Attempt::failed and only reports. Forwards stop_signals(). Returns, in the child, what
+/// `work` returned; in the supervisor the child's exit code. Must be called while the process has
+/// one thread.
 ExitCode supervise(const std::function<ExitCode(const Attempt&)>& work);
 
 }  // namespace assay

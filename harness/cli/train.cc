@@ -21,6 +21,23 @@ struct Options {
   TrainOptions train;
 };
 
+// Errors name what is to be mended, which is an option here and not a key of a suite.
+Dataset open_data(const DataSpec& data, const ModelSpec& spec) {
+  try {
+    return Dataset::open(data, spec);
+  } catch (const Error& error) {
+    std::string message = error.what();
+    for (const auto& [key, option] :
+         {std::pair<std::string, std::string>("model.input.shape", "--shape"),
+          {"model.classes", "--classes"}}) {
+      for (size_t at = message.find(key); at != std::string::npos; at = message.find(key)) {
+        message.replace(at, key.size(), option);
+      }
+    }
+    throw Error(message, error.code());
+  }
+}
+
 ExitCode run(const Options& options) {
   DataSpec data;
   data.name = "train";
@@ -38,7 +55,7 @@ ExitCode run(const Options& options) {
   const std::filesystem::path out = options.out;
   if (std::filesystem::is_directory(out)) throw Error("--out " + options.out + " is a folder");
   if (out.has_parent_path()) make_folder(out.parent_path());
-  const Dataset dataset = Dataset::open(data, spec);
+  const Dataset dataset = open_data(data, spec);
   train(dataset, spec, train_options, options.out, [](const EpochReport& epoch) {
     char line[120];
     std::snprintf(line, sizeof line, "epoch %ld/%ld  loss %.3f  accuracy %.3f  %.1f s",

@@ -2,6 +2,7 @@
 // add up to.
 #include <algorithm>
 #include <set>
+#include <tuple>
 #include <utility>
 
 #include "harness/gate/decision.h"
@@ -82,6 +83,13 @@ Case open_case(const Suite& suite, const Evidence& candidate, const Evidence* ba
   }
   for (const CellView& cell : open.candidate.cells) {
     open.pairings.push_back(pair_cell(*cell.header, open.baseline ? &*open.baseline : nullptr));
+    if (open.baseline && candidate.header.float64 != baseline->header.float64) {
+      // The same cells on other samples: a sample's digest is of its bytes.
+      const auto dtype = [](const Header& of) { return of.float64 ? "float64" : "float32"; };
+      open.pairings.back() = {nullptr, std::string("dtype ") + dtype(baseline->header) +
+                                           " in the baseline, " + dtype(candidate.header) +
+                                           " here"};
+    }
     if (open.first_run) open.pairings.back().reason = "first run: the baseline is declared none";
   }
   return open;
@@ -212,9 +220,13 @@ std::string fault_text(const Header& header, const Fault& fault) {
   if (!fault.theft.empty()) {
     text = "queries of " + fault.cell + ", " + fault.theft;
   } else {
-    const std::vector<SampleInfo>& set =
-        fault.set.empty() ? header.samples : header.sets.at(fault.set);
-    text = (fault.set.empty() ? "sample " : "record ") + set[static_cast<size_t>(fault.sample)].id +
+    std::string id = fault.pooled;
+    if (id.empty()) {
+      const std::vector<SampleInfo>& set =
+          fault.set.empty() ? header.samples : header.sets.at(fault.set);
+      id = set[static_cast<size_t>(fault.sample)].id;
+    }
+    text = (fault.set.empty() ? "sample " : "record ") + id +
            (fault.set.empty() ? "" : " of " + fault.set) + " in " +
            (fault.cell.empty() ? "the clean pass" : fault.cell);
   }
@@ -224,10 +236,10 @@ std::string fault_text(const Header& header, const Fault& fault) {
 /// `the candidate failed on 3 samples: sample a.png in pgd (non-finite output), …`
 std::string faults_text(const EvidenceView& view) {
   constexpr size_t kNamed = 3;
-  std::set<std::pair<std::string_view, int64_t>> samples;
+  std::set<std::tuple<std::string_view, int64_t, std::string_view>> samples;
   int64_t thefts = 0;
   for (const Fault& fault : view.faults) {
-    if (fault.theft.empty()) samples.insert({fault.set, fault.sample});
+    if (fault.theft.empty()) samples.insert({fault.set, fault.sample, fault.pooled});
     thefts += fault.theft.empty() ? 0 : 1;
   }
   std::string text = "the candidate failed ";

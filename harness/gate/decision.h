@@ -13,6 +13,13 @@
 
 namespace assay {
 
+/// A share with one-sided bounds, Clopper–Pearson.
+struct BoundedShare {
+  double value = 0;
+  double lower = 0;
+  double upper = 0;
+};
+
 /// A metric with one-sided bounds, each at the given confidence. Never NaN: what cannot be
 /// estimated has no value and a reason.
 struct Estimate {
@@ -21,6 +28,8 @@ struct Estimate {
   std::optional<double> upper;
   int64_t n = 0;
   std::string reason;  ///< set exactly when `value` is absent
+  /// TPR at an FPR: the share of non-members that its threshold claims, at most that FPR.
+  std::optional<BoundedShare> realised_fpr;
 };
 
 struct CurvePoint {
@@ -89,6 +98,15 @@ struct ExposedRecord {
   double fpr = 0;    ///< share of non-members that score as high
 };
 
+/// The records of both sets that score highest: 1 % of them, rounded up, and those that tie with
+/// the last of these.
+struct WorstSlice {
+  int64_t records = 0;
+  int64_t members = 0;
+  BoundedShare share;    ///< members among `records`
+  double base_rate = 0;  ///< members among all records: what guessing finds
+};
+
 /// What these numbers of records could have told from chance, with probability 0.8.
 struct MembershipPower {
   std::optional<double> auc;            ///< the smallest AUC
@@ -103,6 +121,7 @@ struct MembershipResult {
   std::vector<RocPoint> roc;  ///< by rising FPR, spaced evenly on a log scale
   ScoreHistogram histogram;
   std::vector<MembershipSlice> slices;  ///< by label
+  std::optional<WorstSlice> worst;      ///< absent where no curve could be made
   std::vector<ExposedRecord> exposed;   ///< the highest 1 % of the members
   std::optional<Fidelity> fidelity;
   std::string not_comparable;  ///< why the shadows say nothing about this candidate; "" if they do
@@ -123,9 +142,11 @@ struct BudgetResult {
   std::vector<TheftResult> seeds;
 };
 
-/// How a monitor fared against the thieves of the largest budget, over their seeds.
+/// How a monitor fared against the thieves of the largest budget, over their seeds: their queries
+/// alone, or sent among benign ones.
 struct MonitorResult {
   std::string monitor;
+  int64_t mixed = 0;  ///< benign queries among a thief's; 0: he was alone
   int64_t seeds = 0;
   int64_t decided = 0;  ///< seeds whose queries were enough for a verdict of the monitor
   int64_t alarmed = 0;  ///< of these, with an alarm

@@ -41,11 +41,13 @@ double variance_of_mean(const std::vector<double>& values) {
   return sum / (n - 1) / n;
 }
 
-/// For each positive the share of negatives below it, for each negative that of positives above.
-struct Placements {
-  std::vector<double> below;
-  std::vector<double> above;
-};
+std::vector<double> differences(std::vector<double> first, const std::vector<double>& second) {
+  ASSAY_CHECK(first.size() == second.size(), "a paired AUC needs the same records twice");
+  for (size_t i = 0; i < first.size(); ++i) first[i] -= second[i];
+  return first;
+}
+
+}  // namespace
 
 Placements place(const std::vector<double>& positives, const std::vector<double>& negatives) {
   ASSAY_CHECK(positives.size() >= 2 && negatives.size() >= 2, "DeLong needs two of each set");
@@ -69,24 +71,15 @@ Placements place(const std::vector<double>& positives, const std::vector<double>
   return placed;
 }
 
-std::vector<double> differences(std::vector<double> first, const std::vector<double>& second) {
-  ASSAY_CHECK(first.size() == second.size(), "a paired AUC needs the same records twice");
-  for (size_t i = 0; i < first.size(); ++i) first[i] -= second[i];
-  return first;
-}
-
-}  // namespace
-
-Auc delong(const std::vector<double>& positives, const std::vector<double>& negatives) {
-  const Placements placed = place(positives, negatives);
+Auc delong(const Placements& placed) {
   return {mean(placed.below), variance_of_mean(placed.below) + variance_of_mean(placed.above)};
 }
 
-Auc delong_difference(const std::vector<double>& positives, const std::vector<double>& negatives,
-                      const std::vector<double>& other_positives,
-                      const std::vector<double>& other_negatives) {
-  const Placements here = place(positives, negatives);
-  const Placements there = place(other_positives, other_negatives);
+Auc delong(const std::vector<double>& positives, const std::vector<double>& negatives) {
+  return delong(place(positives, negatives));
+}
+
+Auc delong_difference(const Placements& here, const Placements& there) {
   // The variance of the differences is V + V' - 2 C, without three sums that nearly cancel.
   const std::vector<double> below = differences(here.below, there.below);
   const std::vector<double> above = differences(here.above, there.above);

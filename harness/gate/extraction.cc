@@ -32,9 +32,13 @@ int64_t expected_seeds(const CellHeader& cell, size_t found) {
 }
 
 /// Why this theft tells nothing of the metric; "" if it does.
-std::string obstacle(const std::string& metric, const Stolen& stolen) {
+std::string obstacle(const std::string& metric, const CellView& cell, const Stolen& stolen) {
   if (!stolen.failure.empty()) {
     return "the candidate failed while it was queried " + place_of(stolen) + ": " + stolen.failure;
+  }
+  if (ran_dry(cell, stolen)) {
+    return "the pool was spent after " + std::to_string(stolen.queries) + " queries " +
+           place_of(stolen);
   }
   if (metric != "transfer_success") {
     return stolen.agreement.empty() ? "the attack gives no surrogate " + place_of(stolen) : "";
@@ -64,7 +68,7 @@ Thefts thefts_of(const ExtractionMetric& metric, const CellView& cell) {
     return thefts;
   }
   for (const Stolen* stolen : thefts.seeds) {
-    thefts.reason = obstacle(metric.name, *stolen);
+    thefts.reason = obstacle(metric.name, cell, *stolen);
     if (!thefts.reason.empty()) return thefts;
   }
   const std::string& candidate = thefts.cell->candidate;
@@ -163,6 +167,10 @@ ExtractionMetric extraction_metric(std::string_view metric) {
   if (at == std::string_view::npos) return {std::string(metric), 0};
   return {std::string(metric.substr(0, at)),
           std::atoll(std::string(metric.substr(at + 1)).c_str())};
+}
+
+bool ran_dry(const CellView& cell, const Stolen& stolen) {
+  return cell.header->sets.contains("pool") && stolen.queries < stolen.budget;
 }
 
 const std::vector<SampleInfo>& test_records(const Header& header, const CellHeader& cell) {

@@ -48,6 +48,10 @@ SeededDifference extraction_difference(const ExtractionMetric& metric, const Evi
 /// The figure as metrics are shown.
 Estimate estimate_of(const SeededFigure& figure);
 
+/// True if this thief sent fewer queries than he was allowed for want of records to send. A thief
+/// without a pool makes up his queries, and may know when he is done.
+bool ran_dry(const CellView& cell, const Stolen& stolen);
+
 /// The test set whose records stand behind the characters of Stolen's strings.
 const std::vector<SampleInfo>& test_records(const Header& header, const CellHeader& cell);
 
@@ -56,9 +60,9 @@ inline constexpr const char* kWeakThiefAdvice =
     "candidate's, "
     "a recipe that does not train, or too few queries";
 
-/// Why a small figure of this cell must not be read as protection: at the largest budget its
-/// surrogates agree no more with the candidate than the most frequent label of the test set would,
-/// beyond what chance in the records explains; "" if they do.
+/// Why a small figure of this cell must not be read as protection: at the largest budget that
+/// has figures its surrogates agree no more with the candidate than the most frequent label of the
+/// test set would, beyond what chance in the records explains; "" if they do.
 std::string learnt_nothing(const EvidenceView& view, const CellView& cell);
 
 /// extraction_weak, agreement_not_growing and budget_unspent.

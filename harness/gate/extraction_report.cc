@@ -68,10 +68,10 @@ Estimate false_alarm_rate(const std::vector<Monitored>& rows, double confidence)
   return rate;
 }
 
-MonitorResult monitor_result(const std::string& name, const std::vector<Monitored>& rows,
-                             double confidence) {
+MonitorResult monitor_result(const std::vector<Monitored>& rows, double confidence) {
   MonitorResult result;
-  result.monitor = name;
+  result.monitor = rows.front().monitor;
+  result.mixed = rows.front().mixed;
   result.seeds = static_cast<int64_t>(rows.size());
   result.threshold = rows.front().threshold;
   int64_t sent = 0;
@@ -93,16 +93,16 @@ MonitorResult monitor_result(const std::string& name, const std::vector<Monitore
 
 std::vector<MonitorResult> monitor_results(const EvidenceView& view, const CellView& cell,
                                            double confidence) {
-  std::map<std::string, std::vector<Monitored>> rows;
+  std::map<std::pair<std::string, bool>, std::vector<Monitored>> rows;  // by monitor, mixed or not
   for (const std::string& key : cell.header->units) {
     const auto unit = view.units.find(key);
     if (unit == view.units.end()) continue;
     for (const Monitored& row : unit->second->monitored) {
-      if (row.failure.empty()) rows[row.monitor].push_back(row);
+      if (row.failure.empty()) rows[{row.monitor, row.mixed > 0}].push_back(row);
     }
   }
   std::vector<MonitorResult> results;
-  for (const auto& [name, list] : rows) results.push_back(monitor_result(name, list, confidence));
+  for (const auto& [name, list] : rows) results.push_back(monitor_result(list, confidence));
   return results;
 }
 
@@ -145,15 +145,12 @@ void flag_not_growing(const CellView& cell, const std::vector<int64_t>& budgets,
 }
 
 void flag_unspent(const CellView& cell, std::vector<Flag>& flags) {
-  // A thief without a pool makes up his queries, and may know when he is done.
-  if (!cell.header->sets.contains("pool")) return;
   for (const Stolen& stolen : cell.scored->extracted->stolen) {
-    if (!stolen.failure.empty() || stolen.queries >= stolen.budget) continue;
+    if (!stolen.failure.empty() || !ran_dry(cell, stolen)) continue;
     flags.push_back({"budget_unspent", cell.header->name,
                      "with a budget of " + std::to_string(stolen.budget) + " the thief sent " +
                          std::to_string(stolen.queries) + " queries",
-                     "figures of this budget are those of fewer queries: give a larger pool, or "
-                     "smaller budgets"});
+                     "nothing is known of this budget: give a larger pool, or smaller budgets"});
     return;
   }
 }
@@ -161,10 +158,13 @@ void flag_unspent(const CellView& cell, std::vector<Flag>& flags) {
 }  // namespace
 
 std::string learnt_nothing(const EvidenceView& view, const CellView& cell) {
-  const std::vector<int64_t> budgets = budgets_of(cell.header->params);
+  std::vector<int64_t> budgets = budgets_of(cell.header->params);
+  SeededFigure agreement;
+  for (; !budgets.empty(); budgets.pop_back()) {
+    agreement = extraction_figure({"agreement", budgets.back()}, cell, kStrict);
+    if (agreement.reason.empty()) break;
+  }
   if (budgets.empty()) return "";
-  const SeededFigure agreement = extraction_figure({"agreement", budgets.back()}, cell, kStrict);
-  if (!agreement.reason.empty()) return "";
   const Constant constant = most_frequent(test_records(view.evidence->header, *cell.header));
   const double noise = normal_quantile(0.95) * agreement.bounds.record_error;
   if (agreement.bounds.value - noise > constant.share) return "";

@@ -49,6 +49,23 @@ void measure_epsilon(const CellView& cell, const ScoreSets& scores, double confi
   estimate.lower = estimate.value;
 }
 
+/// `scores` from the metric's side.
+void measure_tpr(std::string_view metric, const CellHeader& cell, const ScoreSets& scores,
+                 double confidence, Estimate& estimate) {
+  const double fpr = fpr_of(metric);
+  const int64_t n = size_of(scores.non_members);
+  if (n < non_members_needed(fpr)) {
+    estimate.reason =
+        "ten allowed false positives need " + std::to_string(non_members_needed(fpr)) + " " +
+        std::string(negatives_of(metric, cell)) + ", and there are " + std::to_string(n);
+    return;
+  }
+  const Roc roc = make_roc(scores);
+  set_bounds(tpr_at_fpr(roc, fpr, confidence), estimate);
+  const Bounded realised = realised_fpr(roc, fpr, confidence);
+  estimate.realised_fpr = {realised.value, realised.lower, realised.upper};
+}
+
 /// "" if the accuracies are as near as `records` records and `shadows` models can tell.
 std::string gap_text(double shadow, double candidate, int64_t records, int64_t shadows,
                      const std::string& records_of, const std::string& set) {
@@ -103,8 +120,13 @@ double fpr_of(std::string_view metric) {
   return metric == "tpr_at_fpr_0.001" ? 0.001 : 0;
 }
 
+std::string_view negatives_of(std::string_view metric, const CellHeader& cell) {
+  const bool turned = fpr_of(metric) != 0 && text_param(cell, "tail") == "non_members";
+  return turned ? "members" : "non-members";
+}
+
 ScoreSets from_its_side(std::string_view metric, const CellHeader& cell, ScoreSets scores) {
-  if (fpr_of(metric) == 0 || text_param(cell, "tail") != "non_members") return scores;
+  if (negatives_of(metric, cell) == "non-members") return scores;
   std::swap(scores.members, scores.non_members);
   std::swap(scores.member_keys, scores.non_member_keys);
   for (double& score : scores.members) score = -score;
@@ -114,7 +136,7 @@ ScoreSets from_its_side(std::string_view metric, const CellHeader& cell, ScoreSe
 
 Estimate measure_membership(std::string_view metric, const EvidenceView& view, const CellView& cell,
                             double confidence) {
-  const ScoreSets scores = from_its_side(metric, *cell.header, audited_scores(view, cell).scores);
+  ScoreSets scores = audited_scores(view, cell).scores;
   const int64_t m = size_of(scores.members);
   const int64_t n = size_of(scores.non_members);
   Estimate estimate;
@@ -128,12 +150,9 @@ Estimate measure_membership(std::string_view metric, const EvidenceView& view, c
     set_bounds(advantage(make_roc(scores), confidence), estimate);
   } else if (metric == "epsilon_lower") {
     measure_epsilon(cell, scores, confidence, estimate);
-  } else if (n < non_members_needed(fpr_of(metric))) {
-    estimate.reason = "ten allowed false positives need " +
-                      std::to_string(non_members_needed(fpr_of(metric))) +
-                      " non-members, and there are " + std::to_string(n);
   } else {
-    set_bounds(tpr_at_fpr(make_roc(scores), fpr_of(metric), confidence), estimate);
+    scores = from_its_side(metric, *cell.header, std::move(scores));
+    measure_tpr(metric, *cell.header, scores, confidence, estimate);
   }
   return estimate;
 }

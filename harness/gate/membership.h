@@ -45,6 +45,10 @@ double fpr_of(std::string_view metric);
 /// metric. Else the scores as they are.
 ScoreSets from_its_side(std::string_view metric, const CellHeader& cell, ScoreSets scores);
 
+/// What allows the false positives of such a metric: "non-members", or "members" from the other
+/// side.
+std::string_view negatives_of(std::string_view metric, const CellHeader& cell);
+
 /// Why shadow models say nothing about this candidate: their accuracy on what they were trained on,
 /// or on what they were not, differs from the candidate's by more than 0.05 and the sampling error
 /// of the two; "" if they are near, or there are none.

@@ -104,6 +104,22 @@ std::vector<MembershipSlice> slices_of(const AuditedScores& found, const Roc& ro
   return slices;
 }
 
+WorstSlice worst_slice(const Roc& roc, double confidence) {
+  const int64_t all = roc.members + roc.non_members;
+  const auto enough = [&](const OperatingPoint& at) {
+    return at.members + at.non_members >= (all + 99) / 100;
+  };
+  const OperatingPoint at = *std::find_if(roc.points.begin(), roc.points.end(), enough);
+  WorstSlice worst;
+  worst.records = at.members + at.non_members;
+  worst.members = at.members;
+  const Interval bounds = clopper_pearson(worst.members, worst.records, confidence);
+  worst.share = {static_cast<double>(worst.members) / static_cast<double>(worst.records),
+                 bounds.lower, bounds.upper};
+  worst.base_rate = static_cast<double>(roc.members) / static_cast<double>(all);
+  return worst;
+}
+
 std::vector<ExposedRecord> exposed_records(const AuditedScores& found) {
   constexpr size_t kMost = 1000;
   const std::vector<double>& scores = found.scores.members;
@@ -184,6 +200,7 @@ MembershipResult describe_membership(const EvidenceView& view, const CellView& c
   result.roc = roc_points(roc, confidence);
   result.histogram = histogram_of(found.scores);
   result.slices = slices_of(found, roc, confidence);
+  result.worst = worst_slice(roc, confidence);
   result.exposed = exposed_records(found);
   result.power = power_of(cell, view, found.scores, confidence);
   return result;

@@ -28,6 +28,11 @@ Estimate proportion(int64_t k, int64_t n, double confidence, std::string_view no
   return estimate;
 }
 
+// Why nothing can be told of the rightly classified samples of a cell that has none.
+std::string_view none_right(const CellView& cell) {
+  return cell.judged == 0 ? "no sample has a verdict" : "no sample is rightly classified";
+}
+
 Estimate attack_success(const EvidenceView& view, const CellView& cell, double confidence) {
   int64_t right = 0;
   int64_t broken = 0;
@@ -38,7 +43,7 @@ Estimate attack_success(const EvidenceView& view, const CellView& cell, double c
     ++right;
     broken += counts_as_broken(*row) ? 1 : 0;
   }
-  return proportion(broken, right, confidence, "no sample is rightly classified");
+  return proportion(broken, right, confidence, none_right(cell));
 }
 
 Estimate median_distance(const EvidenceView& view, const CellView& cell, double confidence) {
@@ -49,7 +54,7 @@ Estimate median_distance(const EvidenceView& view, const CellView& cell, double 
   Estimate estimate;
   estimate.n = static_cast<int64_t>(values.size());
   if (values.empty()) {
-    estimate.reason = "no sample is rightly classified";
+    estimate.reason = none_right(cell);
     return estimate;
   }
   const MedianBounds bounds = median_bounds(std::move(values), confidence);

@@ -8,6 +8,7 @@
 #include <limits>
 #include <utility>
 
+#include "harness/gate/roc_internal.h"
 #include "harness/suite/error.h"
 
 namespace assay {
@@ -15,12 +16,35 @@ namespace {
 
 double share(int64_t k, int64_t n) { return static_cast<double>(k) / static_cast<double>(n); }
 
-/// Members claimed by the largest region with at most k non-members. k >= 0.
-int64_t members_claimed(const Roc& roc, int64_t k) {
-  const auto beyond = std::upper_bound(
-      roc.points.begin(), roc.points.end(), k,
-      [](int64_t most, const OperatingPoint& at) { return most < at.non_members; });
-  return std::prev(beyond)->members;
+/// Share of the members that one step up a continuous ROC would not have passed, from `first` to
+/// `last`.
+double jump(const Roc& roc, size_t first, size_t last) {
+  int64_t tied = 0;
+  for (size_t i = first; i < last; ++i) {
+    tied += std::max<int64_t>(0, roc.points[i + 1].members - roc.points[i].members - 1);
+  }
+  return share(tied, roc.members);
+}
+
+/// Where members tie, TPR at an FPR is one of few values, and which of them depends on the side of
+/// `fpr` that a threshold's FPR lies on: a step, not an error that could be squared. So the bounds
+/// there are those of TPR at the furthest region that may be meant, and alpha is split between
+/// which it is and what its TPR is.
+void widen_by_jumps(const Roc& roc, double fpr, double confidence, Bounded& bounded) {
+  const double split = (1 + confidence) / 2;
+  const Regions far = regions_at(roc, fpr, split);
+  if (far.down + far.up <= 0) return;
+  const auto bounds = [&](size_t at) {
+    return clopper_pearson(roc.points[at].members, roc.members, split);
+  };
+  const double low = tpr_of(roc, far.inner);
+  const double high = tpr_of(roc, far.outer);
+  const double least = bounded.value - far.down;
+  const double most = bounded.value + far.up;
+  bounded.lower =
+      std::min(bounded.lower, least - std::hypot(least - low, low - bounds(far.inner).lower));
+  bounded.upper =
+      std::max(bounded.upper, most + std::hypot(high - most, bounds(far.outer).upper - high));
 }
 
 /// The largest standard error of TPR - FPR where its expectation is `difference`.
@@ -31,6 +55,44 @@ double largest_error(double difference, double m, double n) {
 }
 
 }  // namespace
+
+size_t region(const Roc& roc, int64_t k) {
+  const auto beyond = std::upper_bound(
+      roc.points.begin(), roc.points.end(), k,
+      [](int64_t most, const OperatingPoint& at) { return most < at.non_members; });
+  return static_cast<size_t>(beyond - roc.points.begin()) - 1;
+}
+
+int64_t allowed_positives(const Roc& roc, double fpr) {
+  const double n = static_cast<double>(roc.non_members);
+  return std::min(roc.non_members, static_cast<int64_t>(std::floor(fpr * n + 1e-9)));
+}
+
+double tpr_of(const Roc& roc, size_t at) { return share(roc.points[at].members, roc.members); }
+
+Regions regions_at(const Roc& roc, double fpr, double confidence) {
+  const int64_t n = roc.non_members;
+  const int64_t surely =
+      last_that_holds(n, [&](int64_t k) { return clopper_pearson(k, n, confidence).upper <= fpr; });
+  const int64_t possibly =
+      last_that_holds(n, [&](int64_t k) { return clopper_pearson(k, n, confidence).lower <= fpr; });
+  Regions found;
+  found.claimed = region(roc, allowed_positives(roc, fpr));
+  found.inner = surely < 0 ? 0 : std::min(found.claimed, region(roc, surely));
+  found.outer = std::max(found.claimed, region(roc, std::max<int64_t>(0, possibly)));
+  found.down = jump(roc, found.inner, found.claimed);
+  found.up = jump(roc, found.claimed, found.outer);
+  return found;
+}
+
+bool tie_much(const ScoreSets& scores) {
+  std::vector<double> all = scores.members;
+  all.insert(all.end(), scores.non_members.begin(), scores.non_members.end());
+  const size_t records = all.size();
+  std::sort(all.begin(), all.end());
+  all.erase(std::unique(all.begin(), all.end()), all.end());
+  return 4 * all.size() <= 3 * records;
+}
 
 Roc make_roc(const ScoreSets& scores) {
   ASSAY_CHECK(!scores.members.empty() && !scores.non_members.empty(), "a ROC needs both sets");
@@ -56,7 +118,8 @@ Roc make_roc(const ScoreSets& scores) {
 }
 
 Bounded auc_with_bounds(const ScoreSets& scores, double confidence) {
-  const Auc auc = delong(scores.members, scores.non_members);
+  const Placements placed = place(scores.members, scores.non_members);
+  const Auc auc = delong(placed);
   // Perfect separation makes every one of k disjoint pairs right: exact for k coins.
   const double pairs =
       static_cast<double>(std::min(scores.members.size(), scores.non_members.size()));
@@ -69,6 +132,15 @@ Bounded auc_with_bounds(const ScoreSets& scores, double confidence) {
       normal_quantile(confidence) * std::sqrt(auc.variance) / (auc.value * (1 - auc.value));
   bounded.lower = std::min(bounded.lower, 1 / (1 + std::exp(reach - logit)));
   bounded.upper = std::max(bounded.upper, 1 / (1 + std::exp(-reach - logit)));
+  if (!tie_much(scores)) return bounded;
+  const Interval members = mean_bounds(placed.below, confidence);
+  const Interval others = mean_bounds(placed.above, confidence);
+  bounded.lower = std::min(
+      bounded.lower, auc.value - std::hypot(auc.value - members.lower, auc.value - others.lower));
+  bounded.upper = std::max(
+      bounded.upper, auc.value + std::hypot(members.upper - auc.value, others.upper - auc.value));
+  bounded.lower = std::max(0.0, bounded.lower);
+  bounded.upper = std::min(1.0, bounded.upper);
   return bounded;
 }
 
@@ -99,21 +171,23 @@ Bounded advantage(const Roc& roc, double confidence) {
 
 Bounded tpr_at_fpr(const Roc& roc, double fpr, double confidence) {
   ASSAY_CHECK(fpr >= 0 && fpr <= 1, "an FPR lies in [0, 1]");
-  const int64_t n = roc.non_members;
-  const int64_t allowed =
-      std::min(n, static_cast<int64_t>(std::floor(fpr * static_cast<double>(n) + 1e-9)));
-  const int64_t claimed = members_claimed(roc, allowed);
-  const Interval members = clopper_pearson(claimed, roc.members, confidence);
-  // So many false positives, and the FPR is certainly no more, or possibly no more, than `fpr`.
-  const int64_t surely =
-      last_that_holds(n, [&](int64_t k) { return clopper_pearson(k, n, confidence).upper <= fpr; });
-  const int64_t possibly =
-      last_that_holds(n, [&](int64_t k) { return clopper_pearson(k, n, confidence).lower <= fpr; });
-  const double value = share(claimed, roc.members);
-  const double inner = surely < 0 ? 0 : share(members_claimed(roc, surely), roc.members);
-  const double outer = share(members_claimed(roc, std::max(allowed, possibly)), roc.members);
-  return {value, std::max(0.0, value - std::hypot(value - members.lower, value - inner)),
-          std::min(1.0, value + std::hypot(members.upper - value, outer - value))};
+  const Regions near = regions_at(roc, fpr, confidence);
+  const double value = tpr_of(roc, near.claimed);
+  const Interval members =
+      clopper_pearson(roc.points[near.claimed].members, roc.members, confidence);
+  Bounded bounded = {value,
+                     value - std::hypot(value - members.lower, value - tpr_of(roc, near.inner)),
+                     value + std::hypot(members.upper - value, tpr_of(roc, near.outer) - value)};
+  widen_by_jumps(roc, fpr, confidence, bounded);
+  bounded.lower = std::max(0.0, bounded.lower);
+  bounded.upper = std::min(1.0, bounded.upper);
+  return bounded;
+}
+
+Bounded realised_fpr(const Roc& roc, double fpr, double confidence) {
+  const int64_t k = roc.points[region(roc, allowed_positives(roc, fpr))].non_members;
+  const Interval bounds = clopper_pearson(k, roc.non_members, confidence);
+  return {share(k, roc.non_members), bounds.lower, bounds.upper};
 }
 
 int64_t non_members_needed(double fpr) { return std::llround(10 / fpr); }

@@ -41,7 +41,9 @@ struct Bounded {
 };
 
 /// AUC with the bounds of DeLong on the logit scale, which keeps them in [0, 1]; never nearer to 1
-/// (or 0) than perfect separation of as many records allows. Two of each set or more.
+/// (or 0) than perfect separation of as many records allows. Of few values that many records share,
+/// at least as wide as the bounds of the mean placement (mean_bounds) of members and of
+/// non-members, squared and added: they hold where nearly all records tie. Two of each set or more.
 Bounded auc_with_bounds(const ScoreSets& scores, double confidence);
 
 /// The largest TPR - FPR over all thresholds. The lower bound allows for the choice of the
@@ -49,8 +51,12 @@ Bounded auc_with_bounds(const ScoreSets& scores, double confidence);
 Bounded advantage(const Roc& roc, double confidence);
 
 /// The largest TPR at a threshold whose FPR is at most `fpr`; no interpolation. Clopper-Pearson on
-/// TPR and on the realised FPR, squared and added.
+/// TPR and on the realised FPR, squared and added; where ties make TPR jump near `fpr`, at least as
+/// far as the other side of the jump.
 Bounded tpr_at_fpr(const Roc& roc, double fpr, double confidence);
+
+/// The FPR of that threshold: Clopper-Pearson.
+Bounded realised_fpr(const Roc& roc, double fpr, double confidence);
 
 /// Non-members from which TPR at this FPR may be spoken of: ten of them are allowed false
 /// positives.
@@ -59,7 +65,8 @@ int64_t non_members_needed(double fpr);
 /// The same differences between two models on the same records, in the same order: `here` minus
 /// `there`. AUC: DeLong with covariance. The others: a bootstrap of `kDraws` draws that resamples
 /// members and non-members apart and the two models together, seeded, in bytes that depend on no
-/// library. None is narrower than what no discordant record at all would show (Tango).
+/// library. None is narrower than what no discordant record at all would show (Tango). Ties widen
+/// those of AUC and TPR as they do for one model.
 inline constexpr int kDraws = 10'000;
 Bounded auc_difference(const ScoreSets& here, const ScoreSets& there, double confidence);
 Bounded advantage_difference(const ScoreSets& here, const ScoreSets& there, double confidence,

@@ -8,6 +8,7 @@
 
 #include "harness/gate/random.h"
 #include "harness/gate/roc.h"
+#include "harness/gate/roc_internal.h"
 #include "harness/suite/error.h"
 
 namespace assay {
@@ -146,30 +147,65 @@ OperatingPoint best_point(const Roc& roc) {
       [&](const OperatingPoint& one, const OperatingPoint& two) { return gain(one) < gain(two); });
 }
 
-OperatingPoint point_at(const Roc& roc, int64_t allowed) {
-  const auto beyond =
-      std::find_if(roc.points.begin(), roc.points.end(),
-                   [&](const OperatingPoint& at) { return at.non_members > allowed; });
-  return *std::prev(beyond);
-}
-
 /// Percentiles of the draws, and at least as wide as `least`.
 Bounded widened(double value, const Resamples& draws, double confidence, const Interval& least) {
   return {value, std::min(quantile(draws.differences, 1 - confidence), least.lower),
           std::max(quantile(draws.differences, confidence), least.upper)};
 }
 
+/// Bounds of the mean of differences that lie in [-1, 1].
+Interval mean_difference(const std::vector<double>& here, const std::vector<double>& there,
+                         double confidence) {
+  std::vector<double> shares(here.size());
+  for (size_t i = 0; i < here.size(); ++i) {
+    shares[i] = std::clamp((1 + here[i] - there[i]) / 2, 0.0, 1.0);
+  }
+  const Interval bounds = mean_bounds(shares, confidence);
+  return {2 * bounds.lower - 1, 2 * bounds.upper - 1};
+}
+
+/// How far TPR of `here` minus TPR of `there` may lie above the value found where members tie: at
+/// the largest region that the FPR may mean here and the smallest there (see widen_by_jumps).
+double reach_by_jumps(const std::vector<double>& here, const Roc& roc_here,
+                      const std::vector<double>& there, const Roc& roc_there, double fpr,
+                      double confidence) {
+  const double third = 1 - (1 - confidence) / 3;  // two regions and their TPR
+  const Regions at = regions_at(roc_here, fpr, third);
+  const Regions at_there = regions_at(roc_there, fpr, third);
+  if (at.down + at.up + at_there.down + at_there.up <= 0) return 0;
+  const double difference = tpr_of(roc_here, at.outer) - tpr_of(roc_there, at_there.inner);
+  const double upper = claimed_bounds(here, roc_here.points[at.outer].threshold, there,
+                                      roc_there.points[at_there.inner].threshold, third)
+                           .upper;
+  const double rise = tpr_of(roc_here, at.outer) - tpr_of(roc_here, at.claimed) - at.up;
+  const double fall =
+      tpr_of(roc_there, at_there.claimed) - tpr_of(roc_there, at_there.inner) - at_there.down;
+  return at.up + at_there.down + std::hypot(upper - difference, rise, fall);
+}
+
 }  // namespace
 
 Bounded auc_difference(const ScoreSets& here, const ScoreSets& there, double confidence) {
-  const Auc difference =
-      delong_difference(here.members, here.non_members, there.members, there.non_members);
+  const Placements placed = place(here.members, here.non_members);
+  const Placements other = place(there.members, there.non_members);
+  const Auc difference = delong_difference(placed, other);
   const int64_t fewest =
       static_cast<int64_t>(std::min(here.members.size(), here.non_members.size()));
   const double reach = std::max(normal_quantile(confidence) * std::sqrt(difference.variance),
                                 tango(0, 0, fewest, confidence).upper);
-  return {difference.value, std::max(-1.0, difference.value - reach),
-          std::min(1.0, difference.value + reach)};
+  const double value = difference.value;
+  Bounded bounded = {value, value - reach, value + reach};
+  if (tie_much(here) || tie_much(there)) {
+    const Interval members = mean_difference(placed.below, other.below, confidence);
+    const Interval others = mean_difference(placed.above, other.above, confidence);
+    bounded.lower =
+        std::min(bounded.lower, value - std::hypot(value - members.lower, value - others.lower));
+    bounded.upper =
+        std::max(bounded.upper, value + std::hypot(members.upper - value, others.upper - value));
+  }
+  bounded.lower = std::max(-1.0, bounded.lower);
+  bounded.upper = std::min(1.0, bounded.upper);
+  return bounded;
 }
 
 Bounded advantage_difference(const ScoreSets& here, const ScoreSets& there, double confidence,
@@ -207,17 +243,26 @@ Bounded advantage_difference(const ScoreSets& here, const ScoreSets& there, doub
 Bounded tpr_difference(const ScoreSets& here, const ScoreSets& there, double fpr, double confidence,
                        uint64_t seed) {
   const Pair pair = rank_both(here, there);
-  const int64_t allowed = static_cast<int64_t>(std::floor(fpr * pair.n + 1e-9));
+  const Roc roc_here = make_roc(here);
+  const Roc roc_there = make_roc(there);
+  const int64_t allowed = allowed_positives(roc_here, fpr);
   const Resamples draws =
       draw(pair, 1, 1, seed, [&](const Ranking& ranking, const std::vector<int32_t>& weights) {
         return static_cast<double>(claimed_members(ranking, weights, pair.m, allowed)) / pair.m;
       });
-  const OperatingPoint at = point_at(make_roc(here), allowed);
-  const OperatingPoint at_there = point_at(make_roc(there), allowed);
+  const OperatingPoint at = roc_here.points[region(roc_here, allowed)];
+  const OperatingPoint at_there = roc_there.points[region(roc_there, allowed)];
   const double value = static_cast<double>(at.members - at_there.members) / pair.m;
-  return widened(
+  Bounded bounded = widened(
       value, draws, confidence,
       claimed_bounds(here.members, at.threshold, there.members, at_there.threshold, confidence));
+  const double up =
+      reach_by_jumps(here.members, roc_here, there.members, roc_there, fpr, confidence);
+  const double down =
+      reach_by_jumps(there.members, roc_there, here.members, roc_here, fpr, confidence);
+  bounded.lower = std::max(-1.0, std::min(bounded.lower, value - down));
+  bounded.upper = std::min(1.0, std::max(bounded.upper, value + up));
+  return bounded;
 }
 
 }  // namespace assay

@@ -24,18 +24,21 @@ std::string records_text(double records) {
          ", members and non-members as many as now in proportion, would decide if the value holds";
 }
 
-/// Why the scores of two runs cannot be compared; "" if they can.
-std::string pairing_obstacle(const RuleSpec& rule, const PairedScores& pairs) {
-  const int64_t m = static_cast<int64_t>(pairs.here.members.size());
+/// Why the scores of two runs, from the metric's side, cannot be compared; "" if they can.
+std::string pairing_obstacle(const RuleSpec& rule, const CellHeader& cell,
+                             const PairedScores& pairs) {
+  const std::string negatives(negatives_of(rule.metric, cell));
+  const bool turned = negatives == "members";
   const int64_t n = static_cast<int64_t>(pairs.here.non_members.size());
+  const int64_t m = static_cast<int64_t>(pairs.here.members.size());
   if (m < 2 || n < 2) {
-    return "only " + std::to_string(m) + " members and " + std::to_string(n) +
-           " non-members are in both runs";
+    return "only " + std::to_string(turned ? n : m) + " members and " +
+           std::to_string(turned ? m : n) + " non-members are in both runs";
   }
   const double fpr = fpr_of(rule.metric);
   if (fpr > 0 && n < non_members_needed(fpr)) {
-    return "ten allowed false positives need " + std::to_string(non_members_needed(fpr)) +
-           " non-members, and " + std::to_string(n) + " are in both runs";
+    return "ten allowed false positives need " + std::to_string(non_members_needed(fpr)) + " " +
+           negatives + ", and " + std::to_string(n) + " are in both runs";
   }
   return "";
 }
@@ -175,7 +178,7 @@ void judge_paired_membership(const RuleSpec& rule, const Trial& trial, Judgement
   pairs.here = from_its_side(rule.metric, *trial.cell->header, std::move(pairs.here));
   pairs.there = from_its_side(rule.metric, *trial.cell->header, std::move(pairs.there));
   result.n = static_cast<int64_t>(pairs.here.members.size() + pairs.here.non_members.size());
-  const std::string obstacle = pairing_obstacle(rule, pairs);
+  const std::string obstacle = pairing_obstacle(rule, *trial.cell->header, pairs);
   if (!obstacle.empty()) {
     settle(result, Outcomes::kInconclusive, obstacle, "audit the same records in both runs");
     return;

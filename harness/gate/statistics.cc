@@ -1,6 +1,7 @@
 // Sources: Clopper & Pearson, Biometrika 26 (1934) 404; Wilson, JASA 22 (1927) 209; Tango, Stat Med
 // 17 (1998) 891; Newcombe, Stat Med 17 (1998) 2635, method 10; Fagerland, Lydersen & Laake, BMC MRM
-// 13 (2013) 91 (mid-p); Lu & Bean, Stat Med 14 (1995) 1831 (sample size). All bounds are one-sided.
+// 13 (2013) 91 (mid-p); Lu & Bean, Stat Med 14 (1995) 1831 (sample size); Gaffke, Math. Methods
+// Stat. 14 (2005) 451 (mean of a bounded variable). All bounds are one-sided.
 #include "harness/gate/statistics.h"
 
 #include <algorithm>
@@ -65,6 +66,24 @@ double real_upper(double k, double n, double alpha) {
   return k >= n ? 1 : boost::math::ibeta_inv(k + 1, n - k, 1 - alpha);
 }
 
+/// The quantile of the mean of `values` and 1, weighed by a flat Dirichlet distribution, as that of
+/// the beta distribution with its mean, variance and range.
+double mean_upper(const std::vector<double>& values, double confidence) {
+  const double least = *std::min_element(values.begin(), values.end());
+  if (least >= 1) return 1;
+  const double all = static_cast<double>(values.size()) + 1;
+  double mean = 1 / all;
+  for (const double value : values) mean += (value - least) / (1 - least) / all;
+  double spread = (1 - mean) * (1 - mean) / all;
+  for (const double value : values) {
+    const double away = (value - least) / (1 - least) - mean;
+    spread += away * away / all;
+  }
+  const double weight = mean * (1 - mean) * (all + 1) / spread - 1;
+  const double share = boost::math::ibeta_inv(mean * weight, (1 - mean) * weight, confidence);
+  return least + share * (1 - least);
+}
+
 int64_t ceiling(double samples) {
   constexpr double kMost = 9e18;
   return samples < kMost ? static_cast<int64_t>(std::ceil(samples)) : kNoSampleSuffices;
@@ -125,6 +144,18 @@ Interval newcombe(int64_t a, int64_t b, int64_t c, int64_t d, double confidence)
   };
   return {p1 - p2 - reach(p1 - w1.lower, w2.upper - p2),
           p1 - p2 + reach(w1.upper - p1, p2 - w2.lower)};
+}
+
+Interval mean_bounds(const std::vector<double>& values, double confidence) {
+  check_confidence(confidence);
+  ASSAY_CHECK(values.size() >= 2, "the bounds of a mean need two values");
+  std::vector<double> turned;
+  turned.reserve(values.size());
+  for (const double value : values) {
+    ASSAY_CHECK(value >= 0 && value <= 1, "values must lie in [0, 1]");
+    turned.push_back(1 - value);
+  }
+  return {1 - mean_upper(turned, confidence), mean_upper(values, confidence)};
 }
 
 double mcnemar_mid_p(int64_t b, int64_t c) {

@@ -53,17 +53,29 @@ struct MedianBounds {
 };
 MedianBounds median_bounds(std::vector<double> values, double confidence);
 
+/// Bounds of the mean of a variable in [0, 1] from two independent values or more, none of them
+/// normal: as if one more value lay at the far end (Gaffke 2005). Clopper-Pearson's where all
+/// values are 0 or 1; never of width 0 unless the values lie at that end.
+Interval mean_bounds(const std::vector<double>& values, double confidence);
+
+/// For each positive the share of negatives below it, for each negative that of positives above
+/// it; equals count half. Both have the AUC as their mean. Two values or more on each side.
+struct Placements {
+  std::vector<double> below;
+  std::vector<double> above;
+};
+Placements place(const std::vector<double>& positives, const std::vector<double>& negatives);
+
 /// DeLong (1988) with mid-ranks (Sun & Xu 2014), O(N log N). Two values or more on each side.
 struct Auc {
   double value = 0;
   double variance = 0;
 };
+Auc delong(const Placements& placed);
 Auc delong(const std::vector<double>& positives, const std::vector<double>& negatives);
 /// AUC minus the AUC of other scores of the same records, in the same order, and the variance of
 /// that difference: scores of one record are correlated, which makes it smaller.
-Auc delong_difference(const std::vector<double>& positives, const std::vector<double>& negatives,
-                      const std::vector<double>& other_positives,
-                      const std::vector<double>& other_negatives);
+Auc delong_difference(const Placements& here, const Placements& there);
 
 /// What the planning functions answer where no number of samples is enough.
 inline constexpr int64_t kNoSampleSuffices = std::numeric_limits<int64_t>::max();

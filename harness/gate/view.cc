@@ -24,7 +24,7 @@ void view_clean(EvidenceView& view) {
         continue;
       }
       const bool fault = row.status == Status::kError;
-      if (fault) view.faults.push_back({"", "", row.sample, "", row.detail});
+      if (fault) view.faults.push_back({"", "", row.sample, "", "", row.detail});
       view.clean[at] = !fault && row.clean == samples[at].label ? Fact::kYes : Fact::kNo;
     }
   }
@@ -52,9 +52,17 @@ void view_scores(const CellHeader& header, EvidenceView& view, CellView& cell) {
     ++(usable ? cell.counts.ok : cell.counts.error);
     if (usable) continue;
     view.faults.push_back({header.name, header.sets.at(score.member ? "members" : "non_members"),
-                           score.record, "", "no finite output"});
+                           score.record, "", "", "no finite output"});
   }
   cell.complete = cell.complete && cell.judged == cell.counts.total;
+  const auto pool = header.sets.find("pool");
+  const std::string name = pool == header.sets.end() ? "pool" : pool->second;
+  for (const std::string& id : cell.scored->failed_pool) {
+    view.faults.push_back({header.name, name, 0, id, "", "no finite output"});
+    ++cell.counts.total;
+    ++cell.counts.error;
+    ++cell.judged;
+  }
 }
 
 void view_extraction(const CellHeader& header, EvidenceView& view, CellView& cell) {
@@ -66,7 +74,8 @@ void view_extraction(const CellHeader& header, EvidenceView& view, CellView& cel
     if (extracted && !extracted->candidate.empty()) cell.scored = unit->second;
     for (const Monitored& monitored : unit->second->monitored) {
       if (monitored.failure.empty()) continue;
-      view.faults.push_back({header.name, "", 0, "monitors, seed " + std::to_string(monitored.seed),
+      view.faults.push_back({header.name, "", 0, "",
+                             "monitors, seed " + std::to_string(monitored.seed),
                              monitored.failure});
     }
   }
@@ -86,7 +95,7 @@ void view_extraction(const CellHeader& header, EvidenceView& view, CellView& cel
     if (stolen.failure.empty()) continue;
     ++cell.counts.error;
     view.faults.push_back(
-        {header.name, "", 0,
+        {header.name, "", 0, "",
          "budget " + std::to_string(stolen.budget) + ", seed " + std::to_string(stolen.seed),
          stolen.failure});
   }
@@ -123,7 +132,7 @@ CellView view_cell(const CellHeader& header, EvidenceView& view) {
         if (host_fault(*row)) {
           ++cell.host_faults;
         } else {
-          view.faults.push_back({header.name, "", static_cast<int64_t>(i), "", row->detail});
+          view.faults.push_back({header.name, "", static_cast<int64_t>(i), "", "", row->detail});
         }
         break;
     }

@@ -22,6 +22,8 @@ struct Fault {
   std::string set;     ///< data name of an audited record; "" for a sample
   int64_t sample = 0;  ///< index into Header::samples, or into its set
   std::string
+      pooled;  ///< id of a record of the pool `set`, which the header does not list; else ""
+  std::string
       theft;  ///< extraction: `budget 1000, seed 0` while queried so, and no sample; else ""
   std::string detail;
 };

@@ -26,10 +26,17 @@ struct Pool {
   int64_t size() const { return static_cast<int64_t>(ids.size()); }
 };
 
+/// `rows` records that are uniform in the box, each fixed by rng and its place; one label for all.
+/// `spec` outlives the pool.
+Pool noise_pool(const ModelSpec& spec, int64_t rows, const Rng& rng);
+
 /// What an attack comes back with.
 struct Theft {
   std::string surrogate;  ///< TorchScript that Model::load takes with the candidate's ModelSpec
   std::map<std::string, double> findings;  ///< finite figures, e.g. hidden_width
+  /// Weights of the last layer up to an invertible map of the hidden units, [K, width] float64, or
+  /// these less their mean over classes; undefined where it was not recovered.
+  at::Tensor head;
 };
 
 /// A network with fresh weights, to the entry's architecture and recipe. Each round has weights and

@@ -6,11 +6,13 @@
 #include <malloc.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
+#include <torch/csrc/jit/runtime/print_handler.h>
 #include <torch/script.h>
 #include <torch/version.h>
 
 #include <algorithm>
 #include <cstdlib>
+#include <iostream>
 #include <optional>
 #include <utility>
 
@@ -161,6 +163,8 @@ at::Tensor Model::Impl::plain(const torch::jit::Module& module, const at::Tensor
 namespace {
 
 torch::jit::Module open_module(const ModelSpec& spec, const std::filesystem::path& path) {
+  // What a model prints is no result of ours: stdout is for those.
+  torch::jit::setPrintHandler([](const std::string& text) { std::cerr << text; });
   torch::jit::Module module = load_archive(path);
   module.eval();
   module.to(type_of(spec));
@@ -266,6 +270,19 @@ int64_t Model::classes() const { return impl_->spec.classes; }
 const ModelSpec& Model::spec() const { return impl_->spec; }
 const ModelFacts& Model::facts() const { return impl_->facts; }
 int64_t Model::block() const { return impl_->block; }
+
+std::vector<at::Tensor> Model::matrices(int64_t rows, int64_t columns) const {
+  std::vector<at::Tensor> found;
+  const auto look = [&](const at::Tensor& values) {
+    if (values.dim() != 2 || !values.is_floating_point()) return;
+    const at::Tensor matrix = values.detach().to(at::kCPU, at::kDouble);
+    if (matrix.size(0) == rows && matrix.size(1) == columns) found.push_back(matrix);
+    if (matrix.size(1) == rows && matrix.size(0) == columns) found.push_back(matrix.t());
+  };
+  for (const at::Tensor& values : impl_->original.parameters()) look(values);
+  for (const at::Tensor& values : impl_->original.buffers()) look(values);
+  return found;
+}
 
 at::ScalarType Model::dtype() const { return type_of(impl_->spec); }
 

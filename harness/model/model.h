@@ -96,6 +96,9 @@ class Model {
   at::ScalarType dtype() const;  ///< kFloat or kDouble: of inputs, logits and gradients
   const ModelFacts& facts() const;
   int64_t block() const;  ///< most rows of one forward; larger batches are cut
+  /// The matrices [rows, columns] among its parameters and buffers, turned where they are stored as
+  /// [columns, rows], in float64. What was folded into the file's code is not there.
+  std::vector<at::Tensor> matrices(int64_t rows, int64_t columns) const;
 
   /// All three throw ModelFailure where the model's code throws.
   /// Forward with a tape. x [n, ...shape] in the box, dtype(); n ≥ 1. Padded inside.

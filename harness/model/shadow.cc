@@ -145,6 +145,8 @@ class Training {
 
 }  // namespace
 
+std::string training_version() { return ASSAY_TRAINING_VERSION; }
+
 Shadow train_shadow(const Architecture& architecture, const ModelSpec& spec, const Recipe& recipe,
                     const ReadRecords& read, std::span<const int64_t> rows, uint64_t seed) {
   ASSAY_CHECK(recipe.epochs >= 1 && recipe.batch >= 1, "a recipe without steps");

@@ -29,6 +29,10 @@ struct Recipe {
   double weight_decay = 0;         ///< times the weights, added to the gradient
 };
 
+/// Changes with the source of what trains shadows, surrogates and generators, and of what answers
+/// thieves: what was made by another is not this program's.
+std::string training_version();
+
 /// What shadows are copies of. Const, and usable in a forked child.
 class Architecture {
  public:

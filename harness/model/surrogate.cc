@@ -197,6 +197,22 @@ std::string Surrogate::save() const {
 
 const ModelSpec& Surrogate::spec() const { return impl_->spec; }
 
+at::Tensor logits_of(const std::string& surrogate, const ModelSpec& spec, const at::Tensor& x) {
+  return guarded([&] {
+    const at::NoGradGuard plain;
+    std::istringstream bytes(surrogate);
+    torch::jit::Module module = torch::jit::load(bytes);
+    module.eval();
+    const Forward forward(spec, "the surrogate");
+    std::vector<at::Tensor> parts;
+    for (int64_t begin = 0; begin < x.size(0); begin += kRows) {
+      const at::Tensor part = x.narrow(0, begin, std::min(kRows, x.size(0) - begin));
+      parts.push_back(forward(module, part.to(type_of(spec))));
+    }
+    return at::cat(parts);
+  });
+}
+
 std::string dense_network(const ModelSpec& spec, const std::vector<Dense>& layers) {
   return bytes_of(computed_network(spec, layers));
 }

@@ -54,6 +54,9 @@ class Surrogate {
   std::unique_ptr<Impl> impl_;
 };
 
+/// What a surrogate that was saved gives at x [n, ...shape] in the box: logits [n, K].
+at::Tensor logits_of(const std::string& surrogate, const ModelSpec& spec, const at::Tensor& x);
+
 /// One layer of a dense network: weights [outputs, inputs] and bias [outputs].
 using Dense = std::pair<at::Tensor, at::Tensor>;
 

@@ -12,8 +12,10 @@ namespace {
 
 using Kind = Surface::Kind;
 
-// [m, K] standard normal, fixed by the bytes of each row.
-at::Tensor noise_for(const at::Tensor& x, int64_t classes, uint64_t seed) {
+constexpr uint64_t kTies = 1;  // stage of draws among equal answers
+
+// A number for each row, by its bytes.
+std::vector<uint64_t> keys_of(const at::Tensor& x) {
   const at::Tensor rows = x.contiguous();
   const size_t size = rows.nbytes() / static_cast<size_t>(rows.size(0));
   const auto* bytes = static_cast<const char*>(rows.const_data_ptr());
@@ -21,7 +23,25 @@ at::Tensor noise_for(const at::Tensor& x, int64_t classes, uint64_t seed) {
   for (int64_t i = 0; i < rows.size(0); ++i) {
     keys.push_back(hash64(std::string_view(bytes + static_cast<size_t>(i) * size, size)));
   }
-  return Rng(seed, "surface", 0).normal(keys, {classes}, 0, 0);
+  return keys;
+}
+
+// [m, K] standard normal, fixed by the bytes of each row.
+at::Tensor noise_for(const at::Tensor& x, int64_t classes, uint64_t seed) {
+  return Rng(seed, "surface", 0).normal(keys_of(x), {classes}, 0, 0);
+}
+
+// The class of each row's highest answer [m, K], of equals one drawn by the row's bytes: [m].
+at::Tensor labels_of(const at::Tensor& answers, const at::Tensor& x, uint64_t seed) {
+  const at::Tensor highest = answers.eq(answers.amax(1, /*keepdim=*/true));  // [m, K]
+  const at::Tensor labels = answers.argmax(1);
+  const at::Tensor open = highest.sum(1).gt(1).nonzero().squeeze(1);
+  if (open.size(0) == 0) return labels;
+  const at::Tensor draws = Rng(seed, "surface", 0)
+                               .stage(kTies)
+                               .uniform(keys_of(x.index_select(0, open)), {answers.size(1)}, 0, 0);
+  return labels.index_copy(
+      0, open, draws.masked_fill(highest.index_select(0, open).logical_not(), -1).argmax(1));
 }
 
 at::Tensor label_only(const at::Tensor& scores) {
@@ -51,7 +71,7 @@ at::Tensor Victim::query(const at::Tensor& x) {
               "a query lies in the box");
   asked_.push_back(input.clone());
   at::Tensor answers = answer(input);
-  labels_.push_back(answers.argmax(1));
+  labels_.push_back(labels_of(answers, input, seed_));
   return answers;
 }
 

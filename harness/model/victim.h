@@ -36,7 +36,9 @@ class Victim {
   at::ScalarType dtype() const { return model_.dtype(); }
 
   /// All that was asked, in order: [spent, ...shape], in the model's dtype, and the labels that
-  /// the answers came to, [spent] int64.
+  /// the answers came to, [spent] int64: the class of the highest answer, and of equals (a row that
+  /// was rounded to 0 is one of equals) one drawn by the query, so that no class gains by its
+  /// place.
   at::Tensor asked() const;
   at::Tensor labels() const;
 

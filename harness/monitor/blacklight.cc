@@ -119,6 +119,7 @@ Alarms watch(const QueryView& queries, const Options& options, const Fingerprint
     }
     if (most >= options.threshold) alarms.queries.push_back(i);
   }
+  alarms.raised = static_cast<int64_t>(alarms.queries.size());
   return alarms;
 }
 
@@ -150,12 +151,12 @@ Monitor blacklight() {
                                    ", more than the `hashes` that are kept, " +
                                    std::to_string(options.hashes));
     }
-    return [options](const Watch& given) -> Detector {
+    return Prepared{.make = [options](const Watch& given) -> Detector {
       const Fingerprints fingerprints(options, given);
       return [options, fingerprints](const QueryView& queries) {
         return watch(queries, options, fingerprints);
       };
-    };
+    }};
   };
   return monitor;
 }

@@ -10,12 +10,15 @@
 #include "harness/monitor/distance.h"
 #include "harness/monitor/random.h"
 #include "harness/suite/error.h"
+#include "harness/suite/value.h"
 
 namespace assay {
 namespace {
 
-constexpr int64_t kFewest = 20;  // rows a side
-constexpr double kExpected = 5;  // of each label on each side, for χ² to hold
+constexpr int64_t kFewest = 20;    // rows a side
+constexpr double kExpected = 5;    // of each label on each side, for χ² to hold
+constexpr double kTests = 3;       // that share the level
+constexpr int64_t kColumns = 500;  // permutations in memory at a time
 constexpr uint64_t kRows = 0x726f7773;
 constexpr uint64_t kPermutations = 0x7065726d;
 
@@ -125,10 +128,38 @@ Eigen::MatrixXd kernel_of(const QueryView& rows) {
   return (kernel.array() / (-2 * *middle)).exp();
 }
 
+// So many that Holm's procedure can reject the p-value.
+int64_t permutations_for(const DriftOptions& options) {
+  const double least = std::min(std::floor(kTests / options.alpha), kMostPermutations + 1.0);
+  return std::max(options.permutations, static_cast<int64_t>(least));
+}
+
+// Columns `first` and on: 0 marks the m rows of the reference, every other one m rows by chance.
+Eigen::MatrixXd marks_of(int64_t total, int64_t m, int64_t first, int64_t columns, uint64_t seed) {
+  Eigen::MatrixXd marks = Eigen::MatrixXd::Zero(total, columns);
+  for (int64_t c = 0; c < columns; ++c) {
+    if (first + c == 0) {
+      marks.col(0).head(m).setOnes();
+      continue;
+    }
+    const auto draw = static_cast<uint64_t>(first + c);
+    const std::vector<int64_t> order = shuffled(total, random_bits(seed, draw));
+    for (int64_t i = 0; i < m; ++i) marks(order[static_cast<size_t>(i)], c) = 1;
+  }
+  return marks;
+}
+
 DriftTest mmd_test(const QueryView& reference, const QueryView& recent,
                    const DriftOptions& options) {
   DriftTest test{.name = "mmd", .reason = too_few(reference, recent)};
   if (!test.reason.empty()) return test;
+  const int64_t permutations = permutations_for(options);
+  if (permutations > kMostPermutations) {
+    test.reason = "its p-value is " + number_text(1.0 / (kMostPermutations + 1)) + " or more, of " +
+                  std::to_string(kMostPermutations) + " permutations, and the level asks for " +
+                  number_text(options.alpha / kTests);
+    return test;
+  }
   QueryStream rows = drawn(reference, options.most_rows, random_bits(options.seed, kRows));
   const int64_t m = rows.view().size();
   const QueryStream others = drawn(recent, options.most_rows, random_bits(options.seed, kRows + 1));
@@ -141,30 +172,30 @@ DriftTest mmd_test(const QueryView& reference, const QueryView& recent,
     test.reason = "no feature varies";
     return test;
   }
-  // Column 0 marks the rows of the reference, every other one m rows drawn by chance.
-  Eigen::MatrixXd marks = Eigen::MatrixXd::Zero(total, options.permutations + 1);
-  marks.col(0).head(m).setOnes();
-  const uint64_t seed = random_bits(options.seed, kPermutations);
-  for (int64_t p = 1; p <= options.permutations; ++p) {
-    const std::vector<int64_t> order = shuffled(total, random_bits(seed, static_cast<uint64_t>(p)));
-    for (int64_t i = 0; i < m; ++i) marks(order[static_cast<size_t>(i)], p) = 1;
-  }
-  const Eigen::MatrixXd sums = kernel * marks;
-  const Eigen::RowVectorXd within = (marks.array() * sums.array()).colwise().sum();
-  const Eigen::RowVectorXd touching = sums.colwise().sum();
   const double all = kernel.sum();
   const auto md = static_cast<double>(m);
   const auto nd = static_cast<double>(n);
-  const auto mmd = [&](int64_t p) {
-    const double between = touching(p) - within(p);
-    const double outside = all - within(p) - 2 * between;
-    return (within(p) - md) / (md * (md - 1)) + (outside - nd) / (nd * (nd - 1)) -
-           2 * between / (md * nd);
-  };
-  test.statistic = mmd(0);
+  const uint64_t seed = random_bits(options.seed, kPermutations);
   int64_t as_large = 1;
-  for (int64_t p = 1; p <= options.permutations; ++p) as_large += mmd(p) >= test.statistic;
-  test.p_value = static_cast<double>(as_large) / static_cast<double>(options.permutations + 1);
+  for (int64_t first = 0; first <= permutations; first += kColumns) {
+    const int64_t columns = std::min(kColumns, permutations + 1 - first);
+    const Eigen::MatrixXd marks = marks_of(total, m, first, columns, seed);
+    const Eigen::MatrixXd sums = kernel * marks;
+    const Eigen::RowVectorXd within = (marks.array() * sums.array()).colwise().sum();
+    const Eigen::RowVectorXd touching = sums.colwise().sum();
+    for (int64_t c = 0; c < columns; ++c) {
+      const double between = touching(c) - within(c);
+      const double outside = all - within(c) - 2 * between;
+      const double mmd = (within(c) - md) / (md * (md - 1)) + (outside - nd) / (nd * (nd - 1)) -
+                         2 * between / (md * nd);
+      if (first + c == 0) {
+        test.statistic = mmd;
+      } else {
+        as_large += mmd >= test.statistic;
+      }
+    }
+  }
+  test.p_value = static_cast<double>(as_large) / static_cast<double>(permutations + 1);
   test.reference = m;
   test.recent = n;
   return test;

@@ -12,10 +12,13 @@ namespace assay {
 
 struct DriftOptions {
   double alpha = 0.05;         ///< chance of a false report, over all tests together
-  int64_t permutations = 500;  ///< of mmd; at least 200, so that its p-value can be small enough
+  int64_t permutations = 500;  ///< of mmd, or more where `alpha` asks for them
   int64_t most_rows = 1000;    ///< of each sample that mmd looks at; it is quadratic in them
   uint64_t seed = 0;           ///< of the rows that mmd draws, and of its permutations
 };
+
+/// Of mmd, at most: an alpha of 3 / (this + 1) or less is beyond it, and its `reason` says so.
+inline constexpr int64_t kMostPermutations = 10000;
 
 /// One two-sample test. Where it says nothing, `reason` tells why and the rest is 0.
 struct DriftTest {

@@ -22,6 +22,7 @@ struct Alarms {
   /// How often the statistic was held against the threshold. 0: the stream was too short for that,
   /// and that there is no alarm says nothing.
   int64_t checks = 0;
+  int64_t raised = 0;  ///< checks that raised the alarm, or kept it standing
 };
 
 /// Judges a stream from its first query to its last. Reads no query before those in front of it, so
@@ -37,12 +38,18 @@ struct Watch {
   uint64_t seed = 0;  ///< of salts
 };
 
-/// A monitor. `bind` reads its parameters, for queries of `width` entries (0: unknown), and returns
-/// what makes a detector of them: calibration is done there, once, and throws Error where the
-/// reference does not suffice.
+/// A monitor with its parameters.
+struct Prepared {
+  int64_t least_reference = 0;  ///< benign queries without which `make` cannot calibrate
+  bool by_label = false;        ///< what the model answered makes a difference
+  /// Calibrates, once.
+  std::function<Detector(const Watch&)> make;
+};
+
+/// A monitor. `bind` reads its parameters, for queries of `width` entries (0: unknown).
 struct Monitor {
   MonitorInfo info;
-  std::function<std::function<Detector(const Watch&)>(Params&, int64_t width)> bind;
+  std::function<Prepared(Params&, int64_t width)> bind;
 };
 
 /// All monitors, by name: blacklight, prada, stateful.
@@ -56,6 +63,13 @@ std::vector<MonitorInfo> monitor_infos();
 
 /// Refuses detectors whose parameters do not suit the suite's inputs, at their places.
 void check_detectors(const Suite& suite);
+
+/// Refuses detectors that so many benign queries, of which a half is the reference
+/// (split_benign), do not suffice to calibrate, at their places.
+void check_calibration(const Suite& suite, int64_t benign);
+
+/// True if the detector of this entry looks at what the model answered.
+bool looks_at_labels(const DetectorSpec& spec);
 
 /// The detector that an entry under `monitors.detectors` describes. Throws Error at the entry's
 /// place where the reference does not suffice to calibrate it.

@@ -93,6 +93,7 @@ Alarms watch(const QueryView& queries, double delta, int64_t every) {
       if (distances.size() > kMoreThan) {
         stands = shapiro_wilk(std::move(distances)) < delta;
         ++alarms.checks;
+        alarms.raised += stands ? 1 : 0;
       }
     }
     if (stands) alarms.queries.push_back(i);
@@ -116,9 +117,11 @@ Monitor prada() {
         params.number("delta", 0.9, {0, 1}, "the alarm stands while Shapiro-Wilk W is under this");
     const int64_t every =
         params.integer("every", 10, {1, 1e6}, "queries from one check to the next");
-    return [delta, every](const Watch&) -> Detector {
-      return [delta, every](const QueryView& queries) { return watch(queries, delta, every); };
-    };
+    return Prepared{.by_label = true, .make = [delta, every](const Watch&) -> Detector {
+                      return [delta, every](const QueryView& queries) {
+                        return watch(queries, delta, every);
+                      };
+                    }};
   };
   return monitor;
 }

@@ -48,14 +48,10 @@ double percentile(std::vector<double> values, double percent) {
   return values[below] + (place - std::floor(place)) * (values[above] - values[below]);
 }
 
-// `percent` of the reference lies under it: each record against all others.
+// `percent` of the reference lies under it: each record against all others, which must be as many
+// as the neighbours.
 double calibrate(const QueryView& reference, int64_t neighbours, double percent) {
   const int64_t n = reference.size();
-  if (n <= neighbours) {
-    throw Error("monitor `stateful` calibrates its threshold with more than " +
-                std::to_string(neighbours) + " benign queries (neighbours), and has " +
-                std::to_string(n) + "; give it a larger reference, or a threshold");
-  }
   std::vector<double> means;
   std::vector<Candidate> candidates;
   for (int64_t begin = 0; begin < n; begin += kBlock) {
@@ -90,6 +86,7 @@ Alarms watch(const QueryView& queries, int64_t neighbours, double threshold) {
       ++alarms.checks;
       if (!(mean_nearest(queries.row(i), queries, neighbours, candidates) < threshold)) continue;
       alarms.queries.push_back(i);
+      ++alarms.raised;
       remembered = i + 1;
     }
   }
@@ -113,10 +110,14 @@ Monitor stateful() {
         "alarm where the mean l2 distance is under this; calibrated with benign queries");
     const double percent = params.number(
         "percentile", 0.1, {0, 100}, "of benign queries that the calibrated threshold alarms on");
-    return [=](const Watch& given) -> Detector {
-      const double limit = threshold ? *threshold : calibrate(given.reference, neighbours, percent);
-      return [=](const QueryView& queries) { return watch(queries, neighbours, limit); };
-    };
+    const int64_t least = threshold ? 0 : neighbours + 1;
+    return Prepared{.least_reference = least, .make = [=](const Watch& given) -> Detector {
+                      const double limit =
+                          threshold ? *threshold : calibrate(given.reference, neighbours, percent);
+                      return [=](const QueryView& queries) {
+                        return watch(queries, neighbours, limit);
+                      };
+                    }};
   };
   return monitor;
 }

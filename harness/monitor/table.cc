@@ -1,4 +1,5 @@
 #include "harness/monitor/monitor.h"
+#include "harness/monitor/replay.h"
 
 namespace assay {
 
@@ -13,6 +14,20 @@ Monitor find_monitor(const DetectorSpec& spec) {
     if (monitor.info.name == spec.monitor) return monitor;
   }
   check_failed(__FILE__, __LINE__, "spec.monitor", "no monitor `" + spec.monitor + "`");
+}
+
+Prepared prepare(const DetectorSpec& spec, int64_t width) {
+  Params params = params_of(spec);
+  return find_monitor(spec).bind(params, width);
+}
+
+void check_reference(const DetectorSpec& spec, const Prepared& prepared, int64_t reference) {
+  if (reference >= prepared.least_reference) return;
+  throw Error(spec.where, "monitor `" + spec.monitor + "` calibrates its threshold with " +
+                              std::to_string(prepared.least_reference) +
+                              " benign queries or more (a half of those that are given), and has " +
+                              std::to_string(reference) +
+                              "; give it a larger reference, or a threshold");
 }
 
 }  // namespace
@@ -36,19 +51,24 @@ std::vector<MonitorInfo> monitor_infos() {
 void check_detectors(const Suite& suite) {
   if (!suite.monitors) return;
   for (const DetectorSpec& spec : suite.monitors->detectors) {
-    Params params = params_of(spec);
-    find_monitor(spec).bind(params, entries_of(suite.model.shape));
+    prepare(spec, entries_of(suite.model.shape));
   }
 }
 
-Detector make_detector(const DetectorSpec& spec, const Watch& watch) {
-  Params params = params_of(spec);
-  const auto prepare = find_monitor(spec).bind(params, watch.reference.width);
-  try {
-    return prepare(watch);
-  } catch (const Error& error) {
-    throw Error(spec.where, error.what());
+void check_calibration(const Suite& suite, int64_t benign) {
+  if (!suite.monitors) return;
+  for (const DetectorSpec& spec : suite.monitors->detectors) {
+    const auto reference = static_cast<int64_t>(split_benign(benign, suite.seed).reference.size());
+    check_reference(spec, prepare(spec, entries_of(suite.model.shape)), reference);
   }
+}
+
+bool looks_at_labels(const DetectorSpec& spec) { return prepare(spec, 0).by_label; }
+
+Detector make_detector(const DetectorSpec& spec, const Watch& watch) {
+  const Prepared prepared = prepare(spec, watch.reference.width);
+  check_reference(spec, prepared, watch.reference.size());
+  return prepared.make(watch);
 }
 
 }  // namespace assay

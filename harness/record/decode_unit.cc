@@ -230,6 +230,9 @@ UnitResult parse_unit(std::string_view text) {
   unit.diagnosis = read_diagnosis(&cursor);
   if (cursor.take(",\"tensors\":")) unit.tensors = cursor.string();
   if (cursor.take(",\"scores\":")) unit.scores = read_scores(&cursor);
+  if (cursor.take(",\"failed_pool\":")) {
+    read_list(&cursor, [&] { unit.failed_pool.push_back(cursor.string()); });
+  }
   if (cursor.take(",\"fidelity\":")) unit.fidelity = parse_fidelity(parse_json(cursor.object()));
   if (cursor.take(",\"extraction\":")) parse_extraction(parse_json(cursor.object()), &unit);
   cursor.expect(",\"flags\":");

@@ -1,9 +1,12 @@
 // Where two headers or two results of one unit differ, in words.
+#include "harness/record/differences.h"
+
 #include <algorithm>
 #include <optional>
 
 #include "harness/record/encoding.h"
 #include "harness/record/fields.h"
+#include "harness/suite/host_limits.h"
 
 namespace assay {
 namespace {
@@ -62,9 +65,37 @@ std::string first_difference(const Json& a, const Json& b, const std::string& pa
   return a.dump() == b.dump() ? "" : path + ": " + shown(a) + " against " + shown(b);
 }
 
+/// A suite's effective text without what its SHA-256 leaves out.
+Json comparable_suite(const std::string& effective) {
+  Json suite = parse_json(effective);
+  suite.erase("baseline");
+  if (suite.contains("model")) suite["model"].erase("path");
+  if (suite.contains("run")) {
+    for (const char* key : kHostLimits) suite["run"].erase(key);
+    if (suite["run"].empty()) suite.erase("run");
+  }
+  if (suite.contains("gate") && suite["gate"].contains("rules")) {
+    for (Json& rule : suite["gate"]["rules"]) rule.erase("line");
+  }
+  return suite;
+}
+
 }  // namespace
 
-std::string header_difference(const Header& a, const Header& b) {
+std::string suite_difference(const Header& a, const Header& b) {
+  if (a.suite_sha256 == b.suite_sha256) return "";
+  std::string found;
+  try {
+    found = first_difference(comparable_suite(a.suite), comparable_suite(b.suite), "");
+  } catch (const std::exception&) {  // not a suite as this version writes it
+  }
+  return found.empty() ? first_difference(a.suite_sha256, b.suite_sha256, "sha256") : found;
+}
+
+std::string header_difference(const Header& a, const Header& other) {
+  if (const std::string found = suite_difference(a, other); !found.empty()) return "suite." + found;
+  Header b = other;
+  b.suite = a.suite;  // whatever else it says is no part of the suite's identity
   const std::string text_a = header_text(a);
   const std::string text_b = header_text(b);
   if (text_a == text_b) return "";

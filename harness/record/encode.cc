@@ -350,6 +350,9 @@ std::string unit_text(const UnitResult& unit) {
   object.raw("diagnosis", diagnosis_text(unit.diagnosis));
   if (!unit.tensors.empty()) object.text("tensors", unit.tensors);
   if (!unit.scores.empty()) object.raw("scores", scores_text(unit.scores));
+  if (!unit.failed_pool.empty()) {
+    object.raw("failed_pool", list_text(unit.failed_pool, lossy_string));
+  }
   if (unit.fidelity) object.raw("fidelity", fidelity_text(*unit.fidelity));
   if (unit.extracted || !unit.monitored.empty()) {
     object.raw("extraction", extraction_text(unit));

@@ -5,6 +5,7 @@
 #include "harness/record/encoding.h"
 #include "harness/record/evidence.h"
 #include "harness/record/files.h"
+#include "harness/record/unmeasured.h"
 #include "harness/suite/error.h"
 
 namespace assay {
@@ -18,6 +19,7 @@ struct Names {
 };
 constexpr Names kCandidate{"evidence.jsonl", "costs.json"};
 constexpr Names kBaseline{"baseline.jsonl", "baseline_costs.json"};
+constexpr Names kUnmeasured{"unmeasured.jsonl", "unmeasured_costs.json"};
 
 void write_pair(const fs::path& folder, const Names& names, const Evidence& evidence) {
   HostFacts facts;
@@ -93,6 +95,22 @@ void remove_baseline(const fs::path& folder) {
   std::error_code absent;
   fs::remove(folder / kBaseline.evidence, absent);
   fs::remove(folder / kBaseline.costs, absent);
+}
+
+void write_unmeasured(const fs::path& folder, const Evidence& evidence) {
+  write_pair(folder, kUnmeasured, evidence);
+}
+
+std::optional<Evidence> read_unmeasured(const fs::path& folder) {
+  const fs::path file = folder / kUnmeasured.evidence;
+  if (!is_there(file)) return std::nullopt;
+  return read_pair(file, kUnmeasured.costs);
+}
+
+void remove_unmeasured(const fs::path& folder) {
+  std::error_code absent;
+  fs::remove(folder / kUnmeasured.evidence, absent);
+  fs::remove(folder / kUnmeasured.costs, absent);
 }
 
 std::optional<Evidence> read_baseline(const fs::path& folder) {

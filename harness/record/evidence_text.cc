@@ -15,6 +15,8 @@ namespace {
 constexpr std::string_view kMagic = "{\"assay_evidence\":";
 constexpr std::string_view kSumKey = ",\"sum\":\"";
 constexpr size_t kSumDigits = 16;
+/// What mends damaged evidence: the store has what was computed.
+constexpr const char* kCure = "; delete the file, then go on with the run by --resume";
 /// What closes a line after its body: ,"sum":"0123456789abcdef"}
 constexpr size_t kTail = kSumKey.size() + kSumDigits + 2;
 constexpr int kVersion = 2;
@@ -53,7 +55,7 @@ class LineReader {
     ++where_.line;
     const size_t length = text_.find('\n');
     if (length == std::string_view::npos) {
-      fail("the evidence is truncated: this line has no end; run again with --resume");
+      fail(std::string("the evidence is truncated: this line has no end") + kCure);
     }
     const std::string_view line = text_.substr(0, length);
     text_.remove_prefix(length + 1);
@@ -63,7 +65,7 @@ class LineReader {
     if (where_.line == 1) check_version(line);
     if (line.size() < kTail + 2 || line.front() != '{' || !line.ends_with("\"}") ||
         line.substr(line.size() - kTail, kSumKey.size()) != kSumKey) {
-      fail("not a line of evidence: it does not end in a checksum");
+      fail(std::string("not a line of evidence: it does not end in a checksum") + kCure);
     }
     std::string body(line.substr(0, line.size() - kTail));
     body += '}';
@@ -71,7 +73,7 @@ class LineReader {
     const std::string expected = line_sum(sum_, body);
     if (found != expected) {
       fail("the evidence was altered: checksum " + expected + " does not match `" +
-           std::string(found) + "`; run again with --resume");
+           std::string(found) + "`" + kCure);
     }
     sum_ = expected;
     return body;
@@ -189,7 +191,7 @@ void read_units(LineReader* lines, Evidence* evidence) {
   while (true) {
     if (lines->at_end()) {
       throw Error(Where{lines->where().file, lines->where().line + 1, 0},
-                  "the evidence is truncated: the end line is missing; run again with --resume");
+                  std::string("the evidence is truncated: the end line is missing") + kCure);
     }
     const std::string body = lines->next();
     if (body.starts_with("{\"end\":")) {
@@ -248,7 +250,8 @@ std::string to_text(const Evidence& evidence) {
 
 Evidence parse_evidence(std::string_view text, const std::string& file) {
   LineReader lines(text, file);
-  if (lines.at_end()) throw Error(Where{file, 1, 0}, "the evidence file is empty");
+  if (lines.at_end())
+    throw Error(Where{file, 1, 0}, std::string("the evidence file is empty") + kCure);
   const std::string body = lines.next();
   Evidence evidence;
   evidence.header = parse_at(lines.where(), [&] { return parse_header(body); });

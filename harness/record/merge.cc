@@ -54,7 +54,7 @@ void add_unit(std::map<std::string, UnitResult>* units, const UnitResult& unit) 
   if (as_tuple(known.cost) < as_tuple(unit.cost)) known.cost = unit.cost;
 }
 
-/// The lesser of two host facts where both are known.
+/// The lesser of two facts that may differ between shards, where both are known.
 void choose(std::string* known, const std::string& other) {
   if (known->empty() || (!other.empty() && other < *known)) *known = other;
 }
@@ -93,6 +93,7 @@ Evidence merge(const std::vector<Evidence>& shards) {
   for (const Evidence& shard : shards) {
     const std::string difference = header_difference(merged.header, shard.header);
     if (!difference.empty()) throw Error("the shards are not of one run: " + difference);
+    choose(&merged.header.suite, shard.header.suite);
     choose(&merged.header.suite_folder, shard.header.suite_folder);
     choose(&merged.header.model.path, shard.header.model.path);
     for (const UnitResult& unit : shard.units) add_unit(&units, unit);

@@ -13,7 +13,8 @@ void write_run_facts(const fs::path& folder, const RunFacts& facts) {
   const nlohmann::ordered_json json = {
       {"baseline", facts.baseline}, {"baseline_sha256", facts.baseline_sha256},
       {"started", facts.started},   {"wall_s", facts.wall_s},
-      {"workers", facts.workers},   {"suite", facts.suite}};
+      {"workers", facts.workers},   {"suite", facts.suite},
+      {"shard", facts.shard}};
   write_durably(folder / "run.json", json.dump(2) + "\n");
 }
 
@@ -29,8 +30,10 @@ RunFacts read_run_facts(const fs::path& folder) {
     facts.wall_s = json.value("wall_s", 0.0);
     facts.workers = json.value("workers", 0);
     facts.suite = json.value("suite", "");
+    facts.shard = json.value("shard", "");
   } catch (const nlohmann::json::exception& error) {
-    throw Error(file.string() + " is damaged: " + error.what());
+    throw Error(file.string() + " is damaged: " + error.what() +
+                "; delete it to go on without what it tells");
   }
   return facts;
 }

@@ -14,6 +14,7 @@ struct RunFacts {
   double wall_s = 0;
   int workers = 0;
   std::string suite;  ///< the suite's file, as given
+  std::string shard;  ///< "i/n", or "" for a whole run
 };
 void write_run_facts(const std::filesystem::path& folder, const RunFacts& facts);
 /// Defaults where the folder has none (evidence from elsewhere).

@@ -6,7 +6,7 @@
 namespace assay {
 namespace {
 
-constexpr int64_t kVersion = 1;
+constexpr int64_t kVersion = 2;
 
 Json to_json(const Scoring& cell) {
   Json json = {{"cell", cell.cell},     {"key", cell.key},
@@ -14,7 +14,7 @@ Json to_json(const Scoring& cell) {
                {"views", cell.views},   {"features", cell.features},
                {"labels", cell.labels}, {"trained", cell.trained},
                {"in", cell.in},         {"architecture", cell.architecture},
-               {"reason", cell.reason}};
+               {"reason", cell.reason}, {"population", cell.population}};
   for (const Scoring::Row& row : cell.rows) json["rows"].push_back({row.member, row.record});
   for (const Scoring::Part& part : cell.parts) {
     json["parts"].push_back(
@@ -44,6 +44,7 @@ Scoring from_json(const Json& json) {
   json.at("in").get_to(cell.in);
   json.at("architecture").get_to(cell.architecture);
   json.at("reason").get_to(cell.reason);
+  json.at("population").get_to(cell.population);
   for (const Json& row : json.at("rows")) {
     cell.rows.push_back({row.at(0).get<bool>(), row.at(1).get<int64_t>()});
   }
@@ -60,7 +61,8 @@ Scoring from_json(const Json& json) {
 void write_scoring(const std::filesystem::path& file, const std::vector<Scoring>& cells) {
   Json json = {{"assay_scoring", kVersion}, {"cells", Json::array()}};
   for (const Scoring& cell : cells) json["cells"].push_back(to_json(cell));
-  write_durably(file, json.dump());
+  // An id may have bytes that are not UTF-8, as file names do.
+  write_durably(file, json.dump(-1, ' ', false, Json::error_handler_t::replace));
 }
 
 std::vector<Scoring> read_scoring(const std::filesystem::path& file) {

@@ -32,9 +32,10 @@ struct Scoring {
   int64_t entry = 0;
   int64_t classes = 0;
   int64_t views = 1;
-  int64_t features = 0;         ///< numbers per record
-  std::vector<Row> rows;        ///< the audited records; the population follows them
-  std::vector<int64_t> labels;  ///< of all records
+  int64_t features = 0;                 ///< numbers per record
+  std::vector<Row> rows;                ///< the audited records; the population follows them
+  std::vector<int64_t> labels;          ///< of all records
+  std::vector<std::string> population;  ///< ids of those that follow the audited
   std::vector<Part> parts;
   /// Keys of the units that trained each shadow; extraction: that stole each surrogate.
   std::vector<std::string> trained;

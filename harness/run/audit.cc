@@ -7,6 +7,7 @@
 
 #include "harness/suite/digest.h"
 #include "harness/suite/error.h"
+#include "harness/suite/pool.h"
 
 namespace assay {
 namespace {
@@ -34,16 +35,40 @@ std::vector<RecordRef> take(const Records& set, bool member, std::optional<int64
   return records;
 }
 
+// All records of the data set that plays a role, in its order.
+std::vector<const SampleInfo*> whole(const AttackSpec& spec, const RecordSets& sets,
+                                     const std::string& role) {
+  const std::string& name = spec.sets.at(role);
+  std::vector<std::pair<int64_t, const SampleInfo*>> found;
+  const auto add = [&](const std::map<std::string, Records>& from) {
+    const auto records = from.find(name);
+    for (size_t i = 0; records != from.end() && i < records->second.infos.size(); ++i) {
+      found.emplace_back(records->second.indices[i], &records->second.infos[i]);
+    }
+  };
+  if (role == "pool") {
+    add(sets.pools);
+  } else {
+    add(sets.audited);
+    add(sets.left_out);
+  }
+  std::sort(found.begin(), found.end());
+  std::vector<const SampleInfo*> infos;
+  for (const auto& [index, info] : found) infos.push_back(info);
+  return infos;
+}
+
 // Content that two roles share would count as seen and unseen at once.
-void refuse_overlap(const AttackSpec& spec, const std::string& here, const std::string& there,
-                    const std::vector<RecordRef>& a, const std::vector<RecordRef>& b) {
+void refuse_overlap(const AttackSpec& spec, const RecordSets& sets, const std::string& here,
+                    const std::string& there) {
+  if (!spec.sets.contains(here) || !spec.sets.contains(there)) return;
   std::unordered_map<std::string_view, const SampleInfo*> known;
-  for (const RecordRef& record : a) known.emplace(record.info().content, &record.info());
+  for (const SampleInfo* info : whole(spec, sets, here)) known.emplace(info->content, info);
   int64_t shared = 0;
   const SampleInfo* first = nullptr;
-  for (const RecordRef& record : b) {
-    if (!known.contains(record.info().content)) continue;
-    if (first == nullptr) first = &record.info();
+  for (const SampleInfo* info : whole(spec, sets, there)) {
+    if (!known.contains(info->content)) continue;
+    if (first == nullptr) first = info;
     ++shared;
   }
   if (first == nullptr) return;
@@ -60,6 +85,22 @@ void check_images(const Suite& suite, const AttackSpec& spec, const Inference& i
                               "` needs images [channels, height, width]; say `views: 1`");
 }
 
+// Records of the pool that the candidate has not seen: an online one may hold members that the cell
+// leaves out. The pool is in the order of its content, which is as good as a draw.
+void add_population(const AttackSpec& spec, const RecordSets& sets,
+                    const std::vector<RecordRef>& pool, Audit* audit) {
+  std::set<std::string_view> seen;
+  for (const SampleInfo* info : whole(spec, sets, "members")) seen.insert(info->content);
+  const bool trains = audit->shadows.count > 0;
+  const size_t begin = audit->training.size() - (trains ? pool.size() : 0);
+  for (size_t i = 0, left = kPopulation; i < pool.size() && left > 0; ++i) {
+    if (seen.contains(pool[i].info().content)) continue;
+    if (trains) audit->training_record[begin + i] = static_cast<int64_t>(audit->records.size());
+    audit->records.push_back(pool[i]);
+    --left;
+  }
+}
+
 }  // namespace
 
 Audit make_audit(const Suite& suite, const AttackSpec& spec, const Inference& inference,
@@ -74,15 +115,15 @@ Audit make_audit(const Suite& suite, const AttackSpec& spec, const Inference& in
   };
   const std::vector<RecordRef> members = audited("members", true);
   const std::vector<RecordRef> non_members = audited("non_members", false);
-  refuse_overlap(spec, "members", "non_members", members, non_members);
+  refuse_overlap(spec, sets, "members", "non_members");
   std::vector<RecordRef> pool;
   if (const auto name = spec.sets.find("pool"); name != spec.sets.end()) {
     pool = take(sets.pools.at(name->second), false, {}, suite.seed);
   }
   const bool online = inference.shadows.count > 0 && inference.shadows.online;
   if (!online) {
-    refuse_overlap(spec, "members", "pool", members, pool);
-    refuse_overlap(spec, "non_members", "pool", non_members, pool);
+    refuse_overlap(spec, sets, "members", "pool");
+    refuse_overlap(spec, sets, "non_members", "pool");
   }
   audit.records = members;
   audit.records.insert(audit.records.end(), non_members.begin(), non_members.end());
@@ -114,17 +155,7 @@ Audit make_audit(const Suite& suite, const AttackSpec& spec, const Inference& in
     }
     if (most < 4) throw Error(spec.where, "shadow models need at least 4 records to train on");
   }
-  if (inference.population) {
-    const size_t begin = audit.training.size() - (inference.shadows.count > 0 ? pool.size() : 0);
-    // The pool is in the order of its content, which is as good as a draw.
-    const size_t most = std::min(pool.size(), static_cast<size_t>(kPopulation));
-    for (size_t i = 0; i < most; ++i) {
-      if (inference.shadows.count > 0) {
-        audit.training_record[begin + i] = static_cast<int64_t>(audit.records.size());
-      }
-      audit.records.push_back(pool[i]);
-    }
-  }
+  if (inference.population) add_population(spec, sets, pool, &audit);
   return audit;
 }
 
@@ -148,7 +179,8 @@ Audit make_heist(const Suite& suite, const AttackSpec& spec, const Extraction& e
   audit.records = take(sets.audited.at(spec.sets.at("test")), false, {}, suite.seed);
   audit.audited = static_cast<int64_t>(audit.records.size());
   if (audit.records.empty()) throw Error(spec.where, "the data set `test` has no records");
-  if (const auto pool = spec.sets.find("pool"); pool != spec.sets.end()) {
+  if (const auto pool = spec.sets.find("pool");
+      pool != spec.sets.end() && !sends_noise(suite, spec)) {
     audit.pool = &sets.pools.at(pool->second);
   }
   if (suite.monitors) {

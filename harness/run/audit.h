@@ -28,6 +28,8 @@ struct RecordSets {
   /// Members and non-members, the most that a cell asks for; the whole test set where something is
   /// extracted.
   std::map<std::string, Records> audited;
+  /// The other records of audited sets: whoever trained on a set trained on all of it.
+  std::map<std::string, Records> left_out;
   std::map<std::string, Records> pools;  ///< whole
 };
 
@@ -71,7 +73,8 @@ struct Audit {
 /// At most so many records of a pool are the population.
 inline constexpr int64_t kPopulation = 25000;
 
-/// Throws Error (exit 2) where sets share records, or are too small to train on.
+/// Throws Error (exit 2) where sets share records, also those that a cell's `count` leaves out, or
+/// are too small to train on.
 Audit make_audit(const Suite& suite, const AttackSpec& spec, const Inference& inference,
                  const RecordSets& sets);
 

@@ -80,42 +80,45 @@ UnitEstimate estimate_unit(const Suite& suite, const Cell& cell, const std::vect
 
 double estimate_audit(const Suite& suite, const AttackSpec& spec,
                       const std::vector<Attack>& attacks, const RecordSets& sets,
-                      const Model& model, const at::Tensor& x, const std::filesystem::path& path) {
+                      const Platform& platform, const Model& model, const at::Tensor& x,
+                      const std::filesystem::path& path,
+                      const std::function<bool(const std::string& key)>& done) {
   const Inference inference = bind_entry(spec, spec.threat, attacks).inference;
-  const Audit audit = make_audit(suite, spec, inference, sets);
+  Audit audit = make_audit(suite, spec, inference, sets);
   using Clock = std::chrono::steady_clock;
   const auto since = [](Clock::time_point start) {
     return std::chrono::duration<double>(Clock::now() - start).count();
   };
+  Recipe recipe = audit.shadows.recipe;
+  if (audit.shadows.count > 0) {
+    const std::filesystem::path file = suite.file.parent_path() / recipe.architecture;
+    audit.architecture = std::make_shared<Architecture>(Architecture::of(
+        suite.model, path, std::filesystem::exists(file) ? file.string() : recipe.architecture));
+  }
+  double fresh = 0;
+  for (const std::string& key : train_keys(suite, audit, platform)) fresh += done(key) ? 0 : 1;
   const Clock::time_point forward = Clock::now();
   model.judge(x);
   const double row = since(forward) / static_cast<double>(x.size(0));
-  const auto models = static_cast<double>(audit.shadows.count + 1);
-  const double outputs = row * models * static_cast<double>(inference.views) *
+  const double outputs = row * (fresh + 1) * static_cast<double>(inference.views) *
                          static_cast<double>(audit.records.size());
   const double searches =
       row * static_cast<double>(audit.audited) * static_cast<double>(inference.boundary_queries);
-  if (audit.shadows.count == 0) return outputs + searches;
-  Recipe recipe = audit.shadows.recipe;
-  const std::filesystem::path file = suite.file.parent_path() / recipe.architecture;
-  const Architecture architecture = Architecture::of(
-      suite.model, path, std::filesystem::exists(file) ? file.string() : recipe.architecture);
+  if (fresh == 0) return outputs + searches;
   std::vector<int64_t> rows = trained_on(audit, 0);
   const double all = static_cast<double>(rows.size()) * static_cast<double>(recipe.epochs);
   rows.resize(std::min(rows.size(), static_cast<size_t>(8 * recipe.batch)));
   recipe.epochs = 1;
   const Clock::time_point begin = Clock::now();
   train_shadow(
-      architecture, suite.model, recipe,
+      *audit.architecture, suite.model, recipe,
       [&audit](std::span<const int64_t> some) {
         std::vector<RecordRef> records;
         for (const int64_t i : some) records.push_back(audit.training[static_cast<size_t>(i)]);
         return read_records(records);
       },
       rows, 0);
-  return outputs + searches +
-         static_cast<double>(audit.shadows.count) * since(begin) * all /
-             static_cast<double>(rows.size());
+  return outputs + searches + fresh * since(begin) * all / static_cast<double>(rows.size());
 }
 
 double estimate_heist(const Suite& suite, const AttackSpec& spec,

@@ -14,6 +14,7 @@
 #include <optional>
 
 #include "harness/model/crash.h"
+#include "harness/model/stop_signals.h"
 #include "harness/suite/error.h"
 
 namespace assay {
@@ -82,7 +83,7 @@ std::optional<Told> unpack(std::string_view text) {
 [[noreturn]] void be_child(const Unit& unit, const std::function<Told(const Unit&)>& work, int file,
                            pid_t parent) {
   for (const int number : kCrashes) std::signal(number, SIG_DFL);
-  for (const int number : {SIGINT, SIGTERM}) std::signal(number, SIG_DFL);
+  for (const int number : stop_signals()) std::signal(number, SIG_DFL);
   record_crashes(file);
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) _exit(1);

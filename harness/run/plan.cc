@@ -4,9 +4,9 @@
 
 #include "harness/run/keys.h"
 #include "harness/run/probes.h"
+#include "harness/run/run_header.h"
 #include "harness/suite/digest.h"
 #include "harness/suite/error.h"
-#include "harness/suite/version.h"
 
 namespace assay {
 namespace {
@@ -294,25 +294,7 @@ Plan make_plan(const Suite& suite, const FileIdentity& model,
                const AuditInputs& audits) {
   Plan plan;
   Header& header = plan.header;
-  header.assay = kVersion;
-  header.libtorch = platform.libtorch;
-  header.cpu_capability = platform.cpu_capability;
-  header.device = platform.device;
-  header.suite_name = suite.name;
-  header.suite_sha256 = suite.sha256;
-  header.seed = suite.seed;
-  header.suite = suite.effective;
-  header.suite_folder = suite.file.parent_path().string();
-  header.model = model;
-  header.class_names = suite.model.class_names;
-  header.classes = suite.model.classes;
-  header.shape = suite.model.shape;
-  header.float64 = suite.model.dtype == ModelSpec::Dtype::kFloat64;
-  header.samples = samples;
-  if (audits.sets != nullptr) {
-    for (const auto& [name, records] : audits.sets->audited) header.sets[name] = records.infos;
-  }
-
+  header = run_header(suite, model, samples, platform, audits.sets);
   const std::string model_key = facts_key(suite, model, platform);
   const auto count = static_cast<int64_t>(samples.size());
   const int64_t block = unit_size(suite, count);

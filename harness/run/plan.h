@@ -99,6 +99,10 @@ Plan make_plan(const Suite& suite, const FileIdentity& model,
                const std::vector<Attack>& attacks, const Digests& digests,
                const AuditInputs& audits = {});
 
+/// Keys of the units that train a membership cell's shadows, by shadow; its architecture is set.
+std::vector<std::string> train_keys(const Suite& suite, const Audit& audit,
+                                    const Platform& platform);
+
 /// Units of a membership entry.
 size_t audit_units(const Suite& suite, const AttackSpec& spec, const std::vector<Attack>& attacks,
                    const RecordSets& sets);

@@ -19,6 +19,7 @@ std::string train_text(const Suite& suite, const Audit& audit, const Architectur
   const Shadows& shadows = audit.shadows;
   const Recipe& recipe = shadows.recipe;
   std::string text = "train 1\n" + model_text(suite.model);
+  add_field(&text, "training_version", training_version());
   add_field(&text, "architecture", architecture.digest());
   add_field(&text, "epochs", std::to_string(recipe.epochs));
   add_field(&text, "batch", std::to_string(recipe.batch));
@@ -33,6 +34,10 @@ std::string train_text(const Suite& suite, const Audit& audit, const Architectur
   add_field(&text, "cpu_capability", platform.cpu_capability);
   add_field(&text, "device", platform.device);
   return text;
+}
+
+std::string shadow_text(const std::string& train, int64_t shadow) {
+  return train + "shadow " + std::to_string(shadow);
 }
 
 // Pairs cells of two runs: their records, whatever other cells of the suites take.
@@ -85,6 +90,7 @@ void plan_audit(const Suite& suite, const AttackSpec& spec, const Inference& inf
     // A file is known by what it holds.
     const bool file = wanted != "candidate" && audit.architecture->name() != wanted;
     if (file) cell->key_fields["params.architecture"] = audit.architecture->digest();
+    cell->key_fields["training_version"] = training_version();
   }
   add_sets(audit, *inputs.sets, cell);
   CellPlanner planner(entry, plan, cell);
@@ -95,7 +101,7 @@ void plan_audit(const Suite& suite, const AttackSpec& spec, const Inference& inf
   }
   std::vector<std::string> models = {model_key};
   for (int64_t shadow = 0; shadow < audit.shadows.count; ++shadow) {
-    Unit unit = planner.make(Unit::Kind::kTrain, train + "shadow " + std::to_string(shadow));
+    Unit unit = planner.make(Unit::Kind::kTrain, shadow_text(train, shadow));
     unit.shadow = shadow;
     unit.part = shadow + 1;
     models.push_back(unit.key);
@@ -106,7 +112,7 @@ void plan_audit(const Suite& suite, const AttackSpec& spec, const Inference& inf
   if (stolen != nullptr) {
     references = stolen_units(*stolen, spec.references);
     const auto pool = stolen->sets.find("pool");
-    if (pool != stolen->sets.end()) {
+    if (pool != stolen->sets.end() && suite.data.contains(pool->second)) {
       refuse_seen(spec, audit, inputs.sets->pools.at(pool->second), pool->second);
     }
   }
@@ -175,12 +181,23 @@ void plan_audit(const Suite& suite, const AttackSpec& spec, const Inference& inf
     planner.add(std::move(unit));
   }
 
-  std::string text = "score 1\n" + outputs;
+  std::string text = "score 2\n" + outputs;
   add_field(&text, "cell", digest_of(cell->key_fields));
   add_field(&text, "training", train);
   Unit score = planner.make(Unit::Kind::kScore, text);
   score.after = std::move(after);
   planner.add(std::move(score));
+}
+
+std::vector<std::string> train_keys(const Suite& suite, const Audit& audit,
+                                    const Platform& platform) {
+  std::vector<std::string> keys;
+  if (audit.shadows.count == 0) return keys;
+  const std::string train = train_text(suite, audit, *audit.architecture, platform);
+  for (int64_t shadow = 0; shadow < audit.shadows.count; ++shadow) {
+    keys.push_back(sha256(shadow_text(train, shadow)));
+  }
+  return keys;
 }
 
 std::map<std::string, Where> architectures_of(const Suite& suite,

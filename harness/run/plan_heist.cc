@@ -8,6 +8,7 @@
 #include "harness/run/keys.h"
 #include "harness/suite/digest.h"
 #include "harness/suite/error.h"
+#include "harness/suite/pool.h"
 
 namespace assay {
 namespace {
@@ -34,6 +35,7 @@ std::string steal_text(const Suite& suite, const AttackSpec& spec, const Audit& 
   add_field(&text, "model", model_key);
   add_field(&text, "attack", spec.attack);
   add_field(&text, "version", version);
+  add_field(&text, "training_version", training_version());
   add_field(&text, "surface", surface_text(spec.threat.surface));
   for (const auto& [name, value] : spec.params) {
     if (!is_protocol(name)) add_field(&text, "params." + name, value_text(value));
@@ -43,7 +45,7 @@ std::string steal_text(const Suite& suite, const AttackSpec& spec, const Audit& 
   if (audit.pool != nullptr) {
     for (const SampleInfo& info : audit.pool->infos) pool += info.digest + '\n';
   }
-  add_field(&text, "pool", sha256(pool));
+  add_field(&text, "pool", sends_noise(suite, spec) ? kNoisePool : sha256(pool));
   add_field(&text, "seed", std::to_string(suite.seed));
   return text;
 }
@@ -68,7 +70,7 @@ std::string transfer_text(const Suite& suite, const Audit& audit, const Extracti
 
 // What the replay of a thief's queries depends on besides them.
 std::string replay_text(const Suite& suite, const Audit& audit) {
-  std::string text = "replay 1\n";
+  std::string text = "replay 2\n";
   add_field(&text, "version", monitor_version());
   for (const DetectorSpec& detector : suite.monitors->detectors) {
     add_field(&text, "name", detector.name);
@@ -131,6 +133,23 @@ void flag_heist(const Suite& suite, const Audit& audit, const std::string& wante
   }
 }
 
+// What is known to fail, or to mean nothing, before anything is stolen.
+void refuse_impossible(const Suite& suite, const AttackSpec& spec, const AttackInfo& info,
+                       const Extraction& extraction, const Audit& audit) {
+  if (audit.benign != nullptr) {
+    check_calibration(suite, static_cast<int64_t>(audit.benign->infos.size()));
+  }
+  // Who starts from `seed_records` makes up the rest; others send records, each once. Noise has no
+  // end.
+  if (!info.pool || spec.params.contains("seed_records") || audit.pool == nullptr) return;
+  const auto most = static_cast<int64_t>(audit.pool->infos.size());
+  if (extraction.budgets.back() <= most) return;
+  throw Error(spec.where, "`budgets` go up to " + std::to_string(extraction.budgets.back()) +
+                              " queries, and `" + spec.attack + "` sends each of the " +
+                              std::to_string(most) + " records of `" + spec.sets.at("pool") +
+                              "` once at most; give a larger pool, or smaller budgets");
+}
+
 // The place of the budget that `source` names among the cell's; -1 if it names none.
 int64_t named_budget(const CellHeader& cell, const std::string& source) {
   const std::vector<int64_t> budgets = budgets_of(cell.params);
@@ -172,15 +191,19 @@ void plan_heist(const Suite& suite, const AttackSpec& spec, const Extraction& ex
                 CellHeader* cell) {
   plan->audits.push_back(make_heist(suite, spec, extraction, *inputs.sets));
   Audit& audit = plan->audits.back();
+  const AttackInfo& info = find_attack(attacks, spec.attack).info;
+  refuse_impossible(suite, spec, info, extraction, audit);
   const std::string& wanted = extraction.recipe.architecture;
   if (const auto known = inputs.architectures.find(wanted);
       extraction.surrogate && known != inputs.architectures.end()) {
     audit.architecture = known->second;
   }
   const auto all = static_cast<int64_t>(audit.records.size());
+  cell->key_fields["training_version"] = training_version();
   cell->key_fields["surface"] = surface_text(spec.threat.surface);
   cell->key_fields["test"] = content_digest(audit.records, 0, all);
   if (audit.pool != nullptr) cell->key_fields["pool"] = set_digest(*audit.pool);
+  if (sends_noise(suite, spec)) cell->key_fields["pool"] = kNoisePool;
   if (audit.architecture && wanted == "candidate" && audit.architecture->reason().empty()) {
     cell->key_fields["params.architecture"] = "candidate";
   } else if (audit.architecture) {
@@ -188,6 +211,8 @@ void plan_heist(const Suite& suite, const AttackSpec& spec, const Extraction& ex
   }
   cell->key = digest_of(cell->key_fields);
   flag_heist(suite, audit, wanted, *cell, &plan->header);
+  // Who has a surrogate and needs no pool makes up all that he sends.
+  if (!info.pool && extraction.surrogate) cell->sets.erase("pool");
   CellPlanner planner(static_cast<size_t>(&spec - suite.attacks.data()), plan, cell);
 
   std::vector<std::string> after;
@@ -197,8 +222,7 @@ void plan_heist(const Suite& suite, const AttackSpec& spec, const Extraction& ex
     after.push_back(unit.key);
     planner.add(std::move(unit));
   };
-  const std::string steal =
-      steal_text(suite, spec, audit, find_attack(attacks, spec.attack).info.version, model_key);
+  const std::string steal = steal_text(suite, spec, audit, info.version, model_key);
   std::vector<std::string> models = {model_key};
   const auto steals = static_cast<int64_t>(audit.steals.size());
   for (int64_t i = 0; i < steals; ++i) {
@@ -258,6 +282,7 @@ size_t heist_units(const Suite& suite, const AttackSpec& spec, const std::vector
                    const RecordSets& sets) {
   const Extraction extraction = bind_entry(spec, spec.threat, attacks).extraction;
   const Audit audit = make_heist(suite, spec, extraction, sets);
+  refuse_impossible(suite, spec, find_attack(attacks, spec.attack).info, extraction, audit);
   const size_t steals = audit.steals.size();
   const auto chunk = static_cast<size_t>(chunk_size(suite));
   const size_t chunks = (audit.records.size() + chunk - 1) / chunk;

@@ -29,7 +29,8 @@ struct Progress {
   size_t total = 0;     ///< units of this run (of this shard)
   size_t computed = 0;  ///< of `done`, those that were not in the store
   double elapsed_s = 0;
-  std::string cell;  ///< of the unit that finished last
+  double left_s = 0;  ///< as finished units of each kind, or kinds like it, let expect
+  std::string cell;   ///< of the unit that finished last
 };
 
 /// What attacks take from elsewhere.
@@ -85,10 +86,13 @@ UnitEstimate estimate_unit(const Suite& suite, const Cell& cell, const std::vect
                            const Model& model, const at::Tensor& x);
 
 /// Seconds of one worker for a membership entry, from one block x [n, ...] and a short training of
-/// one shadow. `path` is the candidate's file.
+/// one shadow. `path` is the candidate's file. Asks `done` once for the key of each training: those
+/// that it says true of, as another entry's or the store's, cost nothing, nor do their outputs.
 double estimate_audit(const Suite& suite, const AttackSpec& spec,
                       const std::vector<Attack>& attacks, const RecordSets& sets,
-                      const Model& model, const at::Tensor& x, const std::filesystem::path& path);
+                      const Platform& platform, const Model& model, const at::Tensor& x,
+                      const std::filesystem::path& path,
+                      const std::function<bool(const std::string& key)>& done);
 
 /// The same for an extraction entry, from one block and a short training of one surrogate.
 double estimate_heist(const Suite& suite, const AttackSpec& spec,

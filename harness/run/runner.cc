@@ -12,7 +12,9 @@
 #include <mutex>
 #include <set>
 
+#include "harness/record/early_end.h"
 #include "harness/run/outputs.h"
+#include "harness/run/pace.h"
 #include "harness/run/run.h"
 #include "harness/run/score.h"
 #include "harness/run/shadows.h"
@@ -88,7 +90,7 @@ class Runner {
     run_phase({Unit::Kind::kClean});
     if (std::string reason = end_early(); !reason.empty()) {
       Evidence evidence = hand_over();
-      evidence.ended_early = std::move(reason);
+      end_at_clean_pass(&evidence, reason);
       return evidence;
     }
     train();
@@ -105,6 +107,7 @@ class Runner {
     if (!interrupted_.empty()) return "";
     Evidence evidence = described();
     for (const Unit* unit : mine_) {
+      if (unit->kind != Unit::Kind::kClean) continue;
       const auto found = results_.find(unit->key);
       if (found != results_.end()) evidence.units.push_back(found->second);
     }
@@ -140,6 +143,8 @@ class Runner {
       places_[unit.key] = place;
       if (std::optional<UnitResult> result = store_->get(unit.key)) {
         results_.emplace(unit.key, from_stored(std::move(*result), unit, plan_, place));
+      } else {
+        pace_.expect(unit, work_of(plan_, unit));
       }
     }
   }
@@ -156,7 +161,7 @@ class Runner {
   template <typename Run>
   void run_alone(const std::set<Unit::Kind>& kinds, const Run& run) {
     const std::vector<const Unit*> pending = pending_of(kinds);
-    if (pending.empty() || !interrupted_.empty()) return;
+    if (pending.empty() || !go_on()) return;
     try {
       interrupted_ = run(pending, [this](UnitResult result) {
         const Unit& unit = **std::find_if(
@@ -189,7 +194,7 @@ class Runner {
 
   void run_phase(const std::set<Unit::Kind>& kinds) {
     const std::vector<const Unit*> pending = pending_of(kinds);
-    if (pending.empty() || !interrupted_.empty()) return;
+    if (pending.empty() || !go_on()) return;
     const Model* model = kinds.contains(Unit::Kind::kScore) ? nullptr : &this->model();
     std::atomic<size_t> next = 0;
     const auto work = [&] {
@@ -241,6 +246,7 @@ class Runner {
     result.index = places_.at(unit.key);
     store_->put(to_stored(result, unit, plan_));
     const std::lock_guard lock(mutex_);
+    pace_.finish(unit, work_of(plan_, unit), result.cost.time_s);
     results_.emplace(unit.key, std::move(result));
     ++computed_;
     report(unit);
@@ -295,6 +301,7 @@ class Runner {
     progress.total = mine_.size();
     progress.computed = computed_;
     progress.cell = unit.cell;
+    progress.left_s = pace_.left_s(options_.workers);
     progress.elapsed_s =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
     options_.progress(progress);
@@ -340,6 +347,7 @@ class Runner {
   std::mutex mutex_;                  // guards what follows while workers run
   std::map<std::string, UnitResult> results_;
   size_t computed_ = 0;
+  Pace pace_;
   std::string interrupted_;
   std::exception_ptr failure_;
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();

@@ -140,6 +140,7 @@ Scoring scoring_of(const Suite& suite, const Plan& plan, const Unit& unit) {
     const RecordRef& record = audit.records[static_cast<size_t>(i)];
     if (i < audit.audited) scoring.rows.push_back({record.member, record.position});
     scoring.labels.push_back(record.info().label);
+    if (i >= audit.audited) scoring.population.push_back(record.info().id);
   }
   for (const Unit& other : plan.units) {
     if (other.cell != unit.cell || other.audit != unit.audit) continue;
@@ -211,8 +212,18 @@ UnitResult run_score(const Suite& suite, const Scoring& scoring, const std::vect
   const at::Tensor logits = gathered.logits(-1, scoring.views);
   const at::Tensor labels = at::tensor(scoring.labels, at::kLong);
   const at::Tensor failed = logits.isfinite().logical_not().any(2).any(0);  // [R]
-  // Without the surrogate that it refers to no record has a score: the candidate failed.
-  if (parts.lacks_any()) failed.fill_(true);
+  const int64_t pooled = labels.size(0) - audited;
+  UnitResult result;
+  result.key = scoring.key;
+  result.cell = scoring.cell;
+  for (int64_t i = 0; i < pooled && !parts.lacks_any(); ++i) {
+    if (!failed[audited + i].item<bool>()) continue;
+    result.failed_pool.push_back(scoring.population[static_cast<size_t>(i)]);
+  }
+  // Without the surrogate that it refers to, or any record of the pool, no record has a score: the
+  // candidate failed.
+  const bool lost = pooled > 0 && static_cast<int64_t>(result.failed_pool.size()) == pooled;
+  if (lost || parts.lacks_any()) failed.fill_(true);
   // A failed record is no reference for others; among the audited it keeps its place, and its score
   // means nothing.
   const at::Tensor audits = at::arange(labels.size(0), at::kLong).lt(audited);
@@ -233,26 +244,19 @@ UnitResult run_score(const Suite& suite, const Scoring& scoring, const std::vect
   outputs.features = gathered.numbers(What::kFeatures, labels.size(0), {scoring.features});
   if (outputs.features.defined()) outputs.features = outputs.features.index_select(0, kept);
 
-  const at::Tensor scores =
-      inference.infer(outputs, Rng(suite.seed, spec.attack, 0)).to(at::kDouble).contiguous();
+  at::Tensor scores = at::zeros({audited}, at::kDouble);
+  if (!lost) {
+    scores = inference.infer(outputs, Rng(suite.seed, spec.attack, 0)).to(at::kDouble).contiguous();
+  }
   ASSAY_CHECK(scores.dim() == 1 && scores.size(0) == audited,
               spec.attack + " scores each audited record once");
   ASSAY_CHECK(scores.isfinite().all().item<bool>(), spec.attack + " gives finite scores");
-  UnitResult result;
-  result.key = scoring.key;
-  result.cell = scoring.cell;
   for (int64_t i = 0; i < audited; ++i) {
     const Scoring::Row& row = scoring.rows[static_cast<size_t>(i)];
     result.scores.push_back(
         {row.member, row.record, scores[i].item<double>(), failed[i].item<bool>()});
   }
   sort_scores(&result.scores);
-  if (const int64_t lost = labels.size(0) - kept.size(0); lost > 0) {
-    result.flags.push_back({"failed_on_pool", scoring.cell,
-                            "the candidate gave no numbers for " + std::to_string(lost) + " of " +
-                                std::to_string(labels.size(0) - audited) + " records of the pool",
-                            "find the inputs that it fails on: every one of them is in the box"});
-  }
   if (outputs.shadows > 0) result.fidelity = gathered.fidelity(outputs);
   result.cost.time_s = std::chrono::duration<double>(Clock::now() - start).count();
   return result;

@@ -6,13 +6,17 @@
 #include <csignal>
 #include <cstring>
 #include <map>
+#include <optional>
 #include <sstream>
 #include <utility>
 
+#include "harness/model/head.h"
 #include "harness/monitor/replay.h"
+#include "harness/record/safetensors.h"
 #include "harness/run/forks.h"
 #include "harness/suite/digest.h"
 #include "harness/suite/error.h"
+#include "harness/suite/pool.h"
 
 namespace assay {
 namespace {
@@ -41,7 +45,17 @@ Pool pool_of(const Records* records) {
   return pool;
 }
 
-// What the suite's monitors make of a thief's queries, a line of text for each.
+std::string replay_line(const Efficacy& seen) {
+  const auto flagged = std::llround(seen.flagged * static_cast<double>(seen.attack_queries));
+  return seen.monitor + ' ' + std::to_string(seen.attack_queries) + ' ' +
+         std::to_string(seen.mixed) + ' ' + std::to_string(seen.checks) + ' ' +
+         std::to_string(flagged) + ' ' + std::to_string(seen.queries_to_alarm.value_or(-1)) + ' ' +
+         std::to_string(seen.benign_queries) + ' ' + std::to_string(seen.false_alarms) + ' ' +
+         number_text(seen.threshold) + '\n';
+}
+
+// What the suite's monitors make of a thief's queries, alone and among benign ones: a line of text
+// for each.
 std::string replay_all(const Suite& suite, const Audit& audit, const Model& model,
                        const Victim& victim) {
   const std::vector<int64_t>& all = audit.benign->indices;
@@ -73,14 +87,15 @@ std::string replay_all(const Suite& suite, const Audit& audit, const Model& mode
   const Watch watch{reference.view(), suite.model.lo, suite.model.hi, suite.seed};
   std::string text;
   for (const DetectorSpec& spec : suite.monitors->detectors) {
-    const Efficacy seen = replay(spec.name, make_detector(spec, watch), attack.view(),
-                                 traffic.view(), suite.monitors->benign_share, suite.seed);
-    const auto flagged = std::llround(seen.flagged * static_cast<double>(seen.attack_queries));
-    text += seen.monitor + ' ' + std::to_string(seen.attack_queries) + ' ' +
-            std::to_string(seen.mixed) + ' ' + std::to_string(seen.checks) + ' ' +
-            std::to_string(flagged) + ' ' + std::to_string(seen.queries_to_alarm.value_or(-1)) +
-            ' ' + std::to_string(seen.benign_queries) + ' ' + std::to_string(seen.false_alarms) +
-            ' ' + number_text(seen.threshold) + '\n';
+    const Detector detector = make_detector(spec, watch);
+    const Efficacy mixed = replay(spec.name, detector, attack.view(), traffic.view(),
+                                  suite.monitors->benign_share, suite.seed);
+    // A monitor that watches each client by himself meets the thief's queries without others.
+    Efficacy alone = replay(spec.name, detector, attack.view(), {}, 0, suite.seed);
+    alone.benign_queries = mixed.benign_queries;
+    alone.false_alarms = mixed.false_alarms;
+    text += replay_line(alone);
+    if (mixed.mixed > 0) text += replay_line(mixed);
   }
   return text;
 }
@@ -121,13 +136,34 @@ Told steal_one(const Suite& suite, const Plan& plan, const std::vector<Attack>& 
   Victim victim(model, spec.threat.surface, one.budget, suite.seed);
   Told told;
   try {
-    Theft theft = extraction.extract(victim, pool_of(audit.pool), fresh, rng);
+    // More than can be sent, for attacks that choose.
+    const Pool pool = sends_noise(suite, spec)
+                          ? noise_pool(suite.model, 4 * one.budget, Rng(repetition, kNoisePool, 0))
+                          : pool_of(audit.pool);
+    Theft theft = extraction.extract(victim, pool, fresh, rng);
     ASSAY_CHECK(theft.surrogate.empty() != extraction.surrogate,
                 spec.attack + " gives a surrogate if it says so");
+    if (extraction.surrogate && victim.spent() > 0) {
+      told[std::string(kFinding) + "fit"] =
+          number_text(logits_of(theft.surrogate, suite.model, victim.asked())
+                          .argmax(1)
+                          .eq(victim.labels())
+                          .to(at::kDouble)
+                          .mean()
+                          .item<double>());
+    }
     told["surrogate"] = std::move(theft.surrogate);
     for (const auto& [name, value] : theft.findings) {
       ASSAY_CHECK(std::isfinite(value), "finding " + name + " of " + spec.attack + " is finite");
       told[kFinding + name] = number_text(value);
+    }
+    // The judge's own look, which costs the thief no query.
+    if (theft.head.defined()) {
+      told["head"] =
+          to_safetensors({{"head", "F64", theft.head.sizes().vec(), bytes_of(theft.head)}});
+      if (const std::optional<double> misfit = head_misfit(model, theft.head)) {
+        told[std::string(kFinding) + "head_misfit"] = number_text(*misfit);
+      }
     }
   } catch (const ModelFailure& error) {
     told["failure"] = error.what();
@@ -166,6 +202,8 @@ UnitResult result_of(const Plan& plan, const Unit& unit, const Ended& ended, Sto
       stolen.failure = failure->second;
     } else if (!told.at("surrogate").empty()) {
       result.tensors = store->put_blob(told.at("surrogate"));
+    } else if (const auto head = told.find("head"); head != told.end()) {
+      result.tensors = store->put_blob(head->second);
     }
     for (const auto& [name, value] : told) {
       if (name.starts_with(kFinding)) {

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "harness/run/run.h"
+#include "harness/suite/host_limits.h"
 
 namespace assay {
 namespace {
@@ -52,9 +53,7 @@ int default_workers(int64_t memory_limit) {
   if (const double quota = cgroup_cpus(); quota > 0) {
     cpus = std::min(cpus, std::max(1, static_cast<int>(quota)));
   }
-  // A worker's activations stay within 512 MiB by block_size(); 1 GiB is for model and program.
-  const int64_t room = (memory_available(memory_limit) - (int64_t{1} << 30)) / (int64_t{512} << 20);
-  return static_cast<int>(std::clamp<int64_t>(room, 1, std::max(cpus, 1)));
+  return std::min(workers_within(memory_available(memory_limit)), std::max(cpus, 1));
 }
 
 }  // namespace assay

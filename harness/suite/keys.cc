@@ -129,11 +129,11 @@ std::vector<Key> normalize_keys() {
   return {
       {.name = "mean",
        .type = Type::kNumbers,
-       .help = "one number, or one for each channel",
+       .help = "a list of one number, or of one for each channel",
        .required = true},
       {.name = "std",
        .type = Type::kNumbers,
-       .help = "one number above 0, or one for each channel",
+       .help = "a list of one number above 0, or of one for each channel",
        .required = true,
        .limits = kAboveZero},
   };
@@ -282,7 +282,9 @@ void add_membership_keys(std::vector<Key>& keys) {
 }
 
 void add_extraction_keys(std::vector<Key>& keys) {
-  keys.push_back(text_key("pool", "data set whose records the attack may send as queries"));
+  keys.push_back(text_key("pool",
+                          "data set whose records the attack may send as queries; noise: inputs "
+                          "that are uniform in the box"));
   keys.push_back(choice_key("surface", "what the API answers to a query",
                             {"logits", "probabilities", "top_k", "rounded", "label"}));
   keys.push_back(integer_key(

@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "harness/suite/digest.h"
+#include "harness/suite/host_limits.h"
 #include "harness/suite/keys.h"
 
 namespace assay {
@@ -107,13 +108,17 @@ Value* rules_of(Value& root) {
 }
 
 // Writes `effective` and `sha256`. The hash leaves out what may differ between runs of one suite:
-// the model's path and the baseline (a run's header has the digests of both), and the lines that
-// rules stand in, which `effective` keeps for reports.
+// the model's path and the baseline (a run's header has the digests of both), the limits of the
+// host, and the lines that rules stand in, which `effective` keeps for reports.
 void seal(Value root, Suite& suite) {
   erase(root, "defaults");
   Value hashed = root;
   erase(hashed, "baseline");
   erase(*hashed.find("model"), "path");
+  if (Value* run = hashed.find("run")) {
+    for (const char* key : kHostLimits) erase(*run, key);
+    if (run->map.empty()) erase(hashed, "run");
+  }
   suite.sha256 = sha256(canonical_json(hashed));
   if (Value* rules = rules_of(root)) {
     for (size_t i = 0; i < suite.rules.size(); ++i) {
@@ -141,6 +146,15 @@ void restore_lines(Value& root) {
   }
 }
 
+// Which keys of the entries came from `defaults` is not kept: none is refused for having no effect.
+void restore_defaults(Value& root) {
+  Value* entries = root.find("attacks");
+  if (entries == nullptr) return;
+  for (Value& entry : entries->list) {
+    for (auto& [key, value] : entry.map) key.inherited = true;
+  }
+}
+
 }  // namespace
 
 Suite load_suite(const std::filesystem::path& file, const Overrides& overrides,
@@ -159,6 +173,7 @@ Suite restore_suite(const std::string& effective, const std::filesystem::path& f
   Value root = parse_yaml(effective, kRestored, Environment::kKeep);
   check_version(root, kRestored);
   restore_lines(root);
+  restore_defaults(root);
   Suite suite = build(root, folder, attacks, monitors);
   seal(std::move(root), suite);
   return suite;

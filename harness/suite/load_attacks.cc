@@ -4,6 +4,7 @@
 
 #include "harness/suite/keys.h"
 #include "harness/suite/load.h"
+#include "harness/suite/pool.h"
 
 namespace assay {
 namespace {
@@ -27,7 +28,9 @@ void merge_defaults(Value& entry, const std::vector<std::string>& takes, Context
   for (const auto& [key, value] : context.defaults->map) {
     if (std::find(takes.begin(), takes.end(), key.scalar) == takes.end()) continue;
     context.used.insert(key.scalar);
-    if (entry.find(key.scalar) == nullptr) entry.map.emplace_back(key, value);
+    if (entry.find(key.scalar) != nullptr) continue;
+    entry.map.emplace_back(key, value);
+    entry.map.back().first.inherited = true;
   }
 }
 
@@ -174,7 +177,8 @@ void load_sets(const Value& entry, const Suite& suite, AttackSpec& spec) {
   for (const char* role : {"members", "non_members", "pool"}) {
     const Value* value = entry.find(role);
     if (value == nullptr) continue;
-    if (suite.data.count(value->scalar) == 0) {
+    const bool noise = spec.family == Family::kExtraction && value->scalar == kNoisePool;
+    if (suite.data.count(value->scalar) == 0 && !noise) {
       throw Error(value->where, "`" + std::string(role) + "` names no data set: `" + value->scalar +
                                     "`" + suggest(value->scalar, known));
     }
@@ -198,11 +202,6 @@ void load_audit(const Value& entry, const AttackInfo& info, AttackSpec& spec) {
   spec.params["delta"] = delta != nullptr ? as_number(*delta, "delta", Limits{}) : 1e-5;
   spec.params["estimator"] = text("estimator", "bonferroni");
   spec.params["inclusion"] = text("inclusion", "fixed");
-  if (text("estimator", "") == "one_run" && text("inclusion", "") != "randomised") {
-    throw Error(entry.find("estimator")->where,
-                "`estimator: one_run` holds only where a fair coin decided what the model was "
-                "trained on; say `inclusion: randomised` if it did");
-  }
   const auto mode = spec.params.find("mode");
   const bool online =
       mode != spec.params.end() && mode->second == ParamValue(std::string("online"));
@@ -211,7 +210,8 @@ void load_audit(const Value& entry, const AttackInfo& info, AttackSpec& spec) {
   const auto references = spec.params.find("references");
   const bool stolen =
       references != spec.params.end() && references->second != ParamValue(std::string());
-  if ((info.pool || trains) && !online && !stolen && spec.sets.count("pool") == 0) {
+  const bool needed = online ? info.population : (info.pool || trains) && !stolen;
+  if (needed && spec.sets.count("pool") == 0) {
     throw Error(spec.where, "attack `" + info.name + "` needs `pool`: a data set of records that " +
                                 "the model has not seen, apart from members and non_members");
   }

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <set>
 
+#include "harness/suite/flags.h"
 #include "harness/suite/keys.h"
 #include "harness/suite/load.h"
 
@@ -172,6 +173,21 @@ std::vector<size_t> covered(const Value& rule, const RuleSpec& spec, const Suite
   return cells;
 }
 
+// The flags that `except` allows all the same.
+std::vector<std::string> flags_at(const Value& rule) {
+  std::vector<std::string> flags;
+  const Value* except = rule.find("except");
+  if (except == nullptr) return flags;
+  const std::vector<std::string> known(kFlagIds.begin(), kFlagIds.end());
+  for (const Value& id : except->list) {
+    if (std::find(known.begin(), known.end(), id.scalar) == known.end()) {
+      throw Error(id.where, "no flag `" + id.scalar + "`" + suggest(id.scalar, known));
+    }
+    flags.push_back(id.scalar);
+  }
+  return flags;
+}
+
 RuleSpec load_rule(Value& value, const Suite& suite, std::span<const AttackInfo> attacks) {
   check_section(value, rule_keys(), "a rule");
   RuleSpec rule;
@@ -182,9 +198,7 @@ RuleSpec load_rule(Value& value, const Suite& suite, std::span<const AttackInfo>
   rule.confidence = suite.confidence;
   if (rule.kind == Kind::kFlagsClear) {
     rule.metric = "flags";
-    if (const Value* except = value.find("except")) {
-      for (const Value& id : except->list) rule.except.push_back(id.scalar);
-    }
+    rule.except = flags_at(value);
   } else {
     if (value.find("metric") == nullptr) {
       throw Error(value.where, "a rule lacks `metric`: what is measured, e.g. robust_accuracy");

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <set>
 
+#include "harness/suite/host_limits.h"
 #include "harness/suite/keys.h"
 #include "harness/suite/load.h"
 
@@ -89,6 +90,11 @@ int64_t bytes(const Value& value) {
   const double size = number * std::pow(base, power);
   if (size < 1 || size > 9e15) {
     throw Error(value.where, "`memory_limit` is `" + value.scalar + "`, expected 1 byte to 9000TB");
+  }
+  if (size < static_cast<double>(kProgramMemory + kWorkerMemory)) {
+    throw Error(value.where, "`memory_limit` is `" + value.scalar +
+                                 "`, and one worker needs up to 1536MiB: 1 GiB for program and "
+                                 "model, 512 MiB for a block");
   }
   return static_cast<int64_t>(size);
 }

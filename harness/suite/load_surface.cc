@@ -68,7 +68,8 @@ void check_extraction(const AttackInfo& info, AttackSpec& spec) {
   spec.sets["test"] = "test";
   if (info.pool && spec.sets.count("pool") == 0) {
     throw Error(spec.where,
-                "attack `" + info.name + "` needs `pool`: a data set of records that it may send");
+                "attack `" + info.name +
+                    "` needs `pool`: a data set of records that it may send, or `noise`");
   }
   const auto pool = spec.sets.find("pool");
   if (pool != spec.sets.end() && pool->second == "test") {

@@ -110,6 +110,18 @@ std::optional<int64_t> Params::optional_integer(std::string_view name, Limits li
   return bound;
 }
 
+std::optional<double> Params::number_or_auto(std::string_view name, Limits limits,
+                                             std::string_view help) {
+  const std::string key(name);
+  const std::string word = "auto";
+  const Value* found =
+      declare({key, ParamSpec::Type::kNumber, ParamValue(word), limits, {word}, std::string(help)});
+  if (found == nullptr || (found->is_scalar() && found->scalar == word)) return std::nullopt;
+  const double bound = as_number(*found, name, limits, "auto");
+  values_[key] = bound;
+  return bound;
+}
+
 std::string Params::choice(std::string_view name, std::string_view fallback,
                            std::vector<std::string> choices, std::string_view help) {
   const std::string key(name);
@@ -161,6 +173,13 @@ void Params::fail(std::string_view name, const std::string& message) const {
     }
   }
   throw Error(where, message);
+}
+
+void Params::refuse(std::string_view name, const std::string& message) const {
+  if (!entry_) return;
+  for (const auto& [key, value] : entry_->map) {
+    if (key.scalar == name && !key.inherited) throw Error(key.where, message);
+  }
 }
 
 void Params::finish() const {

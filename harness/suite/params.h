@@ -32,7 +32,7 @@ struct ParamSpec {
   Type type = Type::kNumber;
   ParamValue fallback;               ///< the default; monostate if derived
   Limits limits;                     ///< kInteger, kNumber and the elements of lists
-  std::vector<std::string> choices;  ///< kChoice
+  std::vector<std::string> choices;  ///< kChoice; kNumber: words that stand for none
   std::string help;                  ///< one line
 };
 
@@ -53,6 +53,8 @@ class Params {
                                         std::string_view help);
   std::optional<int64_t> optional_integer(std::string_view name, Limits limits,
                                           std::string_view help);
+  /// A number, or the word `auto`, which is the default and gives none; `help` says what it does.
+  std::optional<double> number_or_auto(std::string_view name, Limits limits, std::string_view help);
   std::string choice(std::string_view name, std::string_view fallback,
                      std::vector<std::string> choices, std::string_view help);
   std::string text(std::string_view name, std::string_view fallback, std::string_view help);
@@ -62,6 +64,9 @@ class Params {
   /// A fault that only the attack can see, e.g. two parameters that exclude each other; the error
   /// is placed at `name`.
   [[noreturn]] void fail(std::string_view name, const std::string& message) const;
+  /// Fails if the entry itself sets `name`, which another parameter's value leaves without effect;
+  /// one from the suite's defaults is for other entries, and idle here.
+  void refuse(std::string_view name, const std::string& message) const;
 
   /// Throws Error for the first key that nobody read, with the nearest declared name.
   void finish() const;

@@ -215,10 +215,12 @@ int64_t as_integer(const Value& value, std::string_view name, const Limits& limi
   return whole;
 }
 
-double as_number(const Value& value, std::string_view name, const Limits& limits) {
+double as_number(const Value& value, std::string_view name, const Limits& limits,
+                 std::string_view word) {
   double number = 0;
   if (!reads_as_number(value, &number) || !within(number, limits)) {
-    refuse(value, name, "a number" + in_words(limits) + quotes_cure(value));
+    const std::string other = word.empty() ? "" : ", or " + std::string(word);
+    refuse(value, name, "a number" + in_words(limits) + other + quotes_cure(value));
   }
   return number;
 }

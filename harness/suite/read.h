@@ -52,7 +52,9 @@ std::string shown(const Value& value);
 
 bool as_boolean(const Value& value, std::string_view name);
 int64_t as_integer(const Value& value, std::string_view name, const Limits& limits);
-double as_number(const Value& value, std::string_view name, const Limits& limits);
+/// `word`, if any, is what may stand in place of the number, for the error's text.
+double as_number(const Value& value, std::string_view name, const Limits& limits,
+                 std::string_view word = "");
 uint64_t as_seed(const Value& value, std::string_view name);
 const std::string& as_text(const Value& value, std::string_view name);
 /// Throws unless the text is one of `choices`.

@@ -186,7 +186,7 @@ Json param_schema(const ParamSpec& spec) {
       schema = integer_schema(spec.limits);
       break;
     case Kind::kNumber:
-      schema = number_schema(spec.limits);
+      schema = number_schema(spec.limits, spec.choices.empty() ? "" : spec.choices.front());
       break;
     case Kind::kChoice:
       schema = {{"enum", spec.choices}};

@@ -96,6 +96,7 @@ struct AttackInfo {
   bool images = false;        ///< inputs must be images, [channels, height, width]
   bool targeted = true;       ///< supports goal: targeted
   bool pool = false;          ///< membership, extraction: needs the data set `pool`
+  bool population = false;    ///< membership: needs it even where shadows are trained online
   std::vector<Surface::Kind> surfaces;  ///< extraction: those it works with, the default first
   std::string summary;                  ///< one line
   std::string paper;                    ///< authors, title, venue, year, arXiv id

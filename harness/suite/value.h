@@ -14,8 +14,9 @@ namespace assay {
 struct Value {
   enum class Kind { kNull, kScalar, kList, kMap };
   Kind kind = Kind::kNull;
-  std::string scalar;   ///< kScalar: the text after ${VAR} expansion
-  bool quoted = false;  ///< kScalar: was quoted, so never a number, boolean or null
+  std::string scalar;      ///< kScalar: the text after ${VAR} expansion
+  bool quoted = false;     ///< kScalar: was quoted, so never a number, boolean or null
+  bool inherited = false;  ///< the key of a map: it and its value came from `defaults`
   std::vector<Value> list;
   std::vector<std::pair<Value, Value>> map;  ///< in file order; keys are scalars, none twice
   Where where;

@@ -1,5 +1,5 @@
 // What every extraction attack owes, whatever its method: one test for each attack of the table and
-// each surface it works with.
+// each surface it works with, and for each value of a parameter that offers a choice.
 #include <gtest/gtest.h>
 
 #include <set>
@@ -17,24 +17,36 @@ using Kind = Surface::Kind;
 struct Case {
   std::string attack;
   Kind surface;
+  std::string param, value;  // a choice that is not the default; empty for the defaults
 };
 
 std::vector<Case> cases() {
   std::vector<Case> all;
   for (const Attack& attack : attack_table()) {
     if (attack.info.family != Family::kExtraction) continue;
-    for (const Kind surface : attack.info.surfaces) all.push_back({attack.info.name, surface});
+    for (const Kind surface : attack.info.surfaces) {
+      all.push_back({attack.info.name, surface, {}, {}});
+    }
+    Params declared;
+    attack.bind(declared, ThreatModel{});
+    for (const ParamSpec& spec : declared.specs()) {
+      for (const std::string& value : spec.choices) {
+        if (spec.fallback == ParamValue(value)) continue;
+        all.push_back({attack.info.name, attack.info.surfaces.front(), spec.name, value});
+      }
+    }
   }
   return all;
 }
 
 // Trains as little as it can; an attack that declares neither trains nothing.
-std::string quick(const Attack& attack) {
+std::string quick(const Attack& attack, const Case& of) {
   Params declared;
   attack.bind(declared, ThreatModel{});
   std::string params;
   for (const ParamSpec& spec : declared.specs()) {
     std::string value;
+    if (spec.name == of.param) value = of.value;
     if (spec.name == "architecture") value = "mlp";
     if (spec.name == "epochs") value = "1";
     if (spec.name == "least_steps") value = "0";
@@ -64,7 +76,7 @@ class ExtractionContract : public ::testing::TestWithParam<Case> {
   void SetUp() override { enter_worker(); }
 
   const Attack attack_ = find_attack(GetParam().attack);
-  const std::string params_ = quick(attack_);
+  const std::string params_ = quick(attack_, GetParam());
   const Surface surface_{.kind = GetParam().surface, .top_k = 2};
 
   ModelSpec spec() const { return to_spec({.shape = {1, 4, 4}, .lo = -0.5, .hi = 1.5}, {}); }
@@ -155,8 +167,10 @@ TEST_P(ExtractionContract, SaysHonestlyWhatItNeeds) {
 
 INSTANTIATE_TEST_SUITE_P(AllAttacks, ExtractionContract, ::testing::ValuesIn(cases()),
                          [](const ::testing::TestParamInfo<Case>& test) {
-                           return test.param.attack + "_" +
-                                  std::string(to_string(test.param.surface));
+                           const Case& of = test.param;
+                           const std::string choice =
+                               of.param.empty() ? "" : "_" + of.param + "_" + of.value;
+                           return of.attack + "_" + std::string(to_string(of.surface)) + choice;
                          });
 
 }  // namespace

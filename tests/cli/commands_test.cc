@@ -1,4 +1,5 @@
 // The commands beside `run`.
+#include <algorithm>
 #include <fstream>
 
 #include "tests/cli/workshop.h"
@@ -35,6 +36,10 @@ TEST_F(Commands, GateOfACellKnowsOnlyItsOwnRules) {
   EXPECT_THAT(failed.out, HasSubstr("robust_accuracy at_least 0.7: fail"));
   EXPECT_EQ(assay({"gate", "out", "--cell", "pgd@8/255"}).code, 0);
   expect_end(assay({"gate", "out", "--cell", "pgd@0.2"}), 2, {"no cell `pgd@0.2`", "pgd@0.1"});
+  // Numbers in any spelling, and globs, as in rules: the gravest code of the cells covered.
+  EXPECT_EQ(assay({"gate", "out", "--cell", "pgd@1/10"}).code, 1);
+  EXPECT_EQ(assay({"gate", "out", "--cell", "pgd@*"}).code, 1);
+  EXPECT_EQ(assay({"gate", "out", "--cell", "pgd@8*"}).code, 0);
 }
 
 TEST_F(Commands, AnOptionOfOneValueIsNotRepeated) {
@@ -77,22 +82,46 @@ TEST_F(Commands, CompareCountsSamplesLostAndWon) {
   EXPECT_THAT(crossed.out, HasSubstr("eps"));
   EXPECT_LE(widest_line(all.out), 80U + path("a").string().size()) << all.out;
   expect_end(assay({"compare", "a", "c"}), 2, {"no such run", "FOLDER:CELL"});
-  expect_end(assay({"compare", "a:pdg@0.1", "b"}), 2, {"pdg@0.1", "pgd@0.1"});
+  const Ended mistyped = assay({"compare", "a:pdg@0.1", "b"});
+  expect_end(mistyped, 2, {"pdg@0.1", "pgd@0.1"});
+  EXPECT_EQ(mistyped.out, "") << "half a table";
+  EXPECT_EQ(assay({"compare", "a:pgd@16/510", "b"}).out, one.out);
+  EXPECT_EQ(assay({"compare", "a:pgd@*", "b"}).out, all.out);
 }
 
-TEST_F(Commands, ReplayReproducesOnTheSameModelOnly) {
-  write_suite({});
-  ASSERT_EQ(run("out", {"--save-adversarials", "all"}).code, 0);
-  const Ended same = assay({"replay", "out"});
-  expect_end(same, 0, {});
-  EXPECT_THAT(same.out, HasSubstr("50 of 50 adversarials reproduce"));
-  const Ended other = assay({"replay", "out", "--model", prepared("swapped.pt").string()});
-  expect_end(other, 1, {});
-  EXPECT_THAT(other.out, HasSubstr("another file"));
-  EXPECT_THAT(other.out, HasSubstr("0 of 50 adversarials reproduce"));
-  ASSERT_EQ(run("none", {"--save-adversarials", "none"}).code, 0);
-  expect_end(assay({"replay", "none"}), 2, {"none", "--save-adversarials all"});
-  expect_end(assay({"replay", "out", "--model", "gone.pt"}), 2, {"gone.pt", "--model"});
+TEST_F(Commands, CompareShowsWhatThievesGotAtEachBudget) {
+  write_suite({.attacks = "- { name: steal, attack: equation_solving, surface: probabilities, "
+                          "budgets: [20, 50] }\n"
+                          "  - { name: pgd, attack: pgd, eps: [0.1], steps: 3 }",
+               .rules = "- { cell: steal, metric: \"agreement@50\", at_least: 0.5 }"});
+  ASSERT_EQ(run("a").code, 0);
+  ASSERT_EQ(run("b", {"--model", prepared("careless.pt").string()}).code, 0);
+  for (const auto& [left, right] : {std::pair{"a:steal", "b"}, {"a:steal", "b:steal"}}) {
+    const Ended all = assay({"compare", left, right});
+    expect_end(all, 0, {});
+    EXPECT_THAT(all.out, HasSubstr("steal"));
+    EXPECT_THAT(all.out, HasSubstr("\n  agreement@20\n    A "));
+    EXPECT_THAT(all.out, HasSubstr("\n  agreement@50\n    A "));
+    EXPECT_THAT(all.out, ::testing::ContainsRegex("A-B +100 +[+-]0.0000  \\[-0.0"));
+    EXPECT_EQ(all.out.find("robust accuracy") != std::string::npos, left == std::string("a"));
+  }
+}
+
+TEST_F(Commands, CompareShowsHowMuchScoresTell) {
+  const std::string set = "{ format: csv, path: samples.csv, label: label";
+  write_suite(
+      {.data = set + " }\n  in: " + set + ", rows: [0, 40] }\n  out: " + set + ", rows: [40, 90] }",
+       .attacks = "- { name: mia, attack: loss, members: in, non_members: out }\n"
+                  "  - { name: pgd, attack: pgd, eps: [0.1], steps: 3 }",
+       .rules = "- { cell: mia, metric: auc, at_most: 1 }"});
+  run("a");
+  run("b", {"--model", prepared("careless.pt").string()});
+  const Ended all = assay({"compare", "a:mia", "b:mia"});
+  expect_end(all, 0, {});
+  EXPECT_THAT(all.out, ::testing::ContainsRegex("\n  auc\n    A +90 +0\\..*\n    B +90 .*\n"
+                                                "    A-B +90 +[+-]0\\."));
+  EXPECT_THAT(all.out, HasSubstr("too few records in both: 40 members, 50 non-members"));
+  expect_end(assay({"compare", "a:mia", "b:pgd@0.1"}), 2, {"`mia` is of family membership"});
 }
 
 TEST_F(Commands, AttacksAreListedAndDescribed) {
@@ -116,7 +145,7 @@ TEST_F(Commands, AnAttacksExampleIsASuitesEntries) {
     const Ended one = assay({"attacks", name});
     const size_t at = one.out.find("\nexample:\n");
     ASSERT_NE(at, std::string::npos) << one.out;
-    const std::string example = one.out.substr(at + 10);
+    const std::string example = one.out.substr(at + 9);
     EXPECT_THAT(example, HasSubstr("attack: " + name));
     std::ifstream file(ASSAY_SOURCE_DIR "/configs/attacks/" + name + ".yaml");
     std::string text{std::istreambuf_iterator<char>(file), {}};
@@ -155,6 +184,18 @@ TEST_F(Commands, ValidateNeedsNeitherModelNorDataUnlessLoading) {
   EXPECT_FALSE(exists(".assay")) << "validating writes nothing";
 }
 
+TEST_F(Commands, SetsThatShareRecordsAreRefusedWhateverACellTakesOfThem) {
+  SuiteParts parts;
+  const std::string csv = "{ format: csv, path: samples.csv, label: label, rows: ";
+  parts.data += "\n  a: " + csv + "[0, 50] }\n  b: " + csv + "[49, 90] }";
+  parts.attacks += "\n  - { name: mia, attack: loss, members: a, non_members: b, count: 2 }";
+  write_suite(parts);
+  const std::vector<std::string> says = {"suite.yaml:15:", "share 1 record", "49 of `a`",
+                                         "49 of `b`"};
+  expect_end(run("out"), 2, says);
+  expect_end(assay({"validate", "suite.yaml", "--load"}), 2, says);
+}
+
 TEST_F(Commands, PlanListsCellsAndEstimatesThem) {
   write_suite({});
   const Ended cells = assay({"plan", "suite.yaml", "--cells"});
@@ -168,6 +209,46 @@ TEST_F(Commands, PlanListsCellsAndEstimatesThem) {
   EXPECT_THAT(estimate.out, HasSubstr("all robust"));
   EXPECT_THAT(estimate.out, HasSubstr("all cells"));
   EXPECT_LE(widest_line(estimate.out), 80U) << estimate.out;
+}
+
+TEST_F(Commands, ModelsThatFailAreTheUsersErrorToValidateAndPlan) {
+  for (const char* model : {"nan.pt", "crashes_always.pt", "crashes_on_one.pt", "hungry.pt"}) {
+    SCOPED_TRACE(model);
+    write_suite({.model = model});
+    for (const std::vector<std::string>& args :
+         {std::vector<std::string>{"validate", "suite.yaml", "--load"},
+          {"plan", "suite.yaml", "--estimate"}}) {
+      const Ended ended = assay(args);
+      if (std::string(model) == "crashes_on_one.pt" && ended.code == 0) continue;  // not met
+      const std::string says =
+          std::string(model).starts_with("crashes") ? "crashed the process" : "";
+      expect_end(ended, 2, {"assay: ", says});
+    }
+  }
+}
+
+TEST_F(Commands, ValidateLooksAtTheBaselineToo) {
+  write_suite({.rules = kPaired, .more = "baseline: gone.pt"});
+  expect_end(assay({"validate", "suite.yaml", "--load"}), 2, {"no such baseline", "gone.pt"});
+  write_suite({.rules = kPaired, .more = "baseline: " + prepared("nan.pt").string()});
+  expect_end(assay({"validate", "suite.yaml", "--load"}), 2, {"baseline: ", "NaN"});
+  write_suite({.rules = kPaired, .more = "baseline: " + prepared("careless.pt").string()});
+  const Ended ended = assay({"validate", "suite.yaml", "--load"});
+  expect_end(ended, 0, {});
+  EXPECT_THAT(ended.out, HasSubstr("careless.pt loads"));
+}
+
+TEST_F(Commands, WhatAModelPrintsGoesToStderr) {
+  write_suite({.model = "talking.pt"});
+  const Ended ended = run("out");
+  expect_end(ended, 0, {"hello from the model"});
+  EXPECT_THAT(ended.out, Not(HasSubstr("hello")));
+}
+
+TEST_F(Commands, WorkersBeyondTheMemoryLimitAreNotStarted) {
+  write_suite({.more = "run: { memory_limit: 1600MiB }"});
+  expect_end(run("out", {"--workers", "4"}), 0, {"room for 1 of 4 workers"});
+  expect_end(run("x", {"--set", "run.memory_limit=1KB"}), 2, {"memory_limit", "1KB", "1536MiB"});
 }
 
 TEST_F(Commands, SetReplacesPartsOfTheSuite) {

@@ -74,6 +74,35 @@ TEST_F(ExitCodes, FiveWhenTheCandidateIsRefused) {
   expect_reports("out", "refused");
 }
 
+TEST_F(ExitCodes, ARefusalIsStillKnownWhenTheFolderIsJudgedAgain) {
+  write_suite({.model = "three_classes.pt"});
+  ASSERT_EQ(run("a", {"--shard", "0/2"}).code, 5);
+  expect_reports("a", "refused");
+  const Ended gate = assay({"gate", "a"});
+  expect_end(gate, 5, {});
+  EXPECT_THAT(gate.out, HasSubstr("model.classes 2"));
+  EXPECT_EQ(assay({"gate", "a", "--cell", "pgd@0.1"}).code, 5);
+  const std::string before = read("a/report.json");
+  EXPECT_EQ(assay({"report", "a"}).code, 5);
+  EXPECT_TRUE(read("a/report.json") == before);
+  ASSERT_EQ(run("b", {"--shard", "1/2"}).code, 5);
+  expect_end(assay({"merge", "b", "a", "--out", "merged"}), 5, {});
+  expect_reports("merged", "refused");
+  EXPECT_EQ(assay({"gate", "merged"}).code, 5);
+}
+
+TEST_F(ExitCodes, ThreeWithReportsWhenMemoryEndsWhileTheModelIsProbed) {
+  write_suite({.model = "hungry.pt"});
+  expect_end(run("out"), 3, {"memory"});
+  expect_reports("out", "incomplete");
+  const Ended gate = assay({"gate", "out"});
+  expect_end(gate, 3, {});
+  EXPECT_THAT(gate.out, HasSubstr("memory"));
+  EXPECT_EQ(run("out", {"--resume", "--model", prepared("right.pt").string()}).code, 0)
+      << "nothing was measured, so that another model may go on";
+  EXPECT_EQ(assay({"gate", "out"}).code, 0);
+}
+
 TEST_F(ExitCodes, ABadSuiteGoesBeforeARefusedCandidate) {
   SuiteParts parts;
   parts.model = "three_classes.pt";
@@ -123,6 +152,24 @@ TEST_F(ExitCodes, AFailedCleanAccuracyRuleEndsTheRunWithAHint) {
   EXPECT_EQ(ended.code, 1) << ended.err;
   EXPECT_THAT(ended.out, HasSubstr("class order"));
   EXPECT_EQ(cell("out", "pgd@0.1")["cost"]["gradients"], 0);
+}
+
+TEST_F(ExitCodes, AFailedCleanAccuracyRuleEndsAMergeToTheSameBytes) {
+  SuiteParts parts = image_parts();
+  parts.rules = "- { cell: fgsm, metric: clean_accuracy, at_most: 0.5 }";
+  write_suite(parts);
+  ASSERT_EQ(run("whole", {"--store", "fresh"}).code, 1);
+  for (const std::string i : {"0", "1", "2"}) {
+    ASSERT_EQ(run("part" + i, {"--shard", i + "/3"}).code, 0);
+  }
+  ASSERT_EQ(assay({"merge", "part2", "part0", "part1", "--out", "merged"}).code, 1);
+  EXPECT_TRUE(read("merged/evidence.jsonl") == read("whole/evidence.jsonl"));
+  EXPECT_TRUE(read("merged/samples.csv") == read("whole/samples.csv"));
+  // Nor does it matter what the store knows of later units.
+  ASSERT_EQ(run("again").code, 1);
+  EXPECT_TRUE(read("again/evidence.jsonl") == read("whole/evidence.jsonl"));
+  const nlohmann::json success = cell("whole", "fgsm")["metrics"]["attack_success"];
+  EXPECT_EQ(success["reason"], "no sample has a verdict");
 }
 
 TEST_F(ExitCodes, StdoutCarriesTheSummaryAndLastTheFolder) {

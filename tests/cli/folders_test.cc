@@ -91,6 +91,56 @@ TEST_F(Folders, ResumeRefusesAnotherSuiteModelOrDataByName) {
   EXPECT_EQ(read("out/evidence.jsonl"), before);
 }
 
+TEST_F(Folders, ResumeNamesTheFieldOfTheSuiteThatDiffers) {
+  write_suite({});
+  ASSERT_EQ(run("out").code, 0);
+  expect_end(run("out", {"--resume", "--set", "attacks.pgd.steps=4"}), 2,
+             {"attacks[pgd].steps: `3` against `4`"});
+}
+
+TEST_F(Folders, ResumeWithAModelThatWouldBeRefusedLeavesTheReportsAlone) {
+  write_suite({});
+  ASSERT_EQ(run("out").code, 0);
+  const std::string before = read("out/report.json");
+  expect_end(run("out", {"--resume", "--model", prepared("nan.pt").string()}), 2,
+             {"another model"});
+  EXPECT_TRUE(read("out/report.json") == before);
+  EXPECT_EQ(assay({"gate", "out"}).code, 0);
+}
+
+TEST_F(Folders, AFinishedRunBecomesNoPartOfItself) {
+  write_suite(image_parts());
+  ASSERT_EQ(run("out").code, 0);
+  const std::string before = read("out/evidence.jsonl");
+  expect_end(run("out", {"--resume", "--shard", "0/2"}), 2, {"--shard none", "0/2"});
+  EXPECT_TRUE(read("out/evidence.jsonl") == before);
+  ASSERT_EQ(run("part", {"--shard", "0/2"}).code, 0);
+  expect_end(run("part", {"--resume", "--shard", "1/2"}), 2, {"--shard 0/2", "1/2"});
+  EXPECT_EQ(run("part", {"--resume", "--shard", "0/2"}).code, 0);
+}
+
+TEST_F(Folders, LimitsOfTheMachineMayChangeBetweenAttemptsAndShards) {
+  write_suite(image_parts());
+  ASSERT_EQ(run("out", {"--set", "run.time_limit=0.001s"}).code, 3);
+  ASSERT_EQ(run("out", {"--resume", "--set", "run.time_limit=1h"}).code, 0);
+  ASSERT_EQ(run("a", {"--shard", "0/2", "--set", "run.memory_limit=4GB"}).code, 0);
+  ASSERT_EQ(run("b", {"--shard", "1/2"}).code, 0);
+  EXPECT_EQ(assay({"merge", "a", "b", "--out", "merged"}).code, 0);
+  EXPECT_EQ(assay({"merge", "b", "a", "--out", "turned"}).code, 0);
+  EXPECT_TRUE(read("merged/evidence.jsonl") == read("turned/evidence.jsonl"));
+}
+
+TEST_F(Folders, DamagedEvidenceIsDeletedAndTheRunGoesOn) {
+  write_suite({});
+  ASSERT_EQ(run("out").code, 0);
+  const std::string whole = read("out/evidence.jsonl");
+  write("out/evidence.jsonl", whole.substr(0, whole.size() / 2));
+  expect_end(run("out", {"--resume"}), 2, {"evidence.jsonl", "delete the file", "--resume"});
+  fs::remove(path("out/evidence.jsonl"));
+  EXPECT_EQ(run("out", {"--resume"}).code, 0);
+  EXPECT_TRUE(read("out/evidence.jsonl") == whole);
+}
+
 TEST_F(Folders, ResumeOfAFinishedRunChangesNothing) {
   write_suite({});
   ASSERT_EQ(run("out").code, 0);
@@ -172,6 +222,8 @@ TEST_F(Baselines, AFileThatIsNoModelIsTheUsersErrorNotTheCandidates) {
   write_suite({.rules = kPaired});
   write("incumbent.pt", "not a model");
   expect_end(against("incumbent.pt", "out"), 2, {"baseline", "incumbent.pt", "TorchScript"});
+  EXPECT_FALSE(exists("out/evidence.jsonl"));
+  EXPECT_EQ(against(prepared("right.pt").string(), "out").code, 1) << "the folder is used up";
 }
 
 TEST_F(Baselines, WithOtherParametersTheReasonNamesTheField) {

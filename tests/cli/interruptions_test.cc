@@ -25,7 +25,8 @@ class Interruptions : public Workshop {
 
 TEST_F(Interruptions, SignalsEndARunBetweenUnitsWithReports) {
   write_long_suite();
-  for (const auto& [signal, name] : {std::pair{SIGINT, "SIGINT"}, std::pair{SIGTERM, "SIGTERM"}}) {
+  for (const auto& [signal, name] :
+       {std::pair{SIGINT, "SIGINT"}, std::pair{SIGTERM, "SIGTERM"}, std::pair{SIGHUP, "SIGHUP"}}) {
     const std::string out = std::string("by-") + name;
     Program program(invocation({"run", "suite.yaml", "--out", out, "--workers", "1"}));
     // Evidence without verdicts is written when the run begins.
@@ -50,6 +51,23 @@ TEST_F(Interruptions, ASecondSignalDoesNotWait) {
   const Ended ended = program.wait();
   EXPECT_EQ(ended.code, 3);
   EXPECT_LT(ended.seconds, 60);
+}
+
+TEST_F(Interruptions, AKillForWantOfMemoryLeavesReportsAndARunThatGoesOn) {
+  SuiteParts parts = image_parts();
+  parts.model = "slow_cnn.pt";
+  write_suite(parts);
+  Program program(invocation({"run", "suite.yaml", "--out", "out", "--workers", "1"}));
+  while (program.running() && !exists("out/evidence.jsonl")) usleep(1000);
+  program.send_to_children(SIGKILL);  // as the kernel does
+  const Ended ended = program.wait();
+  expect_end(ended, 3, {"SIGKILL", "memory", "--resume"});
+  EXPECT_EQ(decision("out"), "incomplete");
+  for (const char* report : kReports) EXPECT_TRUE(exists(std::string("out/") + report)) << report;
+  EXPECT_THAT(assay({"gate", "out"}).out, HasSubstr("SIGKILL"));
+  EXPECT_EQ(run("out", {"--resume"}).code, 0);
+  EXPECT_EQ(run("whole", {"--store", "other"}).code, 0);
+  EXPECT_TRUE(read("out/evidence.jsonl") == read("whole/evidence.jsonl"));
 }
 
 TEST_F(Interruptions, AnInterruptedRunGoesOnToTheSameBytes) {

@@ -54,6 +54,9 @@ void save_planes(const fs::path& folder) {
              "  return y @ self.weight\n");
   save_plane(folder / "batch_baked_in.pt", "  return x.view(4, 2) @ self.weight + self.bias\n");
   save_plane(folder / "dtype_baked_in.pt", "  return x.double() @ self.weight + self.bias\n");
+  save_plane(folder / "hungry.pt",
+             logits + "  return z + torch.zeros([100000, 100000, 100]).sum()\n");
+  save_plane(folder / "talking.pt", "  print('hello from the model')\n" + linear);
   // Sample 3 of the tests, (0.8, 0.03), is the only input with x1 = 0.03.
   save_plane(
       folder / "throws_on_one.pt",

@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
+#include <sstream>
 #include <stdexcept>
 #include <thread>
 
@@ -88,7 +89,7 @@ int broken_pipe() {
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
-  for (const int signal : {SIGINT, SIGTERM, SIGPIPE, SIGXFSZ}) std::signal(signal, SIG_DFL);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGXFSZ}) std::signal(signal, SIG_DFL);
   execve(ASSAY_PROGRAM, args, env);
   _exit(127);
 }
@@ -143,6 +144,12 @@ Program::~Program() {
 }
 
 void Program::send(int signal) const { kill(pid_, signal); }
+
+void Program::send_to_children(int signal) const {
+  const std::string pid = std::to_string(pid_);
+  std::istringstream children(read_file("/proc/" + pid + "/task/" + pid + "/children"));
+  for (pid_t child = 0; children >> child;) kill(child, signal);
+}
 
 bool Program::running() {
   int status = 0;

@@ -41,6 +41,8 @@ class Program {
   Program& operator=(const Program&) = delete;
 
   void send(int signal) const;
+  /// To the processes that it started, and not to itself.
+  void send_to_children(int signal) const;
   bool running();
   /// Waits until stderr holds the text, or the program ends. False if it ended first.
   bool wait_for(const std::string& text);

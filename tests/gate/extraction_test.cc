@@ -263,8 +263,13 @@ TEST(ExtractionFlags, APoolThatEndsBeforeTheBudgetIsUnspent) {
   Evidence run = robbed({{0.5, 0.5, 0.5}, {0.9, 0.9, 0.9}});
   last_extracted(run).stolen[4].queries = 700;
   EXPECT_THAT(flags_of_run(run), ElementsAre("budget_unspent"));
+  const Estimate unspent = measured(run, "agreement@1000");
+  EXPECT_EQ(unspent.value, std::nullopt);
+  EXPECT_EQ(unspent.reason, "the pool was spent after 700 queries at a budget of 1000 with seed 1");
+  EXPECT_TRUE(measured(run, "agreement@100").value);
   run.header.cells[0].sets.erase("pool");
   EXPECT_THAT(flags_of_run(run), ElementsAre()) << "who makes his queries may know he is done";
+  EXPECT_TRUE(measured(run, "agreement@1000").value);
 }
 
 }  // namespace

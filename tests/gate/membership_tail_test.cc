@@ -35,6 +35,37 @@ TEST(MembershipMetrics, ReadTheOtherTailWhereTheCellSaysSo) {
   }
 }
 
+TEST(MembershipMetrics, OfTheOtherTailNameTheSetThatAllowsFalsePositives) {
+  Evidence run = make_audit(900, 1000);
+  add_scores(run, "proxy", ramp(900, 0), ramp(1000, 0)).params["tail"] = std::string("non_members");
+  const std::string reason =
+      decide(make_suite(run), run, nullptr).cells.at(0).metrics.at("tpr_at_fpr_0.01").reason;
+  EXPECT_EQ(reason, "ten allowed false positives need 1000 members, and there are 900");
+  Evidence tiny = make_audit(1, 9);
+  add_scores(tiny, "proxy", ramp(1, 0), ramp(9, 0)).params["tail"] = std::string("non_members");
+  const Decision decision = decide(make_suite(tiny), tiny, nullptr);
+  for (const auto& [name, metric] : decision.cells.at(0).metrics) {
+    EXPECT_EQ(metric.reason.substr(metric.reason.rfind("has")), "has 1 and 9") << name;
+  }
+}
+
+TEST(PairedMembership, OfTheOtherTailNamesTheSetThatAllowsFalsePositives) {
+  const auto proxy_of = [](int64_t members, int64_t non_members) {
+    Evidence run = make_audit(members, non_members);
+    add_scores(run, "proxy", ramp(members, 0), ramp(non_members, 0)).params["tail"] =
+        std::string("non_members");
+    return run;
+  };
+  const auto reason_of = [](const Evidence& here, const Evidence& there) {
+    return testing::judge_one(here, "tpr_at_fpr_0.01", RuleSpec::Kind::kMaxRise, 0.1, &there)
+        .reason;
+  };
+  EXPECT_EQ(reason_of(proxy_of(1100, 1500), proxy_of(900, 1500)),
+            "ten allowed false positives need 1000 members, and 900 are in both runs");
+  EXPECT_EQ(reason_of(proxy_of(1100, 1500), proxy_of(1, 1500)),
+            "only 1 members and 1500 non-members are in both runs");
+}
+
 TEST(PairedMembership, ReadsTheOtherTailOfBothRuns) {
   std::vector<double> members = ramp(1000, 0);
   for (double& score : members) score = 0.3 + 0.7 * score;

@@ -138,6 +138,21 @@ TEST(MembershipGate, FailsWhereTheCandidateGaveNoNumbersAndNamesTheRecord) {
   EXPECT_EQ(decision.cells[0].metrics.at("auc").n, 198);
 }
 
+TEST(MembershipGate, FailsWhereTheCandidateGaveNoNumbersForThePool) {
+  Evidence run = audit_of(100, 100, 0);
+  run.header.cells[0].sets["pool"] = "spare";
+  scored(run).failed_pool = {"17", "a.png"};
+  Suite suite = make_suite(run);
+  add_rule(suite, "auc", Kind::kAtMost, 0.9);
+  const Decision decision = decide(suite, run, nullptr);
+  EXPECT_EQ(decision.outcome, Outcome::kFail);
+  EXPECT_THAT(decision.reason, HasSubstr("failed on 2 samples: record 17 of spare in mia"));
+  EXPECT_THAT(decision.reason, HasSubstr("record a.png of spare"));
+  EXPECT_EQ(decision.cells[0].samples.error, 2);
+  EXPECT_TRUE(decision.cells[0].complete);
+  EXPECT_EQ(decision.cells[0].metrics.at("auc").n, 200);
+}
+
 TEST(MembershipRules, AreThreeWay) {
   const Evidence run = audit_of(300, 300, 0.1);  // auc 0.595
   EXPECT_EQ(judge_one(run, "auc", Kind::kAtMost, 0.7).verdict, Judged::kPass);

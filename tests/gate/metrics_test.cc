@@ -44,6 +44,19 @@ TEST(Metrics, AreThoseOfTheKindOfCell) {
                                    Key("median_distance"), Key("attack_success")));
 }
 
+TEST(Metrics, OfACellThatWasNotReachedBlameNoSample) {
+  Evidence run = make_run(10);
+  add_cell(run, "pgd", {});
+  add_distances(run, "near", {});
+  run.ended_early = "clean accuracy";
+  for (size_t cell : {0, 1}) {
+    for (const auto& [name, estimate] : describe(run, cell).metrics) {
+      if (name == "clean_accuracy") continue;
+      EXPECT_EQ(estimate.reason, "no sample has a verdict") << name;
+    }
+  }
+}
+
 TEST(Metrics, HaveAReasonExactlyWhereTheyHaveNoValue) {
   Evidence run = make_run(10);
   add_cell(run, "pgd", {{'M', 10}});

@@ -169,8 +169,8 @@ TEST(Coverage, HoldsForModelsThatLeakLittleAndMuch) {
 TEST(DelongDifference, KnowsThatOneModelCannotDifferFromItself) {
   std::mt19937_64 engine(3);
   const ScoreSets scores = normal_scores(engine, 100, 100, 1);
-  const Auc none =
-      delong_difference(scores.members, scores.non_members, scores.members, scores.non_members);
+  const Auc none = delong_difference(place(scores.members, scores.non_members),
+                                     place(scores.members, scores.non_members));
   EXPECT_EQ(none.value, 0);
   EXPECT_EQ(none.variance, 0);
   const Bounded bounds = auc_difference(scores, scores, 0.95);
@@ -184,7 +184,8 @@ TEST(DelongDifference, OfIndependentScoresHasTheSumOfTheVariances) {
   const ScoreSets two = normal_scores(engine, 3000, 3000, 0.5);
   const Auc first = delong(one.members, one.non_members);
   const Auc second = delong(two.members, two.non_members);
-  const Auc both = delong_difference(one.members, one.non_members, two.members, two.non_members);
+  const Auc both =
+      delong_difference(place(one.members, one.non_members), place(two.members, two.non_members));
   EXPECT_NEAR(both.value, first.value - second.value, 1e-12);
   EXPECT_NEAR(both.variance / (first.variance + second.variance), 1, 0.1);
 }

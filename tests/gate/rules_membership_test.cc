@@ -53,6 +53,15 @@ TEST(EpsilonRule, OfOneRunIsInconclusiveWhereTheSetsContradictTheCoin) {
   }
 }
 
+TEST(EpsilonRule, OfOneRunIsInconclusiveWhereNoCoinDecided) {
+  Evidence run = audit_of(ramp(1000, 0.1), ramp(1000, 0));
+  run.header.cells[0].params["estimator"] = std::string("one_run");
+  const RuleResult result = judge_one(run, "epsilon_lower", Kind::kAtMost, 1);
+  EXPECT_EQ(result.verdict, Judged::kInconclusive);
+  EXPECT_THAT(result.reason, HasSubstr("`inclusion: randomised`"));
+  EXPECT_TRUE(decide(make_suite(run), run, nullptr).cells[0].metrics.at("advantage").value);
+}
+
 TEST(Fidelity, OfUnlikeShadowsLetsALeakThatIsShownFail) {
   Evidence run = audit_of(ramp(1000, 0.5), ramp(1000, 0));
   run.units.back().fidelity = kUnlike;

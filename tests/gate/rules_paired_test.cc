@@ -66,6 +66,15 @@ TEST(MaxDrop, PassesFailsAndStaysOpenByTangosBounds) {
   }
 }
 
+TEST(MaxDrop, AgainstARunOfAnotherDtypeNamesTheField) {
+  const Evidence here = run_of(100, {{'R', 100}});
+  Evidence before = here;
+  before.header.float64 = true;
+  const RuleResult rule = compare(here, before, "robust_accuracy", Kind::kMaxDrop, 0.5).rules[0];
+  EXPECT_EQ(rule.verdict, Judged::kInconclusive);
+  EXPECT_THAT(rule.reason, HasSubstr("dtype float64 in the baseline, float32 here"));
+}
+
 TEST(MaxRise, IsMirrored) {
   const Evidence here = run_of(1000, kBefore);  // the other way round: a rise of 0.013
   const Evidence before = run_of(1000, kAfter);

@@ -81,6 +81,7 @@ TEST_F(SurrogateTest, IsSavedAsAModelOfTheSameLogits) {
   surrogate.fit(x_, targets_);
   const Model model = load_bytes(surrogate.save(), spec_);
   EXPECT_TRUE(model.judge(x_).allclose(surrogate.logits(x_), 1e-5, 1e-6));
+  EXPECT_TRUE(logits_of(surrogate.save(), spec_, x_).allclose(surrogate.logits(x_), 1e-5, 1e-6));
 }
 
 TEST_F(SurrogateTest, LeastStepsGiveFewRecordsMoreEpochs) {

@@ -76,6 +76,27 @@ TEST_F(VictimTest, EveryRowIsCountedAndKept) {
   EXPECT_TRUE(victim.labels().equal(at::tensor({2, 0, 2}, at::kLong)));
 }
 
+TEST_F(VictimTest, NoClassGainsByItsPlaceWhereAnswersAreEqual) {
+  const auto labels = [&](const at::Tensor& x, uint64_t seed) {
+    Victim victim(model_, {.kind = Kind::kRounded, .decimals = 0}, x.size(0), seed);
+    victim.query(x);
+    return victim.labels();
+  };
+  // Shares of about a quarter are rounded to 0.
+  const at::Tensor all = random_uniform({400, 4}, 1, 0, 0.01);
+  const at::Tensor counts = at::bincount(labels(all, 1), {}, 4);
+  EXPECT_GT(counts.min().item<int64_t>(), 60);
+  EXPECT_TRUE(labels(all.flip(0), 1).flip(0).equal(labels(all, 1)));
+  EXPECT_FALSE(labels(all, 2).equal(labels(all, 1)));
+  // Between those that lead.
+  const at::Tensor two = all.add(values({0, 9, 0, 9}));
+  Victim victim(model_, {.kind = Kind::kRounded, .decimals = 1}, 400, 1);
+  victim.query(two);
+  const at::Tensor led = at::bincount(victim.labels(), {}, 4);
+  EXPECT_EQ(led[0].item<int64_t>() + led[2].item<int64_t>(), 0);
+  EXPECT_GT(led.sum().sub(led.max()).item<int64_t>(), 120);
+}
+
 TEST_F(VictimTest, AskingForMoreThanIsLeftIsOurBug) {
   Victim victim(model_, {}, 1, 1);
   EXPECT_DEATH(victim.query(x_), "asked for 2 of 1 queries");

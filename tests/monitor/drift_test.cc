@@ -102,6 +102,22 @@ TEST(Drift, MmdSeesAChangeThatNoFeatureShows) {
   EXPECT_TRUE(tests[1].drift);
 }
 
+TEST(Drift, MmdTakesThePermutationsThatTheLevelAsksFor) {
+  const QueryStream reference = normal_rows(60, 2, 0, 0, 1);
+  const QueryStream shifted = normal_rows(60, 2, 3, 0, 2);
+  const auto mmd = [&](double alpha) {
+    return drift_tests(reference.view(), shifted.view(), false, {.alpha = alpha})[1];
+  };
+  for (const double alpha : {0.05, 0.002, 0.0004}) {
+    EXPECT_LT(mmd(alpha).p_value, alpha / 3);
+    EXPECT_TRUE(mmd(alpha).drift) << alpha;
+  }
+  EXPECT_NEAR(mmd(0.05).p_value, 1.0 / 501, 1e-12);
+  const DriftTest beyond = mmd(1e-4);
+  EXPECT_FALSE(beyond.drift);
+  EXPECT_THAT(beyond.reason, HasSubstr("10000 permutations"));
+}
+
 TEST(Drift, ConstantFeaturesAreLeftOutUnlessTheyChange) {
   QueryStream a = normal_rows(100, 3, 0, 0, 1);
   QueryStream b = normal_rows(100, 3, 0, 0, 2);

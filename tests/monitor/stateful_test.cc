@@ -106,7 +106,7 @@ TEST(Stateful, AReferenceThatIsTooSmallIsToldAtTheEntry) {
     FAIL() << "calibrated with 50";
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), HasSubstr("suite.yaml:1:1: monitor `stateful`"));
-    EXPECT_THAT(error.what(), HasSubstr("more than 50 benign queries"));
+    EXPECT_THAT(error.what(), HasSubstr("51 benign queries or more"));
     EXPECT_THAT(error.what(), HasSubstr("has 50"));
   }
 }

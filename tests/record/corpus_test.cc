@@ -90,7 +90,7 @@ TEST_F(CorpusTest, ListsTheStoredAdversarialsOfARunByTheirContent) {
   Store store(folder_);
   Evidence evidence = sample_evidence();
   // Rows 0 and 1 are copies; a blob that the store lacks tells nothing.
-  const std::string blob = store.put_blob(std::string(32, 'a') + std::string(16, 'b'));
+  const std::string blob = store.put_blob(std::string(32, 'a') + std::string(32, 'b'));
   std::vector<Verdict*> broken;
   for (UnitResult& unit : evidence.units) {
     for (Verdict& row : unit.rows) {

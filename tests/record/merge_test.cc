@@ -127,6 +127,24 @@ TEST(Merge, AnotherHostsPathsAreNoDifference) {
   EXPECT_EQ(failure({sample_evidence(), other}).first, "");
 }
 
+TEST(Merge, LimitsOfTheMachineAreNoDifferenceAndTheFieldOfAnotherSuiteIsNamed) {
+  const auto with_suite = [](const std::string& suite, const std::string& sha256) {
+    Evidence run = sample_evidence();
+    run.header.suite = suite;
+    run.header.suite_sha256 = sha256;
+    return run;
+  };
+  const std::string attack = R"({"attacks":[{"name":"pgd","steps":3}],"run":{"block":4)";
+  const Evidence one = with_suite(attack + R"(,"time_limit":"1h"}})", "1");
+  const Evidence two = with_suite(attack + R"(,"memory_limit":"4GB"}})", "1");
+  EXPECT_EQ(failure({one, two}).first, "");
+  EXPECT_EQ(all_of(merge({one, two})), all_of(merge({two, one})));
+  const Evidence other = with_suite(
+      R"({"attacks":[{"name":"pgd","steps":4}],"run":{"block":4,"time_limit":"2h"}})", "2");
+  const std::string told = failure({one, other}).first;
+  EXPECT_THAT(told, HasSubstr("suite.attacks[pgd].steps: `3` against `4`"));
+}
+
 TEST(Merge, OneKeyWithTwoResultsIsNondeterminism) {
   Evidence other = sample_evidence();
   other.units[2].rows[1].status = Status::kRobust;

@@ -159,6 +159,7 @@ inline Evidence sample_evidence() {
   shadow.tensors = sha256("shadow");
   UnitResult scored = sample_unit("lira0", "lira", 1, {});
   scored.scores = {{true, 0, -0.0, false}, {true, 1, 0.1, true}, {false, 0, -1e-300, false}};
+  scored.failed_pool = {"17", "shoes/\"a\".png"};
   scored.fidelity = {2, 0.9, 0.75, 0.875, 0.7, "cnn", "the candidate \"}\xff\" is frozen"};
   evidence.units.push_back(shadow);
   evidence.units.push_back(scored);

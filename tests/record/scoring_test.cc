@@ -18,6 +18,7 @@ TEST(Scoring, SurvivesItsFile) {
   Scoring cell{.cell = "mia", .key = "k", .entry = 1, .classes = 3, .views = 2, .features = 4};
   cell.rows = {{true, 1}, {false, 0}};
   cell.labels = {2, 0, 1};
+  cell.population = {"17"};
   cell.parts = {{"a", Scoring::Part::What::kLogits, -1, 0, 0, 3},
                 {"b", Scoring::Part::What::kDistances, -1, 0, 0, 2}};
   cell.trained = {"t"};
@@ -34,6 +35,7 @@ TEST(Scoring, SurvivesItsFile) {
   EXPECT_TRUE(read[0].rows[0].member);
   EXPECT_EQ(read[0].rows[1].record, 0);
   EXPECT_EQ(read[0].labels, cell.labels);
+  EXPECT_EQ(read[0].population, cell.population);
   EXPECT_EQ(read[0].parts[1].what, Scoring::Part::What::kDistances);
   EXPECT_EQ(read[0].parts[1].end, 2);
   EXPECT_EQ(read[0].in, cell.in);

@@ -46,7 +46,10 @@ TEST(ExtractionJson, TellsSurfaceBudgetsSeedsAndMonitors) {
   EXPECT_EQ(last["seeds"][2]["findings"]["hidden_width"], 64);
   EXPECT_NEAR(last["seeds"][1]["agreement"].get<double>(), 0.921, 1e-9);
   EXPECT_TRUE(last["seeds"][1]["failure"].is_null());
-  const Json& prada = extraction["monitors"][1];
+  EXPECT_EQ(extraction["monitors"][0]["mixed"], 0);
+  EXPECT_EQ(extraction["monitors"][0]["decided"], 0);
+  EXPECT_EQ(extraction["monitors"][1]["mixed"], 500);
+  const Json& prada = extraction["monitors"][2];
   EXPECT_EQ(prada["monitor"], "prada");
   EXPECT_EQ(prada["decided"], 3);
   EXPECT_EQ(prada["alarmed"], 2);
@@ -109,6 +112,9 @@ TEST(ExtractionHtml, ShowsMonitorsFindingsAndWhyFiguresAreMissing) {
   EXPECT_THAT(part, HasSubstr(">2 of 3<"));
   EXPECT_THAT(part, HasSubstr(">2,410<"));
   EXPECT_THAT(part, HasSubstr(">never<"));
+  EXPECT_THAT(part, HasSubstr(">alone<"));
+  EXPECT_THAT(part, HasSubstr(">among 500 benign<"));
+  EXPECT_THAT(part, HasSubstr(">too few queries for a verdict<"));
   EXPECT_THAT(part, HasSubstr("hidden width"));
   EXPECT_EQ(occurrences(part, "No transfer success: no adversarial made on the surrogate"), 1);
   EXPECT_THAT(part, HasSubstr("agreement after 10,000 queries 91.8 %"));

@@ -159,6 +159,8 @@ TEST(ReportHtml, ShowsAMembershipAuditWithNamesAndNoContents) {
   EXPECT_THAT(part, HasSubstr("<code>1199</code>"));
   EXPECT_THAT(part, HasSubstr("16 shadows of cnn: the candidate is frozen"));
   EXPECT_THAT(part, HasSubstr("1,199 members and 1,000 non-members"));
+  EXPECT_THAT(part, HasSubstr("realised FPR"));
+  EXPECT_THAT(part, HasSubstr("Of the 22 records that score highest"));
   EXPECT_THAT(part, Not(HasSubstr("<img")));
   EXPECT_THAT(report_html(testing::failing()->report), Not(HasSubstr("id=\"membership\"")));
 }

@@ -232,11 +232,23 @@ TEST(ReportJson, ShowsWhatAMembershipAuditFound) {
   EXPECT_EQ(cell["fidelity"]["comparable"], true);
   EXPECT_GT(cell["power"]["auc"], 0.5);
   EXPECT_TRUE(cell["power"]["tpr_at_fpr_0.001"].is_null());
+  const Json& fpr = cell["metrics"]["tpr_at_fpr_0.01"]["realised_fpr"];
+  EXPECT_LE(fpr["value"], 0.01);
+  EXPECT_LT(fpr["lower"], fpr["value"]);
+  EXPECT_GT(fpr["upper"], fpr["value"]);
+  EXPECT_FALSE(cell["metrics"]["auc"].contains("realised_fpr"));
+  EXPECT_EQ(cell["worst_slice"]["records"], 22);
+  EXPECT_EQ(cell["worst_slice"]["members"], 22);
+  EXPECT_EQ(cell["worst_slice"]["share"]["value"], 1);
+  EXPECT_LT(cell["worst_slice"]["share"]["lower"], 1);
+  EXPECT_NEAR(cell["worst_slice"]["base_rate"], 1199.0 / 2199, 1e-9);
 }
 
 TEST(ReportJson, LeavesWhatOnlyMembershipHasEmptyElsewhere) {
   const Json cell = Json::parse(report_json(testing::failing()->report))["cells"][0];
-  for (const char* name : {"histogram", "fidelity", "power"}) EXPECT_TRUE(cell[name].is_null());
+  for (const char* name : {"histogram", "fidelity", "power", "worst_slice"}) {
+    EXPECT_TRUE(cell[name].is_null()) << name;
+  }
   for (const char* name : {"roc", "slices", "exposed"}) EXPECT_TRUE(cell[name].empty()) << name;
 }
 

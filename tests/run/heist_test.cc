@@ -149,6 +149,25 @@ TEST_F(HeistTest, AnotherBudgetStealsNothingAgain) {
   EXPECT_EQ(computed, 10U);
 }
 
+TEST_F(HeistTest, ABudgetThatThePoolCannotServeIsRefusedBeforeAnythingIsStolen) {
+  const auto budgets = [&](const std::string& attack, const std::string& list) {
+    const Suite suite = heist_suite("  - {name: steal, attack: " + attack +
+                                    ", pool: pool, budgets: [" + list + "]}\n");
+    try {
+      run_heist(suite, make_model(1), "s");
+      return std::string();
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+  };
+  EXPECT_THAT(
+      budgets("knockoff", "10, 61"),
+      HasSubstr("`budgets` go up to 61 queries, and `knockoff` sends each of the 60 records "
+                "of `pool` once at most; give a larger pool, or smaller budgets"));
+  EXPECT_EQ(budgets("knockoff", "60"), "");
+  EXPECT_EQ(budgets("jbda", "61"), "") << "it makes queries of its own";
+}
+
 TEST_F(HeistTest, ATheftThatTheCandidateFailsOnIsItsFault) {
   // No number for the pool's records, which no probe meets: bytes above a half.
   const Model model = testing::load_module(
@@ -278,6 +297,39 @@ TEST_F(HeistTest, ShardsDoWhatTheirUnitsBuildOn) {
   }
 }
 
+TEST_F(HeistTest, NoiseServesAsAPool) {
+  const auto entry = [](const std::string& attack, const std::string& pool) {
+    return "  - {name: steal, attack: " + attack + ", pool: " + pool +
+           ", budgets: [20], transfer_count: 0}\n";
+  };
+  std::set<std::string> keys;
+  for (const char* attack : {"knockoff", "copycat", "jbda", "active_thief"}) {
+    const Evidence evidence = run_heist(heist_suite(entry(attack, "noise")), make_model(1), "s");
+    EXPECT_TRUE(evidence.complete()) << evidence.interrupted;
+    EXPECT_EQ(evidence.header.cells[0].sets.at("pool"), "noise");
+    for (const Stolen& stolen : scored(evidence).stolen) EXPECT_EQ(stolen.queries, 20) << attack;
+    keys.insert(evidence.header.cells[0].key);
+  }
+  keys.insert(
+      run_heist(heist_suite(entry("knockoff", "pool")), make_model(1), "s").header.cells[0].key);
+  EXPECT_EQ(keys.size(), 5U);
+  // A stolen reference that was made of noise has seen nobody.
+  EXPECT_NO_THROW(run_heist(heist_suite(entry("knockoff", "noise") +
+                                        "  - {name: mia, attack: attack_r, members: members, "
+                                        "non_members: out, references: steal}\n"),
+                            make_model(1), "s"));
+}
+
+TEST_F(HeistTest, KeysFollowTheSourceOfTrainingsAndTheftsTellHowTheyFitTheirQueries) {
+  EXPECT_EQ(training_version().size(), 16U);
+  const Evidence evidence = run_heist(heist_suite(steal()), make_model(1), "s");
+  EXPECT_EQ(evidence.header.cells[0].key_fields.at("training_version"), training_version());
+  for (const Stolen& stolen : scored(evidence).stolen) {
+    EXPECT_GT(stolen.findings.at("fit"), 0.3);
+    EXPECT_LE(stolen.findings.at("fit"), 1);
+  }
+}
+
 TEST_F(HeistTest, APoolThatSharesRecordsWithTheTestSetIsFlagged) {
   const auto flags = [&](const std::string& pool) {
     const std::filesystem::path file = folder_ / "overlap.yaml";
@@ -310,10 +362,12 @@ TEST_F(HeistTest, MonitorsSeeTheThievesWithMostQueries) {
   for (const UnitResult& unit : evidence.units) {
     seen.insert(seen.end(), unit.monitored.begin(), unit.monitored.end());
   }
-  ASSERT_EQ(seen.size(), 6U);
-  for (size_t i = 0; i < 6; ++i) {
-    EXPECT_EQ(seen[i].monitor, i % 2 == 0 ? "prada" : "stateful");
-    EXPECT_EQ(seen[i].seed, static_cast<int64_t>(i / 2));
+  ASSERT_EQ(seen.size(), 12U);
+  for (size_t i = 0; i < 12; ++i) {
+    EXPECT_EQ(seen[i].monitor, i % 4 < 2 ? "prada" : "stateful");
+    EXPECT_EQ(seen[i].mixed, i % 2 == 0 ? 0 : 10)
+        << "alone, and among what benign queries there are";
+    EXPECT_EQ(seen[i].seed, static_cast<int64_t>(i / 4));
     EXPECT_EQ(seen[i].attack_queries, 40);
     EXPECT_EQ(seen[i].benign_queries, 10);
     EXPECT_LE(seen[i].flagged, 40);
@@ -321,6 +375,19 @@ TEST_F(HeistTest, MonitorsSeeTheThievesWithMostQueries) {
   // Monitors that come later steal again, and find the same.
   run_heist(heist_suite(steal()), make_model(1), "later");
   EXPECT_EQ(to_text(run_heist(suite, make_model(1), "later")), to_text(evidence));
+}
+
+TEST_F(HeistTest, ACalibrationThatIsImpossibleIsRefusedBeforeAnythingIsStolen) {
+  const Suite suite = heist_suite(
+      steal(), "monitors: {benign: out, detectors: [ {monitor: stateful, neighbours: 10} ]}\n");
+  try {
+    run_heist(suite, make_model(1), "s");
+    FAIL() << "10 records have no 10 others";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("with 11 benign queries or more"));
+    EXPECT_THAT(error.what(), HasSubstr("and has 10;"));
+  }
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "s" / "store.sqlite"));
 }
 
 }  // namespace

@@ -77,6 +77,15 @@ inline std::vector<AttackInfo> fake_attacks() {
     params.choice("mode", "offline", {"offline", "online"}, "which shadows hold the record");
     params.integer("shadows", 16, {2, 1024}, "shadow models");
   }).pool = true;
+  AttackInfo& rmia =
+      add("rmia", Family::kMembership, Access::kScore, {}, [](Params& params, const ThreatModel&) {
+        const std::string mode = params.choice("mode", "offline", {"offline", "online"}, "which");
+        params.integer("shadows", 8, {1, 1024}, "shadow models");
+        params.number_or_auto("a", {0, 1}, "offline: how far; auto: tuned");
+        if (mode == "online") params.refuse("a", "`a` goes with offline");
+      });
+  rmia.pool = true;
+  rmia.population = true;
   AttackInfo& knockoff = add("knockoff", Family::kExtraction, Access::kScore, {},
                              [](Params& params, const ThreatModel&) {
                                params.integers("budgets", {1000}, {1, 1e9}, "queries allowed");

@@ -48,6 +48,8 @@ std::vector<Case> yaml_cases() {
        {"`ASSAY_TEST_UNSET` is not set", "${ASSAY_TEST_UNSET:-default}"}},
       {"OpenVariable", "assay: 1\nname: \"${A\"\n", "2:7", {"closing brace"}},
       {"OddVariable", "assay: 1\nname: \"${1x}\"\n", "2:7", {"is not a variable"}},
+      {"NotUtf8", "assay: 1\nname: \xc3\xa4\xe4\n", "2:8", {"UTF-8"}},
+      {"HalfACharacter", "assay: 1\nname: a\xc3", "2:8", {"UTF-8"}},
       {"ZeroByte", std::string("assay: 1\nname: a\0b\n", 18), "", {"zero byte"}},
   };
 }
@@ -66,6 +68,10 @@ std::vector<Case> suite_cases() {
       {"NegativeSeed", suite(kAttack, "seed: -1"), "6:7", {"`-1`", "18446744073709551615"}},
       {"SectionIsText", suite(kAttack, "run: fast"), "6:6", {"`run` is `fast`", "a map of keys"}},
       {"BadTime", suite(kAttack, "run: { time_limit: 90 }"), "6:20", {"`90`", "90s, 10m or 6h"}},
+      {"LittleMemory",
+       suite(kAttack, "run: { memory_limit: 1KB }"),
+       "6:22",
+       {"`1KB`", "one worker", "1536MiB"}},
       {"BadMemory", suite(kAttack, "run: { memory_limit: 16G }"), "6:22", {"`16G`", "512MiB"}},
       {"BadDevice", suite(kAttack, "run: { device: gpu }"), "6:16", {"`gpu`", "cuda:N"}},
       {"ZeroBlock",

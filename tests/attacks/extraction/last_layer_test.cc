@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "harness/model/head.h"
 #include "tests/testing/extraction.h"
 
 namespace assay::testing {
@@ -49,6 +50,21 @@ TEST(LastLayer, FindsTheWidthOfAHeadThatHasMoreClasses) {
       }
     }
   }
+}
+
+TEST(LastLayer, GivesTheLayerUpToAMapOfItsWidth) {
+  enter_worker();
+  for (const at::ScalarType dtype : {at::kFloat, at::kDouble}) {
+    const Model model = head_model({{20}, 40, dtype, -1, 1}, 16, true, 9);
+    for (const Kind kind : {Kind::kLogits, Kind::kProbabilities}) {
+      const at::Tensor head = look(model, kind).head;
+      ASSERT_EQ(head.sizes(), at::IntArrayRef({40, 16}));
+      EXPECT_LT(head_misfit(model, head).value(), dtype == at::kFloat ? 1e-5 : 1e-12)
+          << to_string(kind);
+    }
+  }
+  EXPECT_FALSE(
+      look(head_model({{20}, 10, at::kFloat, -1, 1}, 32, true, 5), Kind::kLogits).head.defined());
 }
 
 TEST(LastLayer, ProbabilitiesOfTheModelItselfTellItToo) {

@@ -19,7 +19,7 @@ TEST(Maze, WithoutAnyDataAgreesMoreTheMoreItMayAsk) {
   const double many = agreement(20000);
   EXPECT_GT(many, none + 0.2);
   EXPECT_GT(many, few + 0.1);
-  EXPECT_GT(many, 0.85);
+  EXPECT_GT(many, 0.6);
 }
 
 TEST(Maze, LearnsMoreFromTheSameQueriesByReplay) {

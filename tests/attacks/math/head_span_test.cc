@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "attacks/math/least_squares.h"
 #include "tests/testing/models.h"
 
@@ -34,6 +36,22 @@ TEST(HeadSpan, GivesTheHeadUpToAMapOfItsWidth) {
   ASSERT_EQ(centred.width, 7);
   EXPECT_LT(misfit(weight.sub(weight.mean(0)), centred), 1e-10);
   EXPECT_GT(misfit(random_normal({30, 7}, 4, at::kDouble), plain), 0.5);
+}
+
+TEST(HeadSpan, AgreesWithLapack) {
+  const at::Tensor logits = random_normal({60, 5}, 1, at::kDouble)
+                                .matmul(random_normal({5, 20}, 2, at::kDouble))
+                                .add(random_normal({60, 20}, 3, at::kDouble), 1e-6);
+  const HeadSpan span = head_span(logits, false, 1e-9);
+  ASSERT_EQ(span.width, 5);
+  const auto [left, values, right] =
+      at::linalg_svd(logits.sub(logits.mean(0, true)), /*full_matrices=*/false);
+  EXPECT_NEAR(span.gap, std::log(values[4].item<double>() / values[5].item<double>()), 1e-6);
+  // Columns are fixed but for their sign.
+  const at::Tensor head = right.narrow(0, 0, 5).mul(values.narrow(0, 0, 5).unsqueeze(1)).t();
+  EXPECT_TRUE(span.head.abs().allclose(head.abs(), 1e-9, 1e-9));
+  EXPECT_NEAR(span.rms, values.narrow(0, 5, 15).norm().item<double>() / std::sqrt(60.0 * 20),
+              1e-12);
 }
 
 TEST(HeadSpan, ASteepSpectrumIsNoGap) {

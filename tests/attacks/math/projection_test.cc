@@ -240,10 +240,12 @@ TEST(Projection, FixedFeaturesStayAndTakeNoPartOfEps) {
     const std::vector<at::Tensor> points = {
         project(x0.add(v), x0, ball), maximise_linear(v, x0, ball), ascend(x0, v, x0, 1, 30, ball),
         surface_point(x0, std::vector<uint64_t>{1, 2, 3, 4}, 0, 0, rng, ball)};
-    for (const at::Tensor& x : points) {
-      EXPECT_TRUE(x.index_select(1, still).equal(x0.index_select(1, still)));
+    for (size_t i = 0; i < points.size(); ++i) {
+      const at::Tensor& x = points[i];
+      EXPECT_TRUE(x.index_select(1, still).equal(x0.index_select(1, still)))
+          << to_string(norm) << ", point " << i;
       EXPECT_TRUE(at::allclose(distance(x, x0, norm), at::full({4}, ball.eps, at::kDouble)))
-          << to_string(norm);
+          << to_string(norm) << ", point " << i << ": " << distance(x, x0, norm);
     }
     // Uniform in a ball of 6 dimensions, not the shadow of one of 30: the mean length in l2 is 6/7.
     const at::Tensor drawn = random_points(x0.narrow(0, 0, 1), 5, 2000, 0, 0, rng, ball);

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "harness/suite/error.h"
 #include "tests/testing/membership.h"
 
 namespace assay::testing {
@@ -37,7 +38,7 @@ TEST(Base, TemperatureDividesLogits) {
 }
 
 TEST(Base, OnlineOrdersAsRmiaDoes) {
-  const Scene scene = imagine({.members = 100, .shadows = 4, .online = true});
+  const Scene scene = imagine({.members = 100, .population = 50, .shadows = 4, .online = true});
   const at::Tensor base = scores_of("base", "{mode: online, shadows: 4}", scene.outputs);
   const at::Tensor rmia = scores_of("rmia", "{mode: online, shadows: 4}", scene.outputs);
   EXPECT_TRUE(base.argsort().equal(rmia.argsort()));
@@ -48,6 +49,13 @@ TEST(Base, CanariesComeFirst) {
   EXPECT_TRUE(on_top(scores_of("base", "{}", imagine(world).outputs), 20));
   world.online = true;
   EXPECT_TRUE(on_top(scores_of("base", "{mode: online}", imagine(world).outputs), 20));
+}
+
+TEST(Base, RefusesSettingsWithoutEffect) {
+  EXPECT_THROW(inference_of("base", "{mode: online, factor: 0.5}"), Error);
+  EXPECT_NO_THROW(inference_of("base", "{factor: 0.5, references: steal}"));
+  EXPECT_THROW(inference_of("base", "{shadows: 8, references: steal}"), Error);
+  EXPECT_THROW(inference_of("base", "{train_records: 8, references: steal}"), Error);
 }
 
 }  // namespace

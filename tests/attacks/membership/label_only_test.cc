@@ -55,15 +55,17 @@ TEST(LabelOnly, BoundaryIsTheDistance) {
   EXPECT_EQ(inference_of("label_only", "{mode: boundary, queries: 100}").boundary_queries, 100);
 }
 
-TEST(LabelOnly, SettingsOfTheOtherModeAreIdle) {
-  // They may come from the suite's defaults.
-  const Inference boundary =
-      inference_of("label_only", "{mode: boundary, views: 2, shadows: 2, epochs: 3}");
+TEST(LabelOnly, RefusesSettingsOfTheOtherMode) {
+  EXPECT_THROW(inference_of("label_only", "{mode: boundary, views: 2}"), Error);
+  EXPECT_THROW(inference_of("label_only", "{mode: boundary, shadows: 2}"), Error);
+  EXPECT_THROW(inference_of("label_only", "{mode: boundary, train_records: 20}"), Error);
+  EXPECT_THROW(inference_of("label_only", "{queries: 100}"), Error);
+  EXPECT_THROW(inference_of("label_only", "{mode: online}"), Error);
+  // The recipe may come from the suite's defaults.
+  const Inference boundary = inference_of("label_only", "{mode: boundary, epochs: 3}");
   EXPECT_EQ(boundary.views, 1);
   EXPECT_EQ(boundary.shadows.count, 0);
   EXPECT_FALSE(boundary.population);
-  EXPECT_EQ(inference_of("label_only", "{queries: 100}").boundary_queries, 0);
-  EXPECT_THROW(inference_of("label_only", "{mode: online}"), Error);
 }
 
 }  // namespace

@@ -2,6 +2,9 @@
 
 #include <cmath>
 
+#include "harness/suite/error.h"
+#include "harness/suite/value.h"
+#include "tests/testing/attacks.h"
 #include "tests/testing/membership.h"
 
 namespace assay::testing {
@@ -103,8 +106,72 @@ TEST(Rmia, CanariesComeFirst) {
   EXPECT_TRUE(on_top(scores_of("rmia", "{}", imagine(world).outputs), 20));
   world.online = true;
   EXPECT_TRUE(on_top(scores_of("rmia", "{mode: online}", imagine(world).outputs), 20));
-  world.population = 0;  // the audited records are the z
-  EXPECT_TRUE(on_top(scores_of("rmia", "{mode: online}", imagine(world).outputs), 20));
+}
+
+TEST(Rmia, TakesNoAuditedRecordForZ) {
+  // The one record of the pool was seen by the one shadow: there is no z, and x is none.
+  const Outputs seen = example({0.5, 0.5}, {0.2, 0.9}, 1, numbers({0, 1}).view({1, 2}));
+  EXPECT_THROW(scores_of("rmia", "{shadows: 1}", seen), Error);
+  EXPECT_NO_THROW(scores_of("rmia", "{mode: online, shadows: 2}",
+                            example({0.5, 0.5}, {0.2, 0.9, 0.3, 0.4}, 1, at::ones({2, 2}))));
+  const Attack attack = find_attack("rmia");
+  EXPECT_TRUE(attack.info.pool && attack.info.population);
+}
+
+TEST(Rmia, AIsTheFirstTenthThatTellsBestWhatShadowsSaw) {
+  // Two shadows. Of the pool, each has seen one record that the other has not; of two more, neither
+  // has: one is `unseen` to the first shadow and `unseen_out` to the second, one the other way.
+  const auto pool = [](double seen, double seen_out, double unseen, double unseen_out) {
+    const std::vector<double> mine = {0.9, 0.4, 0.5, 0.6, 0.7, 0.8};
+    const std::vector<double> both = {0.5, 0.1, seen,     seen_out, unseen,     unseen_out,
+                                      0.5, 0.1, seen_out, seen,     unseen_out, unseen};
+    return example(mine, both, 2, numbers({0, 0, 1, 0, 0, 0, 0, 0, 0, 1, 0, 0}).view({2, 6}));
+  };
+  const auto scores = [](const Outputs& outputs, const std::string& a) {
+    return scores_of("rmia", "{shadows: 2, temperature: 1, a: " + a + "}", outputs);
+  };
+  // 0.4 / (0.1 (1 + a) + 1 - a) exceeds 0.9 / (0.5 (1 + a) + 1 - a) from a = 0.39 / 0.61 on.
+  const Outputs late = pool(0.4, 0.1, 0.9, 0.5);
+  EXPECT_TRUE(scores(late, "auto").equal(scores(late, "0.7")));
+  EXPECT_FALSE(scores(late, "0.7").equal(scores(late, "0.8")));
+  EXPECT_TRUE(scores_of("rmia", "{shadows: 2, temperature: 1}", late).equal(scores(late, "0.7")));
+  // The other way round they are told apart up to there.
+  const Outputs early = pool(0.9, 0.5, 0.4, 0.1);
+  EXPECT_TRUE(scores(early, "auto").equal(scores(early, "0")));
+  // One shadow leaves none to attack it with.
+  const Outputs alone = example({0.9, 0.4, 0.5}, {0.5, 0.1, 0.3}, 2, at::zeros({1, 3}));
+  EXPECT_TRUE(scores_of("rmia", "{shadows: 1}", alone)
+                  .equal(scores_of("rmia", "{shadows: 1, a: 0.3}", alone)));
+}
+
+TEST(Rmia, AIsTunedWithoutAuditedRecords) {
+  World world{.members = 60, .population = 200, .shadows = 4};
+  Scene scene = imagine(world);
+  const auto scores = [&](const std::string& params) {
+    return scores_of("rmia", params, scene.outputs);
+  };
+  const at::Tensor tuned = scores("{shadows: 4}");
+  int equal = 0;
+  std::string found;
+  for (int tenths = 0; tenths <= 10; ++tenths) {
+    const std::string params = "{shadows: 4, a: " + number_text(tenths / 10.0) + "}";
+    if (!scores(params).equal(tuned)) continue;
+    ++equal;
+    found = params;
+  }
+  ASSERT_EQ(equal, 1);
+  // Other audited outputs, the same a.
+  scene.outputs.logits.narrow(1, 0, 120).neg_();
+  scene.shadow_logits.narrow(2, 0, 120).mul_(3);
+  EXPECT_TRUE(scores("{shadows: 4}").equal(scores(found)));
+}
+
+TEST(Rmia, RefusesSettingsWithoutEffect) {
+  EXPECT_THROW(inference_of("rmia", "{mode: online, a: 0.3}"), Error);
+  EXPECT_THROW(inference_of("rmia", "{likelihood: taylor, temperature: 2}"), Error);
+  EXPECT_THROW(inference_of("rmia", "{a: most}"), Error);
+  EXPECT_THROW(inference_of("rmia", "{a: 2}"), Error);
+  EXPECT_NO_THROW(inference_of("rmia", "{likelihood: taylor, a: auto}"));
 }
 
 }  // namespace

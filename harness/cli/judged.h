@@ -1,0 +1,37 @@
+// A run folder's evidence, judged again.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+
+#include "harness/gate/decision.h"
+#include "harness/record/evidence.h"
+#include "harness/record/run_facts.h"
+#include "harness/suite/suite.h"
+
+namespace assay {
+
+struct Judged {
+  Evidence evidence;
+  std::optional<Evidence> baseline;
+  RunFacts facts;
+  Suite suite;
+  Decision decision;
+};
+
+/// The suite that evidence was made with.
+Suite suite_of(const Evidence& evidence, const RunFacts& facts);
+
+/// Fills in the decision on suite, evidence and baseline.
+void judge(Judged* judged);
+
+/// Reads a run folder and judges it, one whose run ended before it measured anything included.
+Judged judge_folder(const std::filesystem::path& folder);
+
+/// Shows the table of a run in `folder`, and the folder.
+void print_judged(const Judged& judged, const std::filesystem::path& folder);
+
+/// Writes all reports into the folder, with pictures of its adversarials, and shows the table.
+void write_all_reports(const Judged& judged, const std::filesystem::path& folder);
+
+}  // namespace assay

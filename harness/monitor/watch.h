@@ -1,0 +1,44 @@
+// A log's alarms held against those of benign traffic: are there more than benign users raise?
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "harness/monitor/monitor.h"
+
+namespace assay {
+
+/// Checks of a monitor, and how many of them raised its alarm.
+struct AlarmRate {
+  int64_t checks = 0;
+  int64_t raised = 0;
+};
+
+/// One monitor's word on a log.
+struct WatchResult {
+  std::string name;
+  std::string reason;  ///< why there is no p-value; "" if there is one
+  Alarms alarms;       ///< of the log
+  AlarmRate benign;    ///< of benign traffic
+  /// Chance of as many alarms or more in the log were it benign traffic: Fisher's exact test of the
+  /// two rates, one-sided, so that the benign rate is as uncertain as its traffic is short.
+  std::optional<double> p_value;
+  bool alarm = false;  ///< at the level that was asked for
+};
+
+/// Judges a log by the alarms that a detector raises on it and on benign traffic. Alarms depend on
+/// how many queries came before, so both are judged in streams of one length: the log as a whole,
+/// or in equal parts where there is less benign traffic than that; each starts from nothing. A
+/// check counts as independent of others. That holds for monitors that judge queries one by one;
+/// the checks of prada, which follow one growing set, go together, so that it is exact only where
+/// benign traffic raises none. `alpha`: chance that benign traffic is an alarm.
+/// Detectors calibrated with a reference must have no query of it in common with `benign`.
+WatchResult watch_log(const std::string& name, const Detector& detector, const QueryView& log,
+                      const QueryView& benign, double alpha);
+
+/// P(X ≥ raised) for X hypergeometric: of the log's and the benign checks together as many raised
+/// an alarm as did, and chance says which.
+double fisher_p_value(const AlarmRate& log, const AlarmRate& benign);
+
+}  // namespace assay

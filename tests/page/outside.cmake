@@ -1,0 +1,27 @@
+# Configures the project with the attacks in FOLDER: they are in the table; without its YAML an
+# attack stops the configuration, which names the file.
+function(configure dir out rc)
+  execute_process(
+    COMMAND "${CMAKE_COMMAND}" -S "${SOURCE}" -B "${WORK}/build" -G "${GENERATOR}"
+            "-DCMAKE_PREFIX_PATH=${LIBTORCH}" -DASSAY_TESTS=OFF "-DASSAY_ATTACK_DIRS=${dir}"
+    OUTPUT_VARIABLE said ERROR_VARIABLE said RESULT_VARIABLE status)
+  set(${out} "${said}" PARENT_SCOPE)
+  set(${rc} "${status}" PARENT_SCOPE)
+endfunction()
+
+file(REMOVE_RECURSE "${WORK}")
+configure("${FOLDER}" said status)
+if(NOT status EQUAL 0)
+  message(FATAL_ERROR "the configuration failed:\n${said}")
+endif()
+file(READ "${WORK}/build/generated/attack_table.cc" table)
+if(NOT table MATCHES "add\\(attacks::simba\\(\\), \"simba\", \"[0-9a-f]+\"\\)")
+  message(FATAL_ERROR "simba is not in the table:\n${table}")
+endif()
+
+file(COPY "${FOLDER}/" DESTINATION "${WORK}/incomplete")
+file(REMOVE "${WORK}/incomplete/simba.yaml")
+configure("${WORK}/incomplete" said status)
+if(status EQUAL 0 OR NOT said MATCHES "lacks[ \n]+[^\n]*simba.yaml")
+  message(FATAL_ERROR "an attack without its YAML was taken (${status}):\n${said}")
+endif()
