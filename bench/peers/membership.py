@@ -153,12 +153,11 @@ def attack_p(c, p):
     values = phi(c.logits, c.labels).mean(0)
     mine, pool = values[:c.audited], values[c.audited:]
     y, z = c.labels[:c.audited], c.labels[c.audited:]
-    share = np.empty(c.audited)
-    for i in range(c.audited):
-        other = pool[z == y[i]] if p["per_class"] and (z == y[i]).any() else pool
-        tied = mine[i] / (1 + abs(mine[i])) / (4.5 * len(other))
-        share[i] = ((other < mine[i]).sum() + (other == mine[i]).sum() / 2) / len(other) + tied
-    return share
+    others = [pool[z == label] if p["per_class"] and (z == label).any() else pool for label in y]
+    share = np.array([((other < own).sum() + (other == own).sum() / 2) / len(other)
+                      for own, other in zip(mine, others)])
+    # Ties are broken by less than the smallest step of any share.
+    return share + mine / (1 + abs(mine)) / (4.5 * max(map(len, others)))
 
 
 def attack_r(c, p):
@@ -237,14 +236,14 @@ def rmia(c, p):
     t = p["temperature"]
     likelihood = taylor if p["likelihood"] == "taylor" else lambda z, y: log_p(z / t, y)
     online = p["mode"] == "online"
-    log_p = np.stack([likelihood(z, c.labels) for z in c.shadows])  # [S, A, R]
-    theirs = np.exp(log_p)
+    theirs_log = np.stack([likelihood(z, c.labels) for z in c.shadows])  # [S, A, R]
+    theirs = np.exp(theirs_log)
     weight = np.ones_like(c.seen) if online else ~c.seen
     with np.errstate(invalid="ignore"):
         mean = (theirs * weight[:, None]).sum(0) / weight.sum(0)
     a = p["a"]
     if a == "auto" and not online:
-        a = tuned_a(log_p[..., c.audited:], c.seen[:, c.audited:])
+        a = tuned_a(theirs_log[..., c.audited:], c.seen[:, c.audited:])
     usual = mean if online else ((1 + a) * mean + 1 - a) / 2
     ratio = (likelihood(c.logits, c.labels) - np.log(usual)).mean(0)
     mine, z = ratio[:c.audited], ratio[c.audited:][weight.any(0)[c.audited:]]
