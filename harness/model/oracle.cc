@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <limits>
 #include <vector>
 
@@ -74,10 +75,7 @@ Oracle::Oracle(const Model& model, const ThreatModel& threat, const Block& block
   if (!threat.feature_scale.empty() && threat.eps) {
     std::vector<int64_t> shape = block.x.sizes().vec();
     shape[0] = 1;
-    reach_ = at::tensor(threat.feature_scale, at::kDouble)
-                 .mul(*threat.eps)
-                 .to(model.dtype())
-                 .reshape(shape);
+    reach_ = at::tensor(threat.feature_scale, at::kDouble).mul(*threat.eps).reshape(shape);
   }
   if (threat.eps.has_value() && threat.access != Access::kLabel) {
     trace_.emplace(block.y, threat.goal == Goal::kTargeted ? block.target : at::Tensor());
@@ -186,7 +184,7 @@ at::Tensor Oracle::scaled(const at::Tensor& x, const at::Tensor& rows) const {
   const at::Tensor room = at::where(step.gt(0), x0.neg().add(threat_.hi), x0.sub(threat_.lo));
   // How far a feature gets in the ball, and how far it may.
   const at::Tensor seen = room.clamp_max(*threat_.eps);
-  const at::Tensor most = at::minimum(room, reach_.to(at::kDouble));
+  const at::Tensor most = at::minimum(room, reach_);
   const at::Tensor way = step.mul(at::where(seen.gt(0), most.div(seen), 0.0));
   at::Tensor point = x0.add(way).clamp(threat_.lo, threat_.hi).to(x.scalar_type());
   // Rounding must not take what lies in one ball out of the other.
@@ -200,7 +198,14 @@ at::Tensor Oracle::confined(const at::Tensor& x, const at::Tensor& rows) const {
   if (!fixed_.defined() && !reach_.defined()) return x;
   const at::Tensor x0 = block_.x.index_select(0, rows);  // [m, ...]
   at::Tensor inside = x;
-  if (reach_.defined()) inside = at::min(at::max(x, x0.sub(reach_)), x0.add(reach_));
+  if (reach_.defined()) {
+    const at::Tensor centre = x0.to(at::kDouble);
+    const at::Tensor step = x.to(at::kDouble).sub(centre);
+    const at::Tensor cut = centre.add(at::min(at::max(step, reach_.neg()), reach_));
+    // As for the ball, rounding is no step: a level at the end of a reach stays one.
+    const at::Tensor far = step.abs().gt(reach_.add(radius_ - *threat_.eps));
+    inside = at::where(far, cut.to(x.scalar_type()), x);
+  }
   if (!fixed_.defined()) return inside;
   return inside.flatten(1)
       .index_copy(1, fixed_, x0.flatten(1).index_select(1, fixed_))
@@ -212,8 +217,9 @@ at::Tensor Oracle::rounded(const at::Tensor& x, const at::Tensor& rows) const {
   const at::Tensor x0 = block_.x.index_select(0, rows).to(at::kDouble);
   const at::Tensor wide = x.to(at::kDouble);
   const double step = (threat_.hi - threat_.lo) / static_cast<double>(threat_.levels - 1);
-  // What is a level but for the rounding of its type stays one.
-  const double slack = x.scalar_type() == at::kDouble ? 1e-9 : 1e-5;
+  // What is a level but for the rounding of its type, by half a unit, stays one.
+  const double unit = x.scalar_type() == at::kDouble ? 0x1p-52 : 0x1p-23;
+  const double slack = 0.75 * unit * std::max(std::abs(threat_.lo), std::abs(threat_.hi)) / step;
   const at::Tensor place = wide.sub(threat_.lo).div(step);
   const at::Tensor below = place.add(slack).floor().mul(step).add(threat_.lo);
   const at::Tensor above = place.sub(slack).ceil().mul(step).add(threat_.lo);

@@ -163,7 +163,7 @@ class Oracle {
   int64_t gradient_budget_;
   double radius_;
   at::Tensor fixed_;  // indices of features that may not move, or undefined
-  at::Tensor reach_;  // [1, ...] how far each feature may, or undefined
+  at::Tensor reach_;  // [1, ...] float64, how far each feature may, or undefined
   at::Tensor decided_, found_, failed_, crossed_, from_afar_;
   at::Tensor best_x_, best_distance_;
   at::Tensor queries_, gradients_, zero_gradients_, nonfinite_gradients_, queries_at_best_;

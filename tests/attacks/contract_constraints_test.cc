@@ -113,7 +113,11 @@ class Constrained : public ::testing::TestWithParam<Case> {
     const at::Tensor closest = distances(plane, share, norm_);
     const double widest = 1.5 * closest.max().item<double>();
     const double most = norm_ == Norm::kL0 ? std::max(widest, widest / 1.5 + 1) : widest;
-    if (!attack_.info.minimum_norm || !threat.feature_scale.empty()) threat.eps = most;
+    if (!attack_.info.minimum_norm) threat.eps = most;
+    expect_broken_within(plane, threat, most);
+  }
+
+  void expect_broken_within(const Plane& plane, const ThreatModel& threat, double most) const {
     const Outcome outcome = run(plane.model, attack_, params_of(attack_), threat, plane.block);
     EXPECT_EQ(outcome.count(), plane.block.size());
     const at::Tensor away = distance(outcome.claims.x, plane.block.x, norm_);
@@ -153,6 +157,51 @@ TEST_P(ByShares, BreaksALinearModelWhereFeaturesHaveSharesOfEps) {
 }
 
 TEST_P(Constrained, BreaksALinearModelOnLevels) {
+// A tenth of an eps in every feature is an eps of a tenth, to attacks that iterate in the ball.
+TEST_P(InTheBall, TheSameReachSpeltOtherwiseBreaksTheSameSamples) {
+  Shape shape{{40}, 6};
+  const Model model = mlp_model(shape, 64, 41);
+  const Block block = random_block(model, 100, 42);
+  ThreatModel plain = threat();
+  plain.lo = 0;
+  plain.hi = 1;
+  plain.eps = 0.03;
+  const std::string params = attack_.info.access == Access::kGradient ? "{}" : "{queries: 600}";
+  const Outcome wanted = run(model, attack_, params, plain, block);
+  EXPECT_GT(wanted.count(), 20);
+  EXPECT_LT(wanted.count(), 90);
+  for (const double share : {0.25, 0.03}) {
+    ThreatModel scaled = plain;
+    scaled.eps = 0.03 / share;
+    scaled.feature_scale.assign(40, share);
+    const Outcome found = run(model, attack_, params, scaled, block);
+    const int64_t other = found.claims.success.ne(wanted.claims.success).sum().item<int64_t>();
+    // Scores are asked at probes, which shares confine.
+    EXPECT_LE(other, attack_.info.access == Access::kGradient ? 1 : 5) << "share " << share;
+  }
+}
+
+// Clean inputs on levels and shares of whole levels: many a level is at the very end of a feature's
+// reach, and by the rounding of its type just beyond.
+TEST_P(ByShares, BreaksALinearModelWhereSharesAreWholeLevels) {
+  constexpr int64_t kEntries = 200;
+  const double level = 8.0 / 255;
+  at::Tensor share = at::zeros({kEntries}, at::kDouble);
+  ThreatModel scaled = threat();
+  scaled.levels = 256;
+  for (int64_t i = 0; i < kEntries; ++i) {
+    scaled.feature_scale.push_back(i % 2 == 0 ? 0.5 : 1);
+    share[i] = scaled.feature_scale.back();
+  }
+  Plane plane = make_plane(kEntries, share, 0.3, 39);
+  plane.block.x =
+      plane.block.x.to(at::kDouble).add(4).div(level).round().mul(level).sub(4).to(at::kFloat);
+  plane.block.y = plane.model.judge(plane.block.x).argmax(1);
+  const double widest = 1.5 * distances(plane, share, norm_).max().item<double>();
+  scaled.eps = 2 * level * std::ceil(widest / (2 * level));
+  expect_broken_within(plane, scaled, *scaled.eps);
+}
+
   const at::Tensor share = at::ones({20}, at::kDouble);
   ThreatModel coarse = threat();
   coarse.levels = 256;  // a level is a sixth of the distance in linf

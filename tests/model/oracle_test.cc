@@ -89,6 +89,38 @@ TEST(Oracle, AFeatureMovesByItsShareOfEps) {
   EXPECT_FALSE(oracle.found()[1].item<bool>()) << "0.2 + 0.5 * 0.4 is short of 0.5";
 }
 
+// A level at the end of a feature's reach is there but for the rounding of its type.
+TEST(Oracle, WhatIsAdmissibleStaysAsItIsWhateverTheLevels) {
+  for (const at::ScalarType dtype : {at::kFloat, at::kDouble}) {
+    const Model model = testing::linear_model(Shape{{256}, 2, dtype}, at::zeros({2, 256}, dtype),
+                                              at::zeros({2}, dtype));
+    for (const int64_t levels : {2, 256, 1024, 65536}) {
+      const double level = 1.0 / static_cast<double>(levels - 1);
+      Block block;
+      block.x = at::arange(256, at::kDouble)
+                    .mul(static_cast<double>(levels - 1) / 255)
+                    .round()
+                    .mul(level)
+                    .to(dtype)
+                    .unsqueeze(0);
+      block.y = rows({0});
+      block.ids = {1};
+      ThreatModel threat = linf(24 * level);
+      threat.levels = levels;
+      threat.feature_scale.assign(256, 0.5);
+      const Oracle oracle(model, threat, block, 0, 0);
+      for (const double side : {-1.0, 1.0}) {
+        const at::Tensor once =
+            oracle.admissible(block.x.add(side * 30 * level).clamp(0, 1), rows({0}));
+        EXPECT_TRUE(oracle.admissible(once, rows({0})).equal(once)) << levels;
+        const at::Tensor moved = once.sub(block.x).to(at::kDouble).abs().div(level).round();
+        EXPECT_EQ(moved.median().item<double>(), levels == 2 ? 0 : 12) << levels;
+        EXPECT_TRUE(moved.le(12).all().item<bool>());
+      }
+    }
+  }
+}
+
 TEST(Oracle, ASuccessMustHoldOnceRoundedTowardsTheCleanInput) {
   const Model model = threshold_model();
   Block block = two_samples();
