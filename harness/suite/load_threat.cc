@@ -134,6 +134,13 @@ void load_threat(const Value& entry, const AttackInfo& info, const ModelSpec& mo
   load_goal(entry, info, model, spec.threat);
   if (spec.threat.unbounded) return load_features(entry, model, spec.threat);
   spec.threat.norm = norm_of(entry, info);
+  const Value* scale = entry.find("feature_scale");
+  if (scale != nullptr && info.minimum_norm) {
+    throw Error(scale->where,
+                "`feature_scale` gives shares of an eps that bounds the attack, and `" + info.name +
+                    "` looks for the nearest point whatever eps; use `fixed`, or an "
+                    "attack at a radius such as apgd or fab");
+  }
   load_features(entry, model, spec.threat);
   spec.eps = eps_of(entry, spec.threat.norm);
   spec.eps_list = !spec.eps.empty() && entry.find("eps")->is_list();
@@ -145,7 +152,7 @@ void load_threat(const Value& entry, const AttackInfo& info, const ModelSpec& mo
                                  "0.1 or 8/255");
   }
   if (spec.eps.empty() && !spec.threat.feature_scale.empty()) {
-    throw Error(entry.find("feature_scale")->where, "`feature_scale` needs `eps`, which it scales");
+    throw Error(scale->where, "`feature_scale` needs `eps`, which it scales");
   }
 }
 

@@ -238,13 +238,22 @@ std::string case_name(const ::testing::TestParamInfo<Case>& info) {
 }
 
 bool any(const AttackInfo&, Norm) { return true; }
-bool in_linf(const AttackInfo&, Norm norm) { return norm == Norm::kLinf; }
+// Suites give minimum-norm attacks no shares.
+bool at_a_radius_in_linf(const AttackInfo& info, Norm norm) {
+  return norm == Norm::kLinf && !info.minimum_norm;
+}
+// The others see shares in coordinates of their own, and FAB as walls.
+bool in_the_ball(const AttackInfo& info, Norm norm) {
+  return at_a_radius_in_linf(info, norm) && info.access != Access::kLabel && info.name != "fab";
+}
 bool nearest_by_gradients(const AttackInfo& info, Norm) {
   return info.minimum_norm || info.name == "fab";
 }
 
 INSTANTIATE_TEST_SUITE_P(Attacks, Constrained, ::testing::ValuesIn(cases(any)), case_name);
-INSTANTIATE_TEST_SUITE_P(Attacks, ByShares, ::testing::ValuesIn(cases(in_linf)), case_name);
+INSTANTIATE_TEST_SUITE_P(Attacks, ByShares, ::testing::ValuesIn(cases(at_a_radius_in_linf)),
+                         case_name);
+INSTANTIATE_TEST_SUITE_P(Attacks, InTheBall, ::testing::ValuesIn(cases(in_the_ball)), case_name);
 INSTANTIATE_TEST_SUITE_P(Attacks, ByLevels, ::testing::ValuesIn(cases(nearest_by_gradients)),
                          case_name);
 
