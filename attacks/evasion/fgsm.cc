@@ -7,7 +7,7 @@
 // only, where clipping is exact); where the box does not bind it is the usual dual-norm step. The
 // cotangent is scaled to 1, so that a saturated softmax does not zero the gradient.
 // Cost per sample: 2 forwards, 1 gradient.
-#include "attacks/math/losses.h"
+#include "attacks/math/look.h"
 #include "attacks/math/projection.h"
 #include "harness/model/attack.h"
 
@@ -19,9 +19,7 @@ Candidates run(Oracle& oracle, LossKind kind) {
   const Ball ball = ball_of(oracle.threat());
   at::Tensor rows = at::arange(block.size(), at::kLong);
   const Tape tape = oracle.tape(block.x, rows);
-  const Loss loss = oracle.threat().goal == Goal::kTargeted
-                        ? reach_loss(kind, tape.logits(), block.y, block.target)
-                        : leave_loss(kind, tape.logits(), block.y);
+  const Loss loss = loss_towards(oracle, kind, tape.logits(), block.y, block.target);
   const at::Tensor gradient = oracle.vjp(tape, loss.direction, rows);  // [n, ...]
   at::Tensor x = maximise_linear(gradient, block.x, ball);             // [n, ...]
   const at::Tensor keep = oracle.undecided(rows);

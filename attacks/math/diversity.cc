@@ -104,9 +104,7 @@ std::optional<Look> look_around(Oracle& oracle, const at::Tensor& x, const at::T
   const Tape tape = oracle.tape(at::cat(points), all_rows);
   Look found{oracle.undecided(rows), {}, {}, {}, {}};
   if (found.keep.size(0) == 0) return std::nullopt;
-  const Loss loss = target.defined()
-                        ? reach_loss(kind, tape.logits(), repeated(y), repeated(target))
-                        : leave_loss(kind, tape.logits(), repeated(y));
+  const Loss loss = loss_towards(oracle, kind, tape.logits(), repeated(y), repeated(target));
   const at::Tensor open = oracle.decided().index_select(0, all_rows).logical_not().unsqueeze(1);
   const at::Tensor g =
       oracle.vjp(tape, loss.direction.mul(open.to(x.scalar_type())), all_rows).to(at::kDouble);

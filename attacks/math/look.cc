@@ -13,13 +13,19 @@ at::Tensor only(const at::Tensor& c, const at::Tensor& keep) {
 
 }  // namespace
 
+Loss loss_towards(const Oracle& oracle, LossKind kind, const at::Tensor& logits,
+                  const at::Tensor& y, const at::Tensor& target) {
+  if (!target.defined()) return leave_loss(kind, logits, y);
+  if (oracle.threat().goal == Goal::kTargeted) return reach_loss(kind, logits, target);
+  return pass_loss(kind, logits, y, target);
+}
+
 std::optional<Look> look(Oracle& oracle, const at::Tensor& x, const at::Tensor& rows,
                          const at::Tensor& y, const at::Tensor& target, LossKind kind) {
   const Tape tape = oracle.tape(x, rows);
   Look found{oracle.undecided(rows), {}, {}, {}, {}};
   if (found.keep.size(0) == 0) return std::nullopt;
-  const Loss loss = target.defined() ? reach_loss(kind, tape.logits(), y, target)
-                                     : leave_loss(kind, tape.logits(), y);
+  const Loss loss = loss_towards(oracle, kind, tape.logits(), y, target);
   found.value = loss.value;
   found.scale = loss.scale;
   found.gradient = oracle.vjp(tape, only(loss.direction, found.keep), rows);

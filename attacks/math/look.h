@@ -22,9 +22,13 @@ struct Look {
   at::Tensor broken;    ///< [k] bool: these logits break the sample
 };
 
-/// Sends x [m, ...] for the block rows `rows` [m] and takes the gradient of the loss that leaves y
-/// or, where `target` is defined, reaches it, for the undecided rows only. Nothing is left:
-/// nullopt.
+/// The loss at logits [m, K] that leaves y [m] or, where `target` [m] is defined, reaches it:
+/// before all other labels for a targeted goal, before y for an untargeted one.
+Loss loss_towards(const Oracle& oracle, LossKind kind, const at::Tensor& logits,
+                  const at::Tensor& y, const at::Tensor& target);
+
+/// Sends x [m, ...] for the block rows `rows` [m] and takes the gradient of loss_towards() for the
+/// undecided rows only. Nothing is left: nullopt.
 std::optional<Look> look(Oracle& oracle, const at::Tensor& x, const at::Tensor& rows,
                          const at::Tensor& y, const at::Tensor& target, LossKind loss);
 

@@ -95,7 +95,8 @@ void leave(LossKind kind, Row& row, size_t y) {
   difference(row, other, y);
 }
 
-void reach(LossKind kind, Row& row, size_t y, size_t t) {
+// Ascends to z_t, under dlr over z_rival.
+void reach(LossKind kind, Row& row, size_t t, size_t rival) {
   if (kind == LossKind::kCe) {
     cross_entropy(row, t);
     row.value = -row.value;
@@ -104,7 +105,7 @@ void reach(LossKind kind, Row& row, size_t y, size_t t) {
   }
   if (kind == LossKind::kDlr && row.z.size() >= 4) {
     const std::array<size_t, 4> top = top_four(row.z);
-    if (ratio(row, t, y, top[0], std::span(top).subspan(2, 2))) return;
+    if (ratio(row, t, rival, top[0], std::span(top).subspan(2, 2))) return;
   }
   difference(row, t, best_other(row.z, t));
 }
@@ -181,10 +182,17 @@ Loss leave_loss(LossKind kind, const at::Tensor& logits, const at::Tensor& y) {
   return by_row(logits, [&](Row& row, int64_t i) { leave(kind, row, labels[i]); });
 }
 
-Loss reach_loss(LossKind kind, const at::Tensor& logits, const at::Tensor& y, const at::Tensor& t) {
+Loss reach_loss(LossKind kind, const at::Tensor& logits, const at::Tensor& t) {
+  const Labels targets(t, logits);
+  return by_row(logits, [&](Row& row, int64_t i) {
+    reach(kind, row, targets[i], best_other(row.z, targets[i]));
+  });
+}
+
+Loss pass_loss(LossKind kind, const at::Tensor& logits, const at::Tensor& y, const at::Tensor& t) {
   const Labels labels(y, logits);
   const Labels targets(t, logits);
-  return by_row(logits, [&](Row& row, int64_t i) { reach(kind, row, labels[i], targets[i]); });
+  return by_row(logits, [&](Row& row, int64_t i) { reach(kind, row, targets[i], labels[i]); });
 }
 
 }  // namespace assay::attacks

@@ -37,10 +37,15 @@ LossKind loss_kind(std::string_view name);
 ///            classes and where the denominator is 0
 Loss leave_loss(LossKind kind, const at::Tensor& logits, const at::Tensor& y);
 
-/// What a targeted attack ascends to reach label t: [n, K], [n], [n] → rows.
+/// What a targeted attack ascends to reach label t: [n, K], [n] → rows.
 ///   kCe      log softmax(z)_t
 ///   kMargin  z_t − max_{j≠t} z_j: positive if and only if t wins
-///   kDlr     −(z_y − z_t) / (z_(1) − (z_(3) + z_(4)) / 2); the margin as above
-Loss reach_loss(LossKind kind, const at::Tensor& logits, const at::Tensor& y, const at::Tensor& t);
+///   kDlr     −(max_{j≠t} z_j − z_t) / (z_(1) − (z_(3) + z_(4)) / 2); the margin as above
+Loss reach_loss(LossKind kind, const at::Tensor& logits, const at::Tensor& t);
+
+/// What an untargeted attack ascends on its way to label t, which has only to pass y: [n, K], [n],
+/// [n] → rows. As reach_loss, but
+///   kDlr     −(z_y − z_t) / (z_(1) − (z_(3) + z_(4)) / 2) (Croce & Hein 2020, targeted)
+Loss pass_loss(LossKind kind, const at::Tensor& logits, const at::Tensor& y, const at::Tensor& t);
 
 }  // namespace assay::attacks

@@ -15,7 +15,7 @@ inline at::Tensor margins(Oracle& oracle, const at::Tensor& x, const at::Tensor&
   const Block& block = oracle.block();
   const at::Tensor y = block.y.index_select(0, rows);
   if (!block.target.defined()) return leave_loss(LossKind::kMargin, z, y).value;
-  return reach_loss(LossKind::kMargin, z, y, block.target.index_select(0, rows)).value;
+  return reach_loss(LossKind::kMargin, z, block.target.index_select(0, rows)).value;
 }
 
 /// Label access: sends x [m, ...], which need not lie in the ball, and returns [m] bool, whether

@@ -24,7 +24,7 @@ void close_in(Oracle& oracle, int64_t steps) {
   const auto margin_at = [&](const at::Tensor& x) {  // [m] float64, > 0 where broken
     const at::Tensor z = oracle.logits(x, rows);
     if (oracle.threat().goal == Goal::kUntargeted) return leave_loss(LossKind::kMargin, z, y).value;
-    return reach_loss(LossKind::kMargin, z, y, block.target.index_select(0, rows)).value;
+    return reach_loss(LossKind::kMargin, z, block.target.index_select(0, rows)).value;
   };
   at::Tensor low = margin_at(x0);
   at::Tensor high = margin_at(far);

@@ -71,6 +71,23 @@ TEST(Apgd, TargetsAndRestartsOnlyAdd) {
   EXPECT_GE(targets, once - 1);
 }
 
+// Once the target has passed the true label, a third label may still be in front of it.
+TEST(Apgd, ByDlrATargetedGoalIsReachedAsOftenAsByTheMargin) {
+  const Model model = mlp_model({{40}, 10}, 64, 41);
+  Block block = random_block(model, 200, 42);
+  block.target = model.judge(block.x).argsort(/*stable=*/true, 1, true).select(1, 4);
+  int64_t dlr = 0, margin = 0;
+  for (const double eps : {0.1, 0.15, 0.2}) {
+    ThreatModel threat = ball(Norm::kLinf, eps);
+    threat.goal = Goal::kTargeted;
+    dlr += run(model, apgd(), "{steps: 20, loss: dlr}", threat, block).count();
+    margin += run(model, apgd(), "{steps: 20, loss: margin}", threat, block).count();
+  }
+  EXPECT_GT(margin, 200);
+  EXPECT_LT(margin, 400);
+  EXPECT_GE(dlr, margin - 10);
+}
+
 TEST(Apgd, MoreTargetsThanLabelsMeansAllLabels) {
   const Model model = mlp_model({{12}, 3}, 16, 5);
   const Block block = random_block(model, 30, 6);

@@ -17,9 +17,12 @@ using testing::values;
 at::Tensor labels(const std::vector<int64_t>& numbers) { return at::tensor(numbers, at::kLong); }
 double number(const at::Tensor& x) { return x.item<double>(); }
 
-Loss compute(LossKind kind, bool targeted, const at::Tensor& z, const at::Tensor& y,
+enum class Way { kLeave, kReach, kPass };
+
+Loss compute(LossKind kind, Way way, const at::Tensor& z, const at::Tensor& y,
              const at::Tensor& t) {
-  return targeted ? reach_loss(kind, z, y, t) : leave_loss(kind, z, y);
+  if (way == Way::kPass) return pass_loss(kind, z, y, t);
+  return way == Way::kReach ? reach_loss(kind, z, t) : leave_loss(kind, z, y);
 }
 
 TEST(Losses, ValuesMatchTheirDefinitions) {
@@ -28,12 +31,17 @@ TEST(Losses, ValuesMatchTheirDefinitions) {
   const at::Tensor y = labels({0});
   const at::Tensor t = labels({4});
   EXPECT_NEAR(number(leave_loss(LossKind::kCe, z, y).value), std::log(sum) - 2.0, 1e-14);
-  EXPECT_NEAR(number(reach_loss(LossKind::kCe, z, y, t).value), 1.0 - std::log(sum), 1e-14);
+  EXPECT_NEAR(number(reach_loss(LossKind::kCe, z, t).value), 1.0 - std::log(sum), 1e-14);
   EXPECT_NEAR(number(leave_loss(LossKind::kMargin, z, y).value), 3.5 - 2.0, 1e-14);
-  EXPECT_NEAR(number(reach_loss(LossKind::kMargin, z, y, t).value), 1.0 - 3.5, 1e-14);
+  EXPECT_NEAR(number(reach_loss(LossKind::kMargin, z, t).value), 1.0 - 3.5, 1e-14);
   EXPECT_NEAR(number(leave_loss(LossKind::kDlr, z, y).value), (3.5 - 2.0) / (3.5 - 1.0), 1e-14);
-  EXPECT_NEAR(number(reach_loss(LossKind::kDlr, z, y, t).value),
+  EXPECT_NEAR(number(reach_loss(LossKind::kDlr, z, t).value), (1.0 - 3.5) / (3.5 - (1.0 + 0.5) / 2),
+              1e-14);
+  EXPECT_NEAR(number(pass_loss(LossKind::kDlr, z, y, t).value),
               (1.0 - 2.0) / (3.5 - (1.0 + 0.5) / 2), 1e-14);
+  for (const LossKind kind : {LossKind::kCe, LossKind::kMargin}) {
+    EXPECT_EQ(number(pass_loss(kind, z, y, t).value), number(reach_loss(kind, z, t).value));
+  }
 }
 
 TEST(Losses, GradientMatchesCentralDifferences) {
@@ -43,21 +51,28 @@ TEST(Losses, GradientMatchesCentralDifferences) {
     const at::Tensor y = at::arange(n, at::kLong).remainder(classes);
     const at::Tensor t = y.add(1).remainder(classes);
     for (const LossKind kind : {LossKind::kCe, LossKind::kMargin, LossKind::kDlr}) {
-      for (const bool targeted : {false, true}) {
-        const at::Tensor gradient = compute(kind, targeted, z, y, t).gradient();
+      for (const Way way : {Way::kLeave, Way::kReach, Way::kPass}) {
+        const at::Tensor gradient = compute(kind, way, z, y, t).gradient();
         for (int64_t j = 0; j < classes; ++j) {
           const double h = 1e-6;
           const at::Tensor step = at::zeros({classes}, at::kDouble);
           step[j] = h;
-          const at::Tensor numeric =
-              compute(kind, targeted, z.add(step), y, t)
-                  .value.sub(compute(kind, targeted, z.sub(step), y, t).value)
-                  .div(2 * h);
+          const at::Tensor numeric = compute(kind, way, z.add(step), y, t)
+                                         .value.sub(compute(kind, way, z.sub(step), y, t).value)
+                                         .div(2 * h);
           EXPECT_TRUE(at::allclose(gradient.select(1, j), numeric, 1e-6, 1e-7))
-              << "classes " << classes << " class " << j << " targeted " << targeted;
+              << "classes " << classes << " class " << j << " way " << static_cast<int>(way);
         }
       }
     }
+  }
+}
+
+TEST(Losses, TheDlrOfATargetedGoalIsPositiveExactlyWhereTheTargetWins) {
+  const at::Tensor z = random_normal({500, 6}, 5);
+  for (int64_t target = 0; target < 6; ++target) {
+    const at::Tensor t = at::full({500}, target, at::kLong);
+    EXPECT_TRUE(reach_loss(LossKind::kDlr, z, t).value.gt(0).equal(z.argmax(1).eq(t)));
   }
 }
 
@@ -66,7 +81,7 @@ TEST(Losses, MarginIsPositiveExactlyWhereAnotherLabelWins) {
   const at::Tensor y = at::arange(500, at::kLong).remainder(6);
   const Loss leave = leave_loss(LossKind::kMargin, z, y);
   EXPECT_TRUE(leave.value.gt(0).equal(z.argmax(1).ne(y)));
-  const Loss reach = reach_loss(LossKind::kMargin, z, y, y.add(1).remainder(6));
+  const Loss reach = reach_loss(LossKind::kMargin, z, y.add(1).remainder(6));
   EXPECT_TRUE(reach.value.gt(0).equal(z.argmax(1).eq(y.add(1).remainder(6))));
 }
 
@@ -87,14 +102,14 @@ TEST(Losses, LargeLogitsNeitherOverflowNorCancel) {
 }
 
 TEST(Losses, DlrIsTheMarginBelowFourClassesAndWhereTheDenominatorIsZero) {
-  for (const bool targeted : {false, true}) {
+  for (const Way way : {Way::kLeave, Way::kReach, Way::kPass}) {
     const at::Tensor few = random_normal({8, 3}, 7, at::kDouble);
     const at::Tensor y = at::arange(8, at::kLong).remainder(3);
     const at::Tensor t = y.add(1).remainder(3);
-    EXPECT_TRUE(compute(LossKind::kDlr, targeted, few, y, t)
-                    .value.equal(compute(LossKind::kMargin, targeted, few, y, t).value));
+    EXPECT_TRUE(compute(LossKind::kDlr, way, few, y, t)
+                    .value.equal(compute(LossKind::kMargin, way, few, y, t).value));
     const at::Tensor flat = at::full({1, 5}, 0.25, at::kDouble);
-    const Loss loss = compute(LossKind::kDlr, targeted, flat, labels({0}), labels({1}));
+    const Loss loss = compute(LossKind::kDlr, way, flat, labels({0}), labels({1}));
     EXPECT_EQ(number(loss.value), 0);
     EXPECT_EQ(number(loss.direction.abs().max()), 1);
   }
