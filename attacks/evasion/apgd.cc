@@ -69,8 +69,9 @@ bool look_around(Oracle& oracle, Active& active, const Settings& settings) {
 // x⁺ = Π(x + 0.75(u − x) + 0.25(x − last)), u = Π(x + size · direction); l1 takes u itself.
 void step(Active& active, const Ball& ball, bool first) {
   const at::Tensor length = spread(active.size, active.x).to(active.x.scalar_type());
-  const at::Tensor u = project(
-      active.x.add(steepest(active.g, ball.norm, active.share).mul(length)), active.x0, ball);
+  const at::Tensor way =
+      by_share(steepest(active.g, ball.norm, active.share).mul(length), ball.share);
+  const at::Tensor u = project(active.x.add(way), active.x0, ball);
   at::Tensor next = u;
   if (ball.norm != Norm::kL1 && !first) {
     const at::Tensor coast = active.x.sub(active.last).mul(0.25);

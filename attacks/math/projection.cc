@@ -130,7 +130,7 @@ class Projector {
   void project(double* v, const T* x0, T* out, int64_t d) {
     for (const int64_t i : ball_.fixed) v[i] = 0;
     if (ball_.norm == Norm::kLinf) {
-      for (int64_t i = 0; i < d; ++i) v[i] = std::clamp(v[i], -ball_.eps, ball_.eps);
+      for (int64_t i = 0; i < d; ++i) v[i] = std::clamp(v[i], -most(i), most(i));
     } else {
       measure(v, x0, d);
       if (ball_.norm == Norm::kL2) {
@@ -161,7 +161,7 @@ class Projector {
       return;
     }
     if (ball_.norm == Norm::kLinf) {
-      for (int64_t i = 0; i < d; ++i) v[i] = v[i] == 0 ? 0 : std::copysign(ball_.eps, v[i]);
+      for (int64_t i = 0; i < d; ++i) v[i] = v[i] == 0 ? 0 : std::copysign(most(i), v[i]);
     } else if (ball_.norm == Norm::kL2) {
       for (int64_t i = 0; i < d; ++i) v[i] /= largest;  // squares neither over- nor underflow
       measure(v, x0, d);
@@ -174,6 +174,11 @@ class Projector {
   }
 
  private:
+  // linf: how far entry i may go.
+  double most(int64_t i) const {
+    return ball_.share.empty() ? ball_.eps : ball_.eps * ball_.share[static_cast<size_t>(i)];
+  }
+
   template <typename T>
   void measure(const double* v, const T* x0, int64_t d) {
     const Box<T> box(ball_);
@@ -280,17 +285,17 @@ class Steps {
 };
 
 // The linf step and its projection in one pass: out = the nearest point of ball ∩ box to
-// x + size · sign(g).
-template <typename T>
+// x + size · sign(g), in each entry times share(i).
+template <typename T, typename Share>
 void step_linf(const T* x, const T* g, const T* x0, T* out, int64_t d, double size,
-               const Ball& ball) {
+               const Ball& ball, Share share) {
   const Box<T> box(ball);
   const double lo = box.lo, hi = box.hi, eps = ball.eps;
   for (int64_t i = 0; i < d; ++i) {
     const T sign = (g[i] > 0 ? T{1} : T{0}) - (g[i] < 0 ? T{1} : T{0});
     const double c = x0[i];
-    const double moved = double{x[i]} - c + size * double{sign};
-    const double v = std::min(std::max(moved, -eps), eps);
+    const double moved = double{x[i]} - c + size * share(i) * double{sign};
+    const double v = std::min(std::max(moved, -eps * share(i)), eps * share(i));
     out[i] = static_cast<T>(std::min(std::max(c + v, lo), hi));
   }
 }
@@ -300,23 +305,16 @@ void check_shapes(const at::Tensor& a, const at::Tensor& b) {
               "rows of one shape and type");
 }
 
-}  // namespace
-
-Ball ball_of(const ThreatModel& threat) {
-  ASSAY_CHECK(threat.eps.has_value(), "an attack at a fixed radius was called without eps");
-  ASSAY_CHECK(threat.norm != Norm::kL0, "no projection onto an l0 ball here");
-  return {threat.norm, *threat.eps, threat.lo, threat.hi, threat.fixed};
-}
-
-at::Tensor project(const at::Tensor& x, const at::Tensor& x0, const Ball& ball,
-                   const at::Tensor& radius) {
+// Calls run(projector, v, a row of x, the one of x0, where its result goes, d) for each row, with
+// the row's radius in place of ball.eps and v for work space.
+template <typename Run>
+at::Tensor by_row(const at::Tensor& x, const at::Tensor& x0, const Ball& ball,
+                  const at::Tensor& radius, Run run) {
   check_shapes(x, x0);
-  const at::Tensor from = x.contiguous();
-  const at::Tensor centre = x0.contiguous();
+  const at::Tensor from = x.contiguous(), centre = x0.contiguous(), radii = radius.contiguous();
   at::Tensor result = at::empty_like(centre);
   const int64_t d = row_length(x0);
   std::vector<double> v(static_cast<size_t>(d));
-  const at::Tensor radii = radius.contiguous();
   Ball own = ball;
   Projector projector(own);
   with_type(x, [&](auto zero) {
@@ -326,11 +324,27 @@ at::Tensor project(const at::Tensor& x, const at::Tensor& x0, const Ball& ball,
     T* out = result.data_ptr<T>();
     for (int64_t row = 0; row < x.size(0); ++row, xs += d, cs += d, out += d) {
       own.eps = radii.const_data_ptr<double>()[row];
-      for (int64_t i = 0; i < d; ++i) v[i] = double{xs[i]} - double{cs[i]};
-      projector.project(v.data(), cs, out, d);
+      run(projector, v.data(), xs, cs, out, d);
     }
   });
   return result;
+}
+
+}  // namespace
+
+Ball ball_of(const ThreatModel& threat) {
+  ASSAY_CHECK(threat.eps.has_value(), "an attack at a fixed radius was called without eps");
+  ASSAY_CHECK(threat.norm != Norm::kL0, "no projection onto an l0 ball here");
+  return {threat.norm, *threat.eps, threat.lo, threat.hi, threat.fixed, threat.feature_scale};
+}
+
+at::Tensor project(const at::Tensor& x, const at::Tensor& x0, const Ball& ball,
+                   const at::Tensor& radius) {
+  const auto run = [](auto& projector, double* v, auto* from, auto* centre, auto* out, int64_t d) {
+    for (int64_t i = 0; i < d; ++i) v[i] = double{from[i]} - double{centre[i]};
+    projector.project(v, centre, out, d);
+  };
+  return by_row(x, x0, ball, radius, run);
 }
 
 at::Tensor project(const at::Tensor& x, const at::Tensor& x0, const Ball& ball) {
@@ -341,9 +355,8 @@ at::Tensor ascend(const at::Tensor& x, const at::Tensor& g, const at::Tensor& x0
                   int64_t top, const Ball& ball) {
   check_shapes(x, x0);
   check_shapes(g, x0);
-  const at::Tensor from = x.contiguous();
+  const at::Tensor from = x.contiguous(), centre = x0.contiguous();
   const at::Tensor along = free_part(g, ball.fixed).contiguous();
-  const at::Tensor centre = x0.contiguous();
   at::Tensor result = at::empty_like(centre);
   const int64_t d = row_length(x0);
   std::vector<double> v(static_cast<size_t>(d));
@@ -357,7 +370,10 @@ at::Tensor ascend(const at::Tensor& x, const at::Tensor& g, const at::Tensor& x0
     T* out = result.data_ptr<T>();
     for (int64_t row = 0; row < x.size(0); ++row, xs += d, gs += d, cs += d, out += d) {
       if (ball.norm == Norm::kLinf) {
-        step_linf(xs, gs, cs, out, d, size, ball);
+        if (ball.share.empty())
+          step_linf(xs, gs, cs, out, d, size, ball, [](int64_t) { return 1.0; });
+        else
+          step_linf(xs, gs, cs, out, d, size, ball, [&](int64_t i) { return ball.share[i]; });
         continue;
       }
       for (int64_t i = 0; i < d; ++i) v[i] = double{xs[i]} - double{cs[i]};
@@ -370,27 +386,11 @@ at::Tensor ascend(const at::Tensor& x, const at::Tensor& g, const at::Tensor& x0
 
 at::Tensor maximise_linear(const at::Tensor& g, const at::Tensor& x0, const Ball& ball,
                            const at::Tensor& radius) {
-  check_shapes(g, x0);
-  const at::Tensor along = g.contiguous();
-  const at::Tensor centre = x0.contiguous();
-  at::Tensor result = at::empty_like(centre);
-  const int64_t d = row_length(x0);
-  std::vector<double> v(static_cast<size_t>(d));
-  const at::Tensor radii = radius.contiguous();
-  Ball own = ball;
-  Projector projector(own);
-  with_type(x0, [&](auto zero) {
-    using T = decltype(zero);
-    const T* gs = along.const_data_ptr<T>();
-    const T* cs = centre.const_data_ptr<T>();
-    T* out = result.data_ptr<T>();
-    for (int64_t row = 0; row < x0.size(0); ++row, gs += d, cs += d, out += d) {
-      own.eps = radii.const_data_ptr<double>()[row];
-      for (int64_t i = 0; i < d; ++i) v[i] = finite(gs[i]);
-      projector.maximise(v.data(), cs, out, d);
-    }
-  });
-  return result;
+  const auto run = [](auto& projector, double* v, auto* along, auto* centre, auto* out, int64_t d) {
+    for (int64_t i = 0; i < d; ++i) v[i] = finite(along[i]);
+    projector.maximise(v, centre, out, d);
+  };
+  return by_row(g, x0, ball, radius, run);
 }
 
 at::Tensor maximise_linear(const at::Tensor& g, const at::Tensor& x0, const Ball& ball) {

@@ -11,7 +11,8 @@
 
 namespace assay::attacks {
 
-/// ‖x − x₀‖ ≤ eps, lo ≤ x ≤ hi and x = x₀ in the fixed features, for each row. What the functions
+/// ‖x − x₀‖ ≤ eps, lo ≤ x ≤ hi and x = x₀ in the fixed features, for each row; with shares
+/// |xᵢ − x₀ᵢ| ≤ shareᵢ · eps. What the functions
 /// below return lies in the box exactly and within the judge's ball_radius of x₀.
 struct Ball {
   Norm norm = Norm::kLinf;  ///< kL1, kL2 or kLinf
@@ -19,6 +20,7 @@ struct Ball {
   double lo = 0;
   double hi = 1;
   std::vector<int64_t> fixed = {};  ///< indices into the flattened input: they take no part of eps
+  std::vector<double> share = {};   ///< linf: of eps, that each feature may use; empty: all of it
 };
 
 /// The ball of a threat model that has an eps.
@@ -34,7 +36,7 @@ at::Tensor project(const at::Tensor& x, const at::Tensor& x0, const Ball& ball,
 
 /// One step of projected steepest ascent: project(x + size · s), where s has norm 1 and points
 /// along the gradient g as the ball's norm sees it:
-///   linf  the sign of g
+///   linf  the sign of g, in each feature times its share
 ///   l2    g / ‖g‖₂
 ///   l1    the signs of the `top` entries of largest |g| that the box leaves room to follow, over
 ///         their number (SLIDE, Tramèr & Boneh 2019); what the box cuts off a share goes to the

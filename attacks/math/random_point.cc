@@ -63,8 +63,9 @@ at::Tensor points_for(const at::Tensor& x0, const at::Tensor& drawn, const Ball&
         uniform_in_l2(draw, v.data(), d, ball.eps);
       } else {
         for (int64_t i = 0; i < d; ++i) {
-          const double down = std::max(ball.lo - double{cs[i]}, -ball.eps);
-          const double up = std::min(ball.hi - double{cs[i]}, ball.eps);
+          const double most = ball.eps * (ball.share.empty() ? 1 : ball.share[i]);
+          const double down = std::max(ball.lo - double{cs[i]}, -most);
+          const double up = std::min(ball.hi - double{cs[i]}, most);
           v[i] = down + draw[i] * (up - down);
         }
       }
@@ -105,7 +106,8 @@ at::Tensor surface_point(const at::Tensor& x0, std::span<const uint64_t> samples
                                      : rng.normal(samples, shape, restart, step),
                                  ball.fixed);                           // [n, ...] float64
   const at::Tensor length = distance(v, at::zeros_like(v), ball.norm);  // [n], never 0
-  const at::Tensor scaled = v.mul(spread(length.reciprocal().mul(ball.eps), v));
+  const at::Tensor scaled =
+      by_share(v.mul(spread(length.reciprocal().mul(ball.eps), v)), ball.share);
   return project(x0.add(scaled.to(x0.scalar_type())), x0, ball);
 }
 

@@ -22,6 +22,11 @@ at::Tensor free_part(const at::Tensor& v, const std::vector<int64_t>& fixed) {
   return v.flatten(1).index_fill(1, at::tensor(fixed, at::kLong), 0).view(v.sizes());
 }
 
+at::Tensor by_share(const at::Tensor& v, const std::vector<double>& share) {
+  if (share.empty()) return v;
+  return v.flatten(1).mul(at::tensor(share, at::kDouble)).to(v.scalar_type()).view(v.sizes());
+}
+
 at::Tensor steepest(const at::Tensor& g, Norm norm, const at::Tensor& share) {
   if (norm == Norm::kLinf) return g.sign();
   if (norm == Norm::kL2) return g.div(length_or_one(g));

@@ -19,6 +19,10 @@ at::Tensor length_or_one(const at::Tensor& g);
 /// v [n, ...] with 0 in the fixed features: indices into the flattened input.
 at::Tensor free_part(const at::Tensor& v, const std::vector<int64_t>& fixed);
 
+/// v [n, ...], each feature times its share [d] of eps, so that a step gets all of them equally far
+/// across the ball; v itself where there are none.
+at::Tensor by_share(const at::Tensor& v, const std::vector<double>& share);
+
 /// The direction of norm 1 that raises a linear function with gradient g [n, ...] most:
 ///   linf  the sign of g
 ///   l2    g / ‖g‖₂

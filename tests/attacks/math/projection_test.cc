@@ -18,6 +18,31 @@ using testing::random_normal;
 using testing::random_uniform;
 using testing::values;
 
+// Shares of an eps of 1 are an eps of their own for each feature.
+TEST(Shares, AreRadiiOfTheFeatures) {
+  const at::Tensor x0 = random_uniform({7, 30}, 3, 0.2, 0.8);
+  const at::Tensor g = random_normal({7, 30}, 4);
+  Ball ball{Norm::kLinf, 1, 0, 1};
+  at::Tensor reach = at::zeros({30});
+  for (int64_t i = 0; i < 30; ++i) {
+    ball.share.push_back(static_cast<double>(i % 3) * 0.1);
+    reach[i] = ball.share.back();
+  }
+  const auto box = [](const at::Tensor& x) { return x.clamp(0, 1); };
+  const at::Tensor corner = box(x0.add(g.sign().mul(reach)));
+  EXPECT_TRUE(at::allclose(maximise_linear(g, x0, ball), corner, 0, 1e-6));
+  EXPECT_TRUE(at::allclose(project(x0.add(g.sign()), x0, ball), corner, 0, 1e-6));
+  // A step of a quarter takes each feature a quarter of its way.
+  const at::Tensor once = ascend(x0, g, x0, 0.25, 0, ball);
+  EXPECT_TRUE(at::allclose(once, box(x0.add(g.sign().mul(reach).mul(0.25))), 0, 1e-6));
+  const std::vector<uint64_t> keys = {1, 2, 3, 4, 5, 6, 7};
+  for (const at::Tensor& drawn : {random_point(x0, keys, 0, 0, Rng(1, "shares", 0), ball),
+                                  surface_point(x0, keys, 0, 0, Rng(1, "shares", 0), ball)}) {
+    EXPECT_TRUE(drawn.sub(x0).abs().le(reach.add(1e-6)).all().item<bool>());
+    EXPECT_GT(drawn.sub(x0).abs().div(reach).nan_to_num().max().item<double>(), 0.9);
+  }
+}
+
 constexpr Norm kNorms[] = {Norm::kLinf, Norm::kL2, Norm::kL1};
 
 double radius_of(const Ball& ball, int64_t d, at::ScalarType dtype) {
