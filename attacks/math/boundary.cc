@@ -180,7 +180,7 @@ at::Tensor blend(const at::Tensor& x0, const at::Tensor& x, const at::Tensor& t,
 }
 
 at::Tensor bisect(Oracle& oracle, const at::Tensor& rows, const at::Tensor& low,
-                  const at::Tensor& high, const at::Tensor& tolerance, const Way& way) {
+                  const at::Tensor& high, const at::Tensor& tolerance, const Way& way, Ask ask) {
   const at::Tensor out = low.clone();  // [m] farthest that is not broken
   const at::Tensor in = high.clone();  // [m] nearest that is
   for (;;) {
@@ -190,7 +190,7 @@ at::Tensor bisect(Oracle& oracle, const at::Tensor& rows, const at::Tensor& low,
     if (open.size(0) == 0) return in;
     const at::Tensor middle =
         out.index_select(0, open).add(in.index_select(0, open)).div(2);  // [k]
-    const at::Tensor broken = breaks(oracle, way(open, middle), rows.index_select(0, open));
+    const at::Tensor broken = ask(oracle, way(open, middle), rows.index_select(0, open));
     const at::Tensor hits = broken.nonzero().squeeze(1);
     const at::Tensor misses = broken.logical_not().nonzero().squeeze(1);
     in.index_copy_(0, open.index_select(0, hits), middle.index_select(0, hits));
@@ -221,10 +221,8 @@ void go_outward(Oracle& oracle, const Fringe& fringe, const at::Tensor& left) {
   const at::Tensor step = fringe.x.index_select(0, left).to(at::kDouble).sub(x0);
   const Way way = [&](const at::Tensor& indices, const at::Tensor& t) {
     const at::Tensor part = step.index_select(0, indices);
-    const at::Tensor point = x0.index_select(0, indices)
-                                 .add(part.mul(spread(t, part)))
-                                 .clamp(oracle.threat().lo, oracle.threat().hi);
-    return oracle.admissible(point.to(fringe.x.scalar_type()), rows.index_select(0, indices));
+    const at::Tensor point = x0.index_select(0, indices).add(part.mul(spread(t, part)));
+    return point.clamp(oracle.threat().lo, oracle.threat().hi).to(fringe.x.scalar_type());
   };
   at::Tensor low = at::ones({left.size(0)}, at::kDouble);  // [k] lengths in those of the steps
   at::Tensor high = low.clone();
@@ -234,26 +232,27 @@ void go_outward(Oracle& oracle, const Fringe& fringe, const at::Tensor& left) {
     open = open.index_select(0, able(oracle, rows.index_select(0, open), 1));
     if (open.size(0) == 0) break;
     high.index_fill_(0, open, length);
-    const at::Tensor broken =
-        breaks(oracle, way(open, high.index_select(0, open)), rows.index_select(0, open));
+    const at::Tensor broken = admissible_breaks(oracle, way(open, high.index_select(0, open)),
+                                                rows.index_select(0, open));
     hit.index_copy_(0, open, broken);
     open = open.index_select(0, broken.logical_not().nonzero().squeeze(1));
     low.index_copy_(0, open, high.index_select(0, open));
   }
   const at::Tensor hits = hit.nonzero().squeeze(1);
   const at::Tensor from = low.index_select(0, hits);
-  bisect(oracle, rows.index_select(0, hits), from, high.index_select(0, hits),
-         at::full_like(from, 0.005), [&](const at::Tensor& indices, const at::Tensor& t) {
-           return way(hits.index_select(0, indices), t);
-         });
+  bisect(
+      oracle, rows.index_select(0, hits), from, high.index_select(0, hits),
+      at::full_like(from, 0.005),
+      [&](const at::Tensor& indices, const at::Tensor& t) {
+        return way(hits.index_select(0, indices), t);
+      },
+      admissible_breaks);
 }
 
 }  // namespace
 
 at::Tensor retire(Oracle& oracle, Fringe& fringe, int64_t queries) {
-  const ThreatModel& threat = oracle.threat();
-  // Admissible points with shares of eps are not in the coordinates of those from afar.
-  const bool rounds = threat.levels > 0 && threat.feature_scale.empty();
+  const bool rounds = oracle.threat().levels > 0;
   const at::Tensor paying = able(oracle, fringe.rows, queries + (rounds ? kOutward : 0));
   const at::Tensor poor = at::ones_like(fringe.rows, at::kBool);
   const at::Tensor left = poor.index_fill_(0, paying, false).nonzero().squeeze(1);

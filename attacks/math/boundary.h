@@ -7,6 +7,7 @@
 #include <functional>
 #include <span>
 
+#include "attacks/math/query.h"
 #include "harness/model/oracle.h"
 #include "harness/model/rng.h"
 
@@ -44,11 +45,15 @@ at::Tensor blend(const at::Tensor& x0, const at::Tensor& x, const at::Tensor& t,
 /// The points of fringe samples `indices` [k] at lengths t [k] float64 of their ways → [k, ...].
 using Way = std::function<at::Tensor(const at::Tensor& indices, const at::Tensor& t)>;
 
+/// Sends points [k, ...] for block rows [k] → [k] bool, whether each is broken.
+using Ask = at::Tensor (*)(Oracle& oracle, const at::Tensor& x, const at::Tensor& rows);
+
 /// Bisects how far each sample has to go: `high` [m] float64 is broken, `low` [m] is not, and the
 /// gap is halved until it is at most `tolerance` [m], the sample is decided or its budget is spent.
 /// rows [m] → [m], broken, and sent if it is not `high` itself.
 at::Tensor bisect(Oracle& oracle, const at::Tensor& rows, const at::Tensor& low,
-                  const at::Tensor& high, const at::Tensor& tolerance, const Way& way);
+                  const at::Tensor& high, const at::Tensor& tolerance, const Way& way,
+                  Ask ask = breaks);
 
 /// The same on the way from x0 to the broken x, as a share of it: moves x to the boundary.
 /// x0, x [m, ...], rows [m] → [m, ...].

@@ -24,4 +24,9 @@ inline at::Tensor breaks(Oracle& oracle, const at::Tensor& x, const at::Tensor& 
   return oracle.breaks(oracle.labels_from_afar(x, rows), rows);
 }
 
+/// The same of what the judge looks at in their place: rounded, and within the shares of eps.
+inline at::Tensor admissible_breaks(Oracle& oracle, const at::Tensor& x, const at::Tensor& rows) {
+  return oracle.breaks(oracle.labels_once_admissible(x, rows), rows);
+}
+
 }  // namespace assay::attacks

@@ -164,6 +164,12 @@ at::Tensor Oracle::labels_from_afar(const at::Tensor& x, const at::Tensor& rows)
 }
 
 at::Tensor Oracle::ask_labels(const at::Tensor& sent, const at::Tensor& rows) {
+at::Tensor Oracle::labels_once_admissible(const at::Tensor& x, const at::Tensor& rows) {
+  count(x, rows, Access::kLabel);
+  from_afar_.index_fill_(0, rows, true);
+  return ask_labels(admissible(reach_.defined() ? scaled(x, rows) : x, rows), rows);
+}
+
   const at::Tensor logits = blamed([&] { return model_.logits(sent); });
   watch(sent, logits, rows);
   return logits.argmax(1);

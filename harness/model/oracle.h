@@ -90,6 +90,12 @@ class Oracle {
   /// seen in coordinates in which each may move by eps, up and down, and the ball is whole. Without
   /// shares, labels().
   at::Tensor labels_from_afar(const at::Tensor& x, const at::Tensor& rows);
+  /// The labels of what the judge looks at in place of the points that labels_from_afar() sends.
+  at::Tensor labels_once_admissible(const at::Tensor& x, const at::Tensor& rows);
+
+  /// From now on points outside the ball leave no trace: for attacks whose way leads through them,
+  /// to the nearest point or from a larger ball. Costs each query its distance.
+  void trace_inside_only() { inside_only_ = true; }
 
   /// [m] bool: would these labels break the samples behind `rows`?
   at::Tensor breaks(const at::Tensor& labels, const at::Tensor& rows) const;
