@@ -47,14 +47,15 @@ struct Active {
   }
 };
 
-// Unit gradients; where there is none, a random direction.
-at::Tensor direction(const at::Tensor& gradient, const Active& active, const Block& block,
+// Unit gradients; where there is none, a random direction of the features that may move.
+at::Tensor direction(const at::Tensor& gradient, const Active& active, const Oracle& oracle,
                      const Rng& rng, int64_t step) {
   const at::Tensor along = unit(gradient);
   const at::Tensor none = length(along, Norm::kL2).eq(0).nonzero().squeeze(1);  // [k]
   if (none.size(0) == 0) return along;
-  const std::vector<uint64_t> keys = keys_of(block, active.rows.index_select(0, none));
-  const at::Tensor noise = rng.normal(keys, along.sizes().slice(1), 0, step);
+  const std::vector<uint64_t> keys = keys_of(oracle.block(), active.rows.index_select(0, none));
+  const at::Tensor noise =
+      free_part(rng.normal(keys, along.sizes().slice(1), 0, step), oracle.threat().fixed);
   return along.index_copy(0, none, unit(noise).to(along.scalar_type()));
 }
 
@@ -84,7 +85,7 @@ Candidates run(Oracle& oracle, const Rng& rng, Settings settings) {
     }
     const double size = settings.step_size * width * (0.01 + 0.99 * cosine(step, settings.steps));
     const at::Tensor moved =
-        active.x.sub(active.x0).add(direction(seen->gradient, active, block, rng, step).mul(size));
+        active.x.sub(active.x0).add(direction(seen->gradient, active, oracle, rng, step).mul(size));
     active.eps = at::where(seen->broken, active.eps.mul(1 - settings.gamma),
                            active.eps.mul(1 + settings.gamma));
     active.eps = active.eps.minimum(active.most);

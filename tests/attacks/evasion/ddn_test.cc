@@ -47,5 +47,20 @@ def forward(self, x):
   EXPECT_GT(outcome.count(), 10);
 }
 
+TEST(Ddn, RandomDirectionsWasteNothingOnFeaturesThatAreHeldStill) {
+  const Shape shape{{100}, 2};
+  const Model model = load_module(shape, R"(
+def forward(self, x):
+    over = (x[:, 0:1] > 0.5).to(x.dtype)
+    return torch.cat([self.one - over, over], 1) + 0.0 * x.sum(1, keepdim=True)
+)",
+                                  {{"one", at::ones({1})}});
+  const Block block = random_block(model, 20, 3);
+  ThreatModel threat = nearest(Norm::kL2);
+  for (int64_t i = 1; i < 100; ++i) threat.fixed.push_back(i);
+  const Outcome outcome = run(model, find_attack("ddn"), "{steps: 8}", threat, block);
+  EXPECT_GT(outcome.count(), 17);
+}
+
 }  // namespace
 }  // namespace assay::testing
