@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <set>
 
 #include "harness/gate/diagnosis.h"
 #include "harness/gate/pairing.h"
@@ -184,18 +185,26 @@ void compare_radii(const EvidenceView& view, std::vector<Flag>& flags) {
   }
 }
 
-/// The budget parameters, by which two cells of the same attack may differ.
-constexpr const char* kBudgets[] = {"steps", "restarts", "queries", "draws"};
+/// The budget parameters, by which two cells of the same attack, or of the same stages, may differ.
+constexpr const char* kBudgets[] = {"steps",   "restarts", "queries",  "draws",
+                                    "targets", "rounds",   "searches", "pairs"};
 
+/// Of a parameter, or a key field: `steps`, `stage.steps`, `params.stages.0.steps`.
 bool is_budget(const std::string& field) {
-  return std::any_of(std::begin(kBudgets), std::end(kBudgets),
-                     [&](const std::string& budget) { return field == "params." + budget; });
+  const std::string last = field.substr(field.rfind('.') + 1);
+  return std::find(std::begin(kBudgets), std::end(kBudgets), last) != std::end(kBudgets);
 }
 
 /// True if `b` has at least `a`'s budget in everything, and more in something.
 bool larger_budget(const CellHeader& a, const CellHeader& b) {
+  std::set<std::string> names;
+  for (const CellHeader* cell : {&a, &b}) {
+    for (const auto& [name, value] : cell->params) {
+      if (is_budget(name)) names.insert(name);
+    }
+  }
   bool more = false;
-  for (const char* name : kBudgets) {
+  for (const std::string& name : names) {
     const int64_t mine = integer_param(a, name).value_or(0);
     const int64_t theirs = integer_param(b, name).value_or(0);
     if (theirs < mine) return false;

@@ -200,6 +200,35 @@ TEST(Budgets, ALargerOneThatBreaksSignificantlyMoreIsAFlagOnTheSmaller) {
   EXPECT_THAT(flags(run), IsEmpty()) << "more steps and fewer restarts is no larger budget";
 }
 
+TEST(Budgets, ThoseOfStagesCountAsAnyOthers) {
+  Evidence run = make_run(200);
+  for (const char* name : {"few", "many"}) {
+    const bool few = name == std::string("few");
+    CellHeader& cell =
+        add(run, name, "ensemble", 0.1, {{'B', few ? 20 : 30}, {'R', few ? 180 : 170}});
+    cell.params = {{"apgd.steps", int64_t{few ? 10 : 100}}, {"square.queries", int64_t{500}}};
+    cell.key_fields.erase("params.steps");
+    cell.key_fields["params.stages.0.steps"] = few ? "10" : "100";
+    cell.key_fields["params.stages.1.queries"] = "500";
+  }
+  EXPECT_THAT(flags(run), ElementsAre("budget_not_exhausted few"));
+  CellHeader& many = run.header.cells[1];
+  many.params["square.queries"] = int64_t{400};
+  many.key_fields["params.stages.1.queries"] = "400";
+  EXPECT_THAT(flags(run), IsEmpty()) << "fewer queries of the other stage are no larger budget";
+}
+
+TEST(Budgets, TargetsRoundsSearchesAndPairsAreBudgets) {
+  for (const std::string name : {"targets", "rounds", "searches", "pairs"}) {
+    Evidence run = make_run(200);
+    add(run, "few", "apgd", 0.1, {{'B', 20}, {'R', 180}});
+    CellHeader& many = add(run, "many", "apgd", 0.1, {{'B', 30}, {'R', 170}});
+    many.params[name] = int64_t{9};
+    many.key_fields["params." + name] = "9";
+    EXPECT_THAT(flags(run), ElementsAre("budget_not_exhausted few")) << name;
+  }
+}
+
 TEST(Budgets, ChanceAndHalfAPercentAreNoFlag) {
   Evidence run = make_run(1000);
   add(run, "pgd40", "pgd", 0.1, {{'B', 100}, {'R', 900}});
