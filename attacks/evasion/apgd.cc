@@ -160,6 +160,7 @@ void ascend_from(Oracle& oracle, Active& active, const Settings& settings, const
 
 void run_once(Oracle& oracle, Active& active, const Settings& settings, const Ball& ball) {
   if (ball.norm != Norm::kL1) return ascend_from(oracle, active, settings, ball, settings.steps);
+  oracle.trace_inside_only();
   const int64_t wide = settings.steps * 3 / 10;
   for (int factor = 3; factor >= 1; --factor) {
     const Ball wider{ball.norm, factor * ball.eps, ball.lo, ball.hi};

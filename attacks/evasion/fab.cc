@@ -120,11 +120,10 @@ void move(const Oracle& oracle, Active& active, const Plane& plane) {
   const auto wall = [&](double at) {
     return oracle.confined(at::full_like(active.x0, at), active.rows);
   };
-  const bool shares = !threat.feature_scale.empty();
-  const at::Tensor low = shares ? wall(threat.lo) : at::Tensor();
-  const at::Tensor high = shares ? wall(threat.hi) : at::Tensor();
   const auto onto = [&](const at::Tensor& from, const at::Tensor& value) {
-    if (shares) return to_plane(from, plane.w, value.neg(), threat.norm, low, high);
+    if (!threat.feature_scale.empty()) {
+      return to_plane(from, plane.w, value.neg(), threat.norm, wall(threat.lo), wall(threat.hi));
+    }
     return to_plane(from, plane.w, value.neg(), threat.norm, threat.lo, threat.hi);
   };
   const at::Tensor d1 = onto(active.x, plane.value);
@@ -181,6 +180,7 @@ Candidates run(Oracle& oracle, const Rng& rng, const Settings& settings) {
   const at::Tensor all = at::arange(block.size(), at::kLong);
   const int64_t targets = std::min(settings.targets, oracle.classes() - 1);
   at::Tensor ranks;  // [n, K] labels by falling logit of the clean input
+  oracle.trace_inside_only();
   if (targets > 0) ranks = oracle.logits(block.x, all).argsort(/*stable=*/true, 1, true);
   for (int64_t restart = 0; restart < settings.restarts; ++restart) {
     for (int64_t rank = 0; rank < std::max<int64_t>(targets, 1); ++rank) {

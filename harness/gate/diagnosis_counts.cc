@@ -65,7 +65,13 @@ void add_optimisation(const Diagnosis& d, const std::string& cell, std::vector<F
                      "verdicts stand; mend the attack so that it returns the best point it saw "
                      "(Oracle::best), not its last one"});
   }
-  if (d.unfinished > kFew && above(d.unfinished, d.traced, kTenth)) {
+  if (d.hasty > 0) {
+    flags.push_back({"incomplete_optimisation", cell,
+                     "for " + share_of(d.hasty, d.standing, "sample") +
+                         " left standing fewer than 10 queries in the ball are too few to tell "
+                         "whether the margin had stopped falling",
+                     "give the attack more steps (or queries) until this flag is gone"});
+  } else if (d.unfinished > kFew && above(d.unfinished, d.traced, kTenth)) {
     flags.push_back({"incomplete_optimisation", cell,
                      "for " + share_of(d.unfinished, d.traced, "sample") +
                          " left standing the margin still fell by more than 5% of its whole fall "

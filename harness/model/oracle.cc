@@ -77,7 +77,8 @@ Oracle::Oracle(const Model& model, const ThreatModel& threat, const Block& block
     shape[0] = 1;
     reach_ = at::tensor(threat.feature_scale, at::kDouble).mul(*threat.eps).reshape(shape);
   }
-  if (threat.eps.has_value() && threat.access != Access::kLabel) {
+  const bool single_step = gradients == 1;
+  if (threat.eps.has_value() && threat.access != Access::kLabel && !single_step) {
     trace_.emplace(block.y, threat.goal == Goal::kTargeted ? block.target : at::Tensor());
   }
 }
@@ -163,13 +164,13 @@ at::Tensor Oracle::labels_from_afar(const at::Tensor& x, const at::Tensor& rows)
   return ask_labels(reach_.defined() ? scaled(x, rows) : sent(x, rows), rows);
 }
 
-at::Tensor Oracle::ask_labels(const at::Tensor& sent, const at::Tensor& rows) {
 at::Tensor Oracle::labels_once_admissible(const at::Tensor& x, const at::Tensor& rows) {
   count(x, rows, Access::kLabel);
   from_afar_.index_fill_(0, rows, true);
   return ask_labels(admissible(reach_.defined() ? scaled(x, rows) : x, rows), rows);
 }
 
+at::Tensor Oracle::ask_labels(const at::Tensor& sent, const at::Tensor& rows) {
   const at::Tensor logits = blamed([&] { return model_.logits(sent); });
   watch(sent, logits, rows);
   return logits.argmax(1);
@@ -271,7 +272,7 @@ void Oracle::watch(const at::Tensor& x, const at::Tensor& logits, const at::Tens
   // One pass finds non-finite rows: a sum is finite only if every term is (or it overflows, which
   // the slow path sorts out).
   if (!logits.sum().isfinite().item<bool>()) watch_failures(x, logits, rows);
-  if (trace_) trace_->add(logits, rows);
+  if (trace_) add_trace(x, logits, rows);
   const at::Tensor broken = breaks(logits.argmax(1), rows);  // [m]
   if (!seeks_distance(threat_)) {
     // Only the first valid point counts: what is decided stays as it is.
@@ -308,6 +309,15 @@ void Oracle::watch(const at::Tensor& x, const at::Tensor& logits, const at::Tens
     queries_at_best_.data_ptr<int64_t>()[sample] = queries_.const_data_ptr<int64_t>()[sample];
     if (!seeks_distance(threat_)) decided_.data_ptr<bool>()[sample] = true;
   }
+}
+
+void Oracle::add_trace(const at::Tensor& x, const at::Tensor& logits, const at::Tensor& rows) {
+  if (!inside_only_) return trace_->add(logits, rows);
+  const at::Tensor inside = distance(x, block_.x.index_select(0, rows), threat_).le(radius_);
+  const at::Tensor in = inside.nonzero().squeeze(1);
+  const at::Tensor out = inside.logical_not().nonzero().squeeze(1);
+  trace_->add(logits.index_select(0, in), rows.index_select(0, in));
+  trace_->add_outside(rows.index_select(0, out));
 }
 
 void Oracle::vote(const at::Tensor& points, const at::Tensor& rows, at::Tensor& valid) const {

@@ -130,7 +130,8 @@ class Oracle {
   at::Tensor zero_gradients() const { return zero_gradients_; }
   /// [n] int64: gradient rows with a NaN or an infinity.
   at::Tensor nonfinite_gradients() const { return nonfinite_gradients_; }
-  /// How the margins fell; empty for attacks that see labels only or look for distances.
+  /// How the margins fell; empty for attacks that see labels only, look for distances or take a
+  /// single step.
   const std::optional<Trace>& trace() const { return trace_; }
   /// [n] int64: number of queries of the sample when its best point was found; 0 where none.
   at::Tensor queries_at_best() const { return queries_at_best_; }
@@ -145,6 +146,7 @@ class Oracle {
   auto blamed(Call call) const;
   void count(const at::Tensor& x, const at::Tensor& rows, Access needed);
   void watch(const at::Tensor& x, const at::Tensor& logits, const at::Tensor& rows);
+  void add_trace(const at::Tensor& x, const at::Tensor& logits, const at::Tensor& rows);
   // What is sent for x.
   at::Tensor sent(const at::Tensor& x, const at::Tensor& rows) const;
   at::Tensor ask_labels(const at::Tensor& sent, const at::Tensor& rows);
@@ -174,6 +176,7 @@ class Oracle {
   at::Tensor best_x_, best_distance_;
   at::Tensor queries_, gradients_, zero_gradients_, nonfinite_gradients_, queries_at_best_;
   std::optional<Trace> trace_;
+  bool inside_only_ = false;
 };
 
 }  // namespace assay

@@ -9,6 +9,7 @@ namespace {
 
 constexpr size_t kPoints = 64;  // so that a place in the trace is known to 2 % or better
 constexpr int64_t kFewestQueries = 10;
+constexpr int64_t kFewestSent = 3 * kFewestQueries;
 constexpr float kStillFalling = 0.05F;
 
 }  // namespace
@@ -60,8 +61,19 @@ void Trace::step(Path* path, float margin) const {
   path->points.push_back(path->best);
 }
 
+void Trace::add_outside(const at::Tensor& rows) {
+  const at::Tensor samples = rows.contiguous();
+  const int64_t* sample = samples.const_data_ptr<int64_t>();
+  for (int64_t i = 0; i < samples.size(0); ++i) ++paths_[static_cast<size_t>(sample[i])].outside;
+}
+
 bool Trace::tells(int64_t sample) const {
   return paths_[static_cast<size_t>(sample)].queries >= kFewestQueries;
+}
+
+bool Trace::hasty(int64_t sample) const {
+  const Path& path = paths_[static_cast<size_t>(sample)];
+  return path.queries < kFewestQueries && path.queries + path.outside < kFewestSent;
 }
 
 bool Trace::unfinished(int64_t sample) const {

@@ -20,9 +20,15 @@ class Trace {
 
   /// logits [m, K] of queries for the samples at `rows` [m].
   void add(const at::Tensor& logits, const at::Tensor& rows);
+  /// As many queries of points outside the ball, whose margins say nothing of it.
+  void add_outside(const at::Tensor& rows);
 
-  /// True if the sample saw queries enough to tell whether its margin had stopped falling.
+  /// True if the sample saw queries enough, in the ball, to tell whether its margin had stopped
+  /// falling.
   bool tells(int64_t sample) const;
+  /// True if it could not for want of queries: it saw too few in the ball, and less than three
+  /// times as many with those outside, where some attacks spend most of their way.
+  bool hasty(int64_t sample) const;
   /// True if the smallest margin fell by more than .05 of its whole fall in the last tenth of the
   /// queries (Indicators of Attack Failure: incomplete optimisation).
   bool unfinished(int64_t sample) const;
@@ -30,7 +36,8 @@ class Trace {
  private:
   // Every `stride`-th query leaves a point; when they are too many, every second one goes.
   struct Path {
-    int64_t queries = 0;
+    int64_t queries = 0;  // in the ball
+    int64_t outside = 0;
     int64_t stride = 1;
     float first = 0;
     float best = 0;

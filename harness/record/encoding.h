@@ -53,7 +53,7 @@ struct DiagnosisField {
   const char* name;
   int64_t Diagnosis::*field;
 };
-inline constexpr std::array<DiagnosisField, 14> kDiagnosisFields = {{
+inline constexpr std::array<DiagnosisField, 15> kDiagnosisFields = {{
     {"gradients", &Diagnosis::gradients},
     {"zero_gradients", &Diagnosis::zero_gradients},
     {"nonfinite_gradients", &Diagnosis::nonfinite_gradients},
@@ -61,6 +61,7 @@ inline constexpr std::array<DiagnosisField, 14> kDiagnosisFields = {{
     {"blinded", &Diagnosis::blinded},
     {"traced", &Diagnosis::traced},
     {"unfinished", &Diagnosis::unfinished},
+    {"hasty", &Diagnosis::hasty},
     {"unstarted", &Diagnosis::unstarted},
     {"broken", &Diagnosis::broken},
     {"silent", &Diagnosis::silent},

@@ -41,6 +41,7 @@ Signs signs_of(const Oracle& oracle, int64_t row) {
   signs.nonfinite_gradients = oracle.nonfinite_gradients()[row].item<int64_t>();
   signs.traced = oracle.trace() && oracle.trace()->tells(row);
   signs.unfinished = signs.traced && oracle.trace()->unfinished(row);
+  signs.hasty = oracle.trace() && oracle.trace()->hasty(row);
   signs.unstarted = oracle.unstarted()[row].item<bool>();
   return signs;
 }

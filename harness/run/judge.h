@@ -15,8 +15,9 @@ namespace assay {
 struct Signs {
   int64_t zero_gradients = 0;
   int64_t nonfinite_gradients = 0;
-  bool traced = false;
+  bool traced = false;  ///< this and the next two: see Trace
   bool unfinished = false;
+  bool hasty = false;
   bool unstarted = false;  ///< a label-only attack found nothing to start from
   bool silent = false;     ///< broken, but the attack did not claim it
 };

@@ -15,6 +15,7 @@ Judged attack_block(const Task& task, Block block, Cost* cost) {
   supply(task.supplies, task.source, &block);
   Oracle oracle(task.model, task.threat, block, task.bound.budget.queries,
                 task.bound.budget.gradients);
+  if (task.minimum_norm) oracle.trace_inside_only();  // a stage at the ensemble's eps
   Judged judged;
   try {
     const Candidates candidates = task.bound.evade(oracle, block, task.rng);
@@ -43,8 +44,9 @@ void add_stage(const Verdict& later, Verdict* row) {
 void add_signs(const Signs& later, Signs* signs) {
   signs->zero_gradients += later.zero_gradients;
   signs->nonfinite_gradients += later.nonfinite_gradients;
+  if (later.traced) signs->unfinished = later.unfinished;  // the last word counts
   signs->traced = signs->traced || later.traced;
-  signs->unfinished = signs->unfinished || later.unfinished;
+  signs->hasty = !signs->traced && (signs->hasty || later.hasty);
   signs->unstarted = signs->unstarted || later.unstarted;
   signs->silent = signs->silent || later.silent;
 }
@@ -60,7 +62,8 @@ Task make_task(const Suite& suite, const AttackSpec& spec, std::optional<double>
           Rng(suite.seed, spec.attack, stage),
           spec.name,
           source_of(spec),
-          supplies};
+          supplies,
+          find_attack(attacks, spec.attack).info.minimum_norm};
 }
 
 // An entry's attack or, for an ensemble, its stages in order.
@@ -148,6 +151,11 @@ Judged attack_in_stages(const std::vector<Task>& tasks, const Block& block, Cost
     found.push_back(judged.adversarials);
     left = std::move(survivors);
   }
+  // What stands has seen every stage: with one that sees more than labels, it was tried.
+  const bool tried = std::any_of(tasks.begin(), tasks.end(), [](const Task& task) {
+    return task.threat.access != Access::kLabel;
+  });
+  for (Signs& signs : total.signs) signs.unstarted = signs.unstarted && !tried;
   total.adversarials = at::cat(found, 0);
   return total;
 }
@@ -167,6 +175,7 @@ Diagnosis diagnosis_of(const Judged& judged) {
     sum.blinded += signs.nonfinite_gradients > 0;
     sum.traced += signs.traced;
     sum.unfinished += signs.unfinished;
+    sum.hasty += signs.hasty;
     sum.unstarted += signs.unstarted;
   }
   return sum;

@@ -24,6 +24,7 @@ struct Task {
   const std::string attack;
   const std::string source;  ///< what it takes from elsewhere, or ""
   const Supplies& supplies;
+  const bool minimum_norm;  ///< looks for the nearest point, inside a ball or not
 };
 
 /// A unit's attack or, for an ensemble, its stages in order.

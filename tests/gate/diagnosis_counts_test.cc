@@ -76,6 +76,13 @@ TEST(DiagnosisCounts, IncompleteOptimisationNeedsMoreThanAFewSamplesAndATenth) {
               ElementsAre("incomplete_optimisation"));
 }
 
+TEST(DiagnosisCounts, OneSampleWithTooFewQueriesToTellIsAnIncompleteOptimisation) {
+  const std::vector<Flag> flags =
+      flags_of_counts({.standing = 20, .traced = 19, .unfinished = 9, .hasty = 1});
+  ASSERT_THAT(ids(flags), ElementsAre("incomplete_optimisation"));
+  EXPECT_THAT(flags[0].detail, HasSubstr("1 of 20 samples (5%) left standing fewer than 10"));
+}
+
 TEST(DiagnosisCounts, OneSampleThatWithstandsTheWholeBoxIsEnough) {
   EXPECT_THAT(flags_of_counts({.boxed = 8}), IsEmpty());
   const std::vector<Flag> flags = flags_of_counts({.boxed = 8, .withstood = 1});

@@ -75,6 +75,17 @@ TEST(Trace, AFlatLossIsNotUnfinishedAndAFewQueriesTellNothing) {
   EXPECT_FALSE(few.unfinished(0));
 }
 
+TEST(Trace, OfTooFewQueriesItIsHastyAndNotOfManyOutsideTheBall) {
+  EXPECT_TRUE(trace_of(falling(9, 1)).hasty(0));
+  EXPECT_FALSE(trace_of(falling(10, 1)).hasty(0));
+  Trace outside = trace_of(falling(3, 1));
+  for (int i = 0; i < 26; ++i) outside.add_outside(rows({0}));
+  EXPECT_TRUE(outside.hasty(0)) << "29 in all";
+  outside.add_outside(rows({0}));
+  EXPECT_FALSE(outside.hasty(0));
+  EXPECT_FALSE(outside.tells(0));
+}
+
 TEST(Trace, WhatElseIsInTheBatchDoesNotMatter) {
   const std::vector<double> margins = falling(300, 2);
   const Trace alone = trace_of(margins);

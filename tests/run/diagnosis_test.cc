@@ -174,7 +174,10 @@ TEST_F(DiagnosisTest, ASampleThatGaveALabelOnlyAttackNoStartIsNamed) {
       "defaults: {norm: linf, queries: 200}\n"
       "attacks:\n  - {name: hsj, attack: hop_skip_jump}\n  - {name: rays, attack: rays, eps: 0.1}\n"
       "  - {name: geoda, attack: geoda}\n  - {name: walk, attack: boundary, norm: l2}\n"
-      "  - {name: square, attack: square, eps: 0.1}\n";
+      "  - {name: square, attack: square, eps: 0.1}\n"
+      "  - {name: blind, attack: ensemble, eps: 0.1, stages: [{attack: rays}, {attack: geoda}]}\n"
+      "  - {name: seeing, attack: ensemble, eps: 0.1, stages: [{attack: rays}, {attack: "
+      "square}]}\n";
   const Model sound = broken_model("    return x.matmul(self.weight)\n");
   EXPECT_THAT(names(attacks, sound), IsEmpty());
   const Model model = broken_model(
@@ -185,11 +188,13 @@ TEST_F(DiagnosisTest, ASampleThatGaveALabelOnlyAttackNoStartIsNamed) {
       "    none[:, 0] = 1.0\n"
       "    return torch.where(clean, x.matmul(self.weight), none)\n");
   const std::vector<std::string> found = names(attacks, model);
-  for (const char* cell : {"hsj", "rays", "geoda", "walk"}) {
+  for (const char* cell : {"hsj", "rays", "geoda", "walk", "blind"}) {
     EXPECT_THAT(found, Contains(std::string("no_starting_point ") + cell));
     EXPECT_GT(total(cell).unstarted, 10) << "all samples of label 0";
   }
   EXPECT_EQ(total("square").unstarted, 0) << "it starts from the clean input";
+  EXPECT_GT(total("seeing").standing, 10);
+  EXPECT_EQ(total("seeing").unstarted, 0) << "its other stage tried them";
 }
 
 // Attacks that fail by themselves.
@@ -201,6 +206,55 @@ TEST_F(DiagnosisTest, TooFewStepsAreAnIncompleteOptimisation) {
       "random_start: false}\n",
       model);
   EXPECT_THAT(found, Contains("incomplete_optimisation slow"));
+}
+
+TEST_F(DiagnosisTest, OfAnEnsembleTheLastStageThatTellsHasTheLastWord) {
+  const Model model = broken_model("    return x.matmul(self.weight)\n");
+  const std::string slow = "{attack: pgd, steps: 12, step_size: 0.001, random_start: false}";
+  const std::string sound = "{attack: apgd, steps: 30}";
+  const auto entry = [](const std::string& name, const std::string& stages) {
+    return "  - {name: " + name + ", attack: ensemble, stages: [" + stages + "]}\n";
+  };
+  const std::vector<std::string> found =
+      names("defaults: {norm: linf, eps: 0.05}\nattacks:\n" + entry("better", slow + ", " + sound) +
+                entry("worse", sound + ", " + slow) +
+                entry("labels", slow + ", {attack: rays, queries: 20}"),
+            model);
+  EXPECT_GT(total("better").standing, 10);
+  EXPECT_EQ(total("better").unfinished, 0);
+  EXPECT_THAT(found, Contains("incomplete_optimisation worse"));
+  EXPECT_THAT(found, Contains("incomplete_optimisation labels")) << "labels leave no trace";
+}
+
+TEST_F(DiagnosisTest, TooFewStepsToTellAreAnIncompleteOptimisationWhereTheAttackIterates) {
+  const Model model = broken_model("    return x.matmul(self.weight)\n");
+  const std::vector<std::string> found = names(
+      "defaults: {norm: linf, eps: 0.05}\n"
+      "attacks:\n  - {name: pgd3, attack: pgd, steps: 3}\n"
+      "  - {name: apgd8, attack: apgd, steps: 8}\n  - {name: fab6, attack: fab, steps: 6}\n"
+      "  - {name: l1, attack: apgd, norm: l1, eps: 0.3, steps: 12}\n"
+      "  - {name: square5, attack: square, queries: 5}\n"
+      "  - {name: stages, attack: ensemble, stages: [{attack: fgsm}, {attack: pgd, steps: 3}]}\n"
+      "  - {name: later, attack: ensemble, stages: [{attack: pgd, steps: 3}, {attack: apgd, steps: "
+      "30}]}\n"
+      "  - {name: fgsm, attack: fgsm}\n  - {name: rays, attack: rays, queries: 8}\n",
+      model);
+  for (const char* cell : {"pgd3", "apgd8", "fab6", "l1", "square5", "stages"}) {
+    EXPECT_THAT(found, Contains(std::string("incomplete_optimisation ") + cell));
+  }
+  for (const char* cell : {"later", "fgsm", "rays"}) {
+    EXPECT_GT(total(cell).standing, 10);
+    EXPECT_EQ(total(cell).hasty, 0) << cell;
+  }
+}
+
+// In balls of three and two eps its margin falls farther than it ever may.
+TEST_F(DiagnosisTest, WhatL1ApgdSeesInItsLargerBallsHidesNothing) {
+  const Model model = broken_model("    return x.matmul(self.weight)\n");
+  flags("attacks:\n  - {name: l1, attack: apgd, norm: l1, eps: 0.3, steps: 30}\n", model);
+  const Diagnosis l1 = total("l1");
+  EXPECT_GT(l1.standing, 10);
+  EXPECT_EQ(l1.traced, l1.standing) << "13 queries in the ball";
 }
 
 TEST_F(DiagnosisTest, ABudgetThatIsNotExhaustedShowsInALargerOne) {
