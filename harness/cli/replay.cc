@@ -1,4 +1,6 @@
 // assay replay: a run's adversarials, tried again.
+#include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <map>
@@ -119,6 +121,7 @@ class Replay {
     at::Tensor x = at::empty(shape, at::TensorOptions(model.dtype()));  // [1, ...shape]
     std::memcpy(x.data_ptr(), array.bytes.data(), array.bytes.size());
     if (std::string fault = misplaced(claim->second, x); !fault.empty()) return fault;
+    if (std::string fault = inadmissible(claim->second, x, model); !fault.empty()) return fault;
     const Working working(work, -1);
     try {
       const Votes votes = vote_often(model, x);
@@ -150,6 +153,30 @@ class Replay {
     if (found == claim.row.distance) return "";
     return number_text(found) + " from its sample now, " + number_text(claim.row.distance) +
            " in the evidence";
+  }
+
+  // Where the suite lets features move by shares of eps, not at all, or by whole levels only, what
+  // the run's judge would have moved back is not its adversarial; "" if it is.
+  std::string inadmissible(const Claim& claim, const at::Tensor& x, const Model& model) {
+    const auto cell = std::find_if(suite_.cells.begin(), suite_.cells.end(),
+                                   [&](const Cell& c) { return c.name == claim.cell->name; });
+    const SampleInfo& sample = evidence_.header.samples[static_cast<size_t>(claim.row.sample)];
+    const auto index = index_of_.find(sample.id);
+    if (cell == suite_.cells.end() || index == index_of_.end()) return "";
+    ThreatModel threat = suite_.attacks[cell->spec].threat;
+    threat.eps = claim.cell->threat.eps;
+    threat.goal = Goal::kUntargeted;  // the oracle is asked about the point alone
+    if (threat.fixed.empty() && threat.feature_scale.empty() && threat.levels == 0) return "";
+    const at::Tensor row = at::zeros({1}, at::kLong);
+    Block block;
+    block.x = dataset_->read(std::span<const int64_t>(&index->second, 1));
+    block.y = row;
+    const at::Tensor seen = Oracle(model, threat, block, 0, 0).admissible(x, row);
+    const double unit = std::ldexp(std::max(std::abs(threat.lo), std::abs(threat.hi)),
+                                   evidence_.header.float64 ? -52 : -23);
+    if (distance(seen, x, Norm::kLinf).item<double>() <= unit) return "";
+    return "it moves features farther, or to other values, than `fixed`, `feature_scale` and "
+           "`levels` allow";
   }
 
   const Attempt& attempt_;

@@ -82,6 +82,29 @@ TEST_F(Replay, AnAdversarialOutsideOfBallOrBoxDoesNotReproduceThoughItsLabelDoes
   EXPECT_THAT(assay({"replay", "out"}).out, HasSubstr("in the evidence"));
 }
 
+TEST_F(Replay, AnAdversarialThatMovesWhatIsHeldStillDoesNotReproduceThoughItsLabelDoes) {
+  for (const char* held : {"fixed: [1]", "feature_scale: [1, 0.001]", "levels: 201"}) {
+    SCOPED_TRACE(held);
+    std::filesystem::remove_all(path("out"));
+    write_suite({.attacks = "- { name: pgd, attack: pgd, eps: [0.1], steps: 3, step_size: 0.1, "
+                            "random_start: false, " +
+                            std::string(held) + " }"});
+    ASSERT_EQ(run("out", {"--save-adversarials", "all"}).code, 0);
+    EXPECT_THAT(assay({"replay", "out"}).out, HasSubstr("50 of 50 adversarials reproduce"));
+    // The second value decides nothing, and by this much is no farther away.
+    alter([](auto*, std::string* data) {
+      float value = 0;
+      std::memcpy(&value, data->data() + sizeof value, sizeof value);
+      value += value > 0.5F ? -0.0117F : 0.0117F;
+      std::memcpy(data->data() + sizeof value, &value, sizeof value);
+    });
+    const Ended ended = assay({"replay", "out"});
+    expect_end(ended, 1, {});
+    EXPECT_THAT(ended.out, HasSubstr("49 of 50 adversarials reproduce"));
+    EXPECT_THAT(ended.out, HasSubstr("`fixed`, `feature_scale` and `levels`"));
+  }
+}
+
 TEST_F(Replay, WhatTheEvidenceDoesNotTellOfDoesNotReproduce) {
   run_whole();
   alter([](nlohmann::ordered_json* header, std::string*) {
