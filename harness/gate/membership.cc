@@ -61,6 +61,8 @@ void measure_tpr(std::string_view metric, const CellHeader& cell, const ScoreSet
     return;
   }
   const Roc roc = make_roc(scores);
+  estimate.reason = tpr_obstacle(roc, fpr, confidence, negatives_of(metric, cell));
+  if (!estimate.reason.empty()) return;
   set_bounds(tpr_at_fpr(roc, fpr, confidence), estimate);
   const Bounded realised = realised_fpr(roc, fpr, confidence);
   estimate.realised_fpr = {realised.value, realised.lower, realised.upper};
@@ -176,12 +178,11 @@ std::string not_comparable(const CellView& cell) {
   return text.empty() ? "" : "not comparable: " + text;
 }
 
-std::string reversed_score(const EvidenceView& view, const CellView& cell) {
-  constexpr double kStrict = 0.999;
-  const Estimate auc = measure_membership("auc", view, cell, kStrict);
+std::string reversed_score(const EvidenceView& view, const CellView& cell, double confidence) {
+  const Estimate auc = measure_membership("auc", view, cell, confidence);
   if (!auc.upper || *auc.upper >= 0.5) return "";
   return "the score ranks non-members above members: auc is " + figure(*auc.value) + ", at most " +
-         figure(*auc.upper) + " at confidence " + figure(kStrict);
+         figure(*auc.upper) + " at confidence " + figure(confidence);
 }
 
 std::vector<Flag> diagnose_membership(const EvidenceView& view) {
@@ -193,7 +194,7 @@ std::vector<Flag> diagnose_membership(const EvidenceView& view) {
     if (!foreign.empty()) {
       flags.push_back({"shadows_not_comparable", name, foreign, kFidelityAdvice});
     }
-    const std::string reversed = reversed_score(view, cell);
+    const std::string reversed = reversed_score(view, cell, kReversedConfidence);
     if (!reversed.empty()) flags.push_back({"score_reversed", name, reversed, kReversedAdvice});
   }
   return flags;

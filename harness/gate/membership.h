@@ -54,9 +54,12 @@ std::string_view negatives_of(std::string_view metric, const CellHeader& cell);
 /// of the two; "" if they are near, or there are none.
 std::string not_comparable(const CellView& cell);
 
+/// At what confidence a score is flagged as reversed.
+inline constexpr double kReversedConfidence = 0.999;
 /// Why a small figure of this cell must not be read as safety: the score ranks non-members above
-/// members more often than chance does (at 0.999), so that its reverse is an attack; "" if not.
-std::string reversed_score(const EvidenceView& view, const CellView& cell);
+/// members more often than chance does, at this confidence, so that its reverse is an attack; "" if
+/// not.
+std::string reversed_score(const EvidenceView& view, const CellView& cell, double confidence);
 
 /// shadows_not_comparable and score_reversed.
 std::vector<Flag> diagnose_membership(const EvidenceView& view);
