@@ -135,11 +135,11 @@ Bounded auc_with_bounds(const ScoreSets& scores, double confidence) {
   if (auc.value <= 0) return {auc.value, 0, bounded.upper};
   if (auc.value >= 1) return {auc.value, bounded.lower, 1};
   const double logit = std::log(auc.value / (1 - auc.value));
-  const double reach =
-      normal_quantile(confidence) * std::sqrt(auc.variance) / (auc.value * (1 - auc.value));
+  const double reach = student_quantile(confidence, auc.freedom) * std::sqrt(auc.variance) /
+                       (auc.value * (1 - auc.value));
   bounded.lower = std::min(bounded.lower, 1 / (1 + std::exp(reach - logit)));
   bounded.upper = std::max(bounded.upper, 1 / (1 + std::exp(-reach - logit)));
-  if (!tie_much(scores)) return bounded;
+  if (!tie_much(scores) && pairs >= kFewRecords) return bounded;
   const Interval members = mean_bounds(placed.below, confidence);
   const Interval others = mean_bounds(placed.above, confidence);
   bounded.lower = std::min(

@@ -31,6 +31,9 @@ struct Regions {
 };
 Regions regions_at(const Roc& roc, double fpr, double confidence);
 
+/// Under so many records of a set, variances are found too small too often for Student's t.
+inline constexpr double kFewRecords = 20;
+
 /// True if scores take few values, at most three quarters as many as there are records. Variances
 /// are then found too small, and 0 where all tie.
 bool tie_much(const ScoreSets& scores);
