@@ -201,6 +201,15 @@ std::string fidelity_table(const MembershipResult& result) {
 std::string slice_table(const Report& report, std::vector<MembershipSlice> slices) {
   std::stable_sort(slices.begin(), slices.end(), [](const auto& one, const auto& two) {
     return one.auc.value.value_or(0) > two.auc.value.value_or(0);
+std::string tuned_text(const MembershipResult& result) {
+  std::string words;
+  for (const auto& [param, value] : result.tuned) {
+    words += (words.empty() ? "found by the attack itself: " : ", ") + param + " = " +
+             show(value, Unit::kNumber);
+  }
+  return words.empty() ? "" : element("p", "small soft", escape(words));
+}
+
   });
   std::vector<std::vector<std::string>> rows;
   for (const MembershipSlice& slice : slices) {
@@ -237,7 +246,7 @@ std::string exposed_table(const Report& report, const std::vector<ExposedRecord>
 std::string cell_part(const Report& report, const CellResult& cell) {
   const MembershipResult& result = *cell.membership;
   std::string inside = element("div", "grid wide", roc_chart(cell) + histogram(cell));
-  inside += rate_table(cell) + power_table(result) + fidelity_table(result);
+  inside += rate_table(cell) + power_table(result) + fidelity_table(result) + tuned_text(result);
   inside += element("h3", "", "Most exposed records") +
             element("p", "small soft",
                     "The members that score highest, by name: rank among all records, and the "

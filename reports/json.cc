@@ -162,6 +162,8 @@ void add_membership(const std::optional<MembershipResult>& result, Json& out) {
                                        {"base_rate", number(of.worst->base_rate)}}
                                 : Json(nullptr);
   out["exposed"] = exposed(of.exposed);
+  out["tuned"] = Json::object();
+  for (const auto& [param, value] : of.tuned) out["tuned"][param] = number(value);
 }
 
 /// What a surface does not use is null.

@@ -124,6 +124,7 @@ struct MembershipResult {
   std::optional<WorstSlice> worst;      ///< absent where no curve could be made
   std::vector<ExposedRecord> exposed;   ///< the highest 1 % of the members
   std::optional<Fidelity> fidelity;
+  std::map<std::string, double> tuned;  ///< what the attack found for parameters left to it
   std::string not_comparable;  ///< why the shadows say nothing about this candidate; "" if they do
   MembershipPower power;
 };

@@ -207,3 +207,4 @@ MembershipResult describe_membership(const EvidenceView& view, const CellView& c
 }
 
 }  // namespace assay
+  result.tuned = cell.scored->tuned;

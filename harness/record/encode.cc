@@ -358,6 +358,11 @@ std::string unit_text(const UnitResult& unit) {
     object.raw("extraction", extraction_text(unit));
   }
   object.raw("flags", flags_text(unit.flags));
+  if (!unit.tuned.empty()) {
+    ObjectText tuned;
+    for (const auto& [param, value] : unit.tuned) tuned.number(param, value);
+    object.raw("tuned", tuned.close());
+  }
   return object.close();
 }
 

@@ -173,10 +173,11 @@ struct UnitResult {
   std::string tensors;        ///< SHA-256 of the blob it made: a shadow, or logits; "" if none
   std::vector<Score> scores;  ///< of a membership cell, members first
   std::vector<std::string>
-      failed_pool;                     ///< ids of records of its pool that the candidate failed on
-  std::optional<Fidelity> fidelity;    ///< of a membership cell with shadows
-  std::optional<Extracted> extracted;  ///< of an extraction cell
-  std::vector<Monitored> monitored;    ///< of the replay of one thief's queries
+      failed_pool;                      ///< ids of records of its pool that the candidate failed on
+  std::optional<Fidelity> fidelity;     ///< of a membership cell with shadows
+  std::map<std::string, double> tuned;  ///< what its attack found for parameters left to it
+  std::optional<Extracted> extracted;   ///< of an extraction cell
+  std::vector<Monitored> monitored;     ///< of the replay of one thief's queries
   Cost cost;
 };
 

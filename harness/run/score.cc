@@ -256,6 +256,8 @@ UnitResult run_score(const Suite& suite, const Scoring& scoring, const std::vect
     result.scores.push_back(
         {row.member, row.record, scores[i].item<double>(), failed[i].item<bool>()});
   }
+  outputs.tell = [&result](const std::string& param, double value) { result.tuned[param] = value; };
+
   sort_scores(&result.scores);
   if (outputs.shadows > 0) result.fidelity = gathered.fidelity(outputs);
   result.cost.time_s = std::chrono::duration<double>(Clock::now() - start).count();
