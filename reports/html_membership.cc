@@ -167,7 +167,8 @@ std::string worst_text(const MembershipResult& result) {
 std::string power_table(const MembershipResult& result) {
   const MembershipPower& power = result.power;
   std::vector<std::vector<std::string>> rows;
-  rows.push_back({"AUC", escape(show(power.auc, Unit::kNumber)), ""});
+  rows.push_back({"AUC", escape(show(power.auc.value, Unit::kNumber)),
+                  element("span", "soft", escape(power.auc.reason))});
   for (const auto& [metric, smallest] : power.tpr) {
     rows.push_back({escape(metric_words(metric)), escape(show(smallest.value, Unit::kPercent)),
                     element("span", "soft", escape(smallest.reason))});

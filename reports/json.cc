@@ -111,11 +111,18 @@ Json fidelity(const MembershipResult& result) {
 }
 
 Json power(const MembershipPower& power) {
-  Json out = {{"auc", optional(power.auc)}};
-  for (const auto& [metric, smallest] : power.tpr) out[metric] = optional(smallest.value);
+  Json out = Json::object();
+  Json reasons = Json::object();
+  const auto add = [&](const std::string& metric, const Estimate& smallest) {
+    out[metric] = optional(smallest.value);
+    if (!smallest.value) reasons[metric] = smallest.reason;
+  };
+  add("auc", power.auc);
+  for (const auto& [metric, smallest] : power.tpr) add(metric, smallest);
   out["epsilon_reach"] = optional(power.epsilon_reach);
   out["epsilon_detectable"] = optional(power.epsilon_detectable);
   return out;
+  out["reasons"] = reasons;
 }
 
 Json slices(const std::vector<MembershipSlice>& list) {

@@ -72,7 +72,13 @@ Json membership() {
                           {"reason", nullable("string")},
                           {"comparable", type("boolean")}});
   fidelity["type"] = {"object", "null"};
-  Json power = {{"type", {"object", "null"}}, {"additionalProperties", nullable("number")}};
+  Json power = {{"type", {"object", "null"}},
+                {"properties",
+                 {{"reasons",
+                   {{"type", "object"},
+                    {"additionalProperties", type("string")},
+                    {"description", "why a figure of AUC or TPR is null"}}}}},
+                {"additionalProperties", nullable("number")}};
   Json histogram = object({{"least", type("number")},
                            {"most", type("number")},
                            {"members", list(count())},

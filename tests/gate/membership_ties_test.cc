@@ -104,5 +104,31 @@ TEST(TprOfTies, NamesMembersWhereTheTailIsTheirs) {
               HasSubstr("the 300 members that score highest tie"));
 }
 
+TEST(PowerOfTies, IsNullWithTheTieAsItsReason) {
+  Evidence run = gap_of(1900, 1700);
+  const auto power = [&] {
+    return decide(make_suite(run), run, nullptr).cells[0].membership->power;
+  };
+  EXPECT_FALSE(power().auc.value);
+  EXPECT_EQ(power().auc.reason, "the scores tie too much for a figure");
+  EXPECT_FALSE(power().tpr.at(kTpr).value);
+  EXPECT_THAT(power().tpr.at(kTpr).reason, HasSubstr("tie"));
+  // With a few high scores apart TPR has a value, and still no power that a formula gives.
+  std::vector<double> scores(2000, 0);
+  for (size_t i = 0; i < 100; ++i) scores[i] = 1 + static_cast<double>(i);
+  run = audit_of(scores, scores);
+  EXPECT_TRUE(decide(make_suite(run), run, nullptr).cells[0].metrics.at(kTpr).value);
+  EXPECT_EQ(power().tpr.at(kTpr).reason, "the scores tie too much for a figure");
+}
+
+TEST(SlicesOfTies, HaveNoTprWhereTheCellHasNone) {
+  const Evidence run = gap_of(2000, 1700);
+  const CellResult cell = decide(make_suite(run), run, nullptr).cells[0];
+  for (const MembershipSlice& slice : cell.membership->slices) {
+    EXPECT_FALSE(slice.tpr.value);
+    EXPECT_EQ(slice.tpr.reason, cell.metrics.at(kTpr).reason);
+  }
+}
+
 }  // namespace
 }  // namespace assay
