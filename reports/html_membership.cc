@@ -191,7 +191,9 @@ std::string fidelity_table(const MembershipResult& result) {
             {{"on what it was trained on", escape(show(of.candidate_members, Unit::kPercent)),
               of.trained ? escape(show(of.shadow_members, Unit::kPercent)) : "–"},
              {"on what it was not", escape(show(of.candidate_non_members, Unit::kPercent)),
-              escape(show(of.shadow_non_members, Unit::kPercent))}});
+              escape(show(of.shadow_non_members, Unit::kPercent))},
+             {"on members that shadows were not trained on", "–",
+              escape(show(of.shadow_unseen_members, Unit::kPercent))}});
   std::string words = show_plural(of.shadows, "shadow") + " of " + of.architecture;
   if (!of.reason.empty()) words += ": " + of.reason;
   out += element("p", "small soft", escape(words));
@@ -199,9 +201,6 @@ std::string fidelity_table(const MembershipResult& result) {
   return out;
 }
 
-std::string slice_table(const Report& report, std::vector<MembershipSlice> slices) {
-  std::stable_sort(slices.begin(), slices.end(), [](const auto& one, const auto& two) {
-    return one.auc.value.value_or(0) > two.auc.value.value_or(0);
 std::string tuned_text(const MembershipResult& result) {
   std::string words;
   for (const auto& [param, value] : result.tuned) {
@@ -211,6 +210,9 @@ std::string tuned_text(const MembershipResult& result) {
   return words.empty() ? "" : element("p", "small soft", escape(words));
 }
 
+std::string slice_table(const Report& report, std::vector<MembershipSlice> slices) {
+  std::stable_sort(slices.begin(), slices.end(), [](const auto& one, const auto& two) {
+    return one.auc.value.value_or(0) > two.auc.value.value_or(0);
   });
   std::vector<std::vector<std::string>> rows;
   for (const MembershipSlice& slice : slices) {

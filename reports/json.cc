@@ -105,6 +105,7 @@ Json fidelity(const MembershipResult& result) {
           {"candidate_non_members", number(of.candidate_non_members)},
           {"shadow_members", of.trained ? number(of.shadow_members) : Json(nullptr)},
           {"shadow_non_members", number(of.shadow_non_members)},
+          {"shadow_unseen_members", optional(of.shadow_unseen_members)},
           {"architecture", text(of.architecture)},
           {"reason", text(of.reason)},
           {"comparable", result.not_comparable.empty()}};
@@ -121,8 +122,8 @@ Json power(const MembershipPower& power) {
   for (const auto& [metric, smallest] : power.tpr) add(metric, smallest);
   out["epsilon_reach"] = optional(power.epsilon_reach);
   out["epsilon_detectable"] = optional(power.epsilon_detectable);
-  return out;
   out["reasons"] = reasons;
+  return out;
 }
 
 Json slices(const std::vector<MembershipSlice>& list) {
@@ -161,6 +162,8 @@ void add_membership(const std::optional<MembershipResult>& result, Json& out) {
                                                  {"members", bins.members},
                                                  {"non_members", bins.non_members}};
   out["fidelity"] = fidelity(of);
+  out["tuned"] = Json::object();
+  for (const auto& [param, value] : of.tuned) out["tuned"][param] = number(value);
   out["power"] = result ? power(of.power) : Json(nullptr);
   out["slices"] = slices(of.slices);
   out["worst_slice"] = of.worst ? Json{{"records", of.worst->records},
@@ -169,8 +172,6 @@ void add_membership(const std::optional<MembershipResult>& result, Json& out) {
                                        {"base_rate", number(of.worst->base_rate)}}
                                 : Json(nullptr);
   out["exposed"] = exposed(of.exposed);
-  out["tuned"] = Json::object();
-  for (const auto& [param, value] : of.tuned) out["tuned"][param] = number(value);
 }
 
 /// What a surface does not use is null.

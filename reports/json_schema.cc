@@ -63,14 +63,18 @@ Json worst_slice() {
 
 /// What only membership cells have; null or empty in others.
 Json membership() {
-  Json fidelity = object({{"shadows", count()},
-                          {"candidate_members", nullable("number")},
-                          {"candidate_non_members", nullable("number")},
-                          {"shadow_members", nullable("number")},
-                          {"shadow_non_members", nullable("number")},
-                          {"architecture", nullable("string")},
-                          {"reason", nullable("string")},
-                          {"comparable", type("boolean")}});
+  Json fidelity = object(
+      {{"shadows", count()},
+       {"candidate_members", nullable("number")},
+       {"candidate_non_members", nullable("number")},
+       {"shadow_members", nullable("number")},
+       {"shadow_non_members", nullable("number")},
+       {"shadow_unseen_members", described(nullable("number"),
+                                           "mean accuracy of shadows on members that they were not "
+                                           "trained on; null in older evidence")},
+       {"architecture", nullable("string")},
+       {"reason", nullable("string")},
+       {"comparable", type("boolean")}});
   fidelity["type"] = {"object", "null"};
   Json power = {{"type", {"object", "null"}},
                 {"properties",
@@ -93,6 +97,10 @@ Json membership() {
                               "of scores, in bins of equal width; the end bins hold "
                               "what lies outside")},
       {"fidelity", described(fidelity, "mean accuracies of candidate and shadows")},
+      {"tuned",
+       {{"type", "object"},
+        {"additionalProperties", type("number")},
+        {"description", "what the attack found for parameters that the suite left to it"}}},
       {"power", described(power,
                           "the least that these records tell from chance with probability "
                           "0.8; epsilon_reach: what a perfect attack would show")},
@@ -103,10 +111,6 @@ Json membership() {
                               {"tpr_at_fpr_0.01", estimate()}}))},
       {"worst_slice", worst_slice()},
       {"exposed",
-      {"tuned",
-       {{"type", "object"},
-        {"additionalProperties", type("number")},
-        {"description", "what the attack found for parameters that the suite left to it"}}},
        described(list(object({{"sample", type("string")},
                               {"label", type("integer")},
                               {"score", nullable("number")},

@@ -50,8 +50,10 @@ ScoreSets from_its_side(std::string_view metric, const CellHeader& cell, ScoreSe
 std::string_view negatives_of(std::string_view metric, const CellHeader& cell);
 
 /// Why shadow models say nothing about this candidate: their accuracy on what they were trained on,
-/// or on what they were not, differs from the candidate's by more than 0.05 and the sampling error
-/// of the two; "" if they are near, or there are none.
+/// or on non-members that they were not, differs from the candidate's by more than 0.05 and the
+/// sampling error of the two; or they tell members from non-members, though they were trained on
+/// neither; or they share frozen parameters with the candidate. "" if they are near, or there are
+/// none.
 std::string not_comparable(const CellView& cell);
 
 /// At what confidence a score is flagged as reversed.

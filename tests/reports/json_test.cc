@@ -230,12 +230,13 @@ TEST(ReportJson, ShowsWhatAMembershipAuditFound) {
   EXPECT_EQ(cell["exposed"][0]["rank"], 1);
   EXPECT_EQ(cell["slices"].size(), 3u);
   EXPECT_EQ(cell["fidelity"]["comparable"], true);
+  EXPECT_EQ(cell["fidelity"]["shadow_unseen_members"], 0.9);
   EXPECT_GT(cell["power"]["auc"], 0.5);
   EXPECT_TRUE(cell["power"]["tpr_at_fpr_0.001"].is_null());
-  const Json& fpr = cell["metrics"]["tpr_at_fpr_0.01"]["realised_fpr"];
   EXPECT_FALSE(cell["power"]["reasons"]["tpr_at_fpr_0.001"].get<std::string>().empty());
   EXPECT_FALSE(cell["power"]["reasons"].contains("auc"));
   EXPECT_EQ(cell["tuned"], Json({{"a", 0.25}}));
+  const Json& fpr = cell["metrics"]["tpr_at_fpr_0.01"]["realised_fpr"];
   EXPECT_LE(fpr["value"], 0.01);
   EXPECT_LT(fpr["lower"], fpr["value"]);
   EXPECT_GT(fpr["upper"], fpr["value"]);
