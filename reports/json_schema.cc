@@ -76,13 +76,14 @@ Json membership() {
        {"reason", nullable("string")},
        {"comparable", type("boolean")}});
   fidelity["type"] = {"object", "null"};
-  Json power = {{"type", {"object", "null"}},
-                {"properties",
-                 {{"reasons",
-                   {{"type", "object"},
-                    {"additionalProperties", type("string")},
-                    {"description", "why a figure of AUC or TPR is null"}}}}},
-                {"additionalProperties", nullable("number")}};
+  Json power = {{"type", {"object", "null"}}};
+  for (const char* metric :
+       {"auc", "tpr_at_fpr_0.01", "tpr_at_fpr_0.001", "epsilon_reach", "epsilon_detectable"}) {
+    power["properties"][metric] = nullable("number");
+  }
+  power["properties"]["reasons"] = {{"type", "object"},
+                                    {"additionalProperties", type("string")},
+                                    {"description", "why a figure of AUC or TPR is null"}};
   Json histogram = object({{"least", type("number")},
                            {"most", type("number")},
                            {"members", list(count())},
