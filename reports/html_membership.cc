@@ -167,7 +167,8 @@ std::string worst_text(const MembershipResult& result) {
 std::string power_table(const MembershipResult& result) {
   const MembershipPower& power = result.power;
   std::vector<std::vector<std::string>> rows;
-  rows.push_back({"AUC", escape(show(power.auc, Unit::kNumber)), ""});
+  rows.push_back({"AUC", escape(show(power.auc.value, Unit::kNumber)),
+                  element("span", "soft", escape(power.auc.reason))});
   for (const auto& [metric, smallest] : power.tpr) {
     rows.push_back({escape(metric_words(metric)), escape(show(smallest.value, Unit::kPercent)),
                     element("span", "soft", escape(smallest.reason))});
@@ -190,12 +191,23 @@ std::string fidelity_table(const MembershipResult& result) {
             {{"on what it was trained on", escape(show(of.candidate_members, Unit::kPercent)),
               of.trained ? escape(show(of.shadow_members, Unit::kPercent)) : "–"},
              {"on what it was not", escape(show(of.candidate_non_members, Unit::kPercent)),
-              escape(show(of.shadow_non_members, Unit::kPercent))}});
+              escape(show(of.shadow_non_members, Unit::kPercent))},
+             {"on members that shadows were not trained on", "–",
+              escape(show(of.shadow_unseen_members, Unit::kPercent))}});
   std::string words = show_plural(of.shadows, "shadow") + " of " + of.architecture;
   if (!of.reason.empty()) words += ": " + of.reason;
   out += element("p", "small soft", escape(words));
   if (!result.not_comparable.empty()) out += element("p", "strong", escape(result.not_comparable));
   return out;
+}
+
+std::string tuned_text(const MembershipResult& result) {
+  std::string words;
+  for (const auto& [param, value] : result.tuned) {
+    words += (words.empty() ? "found by the attack itself: " : ", ") + param + " = " +
+             show(value, Unit::kNumber);
+  }
+  return words.empty() ? "" : element("p", "small soft", escape(words));
 }
 
 std::string slice_table(const Report& report, std::vector<MembershipSlice> slices) {
@@ -237,7 +249,7 @@ std::string exposed_table(const Report& report, const std::vector<ExposedRecord>
 std::string cell_part(const Report& report, const CellResult& cell) {
   const MembershipResult& result = *cell.membership;
   std::string inside = element("div", "grid wide", roc_chart(cell) + histogram(cell));
-  inside += rate_table(cell) + power_table(result) + fidelity_table(result);
+  inside += rate_table(cell) + power_table(result) + fidelity_table(result) + tuned_text(result);
   inside += element("h3", "", "Most exposed records") +
             element("p", "small soft",
                     "The members that score highest, by name: rank among all records, and the "

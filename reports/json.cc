@@ -105,16 +105,24 @@ Json fidelity(const MembershipResult& result) {
           {"candidate_non_members", number(of.candidate_non_members)},
           {"shadow_members", of.trained ? number(of.shadow_members) : Json(nullptr)},
           {"shadow_non_members", number(of.shadow_non_members)},
+          {"shadow_unseen_members", optional(of.shadow_unseen_members)},
           {"architecture", text(of.architecture)},
           {"reason", text(of.reason)},
           {"comparable", result.not_comparable.empty()}};
 }
 
 Json power(const MembershipPower& power) {
-  Json out = {{"auc", optional(power.auc)}};
-  for (const auto& [metric, smallest] : power.tpr) out[metric] = optional(smallest.value);
+  Json out = Json::object();
+  Json reasons = Json::object();
+  const auto add = [&](const std::string& metric, const Estimate& smallest) {
+    out[metric] = optional(smallest.value);
+    if (!smallest.value) reasons[metric] = smallest.reason;
+  };
+  add("auc", power.auc);
+  for (const auto& [metric, smallest] : power.tpr) add(metric, smallest);
   out["epsilon_reach"] = optional(power.epsilon_reach);
   out["epsilon_detectable"] = optional(power.epsilon_detectable);
+  out["reasons"] = reasons;
   return out;
 }
 
@@ -154,6 +162,8 @@ void add_membership(const std::optional<MembershipResult>& result, Json& out) {
                                                  {"members", bins.members},
                                                  {"non_members", bins.non_members}};
   out["fidelity"] = fidelity(of);
+  out["tuned"] = Json::object();
+  for (const auto& [param, value] : of.tuned) out["tuned"][param] = number(value);
   out["power"] = result ? power(of.power) : Json(nullptr);
   out["slices"] = slices(of.slices);
   out["worst_slice"] = of.worst ? Json{{"records", of.worst->records},

@@ -63,16 +63,27 @@ Json worst_slice() {
 
 /// What only membership cells have; null or empty in others.
 Json membership() {
-  Json fidelity = object({{"shadows", count()},
-                          {"candidate_members", nullable("number")},
-                          {"candidate_non_members", nullable("number")},
-                          {"shadow_members", nullable("number")},
-                          {"shadow_non_members", nullable("number")},
-                          {"architecture", nullable("string")},
-                          {"reason", nullable("string")},
-                          {"comparable", type("boolean")}});
+  Json fidelity = object(
+      {{"shadows", count()},
+       {"candidate_members", nullable("number")},
+       {"candidate_non_members", nullable("number")},
+       {"shadow_members", nullable("number")},
+       {"shadow_non_members", nullable("number")},
+       {"shadow_unseen_members", described(nullable("number"),
+                                           "mean accuracy of shadows on members that they were not "
+                                           "trained on; null in older evidence")},
+       {"architecture", nullable("string")},
+       {"reason", nullable("string")},
+       {"comparable", type("boolean")}});
   fidelity["type"] = {"object", "null"};
-  Json power = {{"type", {"object", "null"}}, {"additionalProperties", nullable("number")}};
+  Json power = {{"type", {"object", "null"}}};
+  for (const char* metric :
+       {"auc", "tpr_at_fpr_0.01", "tpr_at_fpr_0.001", "epsilon_reach", "epsilon_detectable"}) {
+    power["properties"][metric] = nullable("number");
+  }
+  power["properties"]["reasons"] = {{"type", "object"},
+                                    {"additionalProperties", type("string")},
+                                    {"description", "why a figure of AUC or TPR is null"}};
   Json histogram = object({{"least", type("number")},
                            {"most", type("number")},
                            {"members", list(count())},
@@ -87,6 +98,10 @@ Json membership() {
                               "of scores, in bins of equal width; the end bins hold "
                               "what lies outside")},
       {"fidelity", described(fidelity, "mean accuracies of candidate and shadows")},
+      {"tuned",
+       {{"type", "object"},
+        {"additionalProperties", type("number")},
+        {"description", "what the attack found for parameters that the suite left to it"}}},
       {"power", described(power,
                           "the least that these records tell from chance with probability "
                           "0.8; epsilon_reach: what a perfect attack would show")},

@@ -116,6 +116,7 @@ at::Tensor infer(const Outputs& outputs, const Settings& settings) {
     const double a =
         settings.a ? *settings.a
                    : tune(theirs.narrow(2, audited, others), outputs.in.narrow(1, audited, others));
+    if (!settings.a && outputs.tell) outputs.tell("a", a);
     usual = offline(usual, a);
   }
   const at::Tensor ratio = log_p(outputs.logits, outputs.labels).sub(usual).mean(0);  // [R]

@@ -52,12 +52,17 @@ class Cell:
                 target[view, begin:end] = numbers.reshape(end - begin, classes)
             elif what == 1:
                 self.distances[begin:end] = numbers
-        # A record that the candidate fails on has no score in the report.
+        # A record that the candidate fails on has no score in the report, and one of the pool is no
+        # reference for others.
         self.failed = ~np.isfinite(self.logits).all((0, 2))
         self.logits[:, self.failed] = 0
         self.seen = np.zeros((count, records), bool)
         for shadow, rows in enumerate(scoring["in"]):
             self.seen[shadow, rows] = True
+        kept = ~self.failed
+        kept[:self.audited] = True
+        self.labels, self.seen = self.labels[kept], self.seen[:, kept]
+        self.logits, self.shadows = self.logits[:, kept], self.shadows[:, :, kept]
 
 
 def log_sum_exp(z, axis):

@@ -109,9 +109,9 @@ struct WorstSlice {
 
 /// What these numbers of records could have told from chance, with probability 0.8.
 struct MembershipPower {
-  std::optional<double> auc;            ///< the smallest AUC
-  std::map<std::string, Estimate> tpr;  ///< by metric: the smallest TPR; only `value`, `reason`
-  std::optional<double> epsilon_reach;  ///< epsilon_lower of a perfect separation
+  Estimate auc;                              ///< the smallest AUC; only `value`, `reason`
+  std::map<std::string, Estimate> tpr;       ///< by metric: the smallest TPR; the same
+  std::optional<double> epsilon_reach;       ///< epsilon_lower of a perfect separation
   std::optional<double> epsilon_detectable;  ///< the smallest true epsilon shown to be above 0
 };
 
@@ -124,6 +124,7 @@ struct MembershipResult {
   std::optional<WorstSlice> worst;      ///< absent where no curve could be made
   std::vector<ExposedRecord> exposed;   ///< the highest 1 % of the members
   std::optional<Fidelity> fidelity;
+  std::map<std::string, double> tuned;  ///< what the attack found for parameters left to it
   std::string not_comparable;  ///< why the shadows say nothing about this candidate; "" if they do
   MembershipPower power;
 };

@@ -1,5 +1,6 @@
 // DeLong, DeLong & Clarke-Pearson, Biometrics 44 (1988) 837, by the mid-ranks of Sun & Xu, IEEE SPL
-// 21 (2014) 1389: sorting is all the work.
+// 21 (2014) 1389: sorting is all the work. Degrees of freedom: Satterthwaite, Biometrics Bulletin 2
+// (1946) 110.
 #include <algorithm>
 #include <cmath>
 #include <numeric>
@@ -41,6 +42,16 @@ double variance_of_mean(const std::vector<double>& values) {
   return sum / (n - 1) / n;
 }
 
+/// A mean, and the sum of two variances that were each estimated.
+Auc combine(double value, const std::vector<double>& below, const std::vector<double>& above) {
+  const double first = variance_of_mean(below);
+  const double second = variance_of_mean(above);
+  const double variance = first + second;
+  const double spread = first * first / static_cast<double>(below.size() - 1) +
+                        second * second / static_cast<double>(above.size() - 1);
+  return {value, variance, spread > 0 ? std::max(1.0, variance * variance / spread) : 1};
+}
+
 std::vector<double> differences(std::vector<double> first, const std::vector<double>& second) {
   ASSAY_CHECK(first.size() == second.size(), "a paired AUC needs the same records twice");
   for (size_t i = 0; i < first.size(); ++i) first[i] -= second[i];
@@ -72,7 +83,7 @@ Placements place(const std::vector<double>& positives, const std::vector<double>
 }
 
 Auc delong(const Placements& placed) {
-  return {mean(placed.below), variance_of_mean(placed.below) + variance_of_mean(placed.above)};
+  return combine(mean(placed.below), placed.below, placed.above);
 }
 
 Auc delong(const std::vector<double>& positives, const std::vector<double>& negatives) {
@@ -83,7 +94,7 @@ Auc delong_difference(const Placements& here, const Placements& there) {
   // The variance of the differences is V + V' - 2 C, without three sums that nearly cancel.
   const std::vector<double> below = differences(here.below, there.below);
   const std::vector<double> above = differences(here.above, there.above);
-  return {mean(below), variance_of_mean(below) + variance_of_mean(above)};
+  return combine(mean(below), below, above);
 }
 
 }  // namespace assay

@@ -26,6 +26,11 @@ std::vector<int64_t> threshold_ranks(int64_t n);
 /// Level of each bound when all thresholds are tried, and when one is.
 double level_of_each(const EpsilonAudit& audit, size_t thresholds);
 
+/// With what probability, and no less, `split` shows more than `limit` where the true epsilon is
+/// `truth` and the attack the best that epsilon, delta and the ties of `resolution` allow.
+double split_power(const EpsilonAudit& audit, const Resolution& resolution, int64_t members,
+                   int64_t non_members, double limit, double truth);
+
 /// Steinke et al.: the numbers of guesses that are tried, and the p-value of `right` right ones.
 std::vector<int64_t> guess_counts(int64_t records);
 double one_run_p_value(int64_t records, int64_t guesses, int64_t right, double epsilon,

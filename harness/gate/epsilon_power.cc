@@ -2,6 +2,7 @@
 // allows (the trade-off curve of an (epsilon, delta) or a Gaussian mechanism; every guess right
 // with probability e^eps/(1 + e^eps)), and one threshold is credited, the best of those tried: the
 // power stated is that of the luckiest single test and so a little less than that of them all.
+// `split` tests the one threshold that it chose, which epsilon_split.cc simulates.
 // Scores that tie cannot be told apart by any attack that reads them: a threshold inside a tie is
 // the one above it, and guesses inside a tie are right as often as the tie has members.
 #include <algorithm>
@@ -54,12 +55,6 @@ struct Test {
   std::vector<Group> groups;   ///< of guesses: all records, by falling `pull`
 };
 
-/// Sizes of the sets that test: half of them where the other half chooses.
-struct Sizes {
-  int64_t members;
-  int64_t non_members;
-};
-
 /// The tie that holds a place, as `scale` times as many records would have it; else count 0.
 Tie tie_at(const std::vector<Tie>& ties, int64_t place, double scale) {
   const auto scaled = [&](int64_t at) { return std::llround(static_cast<double>(at) * scale); };
@@ -73,25 +68,23 @@ Tie tie_at(const std::vector<Tie>& ties, int64_t place, double scale) {
 }
 
 std::vector<Test> threshold_tests(const EpsilonAudit& audit, const Resolution& resolution,
-                                  Sizes sizes, double limit) {
-  const int64_t n = sizes.non_members;
+                                  int64_t m, int64_t n, double limit) {
   const double scale = static_cast<double>(n) / static_cast<double>(resolution.non_members);
   const std::vector<int64_t> ranks = threshold_ranks(n);
-  const bool split = audit.estimator == EpsilonEstimator::kSplit;
-  const double alpha = level_of_each(audit, split ? 1 : ranks.size());
+  const double alpha = level_of_each(audit, ranks.size());
   std::vector<Test> tests;
   for (const int64_t k : ranks) {
     const Tie tie = tie_at(resolution.non_member_ties, k, scale);
     const bool tied = tie.count > 0;
     if (tied && tie.first == 0) continue;  // above the highest score lies nothing
     Test test;
-    test.trials = sizes.members;
-    // The threshold above the tie claims fewer than the rank for which a fixed rank is paid.
-    const double fpr = clopper_pearson(tied && split ? tie.first : k, n, 1 - alpha).upper;
-    test.needed = smallest(sizes.members, [&](int64_t a) {
-      return epsilon_of({clopper_pearson(a, sizes.members, 1 - alpha).lower, fpr}, audit) > limit;
+    test.trials = m;
+    // Paid for is the rank, though the threshold above the tie claims fewer.
+    const double fpr = clopper_pearson(k, n, 1 - alpha).upper;
+    test.needed = smallest(m, [&](int64_t a) {
+      return epsilon_of({clopper_pearson(a, m, 1 - alpha).lower, fpr}, audit) > limit;
     });
-    if (test.needed > sizes.members) continue;
+    if (test.needed > m) continue;
     const double claimed = static_cast<double>(tied ? tie.first : k + 1);
     const boost::math::beta_distribution<double> realised(claimed,
                                                           static_cast<double>(n) + 1 - claimed);
@@ -179,28 +172,7 @@ std::vector<Test> guess_tests(const EpsilonAudit& audit, const Resolution& resol
   return tests;
 }
 
-Sizes testing_sizes(const EpsilonAudit& audit, int64_t members, int64_t non_members) {
-  const bool split = audit.estimator == EpsilonEstimator::kSplit;
-  return split ? Sizes{members / 2, non_members / 2} : Sizes{members, non_members};
-}
-
-/// With `factor` times the records of `resolution`.
-std::vector<Test> tests_of(const EpsilonAudit& audit, const Resolution& resolution, double factor,
-                           double limit) {
-  const auto grown = [&](int64_t n) {
-    return std::llround(std::ceil(static_cast<double>(n) * factor));
-  };
-  const int64_t members = grown(resolution.members);
-  const int64_t non_members = grown(resolution.non_members);
-  if (audit.estimator == EpsilonEstimator::kOneRun) {
-    return guess_tests(audit, resolution, members + non_members, limit);
-  }
-  const Sizes sizes = testing_sizes(audit, members, non_members);
-  if (sizes.members == 0 || sizes.non_members == 0) return {};
-  return threshold_tests(audit, resolution, sizes, limit);
-}
-
-double power_of(const std::vector<Test>& tests, const EpsilonAudit& audit, double truth) {
+double power_of_best(const std::vector<Test>& tests, const EpsilonAudit& audit, double truth) {
   const bool gdp = audit.estimator == EpsilonEstimator::kGdp;
   const double mu = gdp ? mu_of_epsilon(truth, audit.delta) : 0;
   const auto tpr_at = [&](double fpr) {
@@ -223,6 +195,28 @@ double power_of(const std::vector<Test>& tests, const EpsilonAudit& audit, doubl
     best = std::max(best, power);
   }
   return best;
+}
+
+using Power = std::function<double(double truth)>;
+
+/// With `factor` times the records of `resolution`, by the true epsilon.
+Power power_of(const EpsilonAudit& audit, const Resolution& resolution, double factor,
+               double limit) {
+  const auto grown = [&](int64_t n) {
+    return std::llround(std::ceil(static_cast<double>(n) * factor));
+  };
+  const int64_t members = grown(resolution.members);
+  const int64_t non_members = grown(resolution.non_members);
+  if (audit.estimator == EpsilonEstimator::kSplit) {
+    return [=](double truth) {
+      return split_power(audit, resolution, members, non_members, limit, truth);
+    };
+  }
+  const std::vector<Test> tests =
+      audit.estimator == EpsilonEstimator::kOneRun
+          ? guess_tests(audit, resolution, members + non_members, limit)
+          : threshold_tests(audit, resolution, members, non_members, limit);
+  return [=](double truth) { return power_of_best(tests, audit, truth); };
 }
 
 std::vector<Tie> ties_of(std::vector<double> scores) {
@@ -255,23 +249,24 @@ double epsilon_reach(const EpsilonAudit& audit, int64_t members, int64_t non_mem
     perfect.non_member_keys.assign(static_cast<size_t>(non_members), 0);
     return epsilon_lower(perfect, audit);
   }
-  const Sizes sizes = testing_sizes(audit, members, non_members);
-  if (sizes.members == 0 || sizes.non_members == 0) return 0;
   const bool split = audit.estimator == EpsilonEstimator::kSplit;
-  const double alpha = level_of_each(audit, split ? 1 : threshold_ranks(sizes.non_members).size());
-  const Region perfect = bound_region(sizes.members, sizes.members, 0, sizes.non_members, alpha);
+  const int64_t m = split ? members / 2 : members;
+  const int64_t n = split ? non_members / 2 : non_members;
+  if (m == 0 || n == 0) return 0;
+  const double alpha = level_of_each(audit, split ? 1 : threshold_ranks(n).size());
+  const Region perfect = bound_region(m, m, 0, n, alpha);
   return std::max(0.0, epsilon_of(perfect, audit));
 }
 
 std::optional<double> epsilon_detectable(const EpsilonAudit& audit, const Resolution& resolution,
                                          double limit, double most) {
-  const std::vector<Test> tests = tests_of(audit, resolution, 1, limit);
-  if (power_of(tests, audit, most) < kPower) return std::nullopt;
+  const Power power = power_of(audit, resolution, 1, limit);
+  if (power(most) < kPower) return std::nullopt;
   double low = limit;
   double high = most;
   while (high - low > 1e-3) {
     const double middle = low + (high - low) / 2;
-    (power_of(tests, audit, middle) < kPower ? low : high) = middle;
+    (power(middle) < kPower ? low : high) = middle;
   }
   return high;
 }
@@ -279,8 +274,7 @@ std::optional<double> epsilon_detectable(const EpsilonAudit& audit, const Resolu
 std::optional<double> epsilon_growth(const EpsilonAudit& audit, const Resolution& resolution,
                                      double limit) {
   const auto enough = [&](double factor) {
-    const std::vector<Test> tests = tests_of(audit, resolution, factor, limit);
-    return power_of(tests, audit, limit + kEpsilonMargin) >= kPower;
+    return power_of(audit, resolution, factor, limit)(limit + kEpsilonMargin) >= kPower;
   };
   constexpr double kMost = 1e4;
   double few = 1;

@@ -61,6 +61,8 @@ void measure_tpr(std::string_view metric, const CellHeader& cell, const ScoreSet
     return;
   }
   const Roc roc = make_roc(scores);
+  estimate.reason = tpr_obstacle(roc, fpr, confidence, negatives_of(metric, cell));
+  if (!estimate.reason.empty()) return;
   set_bounds(tpr_at_fpr(roc, fpr, confidence), estimate);
   const Bounded realised = realised_fpr(roc, fpr, confidence);
   estimate.realised_fpr = {realised.value, realised.lower, realised.upper};
@@ -78,6 +80,31 @@ std::string gap_text(double shadow, double candidate, int64_t records, int64_t s
   return "the shadows' accuracy on " + records_of + " is " + figure(shadow) +
          ", the candidate's on the " + set + " " + figure(candidate) + ", more than " +
          figure(allowed) + " apart";
+}
+
+/// Shadows that were trained on neither set are right on both as often, but for sampling error.
+std::string unequal_text(const Fidelity& fidelity, int64_t members, int64_t non_members) {
+  if (!fidelity.shadow_unseen_members) return "";
+  const double here = *fidelity.shadow_unseen_members;
+  const double there = fidelity.shadow_non_members;
+  const double p = std::clamp((here + there) / 2, 0.0, 1.0);
+  const double spread = std::sqrt(p * (1 - p) *
+                                  (1 / static_cast<double>(std::max<int64_t>(1, members)) +
+                                   1 / static_cast<double>(std::max<int64_t>(1, non_members))));
+  const double allowed = normal_quantile(kReversedConfidence) * spread;
+  if (std::abs(here - there) <= allowed) return "";
+  return "shadows that were trained on neither are right on " + figure(here) +
+         " of the members and " + figure(there) + " of the non-members, more than " +
+         figure(allowed) +
+         " apart: they know the members by the candidate, or the sets are of "
+         "different kinds";
+}
+
+std::string frozen_text(const Fidelity& fidelity) {
+  if (fidelity.frozen == 0) return "";
+  return count(fidelity.frozen, "parameter") +
+         " frozen in the candidate keep its values in the shadows, which may know its members by "
+         "them; `architecture` takes a file with values that other data trained, or cnn";
 }
 
 }  // namespace
@@ -171,17 +198,18 @@ std::string not_comparable(const CellView& cell) {
   const std::string other =
       gap_text(fidelity.shadow_non_members, fidelity.candidate_non_members, non_members,
                fidelity.shadows, "what they were not trained on", "non-members");
-  if (!text.empty() && !other.empty()) text += "; ";
-  text += other;
+  for (const std::string& more :
+       {other, unequal_text(fidelity, members, non_members), frozen_text(fidelity)}) {
+    text += (text.empty() || more.empty() ? "" : "; ") + more;
+  }
   return text.empty() ? "" : "not comparable: " + text;
 }
 
-std::string reversed_score(const EvidenceView& view, const CellView& cell) {
-  constexpr double kStrict = 0.999;
-  const Estimate auc = measure_membership("auc", view, cell, kStrict);
+std::string reversed_score(const EvidenceView& view, const CellView& cell, double confidence) {
+  const Estimate auc = measure_membership("auc", view, cell, confidence);
   if (!auc.upper || *auc.upper >= 0.5) return "";
   return "the score ranks non-members above members: auc is " + figure(*auc.value) + ", at most " +
-         figure(*auc.upper) + " at confidence " + figure(kStrict);
+         figure(*auc.upper) + " at confidence " + figure(confidence);
 }
 
 std::vector<Flag> diagnose_membership(const EvidenceView& view) {
@@ -193,7 +221,7 @@ std::vector<Flag> diagnose_membership(const EvidenceView& view) {
     if (!foreign.empty()) {
       flags.push_back({"shadows_not_comparable", name, foreign, kFidelityAdvice});
     }
-    const std::string reversed = reversed_score(view, cell);
+    const std::string reversed = reversed_score(view, cell, kReversedConfidence);
     if (!reversed.empty()) flags.push_back({"score_reversed", name, reversed, kReversedAdvice});
   }
   return flags;

@@ -50,13 +50,18 @@ ScoreSets from_its_side(std::string_view metric, const CellHeader& cell, ScoreSe
 std::string_view negatives_of(std::string_view metric, const CellHeader& cell);
 
 /// Why shadow models say nothing about this candidate: their accuracy on what they were trained on,
-/// or on what they were not, differs from the candidate's by more than 0.05 and the sampling error
-/// of the two; "" if they are near, or there are none.
+/// or on non-members that they were not, differs from the candidate's by more than 0.05 and the
+/// sampling error of the two; or they tell members from non-members, though they were trained on
+/// neither; or they share frozen parameters with the candidate. "" if they are near, or there are
+/// none.
 std::string not_comparable(const CellView& cell);
 
+/// At what confidence a score is flagged as reversed.
+inline constexpr double kReversedConfidence = 0.999;
 /// Why a small figure of this cell must not be read as safety: the score ranks non-members above
-/// members more often than chance does (at 0.999), so that its reverse is an attack; "" if not.
-std::string reversed_score(const EvidenceView& view, const CellView& cell);
+/// members more often than chance does, at this confidence, so that its reverse is an attack; "" if
+/// not.
+std::string reversed_score(const EvidenceView& view, const CellView& cell, double confidence);
 
 /// shadows_not_comparable and score_reversed.
 std::vector<Flag> diagnose_membership(const EvidenceView& view);

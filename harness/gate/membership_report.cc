@@ -6,6 +6,7 @@
 #include <set>
 
 #include "harness/gate/membership.h"
+#include "harness/gate/roc_internal.h"
 
 namespace assay {
 namespace {
@@ -63,16 +64,33 @@ Estimate slice_auc(const ScoreSets& scores, double confidence) {
   return auc;
 }
 
-std::vector<MembershipSlice> slices_of(const AuditedScores& found, const Roc& roc,
-                                       double confidence) {
-  constexpr double kFpr = 0.01;
-  const bool estimable = roc.non_members >= non_members_needed(kFpr);
-  double threshold = 0;
-  for (const OperatingPoint& at : roc.points) {
-    if (static_cast<double>(at.non_members) <= kFpr * static_cast<double>(roc.non_members) + 1e-9) {
-      threshold = at.threshold;
-    }
+/// TPR of one class at the threshold of all, `whole` being the TPR of all; both sets from the side
+/// of the metric, as the threshold is.
+Estimate slice_tpr(const ScoreSets& scores, double threshold, const Estimate& whole,
+                   double confidence) {
+  Estimate tpr;
+  tpr.n = static_cast<int64_t>(scores.members.size());
+  tpr.reason = whole.reason;
+  if (!whole.value) return tpr;
+  if (tpr.n == 0) {
+    tpr.reason = "no record of this class";
+    return tpr;
   }
+  const auto above = std::count_if(scores.members.begin(), scores.members.end(),
+                                   [&](double score) { return score >= threshold; });
+  const Interval bounds = clopper_pearson(above, tpr.n, confidence);
+  tpr.value = static_cast<double>(above) / static_cast<double>(tpr.n);
+  tpr.lower = bounds.lower;
+  tpr.upper = bounds.upper;
+  return tpr;
+}
+
+std::vector<MembershipSlice> slices_of(const EvidenceView& view, const CellView& cell,
+                                       const AuditedScores& found, double confidence) {
+  constexpr const char* kTpr = "tpr_at_fpr_0.01";
+  const Estimate whole = measure_membership(kTpr, view, cell, confidence);
+  const Roc roc = make_roc(from_its_side(kTpr, *cell.header, found.scores));
+  const double threshold = threshold_at(roc, fpr_of(kTpr));
   std::map<int64_t, ScoreSets> by_label;
   for (size_t i = 0; i < found.members.size(); ++i) {
     by_label[found.members[i]->label].members.push_back(found.scores.members[i]);
@@ -87,18 +105,7 @@ std::vector<MembershipSlice> slices_of(const AuditedScores& found, const Roc& ro
     slice.members = static_cast<int64_t>(scores.members.size());
     slice.non_members = static_cast<int64_t>(scores.non_members.size());
     slice.auc = slice_auc(scores, confidence);
-    slice.tpr.n = slice.members;
-    if (!estimable || slice.members == 0) {
-      slice.tpr.reason =
-          estimable ? "no member of this class" : "too few non-members for a threshold at this FPR";
-    } else {
-      const auto above = std::count_if(scores.members.begin(), scores.members.end(),
-                                       [&](double score) { return score >= threshold; });
-      const Interval bounds = clopper_pearson(above, slice.members, confidence);
-      slice.tpr.value = static_cast<double>(above) / static_cast<double>(slice.members);
-      slice.tpr.lower = bounds.lower;
-      slice.tpr.upper = bounds.upper;
-    }
+    slice.tpr = slice_tpr(from_its_side(kTpr, *cell.header, scores), threshold, whole, confidence);
     slices.push_back(slice);
   }
   return slices;
@@ -148,6 +155,17 @@ std::vector<ExposedRecord> exposed_records(const AuditedScores& found) {
   return exposed;
 }
 
+/// The smallest TPR from which chance is excluded with m positives and n negatives.
+double smallest_tpr(double fpr, double m, double n, double z, double z_power) {
+  const double spread = fpr * (1 - fpr);
+  double tpr = fpr;
+  for (int i = 0; i < 100; ++i) {  // a contraction
+    tpr = std::min(1.0, fpr + z * std::sqrt(spread * (1 / m + 1 / n)) +
+                            z_power * std::sqrt(tpr * (1 - tpr) / m + spread / n));
+  }
+  return tpr;
+}
+
 /// Normal approximations, which planning may use: the bound lies above chance in four of five runs.
 MembershipPower power_of(const CellView& cell, const EvidenceView& view, const ScoreSets& scores,
                          double confidence) {
@@ -158,23 +176,28 @@ MembershipPower power_of(const CellView& cell, const EvidenceView& view, const S
   const double n = static_cast<double>(non_members);
   const double z = normal_quantile(confidence);
   const double z_power = normal_quantile(kPower);
+  // Without ties; with them the variance is less, and AUC takes few values.
   const double auc = 0.5 + (z + z_power) * std::sqrt((m + n + 1) / (12 * m * n));
-  if (auc < 1) power.auc = auc;
+  power.auc.n = members + non_members;
+  if (tie_much(scores)) {
+    power.auc.reason = "the scores tie too much for a figure";
+  } else if (auc < 1) {
+    power.auc.value = auc;
+  } else {
+    power.auc.reason = "no AUC under 1 is told from chance";
+  }
   for (const char* metric : {"tpr_at_fpr_0.01", "tpr_at_fpr_0.001"}) {
     const Estimate measured = measure_membership(metric, view, cell, confidence);
     Estimate& smallest = power.tpr[metric];
     smallest.n = members + non_members;
     smallest.reason = measured.reason;
     if (!measured.value) continue;
-    const double fpr = fpr_of(metric);
-    const double spread = fpr * (1 - fpr);
-    double tpr = fpr;
-    for (int i = 0; i < 100;
-         ++i) {  // a contraction: the smallest TPR from which chance is excluded
-      tpr = std::min(1.0, fpr + z * std::sqrt(spread * (1 / m + 1 / n)) +
-                              z_power * std::sqrt(tpr * (1 - tpr) / m + spread / n));
+    if (tie_much(scores)) {
+      smallest.reason = power.auc.reason;
+      continue;
     }
-    smallest.value = tpr;
+    const bool turned = negatives_of(metric, *cell.header) == "members";
+    smallest.value = smallest_tpr(fpr_of(metric), turned ? n : m, turned ? m : n, z, z_power);
   }
   const EpsilonAudit audit = epsilon_audit(*cell.header, confidence);
   if (measure_membership("epsilon_lower", view, cell, confidence).value) {
@@ -191,15 +214,18 @@ MembershipResult describe_membership(const EvidenceView& view, const CellView& c
   MembershipResult result;
   if (cell.scored == nullptr) return result;
   result.fidelity = cell.scored->fidelity;
+  result.tuned = cell.scored->tuned;
   result.not_comparable = not_comparable(cell);
   const AuditedScores found = audited_scores(view, cell);
   result.members = static_cast<int64_t>(found.members.size());
   result.non_members = static_cast<int64_t>(found.non_members.size());
   if (result.members < 2 || result.non_members < 2) return result;
   const Roc roc = make_roc(found.scores);
-  result.roc = roc_points(roc, confidence);
+  // The curve that TPR at an FPR is read from, whichever side that is.
+  result.roc = roc_points(make_roc(from_its_side("tpr_at_fpr_0.01", *cell.header, found.scores)),
+                          confidence);
   result.histogram = histogram_of(found.scores);
-  result.slices = slices_of(found, roc, confidence);
+  result.slices = slices_of(view, cell, found, confidence);
   result.worst = worst_slice(roc, confidence);
   result.exposed = exposed_records(found);
   result.power = power_of(cell, view, found.scores, confidence);

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "harness/gate/roc_internal.h"
+#include "harness/gate/text.h"
 #include "harness/suite/error.h"
 
 namespace assay {
@@ -45,6 +46,12 @@ void widen_by_jumps(const Roc& roc, double fpr, double confidence, Bounded& boun
       std::min(bounded.lower, least - std::hypot(least - low, low - bounds(far.inner).lower));
   bounded.upper =
       std::max(bounded.upper, most + std::hypot(high - most, bounds(far.outer).upper - high));
+}
+
+/// True if a tie leaves more than half of the allowed false positives unused.
+bool claims_few(const Roc& roc, double fpr) {
+  const int64_t allowed = allowed_positives(roc, fpr);
+  return 2 * roc.points[region(roc, allowed)].non_members < allowed;
 }
 
 /// The largest standard error of TPR - FPR where its expectation is `difference`.
@@ -128,11 +135,11 @@ Bounded auc_with_bounds(const ScoreSets& scores, double confidence) {
   if (auc.value <= 0) return {auc.value, 0, bounded.upper};
   if (auc.value >= 1) return {auc.value, bounded.lower, 1};
   const double logit = std::log(auc.value / (1 - auc.value));
-  const double reach =
-      normal_quantile(confidence) * std::sqrt(auc.variance) / (auc.value * (1 - auc.value));
+  const double reach = student_quantile(confidence, auc.freedom) * std::sqrt(auc.variance) /
+                       (auc.value * (1 - auc.value));
   bounded.lower = std::min(bounded.lower, 1 / (1 + std::exp(reach - logit)));
   bounded.upper = std::max(bounded.upper, 1 / (1 + std::exp(-reach - logit)));
-  if (!tie_much(scores)) return bounded;
+  if (!tie_much(scores) && pairs >= kFewRecords) return bounded;
   const Interval members = mean_bounds(placed.below, confidence);
   const Interval others = mean_bounds(placed.above, confidence);
   bounded.lower = std::min(
@@ -179,9 +186,33 @@ Bounded tpr_at_fpr(const Roc& roc, double fpr, double confidence) {
                      value - std::hypot(value - members.lower, value - tpr_of(roc, near.inner)),
                      value + std::hypot(members.upper - value, tpr_of(roc, near.outer) - value)};
   widen_by_jumps(roc, fpr, confidence, bounded);
+  if (claims_few(roc, fpr)) {
+    const int64_t beyond = roc.points[near.claimed + 1].members;
+    bounded.upper = std::max(bounded.upper, clopper_pearson(beyond, roc.members, confidence).upper);
+  }
   bounded.lower = std::max(0.0, bounded.lower);
   bounded.upper = std::min(1.0, bounded.upper);
   return bounded;
+}
+
+std::string tpr_obstacle(const Roc& roc, double fpr, double confidence,
+                         std::string_view negatives) {
+  if (!claims_few(roc, fpr)) return "";
+  const int64_t allowed = allowed_positives(roc, fpr);
+  const size_t at = region(roc, allowed);
+  const OperatingPoint& claimed = roc.points[at];
+  if (clopper_pearson(claimed.members, roc.members, confidence).lower > fpr) return "";
+  const std::string tied = std::to_string(roc.points[at + 1].non_members - claimed.non_members) +
+                           " " + std::string(negatives);
+  const std::string rate = "an FPR of at most " + figure(fpr);
+  if (claimed.non_members == 0) {
+    return "the " + tied + " that score highest tie; no threshold has " + rate +
+           " but one above them all; take an attack whose scores tie less, such as loss";
+  }
+  return tied + " tie below the " + std::to_string(claimed.non_members) +
+         " that score highest; no threshold with " + rate + " claims the " +
+         std::to_string(allowed) +
+         " that it allows, nor half of them; take an attack whose scores tie less, such as loss";
 }
 
 Bounded realised_fpr(const Roc& roc, double fpr, double confidence) {

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "harness/gate/statistics.h"
@@ -40,10 +42,11 @@ struct Bounded {
   double upper = 0;
 };
 
-/// AUC with the bounds of DeLong on the logit scale, which keeps them in [0, 1]; never nearer to 1
-/// (or 0) than perfect separation of as many records allows. Of few values that many records share,
-/// at least as wide as the bounds of the mean placement (mean_bounds) of members and of
-/// non-members, squared and added: they hold where nearly all records tie. Two of each set or more.
+/// AUC with the bounds of DeLong on the logit scale, which keeps them in [0, 1], by Student's t;
+/// never nearer to 1 (or 0) than perfect separation of as many records allows. Of few records of a
+/// set, and of few values that many records share, at least as wide as the bounds of the mean
+/// placement (mean_bounds) of members and of non-members, squared and added: they hold where nearly
+/// all records tie. Two of each set or more.
 Bounded auc_with_bounds(const ScoreSets& scores, double confidence);
 
 /// The largest TPR - FPR over all thresholds. The lower bound allows for the choice of the
@@ -52,8 +55,15 @@ Bounded advantage(const Roc& roc, double confidence);
 
 /// The largest TPR at a threshold whose FPR is at most `fpr`; no interpolation. Clopper-Pearson on
 /// TPR and on the realised FPR, squared and added; where ties make TPR jump near `fpr`, at least as
-/// far as the other side of the jump.
+/// far as the other side of the jump, and where it leaves more than half of the allowed false
+/// positives unused, as far up as the region that would exceed them.
 Bounded tpr_at_fpr(const Roc& roc, double fpr, double confidence);
+
+/// Why that TPR says nothing of what an attacker gets at this FPR; "" if it does. So it is where a
+/// tie of non-members (or what `negatives` names) leaves more than half of the allowed false
+/// positives unused: the threshold above it claims next to nobody, whatever the model gives away.
+/// A TPR there that is certainly more than `fpr` shows a leak all the same.
+std::string tpr_obstacle(const Roc& roc, double fpr, double confidence, std::string_view negatives);
 
 /// The FPR of that threshold: Clopper-Pearson.
 Bounded realised_fpr(const Roc& roc, double fpr, double confidence);

@@ -14,6 +14,11 @@ size_t region(const Roc& roc, int64_t k);
 /// False positives that an FPR of at most `fpr` allows.
 int64_t allowed_positives(const Roc& roc, double fpr);
 
+/// The threshold of the region that TPR at this FPR claims.
+inline double threshold_at(const Roc& roc, double fpr) {
+  return roc.points[region(roc, allowed_positives(roc, fpr))].threshold;
+}
+
 /// TPR at the region that the point at this place claims.
 double tpr_of(const Roc& roc, size_t at);
 
@@ -30,6 +35,9 @@ struct Regions {
   double up = 0;
 };
 Regions regions_at(const Roc& roc, double fpr, double confidence);
+
+/// Under so many records of a set, variances are found too small too often for Student's t.
+inline constexpr double kFewRecords = 20;
 
 /// True if scores take few values, at most three quarters as many as there are records. Variances
 /// are then found too small, and 0 where all tie.

@@ -191,11 +191,12 @@ Bounded auc_difference(const ScoreSets& here, const ScoreSets& there, double con
   const Auc difference = delong_difference(placed, other);
   const int64_t fewest =
       static_cast<int64_t>(std::min(here.members.size(), here.non_members.size()));
-  const double reach = std::max(normal_quantile(confidence) * std::sqrt(difference.variance),
-                                tango(0, 0, fewest, confidence).upper);
+  const double reach =
+      std::max(student_quantile(confidence, difference.freedom) * std::sqrt(difference.variance),
+               tango(0, 0, fewest, confidence).upper);
   const double value = difference.value;
   Bounded bounded = {value, value - reach, value + reach};
-  if (tie_much(here) || tie_much(there)) {
+  if (tie_much(here) || tie_much(there) || static_cast<double>(fewest) < kFewRecords) {
     const Interval members = mean_difference(placed.below, other.below, confidence);
     const Interval others = mean_difference(placed.above, other.above, confidence);
     bounded.lower =

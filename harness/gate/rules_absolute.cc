@@ -88,6 +88,7 @@ void judge_absolute(const RuleSpec& rule, const Trial& trial, RuleResult& result
                              : estimate.lower && *estimate.lower > rule.limit;
   if (pass) {
     settle(result, Outcomes::kPass, "");
+    if (rule.metric == "auc" && !at_least) doubt_reversal(rule, estimate, result);
   } else if (fail) {
     settle(result, Outcomes::kFail,
            rule.metric + " is " + value_text(estimate) + " and " +

@@ -34,6 +34,9 @@ void judge_absolute(const RuleSpec& rule, const Trial& trial, RuleResult& result
 void judge_flags(const RuleSpec& rule, const Trial& trial, RuleResult& result);
 /// Settles a metric of a membership cell whose scores cannot be read as they are; true if it did.
 bool settle_membership(const RuleSpec& rule, const Trial& trial, RuleResult& result);
+/// An `at_most` of auc that passed: an attacker may turn the score round, so it stands only if the
+/// bounds show that AUC is no less than 1 - limit either.
+void doubt_reversal(const RuleSpec& rule, const Estimate& auc, RuleResult& result);
 /// Where the shadows are unlike the candidate, nothing of a metric stands but that a small figure
 /// was asked for and a large one shown: such shadows make the attack weaker, not the leak smaller.
 void distrust_unlike_shadows(const RuleSpec& rule, const Trial& trial, RuleResult& result);

@@ -43,6 +43,19 @@ std::string pairing_obstacle(const RuleSpec& rule, const CellHeader& cell,
   return "";
 }
 
+/// Why one of the two TPRs says nothing; "" if both do.
+std::string tie_obstacle(const RuleSpec& rule, const CellHeader& cell, const PairedScores& pairs) {
+  const double fpr = fpr_of(rule.metric);
+  if (fpr == 0) return "";
+  const auto obstacle = [&](const ScoreSets& scores) {
+    return tpr_obstacle(make_roc(scores), fpr, rule.confidence, negatives_of(rule.metric, cell));
+  };
+  const std::string here = obstacle(pairs.here);
+  if (!here.empty()) return here;
+  const std::string there = obstacle(pairs.there);
+  return there.empty() ? "" : "in the baseline " + there;
+}
+
 Bounded rise_of(const RuleSpec& rule, const Trial& trial, const PairedScores& pairs) {
   // The same draws for one cell whatever it is called; a rerun of the gate repeats them.
   const uint64_t seed = hash64(trial.cell->header->key);
@@ -59,6 +72,27 @@ double value_of(const RuleSpec& rule, const ScoreSets& scores) {
   return (rule.metric == "advantage" ? advantage(roc, rule.confidence)
                                      : tpr_at_fpr(roc, fpr_of(rule.metric), rule.confidence))
       .value;
+}
+
+/// A pass stands only if an attacker who turns the candidate's score round gains no more than the
+/// limit either, over the baseline's score or over its reverse, whichever gives more. Each of the
+/// two may be what bounds it, at half of alpha.
+void doubt_reversed_rise(const RuleSpec& rule, const PairedScores& pairs, RuleResult& result) {
+  const auto turned = [](ScoreSets scores) {
+    for (double& score : scores.members) score = -score;
+    for (double& score : scores.non_members) score = -score;
+    return scores;
+  };
+  const double split = (1 + rule.confidence) / 2;
+  const ScoreSets reverse = turned(pairs.here);
+  const double most = std::min(auc_difference(reverse, pairs.there, split).upper,
+                               auc_difference(reverse, turned(pairs.there), split).upper);
+  if (most <= rule.limit) return;
+  settle(result, Outcomes::kInconclusive,
+         "auc is " + figure(*result.value) +
+             ", and of the score turned round it may have risen by " + figure(most) + ", over " +
+             limit_text(rule),
+         *result.value < 0.5 ? kReversedAdvice : "more records, or a larger limit");
 }
 
 /// How much a metric of the baseline can still change in the rule's direction.
@@ -121,9 +155,23 @@ std::string membership_hint(const RuleSpec& rule, const Estimate& estimate) {
 
 bool settle_membership(const RuleSpec& rule, const Trial& trial, RuleResult& result) {
   if (!wants_little(rule)) return false;
-  const std::string reversed = reversed_score(*trial.candidate, *trial.cell);
+  // Bounds of an AUC say themselves what its reverse would give; the other metrics show no more
+  // than that there is one.
+  const double confidence = rule.metric == "auc" ? kReversedConfidence : rule.confidence;
+  const std::string reversed = reversed_score(*trial.candidate, *trial.cell, confidence);
   if (!reversed.empty()) settle(result, Outcomes::kInconclusive, reversed, kReversedAdvice);
   return !reversed.empty();
+}
+
+void doubt_reversal(const RuleSpec& rule, const Estimate& auc, RuleResult& result) {
+  if (*auc.lower >= 1 - rule.limit) return;
+  const Estimate reverse = {1 - *auc.value, 1 - *auc.upper, 1 - *auc.lower, auc.n};
+  const bool shown = *reverse.lower > 0.5;
+  settle(result, Outcomes::kInconclusive,
+         "auc is " + figure(*auc.value) + " and may be " + figure(*auc.lower) +
+             ": the score turned round may have " + figure(*reverse.upper) + ", over " +
+             limit_text(rule),
+         shown ? kReversedAdvice : membership_hint(rule, reverse));
 }
 
 void distrust_unlike_shadows(const RuleSpec& rule, const Trial& trial, RuleResult& result) {
@@ -183,6 +231,8 @@ void judge_paired_membership(const RuleSpec& rule, const Trial& trial, Judgement
     settle(result, Outcomes::kInconclusive, obstacle, "audit the same records in both runs");
     return;
   }
+  const std::string tied = tie_obstacle(rule, *trial.cell->header, pairs);
+  if (!tied.empty()) return settle(result, Outcomes::kInconclusive, tied);
   result.value = value_of(rule, pairs.here);
   result.baseline = value_of(rule, pairs.there);
   const Bounded rise = rise_of(rule, trial, pairs);
@@ -199,6 +249,9 @@ void judge_paired_membership(const RuleSpec& rule, const Trial& trial, Judgement
                         std::string(to_string(rule.kind)) + " " +
                         figure(round_up(*difference.upper)),
                     result);
+  if (rises && rule.metric == "auc" && result.verdict == Outcomes::kPass) {
+    doubt_reversed_rise(rule, pairs, result);
+  }
   if (room(rule, trial) <= rule.limit) {
     settle_vacuous(rule,
                    "no candidate can break " + limit_text(rule) + ": the baseline's " +

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <boost/math/distributions/binomial.hpp>
 #include <boost/math/distributions/normal.hpp>
+#include <boost/math/distributions/students_t.hpp>
 #include <boost/math/special_functions/beta.hpp>
 #include <boost/math/tools/roots.hpp>
 #include <cmath>
@@ -94,6 +95,10 @@ int64_t ceiling(double samples) {
 double normal_quantile(double probability) {
   ASSAY_CHECK(probability > 0 && probability < 1, "a quantile needs a probability in (0, 1)");
   return boost::math::quantile(boost::math::normal_distribution<double>(), probability);
+}
+
+double student_quantile(double probability, double freedom) {
+  return boost::math::quantile(boost::math::students_t_distribution<double>(freedom), probability);
 }
 
 Interval clopper_pearson(int64_t k, int64_t n, double confidence) {

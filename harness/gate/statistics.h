@@ -16,6 +16,9 @@ struct Interval {
 /// Standard normal quantile.
 double normal_quantile(double probability);
 
+/// Student's t quantile; freedom > 0.
+double student_quantile(double probability, double freedom);
+
 /// The largest k in [-1, n] for which `holds`, which is true up to some k and false from there on.
 template <typename Holds>
 int64_t last_that_holds(int64_t n, Holds holds) {
@@ -70,6 +73,7 @@ Placements place(const std::vector<double>& positives, const std::vector<double>
 struct Auc {
   double value = 0;
   double variance = 0;
+  double freedom = 0;  ///< degrees of freedom of the variance (Satterthwaite), at least 1
 };
 Auc delong(const Placements& placed);
 Auc delong(const std::vector<double>& positives, const std::vector<double>& negatives);

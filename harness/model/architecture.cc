@@ -235,6 +235,11 @@ Architecture Architecture::of(const ModelSpec& spec, const std::filesystem::path
       impl = named_network(spec, suits_cnn(spec) ? "cnn" : "mlp");
       impl.reason = reason;
       obstacle = find_obstacle(spec, &impl);
+    } else {
+      for (const auto& [ignored, parameter] : impl.module.named_parameters()) {
+        impl.frozen += parameter.is_floating_point() ? 1 : 0;
+      }
+      impl.frozen -= static_cast<int64_t>(impl.trained.size());
     }
   } else if (wanted == "auto" || wanted == "cnn" || wanted == "mlp") {
     const std::string suited = suits_cnn(spec) ? "cnn" : "mlp";
@@ -260,5 +265,6 @@ Architecture Architecture::of(const ModelSpec& spec, const std::filesystem::path
 const std::string& Architecture::digest() const { return impl_->digest; }
 const std::string& Architecture::name() const { return impl_->name; }
 const std::string& Architecture::reason() const { return impl_->reason; }
+int64_t Architecture::frozen() const { return impl_->frozen; }
 
 }  // namespace assay

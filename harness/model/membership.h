@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
 
 #include "harness/model/rng.h"
 #include "harness/model/shadow.h"
@@ -39,6 +40,8 @@ struct Outputs {
   at::Tensor distances;
   /// [R, F] float64: the inputs along F random directions, where the attack asked for them.
   at::Tensor features;
+  /// Takes the value that the attack found for a parameter left to it; unset where no one asks.
+  std::function<void(const std::string& param, double value)> tell;
 };
 
 /// Scores of the audited records, [audited] float64, finite: higher means more likely a member. A

@@ -51,6 +51,9 @@ class Architecture {
   const std::string& digest() const;
   const std::string& name() const;    ///< candidate, cnn, mlp, or the file's name
   const std::string& reason() const;  ///< why it is not the candidate, though wanted; else ""
+  /// How many of the candidate's parameters its author froze: they keep their values, and with them
+  /// whatever its records taught them. 0 for any other architecture.
+  int64_t frozen() const;
 
   struct Impl;  // TorchScript, in architecture.h
   const Impl& impl() const { return *impl_; }

@@ -182,6 +182,10 @@ Fidelity parse_fidelity(const Json& json) {
   fidelity.trained = fields.boolean("trained");
   fidelity.shadow_members = fields.number("shadow_members");
   fidelity.shadow_non_members = fields.number("shadow_non_members");
+  if (const Json* unseen = fields.find("shadow_unseen_members")) {
+    fidelity.shadow_unseen_members = as_number(*unseen, "shadow_unseen_members");
+  }
+  if (const Json* frozen = fields.find("frozen")) fidelity.frozen = as_integer(*frozen, "frozen");
   fidelity.architecture = fields.text("architecture");
   fidelity.reason = fields.text("reason");
   fields.finish();

@@ -234,6 +234,10 @@ UnitResult parse_unit(std::string_view text) {
     read_list(&cursor, [&] { unit.failed_pool.push_back(cursor.string()); });
   }
   if (cursor.take(",\"fidelity\":")) unit.fidelity = parse_fidelity(parse_json(cursor.object()));
+  if (cursor.take(",\"tuned\":")) {
+    const Json tuned = parse_json(cursor.object());
+    for (const auto& [param, value] : tuned.items()) unit.tuned[param] = as_number(value, param);
+  }
   if (cursor.take(",\"extraction\":")) parse_extraction(parse_json(cursor.object()), &unit);
   cursor.expect(",\"flags\":");
   const std::string_view flags = cursor.rest();

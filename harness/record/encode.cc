@@ -184,6 +184,10 @@ std::string fidelity_text(const Fidelity& fidelity) {
   object.boolean("trained", fidelity.trained);
   object.number("shadow_members", fidelity.shadow_members);
   object.number("shadow_non_members", fidelity.shadow_non_members);
+  if (fidelity.shadow_unseen_members) {
+    object.number("shadow_unseen_members", *fidelity.shadow_unseen_members);
+  }
+  if (fidelity.frozen > 0) object.integer("frozen", fidelity.frozen);
   object.text("architecture", fidelity.architecture);
   object.raw("reason", lossy_string(fidelity.reason));
   return object.close();
@@ -354,6 +358,11 @@ std::string unit_text(const UnitResult& unit) {
     object.raw("failed_pool", list_text(unit.failed_pool, lossy_string));
   }
   if (unit.fidelity) object.raw("fidelity", fidelity_text(*unit.fidelity));
+  if (!unit.tuned.empty()) {
+    ObjectText tuned;
+    for (const auto& [param, value] : unit.tuned) tuned.number(param, value);
+    object.raw("tuned", tuned.close());
+  }
   if (unit.extracted || !unit.monitored.empty()) {
     object.raw("extraction", extraction_text(unit));
   }

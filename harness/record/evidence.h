@@ -80,10 +80,14 @@ struct Fidelity {
   double candidate_members = 0;      ///< of the candidate on the members
   double candidate_non_members = 0;  ///< and on the non-members
   double shadow_members = 0;         ///< of each shadow on what it was trained on; 0 if not trained
-  double shadow_non_members = 0;     ///< and on audited records that it was not
+  double shadow_non_members = 0;     ///< and on non-members that it was not
   std::string architecture;          ///< what the shadows are copies of
   std::string reason;                ///< why not of the candidate; "" if they are
   bool trained = true;  ///< false: stolen surrogates, which learnt answers and not records
+  /// Of each shadow on members that it was not trained on, which it knows no better than
+  /// non-members: offline that is all members. Absent in older evidence.
+  std::optional<double> shadow_unseen_members = {};
+  int64_t frozen = 0;  ///< the candidate's parameters whose values shadows share
   bool operator==(const Fidelity&) const = default;
 };
 
@@ -174,10 +178,11 @@ struct UnitResult {
   std::string tensors;        ///< SHA-256 of the blob it made: a shadow, or logits; "" if none
   std::vector<Score> scores;  ///< of a membership cell, members first
   std::vector<std::string>
-      failed_pool;                     ///< ids of records of its pool that the candidate failed on
-  std::optional<Fidelity> fidelity;    ///< of a membership cell with shadows
-  std::optional<Extracted> extracted;  ///< of an extraction cell
-  std::vector<Monitored> monitored;    ///< of the replay of one thief's queries
+      failed_pool;                      ///< ids of records of its pool that the candidate failed on
+  std::optional<Fidelity> fidelity;     ///< of a membership cell with shadows
+  std::map<std::string, double> tuned;  ///< what its attack found for parameters left to it
+  std::optional<Extracted> extracted;   ///< of an extraction cell
+  std::vector<Monitored> monitored;     ///< of the replay of one thief's queries
   Cost cost;
 };
 

@@ -6,7 +6,7 @@
 namespace assay {
 namespace {
 
-constexpr int64_t kVersion = 2;
+constexpr int64_t kVersion = 3;
 
 Json to_json(const Scoring& cell) {
   Json json = {{"cell", cell.cell},     {"key", cell.key},
@@ -14,7 +14,8 @@ Json to_json(const Scoring& cell) {
                {"views", cell.views},   {"features", cell.features},
                {"labels", cell.labels}, {"trained", cell.trained},
                {"in", cell.in},         {"architecture", cell.architecture},
-               {"reason", cell.reason}, {"population", cell.population}};
+               {"reason", cell.reason}, {"population", cell.population},
+               {"frozen", cell.frozen}};
   for (const Scoring::Row& row : cell.rows) json["rows"].push_back({row.member, row.record});
   for (const Scoring::Part& part : cell.parts) {
     json["parts"].push_back(
@@ -45,6 +46,7 @@ Scoring from_json(const Json& json) {
   json.at("architecture").get_to(cell.architecture);
   json.at("reason").get_to(cell.reason);
   json.at("population").get_to(cell.population);
+  json.at("frozen").get_to(cell.frozen);
   for (const Json& row : json.at("rows")) {
     cell.rows.push_back({row.at(0).get<bool>(), row.at(1).get<int64_t>()});
   }

@@ -43,6 +43,7 @@ struct Scoring {
   std::vector<std::vector<int64_t>> in;
   std::string architecture;  ///< as in Fidelity
   std::string reason;
+  int64_t frozen = 0;
 };
 
 /// `scoring.json` of a run folder, and `baseline_scoring.json`: one entry for each cell with

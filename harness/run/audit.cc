@@ -101,6 +101,48 @@ void add_population(const AttackSpec& spec, const RecordSets& sets,
   }
 }
 
+// Where an entry, or `defaults`, says on how many records a shadow is trained.
+Where train_records_at(const AttackSpec& spec) {
+  const Value* value = spec.entry.find("train_records");
+  return value == nullptr ? spec.where : value->where;
+}
+
+void check_training(const AttackSpec& spec, const Inference& inference, int64_t most) {
+  if (most < 4) throw Error(spec.where, "shadow models need at least 4 records to train on");
+  const int64_t wanted = inference.shadows.train_records;
+  const std::string text = "`train_records` is " + std::to_string(wanted) + ", and the pool has " +
+                           std::to_string(most) + " records";
+  if (wanted > most) throw Error(train_records_at(spec), text);
+  if (wanted == most && inference.population && !inference.shadows.online) {
+    throw Error(train_records_at(spec),
+                text + "; `" + spec.attack + "` also needs some that its shadow models have not " +
+                    "seen: say " + std::to_string(most - 1) + " at most, or 0 for half of them");
+  }
+}
+
+// Of the population, which may be a part of the pool, some must have been seen by a shadow and some
+// not: without them there is nothing to compare with.
+void check_population(const AttackSpec& spec, const Audit& audit) {
+  const auto first = audit.audited;
+  const auto all = static_cast<int64_t>(audit.records.size()) - first;
+  bool some_in = false;
+  bool some_out = false;
+  for (int64_t shadow = 0; shadow < audit.shadows.count && !(some_in && some_out); ++shadow) {
+    int64_t in = 0;
+    for (const int64_t row : trained_on(audit, shadow)) {
+      in += audit.training_record[static_cast<size_t>(row)] >= first ? 1 : 0;
+    }
+    some_in = some_in || in > 0;
+    some_out = some_out || in < all;
+  }
+  if (some_in && some_out) return;
+  throw Error(train_records_at(spec),
+              "shadow models have seen " + std::string(some_in ? "all" : "none") + " of the " +
+                  std::to_string(all) + " records of `pool` that `" + spec.attack +
+                  "` compares with; " + (some_in ? "lower" : "raise") +
+                  " `train_records`, or say 0 for half of the pool");
+}
+
 }  // namespace
 
 Audit make_audit(const Suite& suite, const AttackSpec& spec, const Inference& inference,
@@ -147,15 +189,12 @@ Audit make_audit(const Suite& suite, const AttackSpec& spec, const Inference& in
     for (const RecordRef& record : audit.training) {
       audit.training_keys.push_back(hash64(record.info().digest));
     }
-    const auto most = static_cast<int64_t>(audit.training.size());
-    if (inference.shadows.train_records > most) {
-      throw Error(spec.where, "`train_records` is " +
-                                  std::to_string(inference.shadows.train_records) +
-                                  ", and the pool has " + std::to_string(most) + " records");
-    }
-    if (most < 4) throw Error(spec.where, "shadow models need at least 4 records to train on");
+    check_training(spec, inference, static_cast<int64_t>(audit.training.size()));
   }
   if (inference.population) add_population(spec, sets, pool, &audit);
+  if (inference.population && inference.shadows.count > 0 && !online) {
+    check_population(spec, audit);
+  }
   return audit;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "harness/run/keys.h"
+#include "harness/run/shadows.h"
 #include "harness/suite/digest.h"
 #include "harness/suite/error.h"
 
@@ -36,8 +37,15 @@ std::string train_text(const Suite& suite, const Audit& audit, const Architectur
   return text;
 }
 
-std::string shadow_text(const std::string& train, int64_t shadow) {
-  return train + "shadow " + std::to_string(shadow);
+// With the records and the seed themselves, whatever code draws them.
+std::string shadow_text(const Suite& suite, const Audit& audit, const std::string& train,
+                        int64_t shadow) {
+  std::string rows;
+  for (const int64_t row : trained_on(audit, shadow)) rows += std::to_string(row) + '\n';
+  std::string text = train;
+  add_field(&text, "trained_on", sha256(rows));
+  add_field(&text, "shadow_seed", std::to_string(shadow_seed(suite, shadow)));
+  return text + "shadow " + std::to_string(shadow);
 }
 
 // Pairs cells of two runs: their records, whatever other cells of the suites take.
@@ -92,6 +100,12 @@ void plan_audit(const Suite& suite, const AttackSpec& spec, const Inference& inf
     if (file) cell->key_fields["params.architecture"] = audit.architecture->digest();
     cell->key_fields["training_version"] = training_version();
   }
+  // What is measured is this attack's, and changes with it.
+  std::string boundary_version;
+  if (inference.boundary_queries > 0) {
+    boundary_version = find_attack(attacks, kBoundaryAttack).info.version;
+    cell->key_fields["boundary_version"] = boundary_version;
+  }
   add_sets(audit, *inputs.sets, cell);
   CellPlanner planner(entry, plan, cell);
 
@@ -101,7 +115,7 @@ void plan_audit(const Suite& suite, const AttackSpec& spec, const Inference& inf
   }
   std::vector<std::string> models = {model_key};
   for (int64_t shadow = 0; shadow < audit.shadows.count; ++shadow) {
-    Unit unit = planner.make(Unit::Kind::kTrain, shadow_text(train, shadow));
+    Unit unit = planner.make(Unit::Kind::kTrain, shadow_text(suite, audit, train, shadow));
     unit.shadow = shadow;
     unit.part = shadow + 1;
     models.push_back(unit.key);
@@ -151,7 +165,7 @@ void plan_audit(const Suite& suite, const AttackSpec& spec, const Inference& inf
     std::string text = "boundary 1\n" + model_text(suite.model);
     add_field(&text, "model", model_key);
     add_field(&text, "queries", std::to_string(inference.boundary_queries));
-    add_field(&text, "version", find_attack(attacks, kBoundaryAttack).info.version);
+    add_field(&text, "version", boundary_version);
     add_field(&text, "seed", std::to_string(suite.seed));
     add_field(&text, "records", content_digest(audit.records, begin, end));
     Unit unit = planner.make(Unit::Kind::kBoundary, text);
@@ -181,7 +195,7 @@ void plan_audit(const Suite& suite, const AttackSpec& spec, const Inference& inf
     planner.add(std::move(unit));
   }
 
-  std::string text = "score 2\n" + outputs;
+  std::string text = "score 3\n" + outputs;
   add_field(&text, "cell", digest_of(cell->key_fields));
   add_field(&text, "training", train);
   Unit score = planner.make(Unit::Kind::kScore, text);
@@ -195,7 +209,7 @@ std::vector<std::string> train_keys(const Suite& suite, const Audit& audit,
   if (audit.shadows.count == 0) return keys;
   const std::string train = train_text(suite, audit, *audit.architecture, platform);
   for (int64_t shadow = 0; shadow < audit.shadows.count; ++shadow) {
-    keys.push_back(sha256(shadow_text(train, shadow)));
+    keys.push_back(sha256(shadow_text(suite, audit, train, shadow)));
   }
   return keys;
 }

@@ -168,6 +168,7 @@ int64_t named_budget(const CellHeader& cell, const std::string& source) {
 std::string stolen_text(const CellHeader& cell, const std::string& source) {
   std::map<std::string, std::string> fields = cell.key_fields;
   fields.erase("test");
+  fields.erase("transfer_version");
   std::erase_if(fields, [](const auto& field) {
     const std::string prefix = "params.";
     return field.first.starts_with(prefix) && is_protocol(field.first.substr(prefix.size()));
@@ -209,6 +210,10 @@ void plan_heist(const Suite& suite, const AttackSpec& spec, const Extraction& ex
   } else if (audit.architecture) {
     cell->key_fields["params.architecture"] = audit.architecture->digest();
   }
+  // What measures is this attack's, and changes with it.
+  const std::string transfer_version =
+      audit.transfer.empty() ? "" : find_attack(attacks, kTransferAttack).info.version;
+  if (!audit.transfer.empty()) cell->key_fields["transfer_version"] = transfer_version;
   cell->key = digest_of(cell->key_fields);
   flag_heist(suite, audit, wanted, *cell, &plan->header);
   // Who has a surrogate and needs no pool makes up all that he sends.
@@ -259,10 +264,9 @@ void plan_heist(const Suite& suite, const AttackSpec& spec, const Extraction& ex
       add(std::move(unit));
     }
     if (i < 0 || audit.transfer.empty()) continue;
-    const std::string version = find_attack(attacks, kTransferAttack).info.version;
-    Unit unit = planner.make(
-        Unit::Kind::kTransfer,
-        transfer_text(suite, audit, extraction, version, model_key) + "surrogate " + model);
+    Unit unit = planner.make(Unit::Kind::kTransfer,
+                             transfer_text(suite, audit, extraction, transfer_version, model_key) +
+                                 "surrogate " + model);
     unit.shadow = i;
     unit.end = all;
     unit.part = i + 1;

@@ -77,17 +77,23 @@ class Made {
     fidelity.shadows = outputs.shadows;
     fidelity.architecture = scoring_.architecture;
     fidelity.reason = scoring_.reason;
+    fidelity.frozen = scoring_.frozen;
     fidelity.trained = !scoring_.trained.empty();
+    double unseen = 0;
     for (int64_t shadow = 0; shadow < outputs.shadows; ++shadow) {
       if (fidelity.trained) {
         const std::string& trained = scoring_.trained[static_cast<size_t>(shadow)];
         fidelity.shadow_members += gathered_.result_of(trained).fidelity->shadow_members;
       }
       const at::Tensor out = outputs.in[shadow].narrow(0, 0, audited()).logical_not();
-      fidelity.shadow_non_members += share(right(logits(shadow, 1)), out);
+      const at::Tensor theirs = right(logits(shadow, 1));
+      fidelity.shadow_non_members += share(theirs, out.logical_and(member.logical_not()));
+      unseen += share(theirs, out.logical_and(member));
     }
-    fidelity.shadow_members /= static_cast<double>(outputs.shadows);
-    fidelity.shadow_non_members /= static_cast<double>(outputs.shadows);
+    const auto shadows = static_cast<double>(outputs.shadows);
+    fidelity.shadow_members /= shadows;
+    fidelity.shadow_non_members /= shadows;
+    fidelity.shadow_unseen_members = unseen / shadows;
     return fidelity;
   }
 
@@ -180,6 +186,12 @@ Scoring scoring_of(const Suite& suite, const Plan& plan, const Unit& unit) {
   if (audit.architecture) {
     scoring.architecture = audit.architecture->name();
     scoring.reason = audit.architecture->reason();
+    scoring.frozen = audit.architecture->frozen();
+    if (scoring.frozen > 0) {
+      scoring.reason = std::to_string(scoring.frozen) +
+                       (scoring.frozen == 1 ? " parameter" : " parameters") +
+                       " frozen in the candidate keep its values";
+    }
   }
   return scoring;
 }
@@ -243,6 +255,8 @@ UnitResult run_score(const Suite& suite, const Scoring& scoring, const std::vect
   }
   outputs.features = gathered.numbers(What::kFeatures, labels.size(0), {scoring.features});
   if (outputs.features.defined()) outputs.features = outputs.features.index_select(0, kept);
+
+  outputs.tell = [&result](const std::string& param, double value) { result.tuned[param] = value; };
 
   at::Tensor scores = at::zeros({audited}, at::kDouble);
   if (!lost) {

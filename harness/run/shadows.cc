@@ -20,11 +20,8 @@ Told train_one(const Suite& suite, const Plan& plan, const Unit& unit) {
     for (const int64_t row : rows) records.push_back(audit.training[static_cast<size_t>(row)]);
     return read_records(records);
   };
-  const Rng seeds(suite.seed, "train", 0);
-  const auto seed = static_cast<uint64_t>(seeds.uniform(static_cast<uint64_t>(unit.shadow), 0, 0) *
-                                          9007199254740992.0);
   Shadow shadow = train_shadow(*audit.architecture, suite.model, audit.shadows.recipe, read,
-                               trained_on(audit, unit.shadow), seed);
+                               trained_on(audit, unit.shadow), shadow_seed(suite, unit.shadow));
   const double time_s = std::chrono::duration<double>(Clock::now() - start).count();
   return {{"accuracy", number_text(shadow.accuracy)},
           {"time_s", number_text(time_s)},
@@ -54,6 +51,12 @@ UnitResult result_of(const Suite& suite, const Unit& unit, const Ended& ended, S
 }
 
 }  // namespace
+
+uint64_t shadow_seed(const Suite& suite, int64_t shadow) {
+  const Rng seeds(suite.seed, "train", 0);
+  return static_cast<uint64_t>(seeds.uniform(static_cast<uint64_t>(shadow), 0, 0) *
+                               9007199254740992.0);
+}
 
 std::string train_shadows(const Suite& suite, const Plan& plan,
                           const std::vector<const Unit*>& units, const RunOptions& options,

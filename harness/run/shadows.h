@@ -11,6 +11,9 @@
 
 namespace assay {
 
+/// The seed of a shadow's training.
+uint64_t shadow_seed(const Suite& suite, int64_t shadow);
+
 /// Trains the shadows of these kTrain units, up to options.workers at once, and calls `done` with
 /// each result as it comes; the shadow itself goes to the store's blobs. Training draws from the
 /// process's generator, so that each has a fork of this process; no other thread of it may be at

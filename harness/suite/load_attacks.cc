@@ -202,6 +202,13 @@ void load_audit(const Value& entry, const AttackInfo& info, AttackSpec& spec) {
   spec.params["delta"] = delta != nullptr ? as_number(*delta, "delta", Limits{}) : 1e-5;
   spec.params["estimator"] = text("estimator", "bonferroni");
   spec.params["inclusion"] = text("inclusion", "fixed");
+  const Value* count = entry.find("count");
+  if (count != nullptr && spec.params["estimator"] == ParamValue(std::string("one_run"))) {
+    throw Error(count->where,
+                "`count: " + count->scalar +
+                    "` draws as many members as non-members, and `estimator: one_run` holds only "
+                    "where a coin decided for each record; remove it, or take another estimator");
+  }
   const auto mode = spec.params.find("mode");
   const bool online =
       mode != spec.params.end() && mode->second == ParamValue(std::string("online"));

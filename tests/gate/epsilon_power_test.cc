@@ -112,6 +112,37 @@ TEST(Power, OfTwoScoresIsWhatSimulationFinds) {
   }
 }
 
+/// Randomised response on a scale without ties: the best attack that a pure epsilon allows.
+ScoreSets best_without_ties(std::mt19937_64& engine, int n, double epsilon) {
+  ScoreSets scores = best_of_two(engine, n, 1 / (1 + std::exp(epsilon)), epsilon, false);
+  for (double& score : scores.members) score += draw_uniform(engine);
+  for (double& score : scores.non_members) score += draw_uniform(engine);
+  return scores;
+}
+
+TEST(Power, OfASplitAllowsForTheChoiceOfItsThreshold) {
+  // At the highest limit that an audit of this size may pass, four of five such audits of an
+  // epsilon that is 1 more exceed it: 0.8 less two and a half standard errors of 400.
+  constexpr int kRuns = 400;
+  const EpsilonAudit audit = {Estimator::kSplit, 1e-5, 0.95};
+  for (const int n : {400, 1000}) {
+    double limit = 0;
+    double beyond = 5;
+    while (beyond - limit > 0.08) {
+      const double middle = (limit + beyond) / 2;
+      (epsilon_detectable(audit, {n, n}, middle, middle + kEpsilonMargin) ? limit : beyond) =
+          middle;
+    }
+    std::mt19937_64 engine(34);
+    int seen = 0;
+    for (int run = 0; run < kRuns; ++run) {
+      seen += epsilon_lower(best_without_ties(engine, n, limit + kEpsilonMargin), audit) > limit;
+    }
+    EXPECT_GE(seen, kRuns * (kPower - 0.05)) << n << " at " << limit;
+    EXPECT_LE(seen, kRuns * 0.93) << n << " at " << limit << ": no more cautious than need be";
+  }
+}
+
 TEST(OneRun, RefusesSetsThatNoFairCoinDivides) {
   const EpsilonAudit audit = {Estimator::kOneRun, 1e-5, 0.95};
   EXPECT_NE(epsilon_obstacle(audit, 9000, 1000), "");

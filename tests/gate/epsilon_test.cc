@@ -179,7 +179,8 @@ TEST(Power, IsWhatSimulationFinds) {
   // At the detectable epsilon four of five audits exceed the limit; the best threshold alone is
   // credited, so a little more do.
   constexpr int kRuns = 400;
-  for (const Estimator estimator : {Estimator::kBonferroni, Estimator::kOneRun}) {
+  for (const Estimator estimator :
+       {Estimator::kBonferroni, Estimator::kSplit, Estimator::kOneRun}) {
     const EpsilonAudit audit = {estimator, 0, 0.95};
     const std::optional<double> truth = epsilon_detectable(audit, {300, 300}, 1, 21);
     ASSERT_TRUE(truth.has_value());

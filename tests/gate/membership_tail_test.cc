@@ -35,6 +35,36 @@ TEST(MembershipMetrics, ReadTheOtherTailWhereTheCellSaysSo) {
   }
 }
 
+TEST(MembershipReport, ReadsTheOtherTailInItsCurveItsClassesAndItsPower) {
+  std::vector<double> members = ramp(2000, 0);
+  for (double& score : members) score = 0.3 + 0.7 * score;
+  Evidence run = make_audit(2000, 1001);
+  add_scores(run, "proxy", members, ramp(1001, 0)).params["tail"] = std::string("non_members");
+  const CellResult cell = decide(make_suite(run), run, nullptr).cells.at(0);
+  const double tpr = *cell.metrics.at("tpr_at_fpr_0.01").value;
+  const MembershipResult& result = *cell.membership;
+  for (const RocPoint& point : result.roc) {
+    if (point.fpr == 0.01) {
+      EXPECT_DOUBLE_EQ(point.tpr, tpr);
+    }
+  }
+  double claimed = 0;
+  for (const MembershipSlice& slice : result.slices) {
+    claimed += *slice.tpr.value * static_cast<double>(slice.non_members);
+    EXPECT_EQ(slice.tpr.n, slice.non_members);
+    EXPECT_NEAR(*slice.tpr.value, 0.307, 0.02);
+  }
+  EXPECT_NEAR(claimed, tpr * 1001, 1e-6);
+  // Power is that of 1,001 positives and 2,000 negatives.
+  Evidence turned = make_audit(1001, 2000);
+  add_scores(turned, "usual", ramp(1001, 0), ramp(2000, 0));
+  EXPECT_EQ(result.power.tpr.at("tpr_at_fpr_0.01").value,
+            decide(make_suite(turned), turned, nullptr)
+                .cells.at(0)
+                .membership->power.tpr.at("tpr_at_fpr_0.01")
+                .value);
+}
+
 TEST(MembershipMetrics, OfTheOtherTailNameTheSetThatAllowsFalsePositives) {
   Evidence run = make_audit(900, 1000);
   add_scores(run, "proxy", ramp(900, 0), ramp(1000, 0)).params["tail"] = std::string("non_members");

@@ -166,6 +166,25 @@ TEST(Coverage, HoldsForModelsThatLeakLittleAndMuch) {
   }
 }
 
+TEST(Coverage, HoldsForFewRecordsOfOneSetAndManyOfTheOther) {
+  constexpr int kRuns = 1500;
+  constexpr int kMost = 100;  // 5 % and three standard errors
+  std::mt19937_64 engine(13);
+  for (const auto& [members, others] :
+       {std::pair<int, int>{4, 400}, {5, 400}, {10, 400}, {20, 400}, {400, 10}, {10, 10}}) {
+    for (const double shift : {0.0, 0.36, 0.8}) {
+      const Truth truth = {shift};
+      Misses auc;
+      for (int run = 0; run < kRuns; ++run) {
+        auc.count(auc_with_bounds(normal_scores(engine, members, others, shift), 0.95),
+                  truth.auc());
+      }
+      EXPECT_LE(auc.below, kMost) << members << ' ' << others << ' ' << shift;
+      EXPECT_LE(auc.above, kMost) << members << ' ' << others << ' ' << shift;
+    }
+  }
+}
+
 TEST(DelongDifference, KnowsThatOneModelCannotDifferFromItself) {
   std::mt19937_64 engine(3);
   const ScoreSets scores = normal_scores(engine, 100, 100, 1);

@@ -99,5 +99,37 @@ TEST(Fidelity, OfUnlikeShadowsLetsARiseFailOnlyIfTheBaselinesAreLikeIt) {
   EXPECT_EQ(judge_one(drop, "auc", Kind::kMaxDrop, 0.05, &leaky).verdict, Judged::kInconclusive);
 }
 
+TEST(Fidelity, OfShadowsThatTellTheSetsApartWithoutHavingSeenThemIsNone) {
+  Evidence run = audit_of(ramp(1000, 0.02), ramp(1000, 0));
+  Fidelity fidelity = {16, 0.95, 0.9, 0.95, 0.9, "candidate", ""};
+  const auto text = [&](double unseen) {
+    fidelity.shadow_unseen_members = unseen;
+    run.units.back().fidelity = fidelity;
+    return not_comparable(view_evidence(run).cells[0]);
+  };
+  // A standard error of the difference is 0.0134.
+  EXPECT_EQ(text(0.9), "");
+  EXPECT_EQ(text(0.93), "");
+  EXPECT_EQ(text(0.87), "");
+  EXPECT_THAT(text(0.85), HasSubstr("0.85 of the members and 0.9 of the non-members"));
+  EXPECT_THAT(text(0.95), HasSubstr("they know the members by the candidate, or the sets"));
+  const RuleResult result = judge_one(run, "auc", Kind::kAtMost, 0.6);
+  EXPECT_EQ(result.verdict, Judged::kInconclusive);
+  EXPECT_THAT(result.reason, HasSubstr("not comparable: shadows that were trained on neither"));
+}
+
+TEST(Fidelity, OfShadowsThatShareParametersWithTheCandidateIsNone) {
+  Evidence run = audit_of(ramp(1000, 0.02), ramp(1000, 0));
+  Fidelity fidelity = {16, 0.95, 0.9, 0.95, 0.9, "candidate", ""};
+  run.units.back().fidelity = fidelity;
+  EXPECT_EQ(judge_one(run, "auc", Kind::kAtMost, 0.6).verdict, Judged::kPass);
+  fidelity.frozen = 2;
+  run.units.back().fidelity = fidelity;
+  const RuleResult result = judge_one(run, "auc", Kind::kAtMost, 0.6);
+  EXPECT_EQ(result.verdict, Judged::kInconclusive);
+  EXPECT_THAT(result.reason, HasSubstr("2 parameters frozen in the candidate"));
+  EXPECT_EQ(decide(make_suite(run), run, nullptr).flags.at(0).id, "shadows_not_comparable");
+}
+
 }  // namespace
 }  // namespace assay

@@ -152,6 +152,7 @@ TEST(EvidenceText, EveryFieldOfARowSurvives) {
     EXPECT_EQ(read.units[i].tensors, wrote.units[i].tensors);
     EXPECT_EQ(read.units[i].scores, wrote.units[i].scores);
     EXPECT_EQ(read.units[i].failed_pool, wrote.units[i].failed_pool);
+    EXPECT_EQ(read.units[i].tuned, wrote.units[i].tuned);
     EXPECT_EQ(read.units[i].fidelity.has_value(), wrote.units[i].fidelity.has_value());
     EXPECT_EQ(read.units[i].extracted.has_value(), wrote.units[i].extracted.has_value());
     EXPECT_EQ(read.units[i].monitored, wrote.units[i].monitored);

@@ -161,6 +161,9 @@ inline Evidence sample_evidence() {
   scored.scores = {{true, 0, -0.0, false}, {true, 1, 0.1, true}, {false, 0, -1e-300, false}};
   scored.failed_pool = {"17", "shoes/\"a\".png"};
   scored.fidelity = {2, 0.9, 0.75, 0.875, 0.7, "cnn", "the candidate \"}\xff\" is frozen"};
+  scored.fidelity->shadow_unseen_members = 0.625;
+  scored.fidelity->frozen = 3;
+  scored.tuned = {{"a", 0.3}, {"b", 1}};
   evidence.units.push_back(shadow);
   evidence.units.push_back(scored);
   UnitResult stolen = sample_unit("steal0", "steal", 0, {});

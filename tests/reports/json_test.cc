@@ -230,8 +230,12 @@ TEST(ReportJson, ShowsWhatAMembershipAuditFound) {
   EXPECT_EQ(cell["exposed"][0]["rank"], 1);
   EXPECT_EQ(cell["slices"].size(), 3u);
   EXPECT_EQ(cell["fidelity"]["comparable"], true);
+  EXPECT_EQ(cell["fidelity"]["shadow_unseen_members"], 0.9);
   EXPECT_GT(cell["power"]["auc"], 0.5);
   EXPECT_TRUE(cell["power"]["tpr_at_fpr_0.001"].is_null());
+  EXPECT_FALSE(cell["power"]["reasons"]["tpr_at_fpr_0.001"].get<std::string>().empty());
+  EXPECT_FALSE(cell["power"]["reasons"].contains("auc"));
+  EXPECT_EQ(cell["tuned"], Json({{"a", 0.25}}));
   const Json& fpr = cell["metrics"]["tpr_at_fpr_0.01"]["realised_fpr"];
   EXPECT_LE(fpr["value"], 0.01);
   EXPECT_LT(fpr["lower"], fpr["value"]);
@@ -249,7 +253,8 @@ TEST(ReportJson, LeavesWhatOnlyMembershipHasEmptyElsewhere) {
   for (const char* name : {"histogram", "fidelity", "power", "worst_slice"}) {
     EXPECT_TRUE(cell[name].is_null()) << name;
   }
-  for (const char* name : {"roc", "slices", "exposed"}) EXPECT_TRUE(cell[name].empty()) << name;
+  for (const char* name : {"roc", "slices", "exposed", "tuned"})
+    EXPECT_TRUE(cell[name].empty()) << name;
 }
 
 }  // namespace

@@ -325,6 +325,8 @@ inline std::unique_ptr<Sample> audited_members() {
   cell.taxonomy = {{"atlas", "AML.T0024.000"}, {"nist", "NISTAML.033"}, {"owasp", "ML04:2023"}};
   UnitResult& unit = s->evidence.units.back();
   unit.fidelity = {16, 0.97, 0.9, 0.96, 0.91, "cnn", "the candidate is frozen"};
+  unit.fidelity->shadow_unseen_members = 0.9;
+  unit.tuned = {{"a", 0.25}};
   s->evidence.header.class_names = {"shirt", "coat", "boot"};
   s->baseline = s->evidence;
   for (Score& score : s->baseline.units.back().scores) score.score -= score.member ? 0.1 : 0;

@@ -62,6 +62,43 @@ TEST_F(AuditTest, OfflineShadowsAreTrainedOnPartsOfThePoolAlone) {
               ThrowsMessage<Error>(HasSubstr("the pool has 70 records")));
 }
 
+TEST_F(AuditTest, ShadowsLeaveRecordsOfThePoolUnseenWhereTheAttackComparesWithThem) {
+  const auto message = [&](const std::string& more, const std::string& data = sets()) {
+    try {
+      audit(audit_suite(more, data));
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  const std::string told = message(", shadows: 3, train_records: 70");
+  EXPECT_THAT(told, HasSubstr("say 69 at most, or 0 for half of them"));
+  // Where the entry says it: line 9 of the file, and not the entry's place.
+  EXPECT_THAT(told, HasSubstr("audit.yaml:9:"));
+  EXPECT_THAT(told, ::testing::Not(HasSubstr("audit.yaml:9:5")));
+  EXPECT_EQ(message(", shadows: 1, train_records: 69"), "");
+  EXPECT_EQ(message(", shadows: 1, train_records: 4"), "");
+  // Only whoever compares with the pool needs that.
+  attacks_.back().bind = [bind = attacks_.back().bind](Params& params, const ThreatModel& threat) {
+    Bound bound = bind(params, threat);
+    bound.inference.population = false;
+    return bound;
+  };
+  EXPECT_EQ(message(", shadows: 3, train_records: 70"), "");
+}
+
+TEST_F(AuditTest, AShadowsKeyHoldsTheRecordsItIsTrainedOn) {
+  const Suite suite = audit_suite(", shadows: 3");
+  Audit found = audit(suite);
+  found.architecture = std::make_shared<Architecture>(Architecture::of(suite.model, model_, "mlp"));
+  const std::vector<std::string> keys = train_keys(suite, found, platform("cpu"));
+  EXPECT_EQ(keys, train_keys(suite, found, platform("cpu")));
+  // As another rule that draws them would.
+  for (uint64_t& key : found.training_keys) key += 1;
+  const std::vector<std::string> others = train_keys(suite, found, platform("cpu"));
+  for (size_t i = 0; i < 3; ++i) EXPECT_NE(keys[i], others[i]) << i;
+}
+
 TEST_F(AuditTest, OnlineEachPairOfShadowsShareTheRecordsBetweenThem) {
   const Audit found = audit(audit_suite(", mode: online, shadows: 4"));
   ASSERT_EQ(found.training.size(), 150U);
@@ -139,6 +176,12 @@ TEST_F(AuditTest, PairingByKeyGoesByTheCellsOwnRecords) {
   EXPECT_NE(key(""), key("", sets("[40, 79]")));
   EXPECT_NE(key(""), key("", sets("[40, 80]", "[80, 149]")));
   EXPECT_NE(key(""), key(", shadows: 4"));
+  // The attack asks for the boundary, which another one finds.
+  const std::string before = key("");
+  for (Attack& attack : attacks_) {
+    if (attack.info.name == "hop_skip_jump") attack.info.version = "another";
+  }
+  EXPECT_NE(key(""), before);
 }
 
 }  // namespace

@@ -42,6 +42,9 @@ TEST_F(AuditTest, EveryAuditedRecordIsScoredOnceMembersFirst) {
   EXPECT_EQ(unit.fidelity->shadows, 2);
   EXPECT_EQ(unit.fidelity->architecture, "mlp");
   EXPECT_GT(unit.fidelity->shadow_members, 0);
+  ASSERT_TRUE(unit.fidelity->shadow_unseen_members.has_value());
+  EXPECT_NEAR(*unit.fidelity->shadow_unseen_members, unit.fidelity->shadow_non_members, 0.3);
+  EXPECT_EQ(unit.fidelity->frozen, 0);
   // The model labels nine of ten records as they are labelled.
   EXPECT_NEAR(unit.fidelity->candidate_members, 0.93, 0.05);
 }

@@ -26,6 +26,15 @@ TEST(Configs, EverySuiteThatComesWithTheProgramIsValid) {
         EXPECT_EQ(suite.name, entry.path().stem().string());
         EXPECT_FALSE(suite.rules.empty()) << entry.path();
         ++loaded;
+        // The quickstart trains on the first 30,000 rows of the file that all of these name.
+        for (const AttackSpec& spec : suite.attacks) {
+          for (const char* set : {"non_members", "pool"}) {
+            const auto name = spec.sets.find(set);
+            if (spec.family != Family::kMembership || name == spec.sets.end()) continue;
+            const auto rows = suite.data.at(name->second).rows;
+            EXPECT_TRUE(rows && rows->first >= 30'000) << entry.path() << ' ' << set;
+          }
+        }
       } catch (const Error& error) {
         ADD_FAILURE() << error.what();
       }

@@ -135,6 +135,14 @@ TEST(Rmia, AIsTheFirstTenthThatTellsBestWhatShadowsSaw) {
   EXPECT_TRUE(scores(late, "auto").equal(scores(late, "0.7")));
   EXPECT_FALSE(scores(late, "0.7").equal(scores(late, "0.8")));
   EXPECT_TRUE(scores_of("rmia", "{shadows: 2, temperature: 1}", late).equal(scores(late, "0.7")));
+  Outputs told = late;
+  std::map<std::string, double> tuned;
+  told.tell = [&](const std::string& param, double value) { tuned[param] = value; };
+  scores(told, "auto");
+  EXPECT_EQ(tuned, (std::map<std::string, double>{{"a", 0.7}}));
+  tuned.clear();
+  scores(told, "0.7");
+  EXPECT_TRUE(tuned.empty()) << "the suite said it";
   // The other way round they are told apart up to there.
   const Outputs early = pool(0.9, 0.5, 0.4, 0.1);
   EXPECT_TRUE(scores(early, "auto").equal(scores(early, "0")));
