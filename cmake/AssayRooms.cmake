@@ -59,14 +59,15 @@ function(assay_version macro file)
 endfunction()
 
 # The monitors' version is a digest of their room, that of trainings one of what a shadow, a
-# surrogate and an API's answers to a thief follow from.
+# surrogate, an API's answers to a thief, noise that he sends and the judge's look at a last
+# layer follow from.
 function(assay_versions)
   file(GLOB monitor CONFIGURE_DEPENDS RELATIVE "${PROJECT_SOURCE_DIR}" harness/monitor/*.cc
        harness/monitor/*.h)
   assay_version(ASSAY_MONITOR_VERSION harness/monitor/table.cc ${monitor})
   set(training)
-  foreach(part architecture forward generator max_pool network optimizer rng shadow surrogate
-          victim)
+  foreach(part architecture extraction forward generator head max_pool network optimizer rng shadow
+          surrogate victim)
     list(APPEND training harness/model/${part}.cc harness/model/${part}.h)
   endforeach()
   assay_version(ASSAY_TRAINING_VERSION harness/model/shadow.cc ${training})

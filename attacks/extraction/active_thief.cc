@@ -108,7 +108,8 @@ Theft extract(Victim& victim, const Pool& pool, const FreshSurrogate& fresh, con
   };
 
   const auto held_out = ask(std::span(next).first(static_cast<size_t>(plan.validation)));
-  const at::Tensor held_labels = held_out.second.argmax(1);
+  // A label that an answer leaves open was drawn.
+  const at::Tensor held_labels = victim.labels();
   next.erase(next.begin(), next.begin() + plan.validation);
   next.resize(static_cast<size_t>(plan.rounds[0]));
 

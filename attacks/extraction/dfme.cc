@@ -11,7 +11,8 @@
 // batch shrinks where the budget is small. The generator has a quarter of the channels, and is
 // dense for inputs that are no images; logits of the surrogate are centred as the victim's are,
 // since those of a softmax or a sigmoid have no level of their own; SGD's momentum is Nesterov's;
-// queries that do not pay for an iteration go to the surrogate.
+// queries that do not pay for an iteration go to the surrogate; flat answers are sharpened, by the
+// first batch of them.
 // Cost: budget queries; for each row of a batch and iteration, directions + surrogate_steps.
 #include "attacks/math/data_free.h"
 #include "harness/model/attack.h"

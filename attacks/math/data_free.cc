@@ -78,7 +78,13 @@ class Thief {
   }
 
   at::Tensor aims(const at::Tensor& x) {
-    return aims_of(victim_.query(x), victim_.surface(), settings_.kind);
+    const at::Tensor answers = victim_.query(x);
+    if (sharpness_ == 0) {
+      // By the first answers, and no others: the surrogate cannot learn two scales.
+      sharpness_ = sharpness_of(targets_of(answers, victim_.surface()));
+      surrogate_.set_sharpness(sharpness_);
+    }
+    return aims_of(answers, victim_.surface(), settings_.kind, sharpness_);
   }
 
   Lesson ask(int64_t n) {
@@ -156,18 +162,20 @@ class Thief {
   Generator generator_;
   std::vector<Lesson> lessons_;
   int64_t draws_ = 0;
+  double sharpness_ = 0;  // of aims; 0: nothing was asked yet
 };
 
 }  // namespace
 
-at::Tensor aims_of(const at::Tensor& answers, const Surface& surface, Disagreement kind) {
+at::Tensor aims_of(const at::Tensor& answers, const Surface& surface, Disagreement kind,
+                   double sharpness) {
   const at::Tensor targets = targets_of(answers, surface);
-  if (kind == Disagreement::kKl) return targets;
-  if (surface.kind == Surface::Kind::kLogits) return centred(answers);
+  if (kind == Disagreement::kKl) return sharpened(targets, sharpness);
+  if (surface.kind == Surface::Kind::kLogits) return centred(answers).mul(sharpness);
   const double unit = surface.kind == Surface::Kind::kRounded
                           ? std::pow(10.0, -static_cast<double>(surface.decimals)) / 2
                           : 1e-16;
-  return centred(targets.clamp_min(std::max(unit, surface.noise)).log());
+  return centred(targets.clamp_min(std::max(unit, surface.noise)).log()).mul(sharpness);
 }
 
 at::Tensor disagreement(Disagreement kind, const at::Tensor& logits, const at::Tensor& aims) {

@@ -19,9 +19,11 @@ namespace assay::attacks {
 enum class Disagreement { kL1, kKl };
 
 /// What a surrogate aims at [n, K] float64, from answers [n, K] of that surface: for kL1 the
-/// log-probabilities less their mean, for kKl probabilities. Logarithms are of at least 1e-16, of
-/// half the last decimal of a rounded answer, and of the surface's noise.
-at::Tensor aims_of(const at::Tensor& answers, const Surface& surface, Disagreement kind);
+/// log-probabilities less their mean, for kKl probabilities, both of targets to this sharpness
+/// (sharpness_of). Logarithms are of at least 1e-16, of half the last decimal of a rounded answer,
+/// and of the surface's noise.
+at::Tensor aims_of(const at::Tensor& answers, const Surface& surface, Disagreement kind,
+                   double sharpness = 1);
 
 /// Of logits [n, K] and aims [n, K] → [n] float64, and ∂/∂logits of its sum → [n, K] float64.
 at::Tensor disagreement(Disagreement kind, const at::Tensor& logits, const at::Tensor& aims);

@@ -3,8 +3,10 @@
 
 #include <CLI/CLI.hpp>
 #include <functional>
+#include <string>
 
 #include "harness/suite/error.h"
+#include "harness/suite/value.h"
 
 namespace assay {
 
@@ -13,6 +15,17 @@ struct Command {
   CLI::App* app = nullptr;
   std::function<ExitCode()> run;
 };
+
+/// A number from `low` to `high`; CLI::Range lets NaN through, which is beyond neither.
+inline CLI::Validator number_in(double low, double high) {
+  return CLI::Validator(
+      [low, high](std::string& text) -> std::string {
+        double value = 0;
+        if (CLI::detail::lexical_cast(text, value) && value >= low && value <= high) return "";
+        return "`" + text + "` is no number from " + number_text(low) + " to " + number_text(high);
+      },
+      "");
+}
 
 Command add_run(CLI::App& app);
 Command add_validate(CLI::App& app);

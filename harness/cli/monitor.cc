@@ -217,7 +217,8 @@ Command add_monitor(CLI::App& app) {
       ->type_name("FILE");
   command->add_option("--range", options->range, "without a suite: the box of inputs; 0 1")
       ->expected(2)
-      ->type_name("LOW HIGH");
+      ->type_name("LOW HIGH")
+      ->check(number_in(-1e300, 1e300));
   command->add_option("--format", options->format, "text or openmetrics")
       ->type_name("NAME")
       ->check(CLI::IsMember({"text", "openmetrics"}).description(""))
@@ -226,7 +227,7 @@ Command add_monitor(CLI::App& app) {
       ->add_option("--alpha", options->alpha,
                    "chance of an alarm or drift where there is none, over all tests")
       ->type_name("R")
-      ->check(CLI::Range(1e-9, 0.5).description(""))
+      ->check(number_in(1e-9, 0.5))
       ->capture_default_str();
   return {command, [options] { return run(*options); }};
 }

@@ -97,7 +97,7 @@ Command add_train(CLI::App& app) {
           "--eps", options->train.eps,
           "adversarial training in this linf radius of the\nbox [0, 1]; 0: standard training")
       ->type_name("R")
-      ->check(CLI::Range(0.0, 1.0).description(""))
+      ->check(number_in(0, 1))
       ->capture_default_str();
   command->add_option("--epochs", options->train.epochs, "passes over the data")
       ->type_name("N")
@@ -109,7 +109,7 @@ Command add_train(CLI::App& app) {
       ->capture_default_str();
   command->add_option("--learning-rate", options->train.learning_rate, "peak of the schedule")
       ->type_name("R")
-      ->check(CLI::Range(1e-6, 1.0).description(""))
+      ->check(number_in(1e-6, 1))
       ->capture_default_str();
   command->add_option("--seed", options->train.seed, "of weights, order and perturbations")
       ->type_name("N")

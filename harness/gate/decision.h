@@ -149,12 +149,13 @@ struct MonitorResult {
   std::string monitor;
   int64_t mixed = 0;  ///< benign queries among a thief's; 0: he was alone
   int64_t seeds = 0;
-  int64_t decided = 0;  ///< seeds whose queries were enough for a verdict of the monitor
-  int64_t alarmed = 0;  ///< of these, with an alarm
-  std::optional<double> queries_to_alarm;  ///< the median; absent where half or more had none
-  int64_t attack_queries = 0;              ///< of all seeds
-  std::optional<double> flagged;           ///< share of them with an alarm
-  Estimate false_alarms;                   ///< share of benign queries, Clopper–Pearson bounds
+  int64_t decided = 0;  ///< seeds whose queries, and benign traffic, were enough for a verdict
+  int64_t alarmed = 0;  ///< of these, with more alarms than benign traffic explains
+  /// Sent when their first alarm came, the median; absent where half or more were not noticed.
+  std::optional<double> queries_to_alarm;
+  int64_t attack_queries = 0;     ///< of all seeds
+  std::optional<double> flagged;  ///< share of them with an alarm
+  Estimate false_alarms;          ///< share of benign queries, Clopper–Pearson bounds
   double threshold = 0;
 };
 

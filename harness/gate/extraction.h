@@ -60,12 +60,33 @@ inline constexpr const char* kWeakThiefAdvice =
     "candidate's, "
     "a recipe that does not train, or too few queries";
 
+/// A budget smaller than the metric's, with which thieves got more, beyond what chance explains.
+struct BetterBudget {
+  int64_t budget = 0;
+  SeededFigure growth;    ///< of the metric from this budget to its own
+  double confidence = 0;  ///< of the bounds: the budgets share the chance of a false alarm
+};
+/// Ascending. A thief may always send fewer queries than he can: the metric is then no measure of
+/// what its budget buys.
+std::vector<BetterBudget> better_budgets(const ExtractionMetric& metric, const CellView& cell);
+
 /// Why a small figure of this cell must not be read as protection: at the largest budget that
-/// has figures its surrogates agree no more with the candidate than the most frequent label of the
-/// test set would, beyond what chance in the records explains; "" if they do.
+/// has figures its surrogates agree no more with the candidate than the candidate's most frequent
+/// answer, or the most frequent label of the test set, would, beyond what chance in the records
+/// explains; "" if they do.
 std::string learnt_nothing(const EvidenceView& view, const CellView& cell);
 
-/// extraction_weak, agreement_not_growing and budget_unspent.
+inline constexpr const char* kUndertrainedAdvice =
+    "the same thief learns more from the labels of the answers alone: more epochs or steps, "
+    "another "
+    "learning rate, or `surface: label`";
+
+/// Why a small figure at this budget must not be read as protection: the surrogates give fewer of
+/// their own answers' labels back than networks do that were trained on bare labels; "" if not, or
+/// where nobody looked.
+std::string undertrained(const CellView& cell, int64_t budget);
+
+/// extraction_weak, extraction_undertrained, agreement_not_growing and budget_unspent.
 std::vector<Flag> diagnose_extraction(const EvidenceView& view);
 
 /// What reports show of a cell beyond its metrics.

@@ -78,9 +78,11 @@ MonitorResult monitor_result(const std::vector<Monitored>& rows, double confiden
   int64_t flagged = 0;
   std::vector<int64_t> to_alarm;
   for (const Monitored& row : rows) {
-    result.decided += row.checks > 0 ? 1 : 0;
-    result.alarmed += row.queries_to_alarm >= 0 ? 1 : 0;
-    to_alarm.push_back(row.queries_to_alarm);
+    // An alarm now and then, as benign traffic has them, is no notice.
+    const bool noticed = row.noticed.value_or(false);
+    result.decided += row.noticed ? 1 : 0;
+    result.alarmed += noticed ? 1 : 0;
+    to_alarm.push_back(noticed ? row.queries_to_alarm : -1);
     sent += row.attack_queries;
     flagged += row.flagged;
   }
@@ -124,24 +126,20 @@ Constant most_frequent(const std::vector<SampleInfo>& records) {
 
 constexpr double kStrict = 0.99;
 
-void flag_not_growing(const CellView& cell, const std::vector<int64_t>& budgets,
-                      std::vector<Flag>& flags) {
-  const int64_t largest = budgets.back();
-  // The chance of a false alarm is shared by the comparisons.
-  const double confidence = 1 - (1 - kStrict) / static_cast<double>(budgets.size() - 1);
-  for (const int64_t budget : budgets) {
-    if (budget == largest) break;
-    const SeededFigure growth = budget_difference({"agreement", largest}, budget, cell, confidence);
-    if (!growth.reason.empty() || !growth.bounds.upper || *growth.bounds.upper >= 0) continue;
-    flags.push_back({"agreement_not_growing", cell.header->name,
-                     "agreement with " + std::to_string(largest) + " queries is less than with " +
-                         std::to_string(budget) + " by " + percent(-growth.bounds.value) +
-                         ", at least " + percent(-*growth.bounds.upper) + " at confidence " +
-                         figure(confidence),
-                     "more answers should not teach less: the recipe does not suit the larger "
-                     "budget; look at its epochs and learning rate, and read the best budget"});
-    return;
-  }
+/// Of a thief's own queries: how many fewer labels than bare labels teach are a bad training.
+constexpr double kUnderfit = 0.05;
+
+void flag_not_growing(const CellView& cell, int64_t largest, std::vector<Flag>& flags) {
+  const std::vector<BetterBudget> better = better_budgets({"agreement", largest}, cell);
+  if (better.empty()) return;
+  const auto& [budget, growth, confidence] = better.front();
+  flags.push_back({"agreement_not_growing", cell.header->name,
+                   "agreement with " + std::to_string(largest) + " queries is less than with " +
+                       std::to_string(budget) + " by " + percent(-growth.bounds.value) +
+                       ", at least " + percent(-*growth.bounds.upper) + " at confidence " +
+                       figure(confidence),
+                   "more answers should not teach less: the recipe does not suit the larger "
+                   "budget; look at its epochs and learning rate, and read the best budget"});
 }
 
 void flag_unspent(const CellView& cell, std::vector<Flag>& flags) {
@@ -157,6 +155,22 @@ void flag_unspent(const CellView& cell, std::vector<Flag>& flags) {
 
 }  // namespace
 
+std::vector<BetterBudget> better_budgets(const ExtractionMetric& metric, const CellView& cell) {
+  const std::vector<int64_t> budgets = budgets_of(cell.header->params);
+  const auto own = std::find(budgets.begin(), budgets.end(), metric.budget);
+  const double confidence = 1 - (1 - kStrict) / static_cast<double>(own - budgets.begin());
+  std::vector<BetterBudget> better;
+  for (auto budget = budgets.begin(); budget != own && budget != budgets.end(); ++budget) {
+    const SeededFigure growth = budget_difference(metric, *budget, cell, confidence);
+    if (!growth.reason.empty() || !growth.bounds.upper) continue;
+    // A surrogate that is nearer has the smaller divergence.
+    const bool fell =
+        metric.name == "mean_kl" ? *growth.bounds.lower > 0 : *growth.bounds.upper < 0;
+    if (fell) better.push_back({*budget, growth, confidence});
+  }
+  return better;
+}
+
 std::string learnt_nothing(const EvidenceView& view, const CellView& cell) {
   std::vector<int64_t> budgets = budgets_of(cell.header->params);
   SeededFigure agreement;
@@ -166,12 +180,39 @@ std::string learnt_nothing(const EvidenceView& view, const CellView& cell) {
   }
   if (budgets.empty()) return "";
   const Constant constant = most_frequent(test_records(view.evidence->header, *cell.header));
+  const Extracted& extracted = *cell.scored->extracted;
+  const double answered =
+      static_cast<double>(extracted.commonest) / static_cast<double>(extracted.candidate.size());
   const double noise = normal_quantile(0.95) * agreement.bounds.record_error;
-  if (agreement.bounds.value - noise > constant.share) return "";
+  if (agreement.bounds.value - noise > std::max(answered, constant.share)) return "";
   return "the thief learnt nothing: with " + std::to_string(budgets.back()) +
          " queries the surrogates agree with the candidate on " + percent(agreement.bounds.value) +
-         " of the records, no more than always answering label " + std::to_string(constant.label) +
-         " would, which " + percent(constant.share) + " of them have";
+         " of the records, no more than always " +
+         (answered >= constant.share
+              ? "giving the candidate's most frequent answer would, which is that of " +
+                    percent(answered)
+              : "answering label " + std::to_string(constant.label) + " would, which " +
+                    percent(constant.share) + " of them have");
+}
+
+std::string undertrained(const CellView& cell, int64_t budget) {
+  double fit = 0, fit_labels = 0;
+  int64_t seeds = 0;
+  for (const Stolen& stolen : cell.scored->extracted->stolen) {
+    const auto found = stolen.findings.find("fit");
+    if (stolen.budget != budget || found == stolen.findings.end()) continue;
+    const auto labels = stolen.findings.find("fit_labels");
+    fit += found->second;
+    fit_labels += labels == stolen.findings.end() ? found->second : labels->second;
+    ++seeds;
+  }
+  if (seeds == 0) return "";
+  const double n = static_cast<double>(seeds);
+  if (fit_labels / n - fit / n <= kUnderfit) return "";
+  return "the thief is badly trained: with " + std::to_string(budget) +
+         " queries the surrogates give " + percent(fit / n) +
+         " of their own answers' labels back, and networks trained on the labels alone " +
+         percent(fit_labels / n);
 }
 
 std::vector<Flag> diagnose_extraction(const EvidenceView& view) {
@@ -184,7 +225,11 @@ std::vector<Flag> diagnose_extraction(const EvidenceView& view) {
     if (!weak.empty()) {
       flags.push_back({"extraction_weak", cell.header->name, weak, kWeakThiefAdvice});
     }
-    flag_not_growing(cell, budgets, flags);
+    const std::string ill = undertrained(cell, budgets.back());
+    if (!ill.empty()) {
+      flags.push_back({"extraction_undertrained", cell.header->name, ill, kUndertrainedAdvice});
+    }
+    flag_not_growing(cell, budgets.back(), flags);
     flag_unspent(cell, flags);
   }
   return flags;

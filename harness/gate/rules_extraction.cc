@@ -62,6 +62,47 @@ std::optional<Flag> regression(const RuleSpec& rule, const Trial& trial,
               "the candidate is easier to steal than the baseline; repeated small changes add up"};
 }
 
+/// The difference of a max_rise or max_drop rule on `metric`, in the rule's direction.
+Difference difference_of(const RuleSpec& rule, const SeededFigure& found) {
+  const Difference difference = {found.bounds.value, found.bounds.lower, found.bounds.upper};
+  return rule.kind == RuleSpec::Kind::kMaxDrop ? mirrored(difference) : difference;
+}
+
+/// True if a guarding rule would pass on its metric at another budget.
+bool passes_at(const RuleSpec& rule, const Trial& trial, const ExtractionMetric& metric) {
+  const bool absolute =
+      rule.kind == RuleSpec::Kind::kAtMost || rule.kind == RuleSpec::Kind::kAtLeast;
+  if (!absolute) {
+    const SeededFigure found =
+        extraction_difference(metric, *trial.candidate, *trial.cell, *trial.baseline,
+                              *trial.pairing->cell, rule.confidence)
+            .figure;
+    const Difference difference = difference_of(rule, found);
+    return found.reason.empty() && difference.upper && *difference.upper <= rule.limit;
+  }
+  const SeededFigure found = extraction_figure(metric, *trial.cell, rule.confidence);
+  if (!found.reason.empty() || !found.bounds.lower) return false;
+  return rule.kind == RuleSpec::Kind::kAtMost ? *found.bounds.upper <= rule.limit
+                                              : *found.bounds.lower >= rule.limit;
+}
+
+/// Whoever may send more queries may send fewer too.
+void distrust_larger_budget(const RuleSpec& rule, const Trial& trial, RuleResult& result) {
+  const ExtractionMetric metric = extraction_metric(rule.metric);
+  for (const BetterBudget& better : better_budgets(metric, *trial.cell)) {
+    if (passes_at(rule, trial, {metric.name, better.budget})) continue;
+    const std::string smaller = std::to_string(better.budget);
+    settle(result, Outcomes::kInconclusive,
+           "with " + smaller + " queries thieves get more than with " +
+               std::to_string(metric.budget) + " (" + metric.name + " differs by " +
+               figure(std::abs(better.growth.bounds.value)) + "), and " + limit_text(rule) +
+               " is not shown there",
+           "more answers should not teach less: put the rule on " + metric.name + "@" + smaller +
+               " too, or mend the recipe for the larger budget");
+    return;
+  }
+}
+
 }  // namespace
 
 std::string extraction_hint(const RuleSpec& rule, const Trial& trial, const Estimate& estimate) {
@@ -78,7 +119,14 @@ void distrust_weak_thieves(const RuleSpec& rule, const Trial& trial, RuleResult&
   if (trial.cell->header->family != Family::kExtraction || !guards(rule)) return;
   if (result.verdict != Outcomes::kPass) return;
   const std::string weak = learnt_nothing(*trial.candidate, *trial.cell);
-  if (!weak.empty()) settle(result, Outcomes::kInconclusive, weak, kWeakThiefAdvice);
+  const std::string ill = undertrained(*trial.cell, extraction_metric(rule.metric).budget);
+  if (!weak.empty()) {
+    settle(result, Outcomes::kInconclusive, weak, kWeakThiefAdvice);
+  } else if (!ill.empty()) {
+    settle(result, Outcomes::kInconclusive, ill, kUndertrainedAdvice);
+  } else {
+    distrust_larger_budget(rule, trial, result);
+  }
 }
 
 void judge_paired_extraction(const RuleSpec& rule, const Trial& trial, Judgement& judgement) {
@@ -94,9 +142,7 @@ void judge_paired_extraction(const RuleSpec& rule, const Trial& trial, Judgement
   }
   result.value = found.here;
   result.baseline = found.there;
-  Difference difference = {found.figure.bounds.value, found.figure.bounds.lower,
-                           found.figure.bounds.upper};
-  if (rule.kind == RuleSpec::Kind::kMaxDrop) difference = mirrored(difference);
+  const Difference difference = difference_of(rule, found.figure);
   std::string hint =
       needed_text(found.figure, std::abs(difference.value - rule.limit), rule.confidence);
   if (difference.upper) {

@@ -75,6 +75,13 @@ class Builder {
   const ModelSpec& spec_;
 };
 
+// True if forward returns a tuple, a list or a dict.
+bool returns_several(const torch::jit::Module& module) {
+  const c10::TypePtr type =
+      module.get_method("forward").function().getSchema().returns().at(0).type();
+  return type->kind() != c10::TypeKind::TensorType;
+}
+
 }  // namespace
 
 bool suits_cnn(const ModelSpec& spec) {
@@ -132,6 +139,27 @@ def forward(self, given):
   if (spec.output == ModelSpec::Output::kProbabilities) forward += "    x = torch.softmax(x, 1)\n";
   forward += "    return x.to(given)\n";  // its type
   network.define(forward);
+  network.eval();
+  return network;
+}
+
+torch::jit::Module softened_network(const ModelSpec& spec, const torch::jit::Module& module,
+                                    double factor) {
+  torch::jit::Module network("Softened");
+  network.register_module("network", module);
+  network.register_buffer("factor", at::tensor(factor, at::kDouble));
+  // A place among several outputs is taken here: whoever calls this is given a tensor.
+  const std::string& place = spec.output_index;
+  const bool number = place.find_first_not_of("0123456789") == std::string::npos;
+  const std::string entry = !returns_several(module) ? ""
+                            : number                 ? "[" + place + "]"
+                                                     : "['" + place + "']";
+  std::string forward = "\ndef forward(self, x):\n    y = self.network(x)" + entry + "\n";
+  const bool probabilities = spec.output == ModelSpec::Output::kProbabilities;
+  if (probabilities) forward += "    y = torch.log(torch.clamp_min(y, 1.2e-38))\n";
+  forward += "    y = y * self.factor.to(y)\n";
+  if (probabilities) forward += "    y = torch.softmax(y, 1)\n";
+  network.define(forward + "    return y\n");
   network.eval();
   return network;
 }

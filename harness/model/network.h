@@ -20,6 +20,10 @@ torch::jit::Module mlp_network(const ModelSpec& spec);
 /// What dense_network() saves (surrogate.h).
 torch::jit::Module computed_network(const ModelSpec& spec, const std::vector<Dense>& layers);
 
+/// The module, which answers as the spec says, with its logits multiplied by `factor`.
+torch::jit::Module softened_network(const ModelSpec& spec, const torch::jit::Module& module,
+                                    double factor);
+
 /// A copy of x [n, C, H, W] with the channels innermost, and strides that say so where C is 1 too:
 /// contiguous() leaves those as they are, and whatever takes its layout from its input falls back
 /// to the other one, in which pooling is slow.

@@ -12,6 +12,7 @@
 #include "harness/model/model.h"
 #include "harness/model/network.h"
 #include "harness/model/optimizer.h"
+#include "harness/model/victim.h"
 #include "harness/suite/error.h"
 
 namespace assay {
@@ -70,7 +71,8 @@ struct Surrogate::Impl {
   void fit(const at::Tensor& x, const at::Tensor& targets) {
     const int64_t n = x.size(0);
     const at::Tensor inputs = normalised(x);
-    const at::Tensor wanted = targets.to(inputs.scalar_type());
+    sharpness = sharpness_of(targets);
+    const at::Tensor wanted = sharpened(targets, sharpness).to(inputs.scalar_type());
     const int64_t batches = (n + recipe.batch - 1) / recipe.batch;
     const int64_t epochs = std::max(recipe.epochs, (recipe.least_steps + batches - 1) / batches);
     const double all = static_cast<double>(epochs * n);
@@ -103,6 +105,7 @@ struct Surrogate::Impl {
   const std::vector<at::Tensor> parameters;
   Optimizer optimizer;
   int64_t epochs_done = 0;
+  double sharpness = 1;
 };
 
 namespace {
@@ -169,6 +172,8 @@ at::Tensor Surrogate::logits(const at::Tensor& x) {
   });
 }
 
+void Surrogate::set_sharpness(double sharpness) { impl_->sharpness = sharpness; }
+
 std::pair<at::Tensor, at::Tensor> Surrogate::gradient(const at::Tensor& x, const Slope& slope) {
   return guarded([&] {
     impl_->set_training(false);
@@ -191,7 +196,8 @@ std::string Surrogate::save() const {
     for (at::Tensor parameter : copy.parameters()) {
       parameter.set_data(parameter.detach().contiguous());
     }
-    return bytes_of(copy);
+    return bytes_of(
+        impl_->sharpness == 1 ? copy : softened_network(impl_->spec, copy, 1 / impl_->sharpness));
   });
 }
 

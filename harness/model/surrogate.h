@@ -28,8 +28,9 @@ class Surrogate {
   ~Surrogate();
 
   /// Trains to the recipe on x [n, ...shape] in the box and targets [n, K], each row probabilities:
-  /// the mean of −Σ t·log softmax(logits) falls, at the recipe's schedule. May be called again,
-  /// and goes on from the present weights. Throws Error (kUsage) where the loss is no number.
+  /// the mean of −Σ t·log softmax(logits) falls, at the recipe's schedule. Flat targets are
+  /// sharpened first (sharpness_of), and the sharpness set. May be called again, and goes on from
+  /// the present weights. Throws Error (kUsage) where the loss is no number.
   void fit(const at::Tensor& x, const at::Tensor& targets);
 
   /// ∂loss/∂logits [n, K] at logits [n, K], for the loss that a step descends.
@@ -38,13 +39,18 @@ class Surrogate {
   /// network has batch normalisation. `rate` times the recipe's learning rate.
   void step(const at::Tensor& x, const Slope& slope, double rate);
 
+  /// Says that the network learns targets to this power: what is saved has logits divided by it, so
+  /// that its probabilities are the targets'. 1 at first. The methods below give the network's own.
+  void set_sharpness(double sharpness);
+
   /// [n, ...shape] → [n, K] in eval mode, in the spec's dtype.
   at::Tensor logits(const at::Tensor& x);
   /// Logits [n, K] in eval mode at x [n, ...shape], and the gradient [n, ...shape] of Σ logits·c
   /// with c = slope(logits).
   std::pair<at::Tensor, at::Tensor> gradient(const at::Tensor& x, const Slope& slope);
 
-  /// TorchScript in eval mode; Model::load takes it with the same ModelSpec.
+  /// TorchScript in eval mode, with logits divided by the sharpness; Model::load takes it with the
+  /// same ModelSpec.
   std::string save() const;
 
   const ModelSpec& spec() const;

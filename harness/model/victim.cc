@@ -14,6 +14,9 @@ using Kind = Surface::Kind;
 
 constexpr uint64_t kTies = 1;  // stage of draws among equal answers
 
+// Of the way from 1 / K to 1: where the mean highest probability of targets should stand at least.
+constexpr double kSharp = 0.25;
+
 // A number for each row, by its bytes.
 std::vector<uint64_t> keys_of(const at::Tensor& x) {
   const at::Tensor rows = x.contiguous();
@@ -51,6 +54,12 @@ at::Tensor label_only(const at::Tensor& scores) {
 at::Tensor highest(const at::Tensor& scores, int64_t k) {
   const at::Tensor places = std::get<1>(scores.topk(k, 1));
   return at::zeros_like(scores).scatter(1, places, scores.gather(1, places));
+}
+
+// How far the mean highest probability of rows stands from 1 / K to 1: [0, 1].
+double peak_of(const at::Tensor& targets) {
+  const double even = 1 / static_cast<double>(targets.size(1));
+  return (targets.amax(1).mean().item<double>() - even) / (1 - even);
 }
 
 }  // namespace
@@ -136,6 +145,23 @@ at::Tensor targets_of(const at::Tensor& answers, const Surface& surface) {
     default:
       return answers;
   }
+}
+
+double sharpness_of(const at::Tensor& targets) {
+  if (targets.size(0) == 0 || peak_of(targets) >= kSharp) return 1;
+  // The most peaked row is decided by then, whatever its scale; nothing is where all are even.
+  const double most = targets.amax().mul(static_cast<double>(targets.size(1))).log().item<double>();
+  if (!(most > 1e-12)) return 1;
+  double low = 0, high = std::log(1e3 / most);  // of the power's logarithm
+  for (int i = 0; i < 20; ++i) {
+    const double middle = (low + high) / 2;
+    (peak_of(sharpened(targets, std::exp(middle))) < kSharp ? low : high) = middle;
+  }
+  return std::exp(high);
+}
+
+at::Tensor sharpened(const at::Tensor& targets, double sharpness) {
+  return sharpness == 1 ? targets : targets.log().mul(sharpness).softmax(1);
 }
 
 }  // namespace assay

@@ -59,4 +59,14 @@ class Victim {
 /// rounded ones rescaled to sum to 1 (evenly where all were rounded to 0).
 at::Tensor targets_of(const at::Tensor& answers, const Surface& surface);
 
+/// The power, 1 or more, to which targets [n, K] must be raised before a network can learn them in
+/// a few steps. Flat answers (of a high temperature, or a last layer scaled down) rank classes as
+/// sharp ones do, and their gradient is next to nothing. 1 where the highest probability of a row
+/// stands, on average, a quarter of the way from 1 / K to 1 or higher; else what brings it there,
+/// as far as equal probabilities allow.
+double sharpness_of(const at::Tensor& targets);
+
+/// Targets [n, K] to that power, each row rescaled to sum to 1; the same tensor for 1.
+at::Tensor sharpened(const at::Tensor& targets, double sharpness);
+
 }  // namespace assay

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "harness/monitor/random.h"
+#include "harness/monitor/watch.h"
 
 namespace assay {
 namespace {
@@ -50,7 +51,7 @@ Mix mix(const QueryView& attack, const QueryView& benign, double benign_share, u
 }  // namespace
 
 Efficacy replay(const std::string& name, const Detector& detector, const QueryView& attack,
-                const QueryView& benign, double benign_share, uint64_t seed) {
+                const QueryView& benign, double benign_share, uint64_t seed, double alpha) {
   ASSAY_CHECK(benign_share >= 0 && benign_share < 1, "benign_share must lie in [0, 1)");
   ASSAY_CHECK(benign.size() == 0 || attack.size() == 0 || attack.width == benign.width,
               "attack and benign queries differ in width");
@@ -66,7 +67,6 @@ Efficacy replay(const std::string& name, const Detector& detector, const QueryVi
   for (const int64_t position : alarms.queries) {
     if (!sent.attacks[static_cast<size_t>(position)]) continue;
     if (++flagged > 1) continue;
-    efficacy.detected = true;
     efficacy.queries_to_alarm =
         std::count(sent.attacks.begin(), sent.attacks.begin() + position + 1, true);
   }
@@ -75,6 +75,8 @@ Efficacy replay(const std::string& name, const Detector& detector, const QueryVi
   }
   efficacy.benign_queries = benign.size();
   if (benign.size() == 0) return efficacy;
+  const WatchResult watched = watch_log(name, detector, sent.stream.view(), benign, alpha);
+  if (watched.p_value) efficacy.noticed = watched.alarm;
   efficacy.false_alarms = static_cast<int64_t>(detector(benign).queries.size());
   efficacy.false_alarms_per_10000 =
       1e4 * static_cast<double>(efficacy.false_alarms) / static_cast<double>(benign.size());

@@ -17,24 +17,28 @@ struct Efficacy {
   int64_t attack_queries = 0;  ///< that the attack sent
   int64_t mixed = 0;           ///< benign queries among them
   /// How often the monitor's statistic was held against its threshold on that mix. 0: too few
-  /// queries for any verdict; `detected` false then says nothing.
+  /// queries for any verdict.
   int64_t checks = 0;
-  bool detected = false;                    ///< an alarm stood on a query of the attack
-  std::optional<int64_t> queries_to_alarm;  ///< attack queries sent up to and with that one
-  double flagged = 0;                       ///< share of attack queries with an alarm, in [0, 1]
-  int64_t benign_queries = 0;               ///< of the benign traffic alone
-  int64_t false_alarms = 0;                 ///< benign queries with an alarm, without any attack
-  double false_alarms_per_10000 = 0;        ///< benign queries; 0 where there are none
-  double threshold = 0;                     ///< of Alarms
+  /// There were more alarms than benign traffic explains (watch_log): one query in a hundred with
+  /// an alarm notices nobody where it is as many of benign ones. Absent where nothing can be said.
+  std::optional<bool> noticed;
+  /// Attack queries sent up to and with the first that had an alarm; absent where none had.
+  std::optional<int64_t> queries_to_alarm;
+  double flagged = 0;                 ///< share of attack queries with an alarm, in [0, 1]
+  int64_t benign_queries = 0;         ///< of the benign traffic alone
+  int64_t false_alarms = 0;           ///< benign queries with an alarm, without any attack
+  double false_alarms_per_10000 = 0;  ///< benign queries; 0 where there are none
+  double threshold = 0;               ///< of Alarms
 };
 
 /// Sends the attack's queries, in their order, through the detector among benign ones, which make
 /// up `benign_share` in [0, 1) of the mix as far as there are enough of them; none is sent twice.
 /// Which of them, and in which places, the seed decides. False alarms are counted on all benign
 /// traffic alone, in its order. That traffic and the reference the detector was calibrated with
-/// must have no query in common (split_benign). Streams are of one width.
+/// must have no query in common (split_benign). Streams are of one width. `alpha`: chance that
+/// benign traffic is noticed.
 Efficacy replay(const std::string& name, const Detector& detector, const QueryView& attack,
-                const QueryView& benign, double benign_share, uint64_t seed);
+                const QueryView& benign, double benign_share, uint64_t seed, double alpha);
 
 /// Divides n benign queries by seed into a reference to calibrate with and traffic to count false
 /// alarms on, a half each, as ascending positions.

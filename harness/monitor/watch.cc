@@ -22,15 +22,25 @@ void add(const Alarms& part, int64_t begin, Alarms& alarms) {
   alarms.raised += part.raised;
 }
 
-// One after the other, each from nothing.
-Alarms in_parts(const Detector& detector, const QueryView& queries, int64_t parts) {
+// One after the other, each from nothing. `rates`: of each.
+Alarms in_parts(const Detector& detector, const QueryView& queries, int64_t parts,
+                std::vector<AlarmRate>* rates = nullptr) {
   Alarms alarms;
   for (int64_t i = 0; i < parts; ++i) {
     const int64_t begin = queries.size() * i / parts;
     const int64_t end = queries.size() * (i + 1) / parts;
-    add(detector(part_of(queries, begin, end)), begin, alarms);
+    const Alarms part = detector(part_of(queries, begin, end));
+    add(part, begin, alarms);
+    if (rates != nullptr) rates->push_back({part.checks, part.raised});
   }
   return alarms;
+}
+
+// The least p-value of the parts, by Bonferroni.
+double of_parts(const std::vector<AlarmRate>& parts, const AlarmRate& benign) {
+  double least = 1;
+  for (const AlarmRate& part : parts) least = std::min(least, fisher_p_value(part, benign));
+  return std::min(1.0, least * static_cast<double>(parts.size()));
 }
 
 }  // namespace
@@ -61,7 +71,8 @@ WatchResult watch_log(const std::string& name, const Detector& detector, const Q
     return result;
   }
   const int64_t parts = std::max<int64_t>(1, (log.size() + benign.size() - 1) / benign.size());
-  result.alarms = in_parts(detector, log, parts);
+  std::vector<AlarmRate> rates;
+  result.alarms = in_parts(detector, log, parts, &rates);
   if (result.alarms.checks == 0) {
     result.reason = parts == 1 ? "too few queries"
                                : "too few benign queries: the log is judged in parts as long as "
@@ -77,8 +88,24 @@ WatchResult watch_log(const std::string& name, const Detector& detector, const Q
     result.reason = "too few benign queries to tell how often they are an alarm";
     return result;
   }
-  result.p_value = fisher_p_value({result.alarms.checks, result.alarms.raised}, result.benign);
-  result.alarm = *result.p_value <= alpha;
+  double p_value = fisher_p_value({result.alarms.checks, result.alarms.raised}, result.benign);
+  // Two tests share the level. Of one part there is one test.
+  const double tests = parts == 1 ? 1 : 2;
+  if (parts > 1) p_value = std::min(1.0, tests * std::min(p_value, of_parts(rates, result.benign)));
+  result.alarm = p_value <= alpha;
+  // Were every check of one part an alarm, would that be seen?
+  AlarmRate most;
+  for (const AlarmRate& rate : rates) most.checks = std::max(most.checks, rate.checks);
+  most.raised = most.checks;
+  const double least = tests * static_cast<double>(parts) * fisher_p_value(most, result.benign);
+  if (!result.alarm && least > alpha) {
+    result.reason = "too few queries, or benign ones, to tell " + std::to_string(most.checks) +
+                    " alarms in " + std::to_string(most.checks) + " checks from " +
+                    std::to_string(result.benign.raised) + " in " +
+                    std::to_string(result.benign.checks) + " that benign traffic raises";
+    return result;
+  }
+  result.p_value = p_value;
   return result;
 }
 

@@ -22,7 +22,9 @@ struct WatchResult {
   Alarms alarms;       ///< of the log
   AlarmRate benign;    ///< of benign traffic
   /// Chance of as many alarms or more in the log were it benign traffic: Fisher's exact test of the
-  /// two rates, one-sided, so that the benign rate is as uncertain as its traffic is short.
+  /// two rates, one-sided, so that the benign rate is as uncertain as its traffic is short. Of a
+  /// log in parts, twice the lesser of that and of the least of its parts times their number
+  /// (Bonferroni), so that an attack is not lost among what others asked before and after it.
   std::optional<double> p_value;
   bool alarm = false;  ///< at the level that was asked for
 };
@@ -32,8 +34,9 @@ struct WatchResult {
 /// or in equal parts where there is less benign traffic than that; each starts from nothing. A
 /// check counts as independent of others. That holds for monitors that judge queries one by one;
 /// the checks of prada, which follow one growing set, go together, so that it is exact only where
-/// benign traffic raises none. `alpha`: chance that benign traffic is an alarm.
-/// Detectors calibrated with a reference must have no query of it in common with `benign`.
+/// benign traffic raises none. `alpha`: chance that benign traffic is an alarm; where no part of
+/// the log could be one at that level, there is no p-value. Detectors calibrated with a reference
+/// must have no query of it in common with `benign`.
 WatchResult watch_log(const std::string& name, const Detector& detector, const QueryView& log,
                       const QueryView& benign, double alpha);
 

@@ -63,6 +63,9 @@ Monitored parse_monitored(const Json& json) {
   monitored.benign_queries = fields.integer("benign_queries");
   monitored.false_alarms = fields.integer("false_alarms");
   monitored.threshold = finite(fields.at("threshold"), "threshold");
+  if (const Json* noticed = fields.find("noticed")) {
+    monitored.noticed = as_boolean(*noticed, "noticed");
+  }
   monitored.failure = fields.text("failure");
   fields.finish();
   return monitored;
@@ -78,6 +81,14 @@ void parse_extraction(const Json& json, UnitResult* unit) {
     parse_bits(*candidate, "candidate", "01", extracted.candidate.size());
     for (const Json& item : fields.list("stolen")) {
       extracted.stolen.push_back(parse_stolen(item, extracted.candidate.size()));
+    }
+    if (const Json* commonest = fields.find("commonest")) {
+      extracted.commonest = as_integer(*commonest, "commonest");
+      const auto records = static_cast<int64_t>(extracted.candidate.size());
+      if (extracted.commonest < 0 || extracted.commonest > records) {
+        throw Error("`commonest` is " + std::to_string(extracted.commonest) + ", and there are " +
+                    std::to_string(records) + " records");
+      }
     }
     unit->extracted = std::move(extracted);
   }

@@ -221,6 +221,7 @@ std::string monitored_text(const Monitored& monitored) {
   object.integer("benign_queries", monitored.benign_queries);
   object.integer("false_alarms", monitored.false_alarms);
   object.number("threshold", monitored.threshold);
+  if (monitored.noticed) object.raw("noticed", *monitored.noticed ? "true" : "false");
   object.raw("failure", lossy_string(monitored.failure));
   return object.close();
 }
@@ -231,6 +232,7 @@ std::string extraction_text(const UnitResult& unit) {
   if (unit.extracted) {
     object.text("candidate", unit.extracted->candidate);
     object.raw("stolen", list_text(unit.extracted->stolen, stolen_text));
+    if (unit.extracted->commonest > 0) object.integer("commonest", unit.extracted->commonest);
   }
   if (!unit.monitored.empty()) {
     object.raw("monitored", list_text(unit.monitored, monitored_text));

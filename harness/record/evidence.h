@@ -113,6 +113,7 @@ struct Stolen {
 struct Extracted {
   std::string candidate;  ///< by record of the test set: '1' where the candidate is right, else '0'
   std::vector<Stolen> stolen;  ///< budgets ascending, seeds within; strings empty without surrogate
+  int64_t commonest = 0;  ///< test records with the candidate's most frequent answer; 0: unknown
   bool operator==(const Extracted&) const = default;
 };
 
@@ -126,11 +127,14 @@ struct Monitored {
   /// any verdict.
   int64_t checks = 0;
   int64_t flagged = 0;  ///< of the attack's queries, with an alarm
-  /// Attack queries sent when the first alarm came on one of them; -1: it never came.
+  /// Attack queries sent when the first alarm came on one of them; -1: it never came. A false alarm
+  /// counts.
   int64_t queries_to_alarm = -1;
   int64_t benign_queries = 0;  ///< of the benign traffic alone
   int64_t false_alarms = 0;    ///< on these
   double threshold = 0;        ///< that alarms were raised by, in the monitor's own unit
+  /// There were more alarms than benign traffic explains; absent where nothing can be said.
+  std::optional<bool> noticed;
   /// What the candidate failed on meanwhile; then nothing else but `seed` is set. "" if it
   /// answered.
   std::string failure;

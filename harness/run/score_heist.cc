@@ -66,6 +66,8 @@ UnitResult score_heist(const Suite& suite, const std::vector<Attack>& attacks,
   const int64_t failed = records - finite.sum().item<int64_t>();
   candidate = candidate.nan_to_num(0, 0, 0);
   extracted.candidate = bits_of(candidate.argmax(1).eq(labels).logical_and(finite));
+  const at::Tensor answers = candidate.argmax(1).masked_select(finite);
+  if (answers.size(0) > 0) extracted.commonest = answers.bincount().max().item<int64_t>();
   for (size_t i = 0; i < scoring.trained.size(); ++i) {
     const UnitResult& steal = gathered.result_of(scoring.trained[i]);
     ASSAY_CHECK(steal.extracted && steal.extracted->stolen.size() == 1, "a theft of each unit");

@@ -7,13 +7,12 @@
 #include <cstring>
 #include <map>
 #include <optional>
-#include <sstream>
 #include <utility>
 
 #include "harness/model/head.h"
-#include "harness/monitor/replay.h"
 #include "harness/record/safetensors.h"
 #include "harness/run/forks.h"
+#include "harness/run/replays.h"
 #include "harness/suite/digest.h"
 #include "harness/suite/error.h"
 #include "harness/suite/pool.h"
@@ -24,6 +23,10 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr const char* kFinding = "finding.";  // before a finding's name
+
+// A network that gives fewer of its own answers back may be badly trained: bare labels will tell.
+constexpr double kFits = 0.9;
+constexpr int64_t kPlainRound = int64_t{1} << 40;  // of fresh(), beyond those of attacks
 
 Pool pool_of(const Records* records) {
   Pool pool;
@@ -45,71 +48,9 @@ Pool pool_of(const Records* records) {
   return pool;
 }
 
-std::string replay_line(const Efficacy& seen) {
-  const auto flagged = std::llround(seen.flagged * static_cast<double>(seen.attack_queries));
-  return seen.monitor + ' ' + std::to_string(seen.attack_queries) + ' ' +
-         std::to_string(seen.mixed) + ' ' + std::to_string(seen.checks) + ' ' +
-         std::to_string(flagged) + ' ' + std::to_string(seen.queries_to_alarm.value_or(-1)) + ' ' +
-         std::to_string(seen.benign_queries) + ' ' + std::to_string(seen.false_alarms) + ' ' +
-         number_text(seen.threshold) + '\n';
-}
-
-// What the suite's monitors make of a thief's queries, alone and among benign ones: a line of text
-// for each.
-std::string replay_all(const Suite& suite, const Audit& audit, const Model& model,
-                       const Victim& victim) {
-  const std::vector<int64_t>& all = audit.benign->indices;
-  const BenignSplit split = split_benign(static_cast<int64_t>(all.size()), suite.seed);
-  const int64_t width = entries_of(suite.model.shape);
-  const auto stream_of = [width](const at::Tensor& x, const at::Tensor& labels) {
-    const at::Tensor rows = x.to(at::kFloat).contiguous();
-    const float* value = rows.const_data_ptr<float>();
-    const int64_t* label = labels.const_data_ptr<int64_t>();
-    QueryStream stream;
-    stream.inputs.assign(value, value + rows.numel());
-    stream.width = width;
-    stream.labels.assign(label, label + labels.size(0));
-    return stream;
-  };
-  // Benign users meet the same API.
-  const auto read = [&](const std::vector<int64_t>& positions) {
-    std::vector<int64_t> indices;
-    for (const int64_t position : positions) {
-      indices.push_back(all[static_cast<size_t>(position)]);
-    }
-    Victim api(model, victim.surface(), static_cast<int64_t>(positions.size()), suite.seed);
-    api.query(audit.benign->dataset->read(indices));
-    return stream_of(api.asked(), api.labels());
-  };
-  const QueryStream reference = read(split.reference);
-  const QueryStream traffic = read(split.traffic);
-  const QueryStream attack = stream_of(victim.asked(), victim.labels());
-  const Watch watch{reference.view(), suite.model.lo, suite.model.hi, suite.seed};
-  std::string text;
-  for (const DetectorSpec& spec : suite.monitors->detectors) {
-    const Detector detector = make_detector(spec, watch);
-    const Efficacy mixed = replay(spec.name, detector, attack.view(), traffic.view(),
-                                  suite.monitors->benign_share, suite.seed);
-    // A monitor that watches each client by himself meets the thief's queries without others.
-    Efficacy alone = replay(spec.name, detector, attack.view(), {}, 0, suite.seed);
-    alone.benign_queries = mixed.benign_queries;
-    alone.false_alarms = mixed.false_alarms;
-    text += replay_line(alone);
-    if (mixed.mixed > 0) text += replay_line(mixed);
-  }
-  return text;
-}
-
-std::vector<Monitored> parse_replay(const std::string& text, int64_t seed) {
-  std::vector<Monitored> all;
-  std::istringstream lines(text);
-  for (Monitored seen; lines >> seen.monitor >> seen.attack_queries >> seen.mixed >> seen.checks >>
-                       seen.flagged >> seen.queries_to_alarm >> seen.benign_queries >>
-                       seen.false_alarms >> seen.threshold;) {
-    seen.seed = seed;
-    all.push_back(seen);
-  }
-  return all;
+// Share of the thief's queries on which a network gives the label that was answered.
+double fit_of(const at::Tensor& logits, const Victim& victim) {
+  return logits.argmax(1).eq(victim.labels()).to(at::kDouble).mean().item<double>();
 }
 
 Told steal_one(const Suite& suite, const Plan& plan, const std::vector<Attack>& attacks,
@@ -144,13 +85,17 @@ Told steal_one(const Suite& suite, const Plan& plan, const std::vector<Attack>& 
     ASSAY_CHECK(theft.surrogate.empty() != extraction.surrogate,
                 spec.attack + " gives a surrogate if it says so");
     if (extraction.surrogate && victim.spent() > 0) {
-      told[std::string(kFinding) + "fit"] =
-          number_text(logits_of(theft.surrogate, suite.model, victim.asked())
-                          .argmax(1)
-                          .eq(victim.labels())
-                          .to(at::kDouble)
-                          .mean()
-                          .item<double>());
+      const double fit = fit_of(logits_of(theft.surrogate, suite.model, victim.asked()), victim);
+      told[std::string(kFinding) + "fit"] = number_text(fit);
+      // Who makes up his queries seeks those that he would get wrong.
+      const bool sends_records = audit.pool != nullptr || sends_noise(suite, spec);
+      if (fit < kFits && sends_records && audit.architecture &&
+          victim.surface().kind != Surface::Kind::kLabel) {
+        Surrogate plain = fresh(kPlainRound);
+        plain.fit(victim.asked(), at::one_hot(victim.labels(), victim.classes()).to(at::kDouble));
+        told[std::string(kFinding) + "fit_labels"] =
+            number_text(fit_of(plain.logits(victim.asked()), victim));
+      }
     }
     told["surrogate"] = std::move(theft.surrogate);
     for (const auto& [name, value] : theft.findings) {

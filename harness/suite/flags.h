@@ -30,6 +30,7 @@ inline constexpr std::array kFlagIds = {
     "shadows_not_comparable",
     "score_reversed",
     "extraction_weak",
+    "extraction_undertrained",
     "agreement_not_growing",
     "budget_unspent",
     "failed_on_pool",

@@ -30,7 +30,8 @@ void load_surface(const Value& entry, const AttackInfo& info, const ModelSpec& m
                   AttackSpec& spec);
 
 /// Names the data sets of an extraction entry. Throws Error where what its attack sends is missing.
-void check_extraction(const AttackInfo& info, AttackSpec& spec);
+void check_extraction(const Value& entry, const AttackInfo& info, const Suite& suite,
+                      AttackSpec& spec);
 
 /// Reads `attacks`, with `defaults` merged into the entries of `root`. Needs the suite's model and
 /// data.

@@ -262,7 +262,7 @@ AttackSpec load_entry(Value& entry, Context& context) {
   merge_defaults(entry, parameter_names(info, spec.threat), context);
   bind_params(entry, info, names_of(keys), spec);
   if (info.family == Family::kMembership) load_audit(entry, info, spec);
-  if (info.family == Family::kExtraction) check_extraction(info, spec);
+  if (info.family == Family::kExtraction) check_extraction(entry, info, context.suite, spec);
   if (ensemble) load_stages(*entry.find("stages"), context, spec);
   spec.entry = entry;
   return spec;

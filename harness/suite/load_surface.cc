@@ -3,6 +3,7 @@
 
 #include "harness/suite/keys.h"
 #include "harness/suite/load.h"
+#include "harness/suite/pool.h"
 
 namespace assay {
 namespace {
@@ -64,7 +65,8 @@ void load_surface(const Value& entry, const AttackInfo& info, const ModelSpec& m
   surface.noise = number("noise", surface.noise);
 }
 
-void check_extraction(const AttackInfo& info, AttackSpec& spec) {
+void check_extraction(const Value& entry, const AttackInfo& info, const Suite& suite,
+                      AttackSpec& spec) {
   spec.sets["test"] = "test";
   if (info.pool && spec.sets.count("pool") == 0) {
     throw Error(spec.where,
@@ -75,6 +77,13 @@ void check_extraction(const AttackInfo& info, AttackSpec& spec) {
   if (pool != spec.sets.end() && pool->second == "test") {
     throw Error(spec.where,
                 "`pool` is the data set `test`, on which the surrogate is measured; name another");
+  }
+  const auto strategy = spec.params.find("strategy");
+  if (strategy != spec.params.end() && sends_noise(suite, spec) &&
+      strategy->second == ParamValue(std::string("adaptive"))) {
+    throw Error(entry.find("strategy")->where,
+                "`strategy: adaptive` learns which classes of the pool are worth asking for, and "
+                "`pool: noise` has none; say `strategy: random`, or name a data set");
   }
 }
 

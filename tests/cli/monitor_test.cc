@@ -83,8 +83,8 @@ class Monitor : public Workshop {
 };
 
 TEST_F(Monitor, ExpectedTrafficIsQuiet) {
-  write("reference.npy", npy(scattered(400, 1)));
-  write("reference.csv", labels_csv(400));
+  write("reference.npy", npy(scattered(1000, 1)));
+  write("reference.csv", labels_csv(1000));
   const Ended quiet = watch(
       scattered(300, 2), {"--reference", "reference.npy", "--reference-outputs", "reference.csv"});
   expect_end(quiet, 0, {});
@@ -108,7 +108,7 @@ TEST_F(Monitor, RepeatedQueriesAreAnAlarm) {
 }
 
 TEST_F(Monitor, OtherTrafficIsDrift) {
-  write("reference.npy", npy(scattered(400, 1)));
+  write("reference.npy", npy(scattered(1000, 1)));
   Rows rows = scattered(300, 2);
   for (std::vector<float>& row : rows) row[3] = std::pow(row[3], 0.55F);
   const Ended drift = watch(rows, {"--reference", "reference.npy"});
@@ -269,7 +269,10 @@ TEST_F(Monitor, OptionsThatContradictAreRefused) {
   refused({"--range", "1", "0"}, {"the second must be above the first"});
   refused({"--reference-outputs", "r.csv"}, {"--reference", "not given"});
   refused({"--format", "json"}, {"--format", "json", "openmetrics"});
-  refused({"--alpha", "1"}, {"--alpha"});
+  for (const char* alpha : {"1", "0", "nan", "inf", "x"}) {
+    refused({"--alpha", alpha}, {"--alpha", alpha, "is no number from 1e-09 to 0.5"});
+  }
+  refused({"--range", "0", "nan"}, {"--range", "`nan` is no number"});
 }
 
 TEST_F(Monitor, BlankLinesMayEndTheOutputs) {

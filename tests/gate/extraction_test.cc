@@ -202,9 +202,9 @@ TEST(ExtractionReport, TellsEachBudgetByMetricAndSeed) {
 
 TEST(ExtractionReport, SumsUpMonitorsOverSeedsAndBenignTrafficOnce) {
   Evidence run = robbed({{0.5, 0.6, 0.7}});
-  run.units.front().monitored = {{"prada", 0, 1000, 500, 100, 20, 400, 5000, 3, 0.9},
-                                 {"prada", 1, 1000, 500, 100, 0, -1, 5000, 3, 0.9},
-                                 {"prada", 2, 1000, 500, 100, 10, 600, 5000, 3, 0.9},
+  run.units.front().monitored = {{"prada", 0, 1000, 500, 100, 20, 400, 5000, 3, 0.9, true},
+                                 {"prada", 1, 1000, 500, 100, 0, -1, 5000, 3, 0.9, false},
+                                 {"prada", 2, 1000, 500, 100, 10, 600, 5000, 3, 0.9, true},
                                  {"blind", 0, 1000, 500, 0, 0, -1, 0, 0, 5},
                                  {"blind", 1, 1000, 500, 0, 0, -1, 0, 0, 5},
                                  {"blind", 2, 1000, 500, 0, 0, -1, 0, 0, 5}};
@@ -226,6 +226,19 @@ TEST(ExtractionReport, SumsUpMonitorsOverSeedsAndBenignTrafficOnce) {
   EXPECT_NEAR(*prada.false_alarms.value, 3.0 / 5000, 1e-12);
   EXPECT_EQ(*prada.false_alarms.upper, clopper_pearson(3, 5000, 0.95).upper);
   EXPECT_EQ(prada.threshold, 0.9);
+}
+
+TEST(ExtractionReport, AFalseAlarmNowAndThenIsNoThiefNoticed) {
+  Evidence run = robbed({{0.5, 0.6, 0.7}});
+  for (const int64_t seed : {0, 1, 2}) {
+    run.units.front().monitored.push_back(
+        {"m", seed, 1000, 0, 1000, 144, 7, 5000, 720, 0.9, seed == 2});
+  }
+  const MonitorResult seen = decide(make_suite(run), run, nullptr).cells[0].extraction->monitors[0];
+  EXPECT_EQ(seen.decided, 3);
+  EXPECT_EQ(seen.alarmed, 1);
+  EXPECT_FALSE(seen.queries_to_alarm.has_value());
+  EXPECT_NEAR(*seen.flagged, 0.144, 1e-12);
 }
 
 std::vector<std::string> flags_of_run(const Evidence& run) {
@@ -250,6 +263,38 @@ TEST(ExtractionFlags, ASurrogateNoBetterThanTheMostFrequentLabelIsWeak) {
   const Flag flag = decide(make_suite(run), run, nullptr).flags[0];
   EXPECT_EQ(flag.cell, "steal");
   EXPECT_THAT(flag.detail, HasSubstr("25% of the records"));
+}
+
+// Labels are even, and the candidate leans to one of them.
+TEST(ExtractionFlags, NorIsOneThatAlwaysGivesTheCandidatesMostFrequentAnswer) {
+  Evidence run = robbed({{0.6, 0.6, 0.6}});
+  EXPECT_THAT(flags_of_run(run), ElementsAre());
+  last_extracted(run).commonest = 120;  // of 200
+  EXPECT_THAT(flags_of_run(run), ElementsAre("extraction_weak"));
+  EXPECT_THAT(decide(make_suite(run), run, nullptr).flags[0].detail,
+              HasSubstr("the candidate's most frequent answer would, which is that of 60%"));
+  last_extracted(run).commonest = 80;
+  EXPECT_THAT(flags_of_run(run), ElementsAre());
+}
+
+TEST(ExtractionFlags, AThiefWhomLabelsWouldTeachMoreIsUndertrained) {
+  Evidence run = robbed({{0.6, 0.6, 0.6}, {0.6, 0.6, 0.6}});
+  const auto fits = [&run](int64_t budget, double fit, double fit_labels) {
+    for (Stolen& stolen : last_extracted(run).stolen) {
+      if (stolen.budget != budget) continue;
+      stolen.findings = {{"fit", fit}};
+      if (fit_labels > 0) stolen.findings["fit_labels"] = fit_labels;
+    }
+  };
+  fits(100, 0.4, 0.9);
+  fits(1000, 0.95, 0);
+  EXPECT_THAT(flags_of_run(run), ElementsAre()) << "only the largest budget is looked at";
+  fits(1000, 0.6, 0.62);
+  EXPECT_THAT(flags_of_run(run), ElementsAre()) << "no worse than labels";
+  fits(1000, 0.36, 0.97);
+  EXPECT_THAT(flags_of_run(run), ElementsAre("extraction_undertrained"));
+  EXPECT_THAT(decide(make_suite(run), run, nullptr).flags[0].detail,
+              HasSubstr("give 36% of their own answers' labels back"));
 }
 
 TEST(ExtractionFlags, AgreementThatFallsWithTheBudgetIsNotGrowing) {

@@ -156,6 +156,63 @@ TEST(ExtractionRule, ThievesWhoLearntNothingLetNothingPassThatTheirSuccessWouldF
             Judged::kPass);
 }
 
+TEST(ExtractionRule, ABadlyTrainedThiefLetsNothingPassThatHisSuccessWouldFail) {
+  Evidence run = robbed({0.6, 0.6, 0.6});
+  for (Stolen& stolen : last_extracted(run).stolen) {
+    stolen.findings = {{"fit", 0.6}, {"fit_labels", 0.95}};
+  }
+  const RuleResult result = judged(run, "agreement@100", Kind::kAtMost, 0.9);
+  EXPECT_EQ(result.verdict, Judged::kInconclusive);
+  EXPECT_THAT(result.reason, HasSubstr("the thief is badly trained"));
+  EXPECT_EQ(judged(run, "agreement@100", Kind::kMaxRise, 0.1, &run).verdict, Judged::kInconclusive);
+  EXPECT_EQ(judged(run, "mean_kl@100", Kind::kAtLeast, 0.1).verdict, Judged::kInconclusive);
+  EXPECT_EQ(judged(run, "agreement@100", Kind::kAtMost, 0.5).verdict, Judged::kFail);
+  EXPECT_EQ(judged(run, "agreement@100", Kind::kAtLeast, 0.5).verdict, Judged::kPass);
+}
+
+Evidence curve(const std::vector<std::vector<double>>& agreement) {
+  Evidence run = make_theft_run(2000);
+  add_thefts(run, "steal", agreement);
+  return run;
+}
+
+// A thief may always send fewer queries.
+TEST(ExtractionRule, ThatPassesOnlyForAThiefWhoAsksTooMuchIsInconclusive) {
+  const Evidence run = curve({{0.6, 0.61, 0.6}, {0.9, 0.91, 0.9}, {0.7, 0.71, 0.7}});
+  const RuleResult result = judged(run, "agreement@10000", Kind::kAtMost, 0.8);
+  EXPECT_EQ(result.verdict, Judged::kInconclusive);
+  EXPECT_THAT(result.reason, HasSubstr("with 1000 queries thieves get more than with 10000"));
+  EXPECT_THAT(result.hint, HasSubstr("agreement@1000"));
+  EXPECT_EQ(judged(run, "agreement@10000", Kind::kAtMost, 0.95).verdict, Judged::kPass)
+      << "holds for all that he may send";
+  EXPECT_EQ(judged(run, "agreement@1000", Kind::kAtMost, 0.95).verdict, Judged::kPass);
+  EXPECT_EQ(judged(run, "agreement@10000", Kind::kAtMost, 0.6).verdict, Judged::kFail);
+  EXPECT_EQ(judged(run, "agreement@10000", Kind::kAtLeast, 0.6).verdict, Judged::kPass);
+  EXPECT_EQ(
+      judged(curve({{0.7, 0.8, 0.72}, {0.7, 0.71, 0.7}}), "agreement@1000", Kind::kAtMost, 0.75)
+          .verdict,
+      Judged::kPass)
+      << "seeds differ more than budgets";
+}
+
+TEST(ExtractionRule, ARiseMustBeExcludedForThievesWhoAskLessToo) {
+  const Evidence base = curve({{0.6, 0.61, 0.6}, {0.7, 0.71, 0.7}});
+  const Evidence run = curve({{0.9, 0.91, 0.9}, {0.7, 0.71, 0.7}});
+  EXPECT_EQ(judged(run, "agreement@1000", Kind::kMaxRise, 0.1, &base).verdict,
+            Judged::kInconclusive);
+  EXPECT_EQ(judged(run, "agreement@1000", Kind::kMaxRise, 0.1, &run).verdict, Judged::kPass)
+      << "the incumbent is robbed no less";
+}
+
+TEST(ExtractionRule, LessDivergenceWithFewerQueriesIsMoreLeakToo) {
+  Evidence run = curve({{0.6, 0.61, 0.6}, {0.7, 0.71, 0.7}});
+  for (Stolen& stolen : last_extracted(run).stolen) {
+    stolen.divergence.assign(2000, stolen.budget == 100 ? 0.1 : 0.3);
+  }
+  EXPECT_EQ(judged(run, "mean_kl@1000", Kind::kAtLeast, 0.2).verdict, Judged::kInconclusive);
+  EXPECT_EQ(judged(run, "mean_kl@1000", Kind::kAtLeast, 0.05).verdict, Judged::kPass);
+}
+
 TEST(ExtractionRule, ABaselineThatCannotBeMeasuredSaysSo) {
   const Evidence run = robbed({0.8, 0.8, 0.8});
   Evidence base = robbed({0.7, 0.7, 0.7});

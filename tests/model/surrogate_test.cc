@@ -65,6 +65,25 @@ TEST_F(SurrogateTest, LearnsSoftTargets) {
   }
 }
 
+// Behind a high temperature the same answers are there, and are learnt and given back as they are.
+TEST_F(SurrogateTest, LearnsFlatTargetsAsWellAndIsSavedWithTheirProbabilities) {
+  for (const auto output : {ModelSpec::Output::kLogits, ModelSpec::Output::kProbabilities}) {
+    ModelSpec spec = spec_;
+    spec.output = output;
+    Recipe recipe{.architecture = "mlp", .epochs = 40, .batch = 32};
+    Surrogate surrogate(Architecture::of(spec, "", "mlp"), spec, recipe, 1);
+    const at::Tensor flat = targets_.log().div(1000).softmax(1);
+    surrogate.fit(x_, flat);
+    const at::Tensor told = load_bytes(surrogate.save(), spec).judge(x_).to(at::kDouble);
+    EXPECT_GT(told.argmax(1).eq(flat.argmax(1)).to(at::kDouble).mean().item<double>(), 0.95);
+    const auto apart = [&](const at::Tensor& log_p) {
+      return flat.mul(flat.log().sub(log_p)).sum(1).mean().item<double>();
+    };
+    const at::Tensor even = at::full_like(flat, 1.0 / 3).log();
+    EXPECT_LT(apart(told.log_softmax(1)), apart(even) / 4);
+  }
+}
+
 TEST_F(SurrogateTest, TheSameSeedGivesTheSameBytes) {
   const auto bytes = [&](uint64_t seed) {
     Surrogate surrogate = fresh("cnn", seed);

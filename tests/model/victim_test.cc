@@ -128,5 +128,37 @@ TEST(Targets, AreProbabilitiesWhateverWasAnswered) {
                   .allclose(at::ones({20}, at::kDouble)));
 }
 
+// Whatever the temperature that made them flat.
+TEST(Targets, FlatOnesAreSharpenedAlikeAndKeepTheirLabels) {
+  for (const int64_t classes : {2, 5, 100}) {
+    const at::Tensor logits = random_normal({200, classes}, 1, at::kDouble).mul(6);
+    at::Tensor first;
+    for (const double temperature : {1e2, 1e3, 1e6, 1e9}) {
+      const at::Tensor flat = logits.div(temperature).softmax(1);
+      const at::Tensor sharp = sharpened(flat, sharpness_of(flat));
+      if (!first.defined()) first = sharp;
+      EXPECT_TRUE(sharp.allclose(first, 0, 1e-3)) << classes << ' ' << temperature;
+      EXPECT_TRUE(sharp.argmax(1).equal(logits.argmax(1)));
+      const double even = 1 / static_cast<double>(classes);
+      EXPECT_NEAR((sharp.amax(1).mean().item<double>() - even) / (1 - even), 0.25, 1e-3);
+      EXPECT_TRUE(sharp.sum(1).allclose(at::ones({200}, at::kDouble)));
+    }
+    EXPECT_EQ(sharpness_of(logits.softmax(1)), 1);
+  }
+}
+
+TEST(Targets, WhereNothingIsToldNothingIsSharpened) {
+  const at::Tensor even = at::full({6, 4}, 0.25, at::kDouble);
+  EXPECT_EQ(sharpness_of(even), 1);
+  EXPECT_EQ(sharpness_of(even.narrow(0, 0, 0)), 1);
+  // One row that tells something among many that do not, or that exclude a class.
+  const at::Tensor one = at::cat({even, values({0.3, 0.25, 0.25, 0.2}, at::kDouble).unsqueeze(0),
+                                  values({0.5, 0.5, 0, 0}, at::kDouble).unsqueeze(0)});
+  const at::Tensor sharp = sharpened(one, sharpness_of(one));
+  EXPECT_TRUE(sharp.isfinite().all().item<bool>());
+  EXPECT_TRUE(sharp.narrow(0, 0, 6).allclose(even));
+  EXPECT_EQ(sharp[6].argmax().item<int64_t>(), 0);
+}
+
 }  // namespace
 }  // namespace assay::testing

@@ -78,37 +78,95 @@ TEST(Watch, HoldsItsLevelHoweverOftenBenignTrafficIsAnAlarm) {
   }
 }
 
-TEST(Watch, HoldsItsLevelOnImages) {
-  if (fashion().view().size() == 0) GTEST_SKIP() << "Fashion-MNIST is not installed";
+// Natural images in a random order, and an image sent again and again in a place of the log.
+class WatchImages : public ::testing::TestWithParam<std::pair<size_t, size_t>> {
+ protected:
+  void SetUp() override {
+    if (fashion().view().size() == 0) GTEST_SKIP() << "Fashion-MNIST is not installed";
+    order_.resize(10000);
+    std::iota(order_.begin(), order_.end(), 0);
+  }
+
+  QueryStream part(size_t begin, size_t end) const {
+    QueryStream stream;
+    for (size_t i = begin; i < end; ++i) {
+      append(stream, row_of(fashion(), order_[i]),
+             fashion().labels[static_cast<size_t>(order_[i])]);
+    }
+    return stream;
+  }
+
+  std::vector<int64_t> order_;
+};
+
+TEST_P(WatchImages, HoldsItsLevelAndSeesABurst) {
+  const auto [benign_size, log_size] = GetParam();
   const std::vector<std::string> entries = {"{ monitor: stateful, neighbours: 10, percentile: 2 }",
                                             "{ monitor: blacklight }", "{ monitor: prada }"};
-  std::vector<int> alarms(entries.size());
-  std::vector<int64_t> order(10000);
-  std::iota(order.begin(), order.end(), 0);
+  std::vector<int> false_alarms(entries.size()), alarms(entries.size());
   std::mt19937 random(5);
-  constexpr int kRuns = 60;
+  constexpr int kRuns = 15;
   for (int run = 0; run < kRuns; ++run) {
-    std::shuffle(order.begin(), order.end(), random);
-    const auto part = [&](size_t begin, size_t end) {
-      QueryStream stream;
-      for (size_t i = begin; i < end; ++i) {
-        append(stream, row_of(fashion(), order[i]),
-               fashion().labels[static_cast<size_t>(order[i])]);
-      }
-      return stream;
-    };
+    std::shuffle(order_.begin(), order_.end(), random);
     const QueryStream reference = part(0, 500);
-    const QueryStream benign = part(500, 1000);
-    const QueryStream log = part(1000, 1300);
+    const QueryStream benign = part(500, 500 + benign_size);
+    const QueryStream quiet = part(1500, 1500 + log_size);
+    QueryStream log = part(1500, 1500 + log_size / 2);
+    const QueryStream burst = near_duplicates(row_of(quiet, 0), 150, 0.001F, 7);
+    const QueryStream rest = part(1500 + log_size / 2, 1500 + log_size);
+    for (int64_t i = 0; i < 150; ++i) append(log, row_of(burst, i), quiet.labels[0]);
+    for (int64_t i = 0; i < rest.view().size(); ++i) {
+      append(log, row_of(rest, i), rest.labels[static_cast<size_t>(i)]);
+    }
     for (size_t m = 0; m < entries.size(); ++m) {
       const Detector made = detector(entries[m], {.reference = reference.view()});
-      const WatchResult seen = watch_log("m", made, log.view(), benign.view(), kAlpha);
-      ASSERT_EQ(seen.reason, "") << entries[m];
-      alarms[m] += seen.alarm;
+      const auto alarm = [&](const QueryStream& of) {
+        return watch_log("m", made, of.view(), benign.view(), kAlpha).alarm;
+      };
+      false_alarms[m] += alarm(quiet);
+      alarms[m] += alarm(log);
     }
   }
-  // 3 of 60 are expected at most; 11 are beyond 0.9997 of the binomial.
-  for (size_t m = 0; m < entries.size(); ++m) EXPECT_LT(alarms[m], 11) << entries[m];
+  // 0.75 of 15 are expected at most; 5 are beyond 0.999 of the binomial.
+  for (size_t m = 0; m < entries.size(); ++m) {
+    EXPECT_LT(false_alarms[m], 5) << entries[m];
+    // PRADA looks for distances that are not normal, and says little of one image sent again.
+    if (m < 2) {
+      EXPECT_GE(alarms[m], 14) << entries[m];
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Sizes, WatchImages,
+                         ::testing::Values(std::pair<size_t, size_t>{500, 300},
+                                           std::pair<size_t, size_t>{500, 2000},
+                                           std::pair<size_t, size_t>{900, 450}));
+
+// Benign traffic is 500 queries, the log so many; in the middle of it an image sent again and
+// again.
+TEST(Watch, SeesABurstInALogOfAnyLength) {
+  constexpr int kRuns = 10;
+  for (const int64_t length : {500, 2000, 8000}) {
+    int alarms = 0, false_alarms = 0;
+    for (unsigned run = 0; run < kRuns; ++run) {
+      const QueryStream benign = scattered(500, 3 * run);
+      const QueryStream quiet = scattered(length, 3 * run + 1);
+      // One in ten raises an alarm, benign or not; of the burst all do.
+      QueryStream log = rows_of(quiet, 0, length / 2);
+      QueryStream burst = scattered(100, 3 * run + 2);
+      for (size_t i = 0; i < 100; ++i) burst.inputs[i * 64] = 0;
+      for (const QueryStream& next : {burst, rows_of(quiet, length / 2, length)}) {
+        for (int64_t i = 0; i < next.view().size(); ++i) append(log, row_of(next, i), 0);
+      }
+      const auto alarm = [&](const QueryStream& of) {
+        return watch_log("m", under(0.1F), of.view(), benign.view(), 0.01).alarm;
+      };
+      alarms += alarm(log);
+      false_alarms += alarm(quiet);
+    }
+    EXPECT_GE(alarms, 9) << length;
+    EXPECT_LE(false_alarms, 1) << length;
+  }
 }
 
 TEST(Watch, SeesMoreAlarmsThanBenignTrafficExplains) {
@@ -152,6 +210,11 @@ TEST(Watch, SaysWhyThereIsNoVerdict) {
   EXPECT_EQ(watch_log("m", prada, log.view(), log.view(), kAlpha).reason, "too few queries");
   EXPECT_THAT(watch_log("m", prada, scattered(300, 2).view(), log.view(), kAlpha).reason,
               HasSubstr("too few benign queries"));
+  // Benign traffic raises it always: no log can raise it more.
+  const WatchResult deaf = watch_log("m", under(2), log.view(), scattered(80, 2).view(), kAlpha);
+  EXPECT_THAT(deaf.reason, HasSubstr("from 50 in 50 that benign traffic raises"));
+  EXPECT_FALSE(deaf.p_value);
+  EXPECT_FALSE(deaf.alarm);
 }
 
 }  // namespace

@@ -167,14 +167,14 @@ inline Evidence sample_evidence() {
   evidence.units.push_back(shadow);
   evidence.units.push_back(scored);
   UnitResult stolen = sample_unit("steal0", "steal", 0, {});
-  stolen.extracted = {.candidate = "101", .stolen = {}};
+  stolen.extracted = {.candidate = "101", .stolen = {}, .commonest = 2};
   stolen.extracted->stolen = {
       {100, 0, 90, "110", "010", "1-0", {0.5, 1e-300, 2}, {{"hidden_width", 64}}, ""},
       {100, 1, 12, "", "", "", {}, {}, "logits are \xff not finite"}};
   UnitResult theft = sample_unit("theft0", "steal", 2, {});
   theft.extracted = {.candidate = "", .stolen = {{.budget = 100, .seed = 0, .queries = 90}}};
   UnitResult replay = sample_unit("replay0", "steal", 1, {});
-  replay.monitored = {{"prada", 0, 90, 500, 100, 3, 41, 1000, 2, 0.9},
+  replay.monitored = {{"prada", 0, 90, 500, 100, 3, 41, 1000, 2, 0.9, true},
                       {"blacklight", 0, 90, 500, 100, 0, -1, 0, 0, 25}};
   evidence.units.push_back(stolen);
   evidence.units.push_back(replay);

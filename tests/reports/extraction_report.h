@@ -17,13 +17,14 @@ inline std::unique_ptr<Sample> stolen_models() {
       .key = hex('a');
   Extracted& stolen = last_extracted(s->evidence);
   stolen.stolen.back().findings = {{"hidden_width", 64}};
-  s->evidence.units.back().monitored = {{"blacklight", 0, 10'000, 0, 0, 0, -1, 5000, 0, 25},
-                                        {"blacklight", 0, 10'000, 500, 100, 0, -1, 5000, 0, 25},
-                                        {"blacklight", 1, 10'000, 500, 100, 0, -1, 5000, 0, 25},
-                                        {"blacklight", 2, 10'000, 500, 100, 0, -1, 5000, 0, 25},
-                                        {"prada", 0, 10'000, 500, 100, 213, 1180, 5000, 3, 0.9},
-                                        {"prada", 1, 10'000, 500, 100, 0, -1, 5000, 3, 0.9},
-                                        {"prada", 2, 10'000, 500, 100, 187, 2410, 5000, 3, 0.9}};
+  s->evidence.units.back().monitored = {
+      {"blacklight", 0, 10'000, 0, 0, 0, -1, 5000, 0, 25},
+      {"blacklight", 0, 10'000, 500, 100, 0, -1, 5000, 0, 25},
+      {"blacklight", 1, 10'000, 500, 100, 0, -1, 5000, 0, 25},
+      {"blacklight", 2, 10'000, 500, 100, 0, -1, 5000, 0, 25},
+      {"prada", 0, 10'000, 500, 100, 213, 1180, 5000, 3, 0.9, true},
+      {"prada", 1, 10'000, 500, 100, 0, -1, 5000, 3, 0.9, false},
+      {"prada", 2, 10'000, 500, 100, 187, 2410, 5000, 3, 0.9, true}};
   CellHeader& labels = add_thefts(s->evidence, "steal-labels",
                                   {{0.42, 0.45, 0.4}, {0.7, 0.71, 0.7}, {0.85, 0.86, 0.85}});
   labels.key = hex('b');

@@ -89,6 +89,7 @@ inline std::vector<AttackInfo> fake_attacks() {
   AttackInfo& knockoff = add("knockoff", Family::kExtraction, Access::kScore, {},
                              [](Params& params, const ThreatModel&) {
                                params.integers("budgets", {1000}, {1, 1e9}, "queries allowed");
+                               params.choice("strategy", "random", {"random", "adaptive"}, "how");
                              });
   knockoff.pool = true;
   knockoff.surfaces = {Surface::Kind::kProbabilities, Surface::Kind::kTopK, Surface::Kind::kRounded,

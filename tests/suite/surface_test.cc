@@ -61,6 +61,11 @@ TEST(Surface, ASurfaceIsCheckedWhereItStands) {
 TEST(Surface, APoolMayBeNoise) {
   EXPECT_EQ(load(extraction_suite("pool: noise")).attacks[0].sets.at("pool"), "noise");
   EXPECT_THAT(fault(extraction_suite("pool: noises")), HasSubstr("names no data set"));
+  // Noise has no classes to choose among.
+  EXPECT_THAT(fault(extraction_suite("pool: noise, strategy: adaptive")),
+              HasSubstr("suite.yaml:5:62: `strategy: adaptive` learns which classes"));
+  load(extraction_suite("pool: noise, strategy: random"));
+  load(extraction_suite("pool: p, strategy: adaptive"));
 }
 
 }  // namespace

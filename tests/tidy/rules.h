@@ -42,4 +42,7 @@ Faults machine_paths(const Tree& tree);
 /// third_party/README.md lists every package that setup.sh installs.
 Faults unlisted_packages(const Tree& tree);
 
+/// The version of trainings holds all sources that an extraction rests on, as headers tell.
+Faults unversioned(const Tree& tree);
+
 }  // namespace assay::tidy

@@ -125,5 +125,16 @@ TEST(Tidy, AnUnlistedPackageIsFound) {
               ElementsAre("third_party/README.md: does not list c"));
 }
 
+TEST(Tidy, WhatIsStoredOfATheftIsVersioned) { EXPECT_THAT(unversioned(project()), IsEmpty()); }
+
+TEST(Tidy, AnUnversionedSourceIsFound) {
+  EXPECT_THAT(unversioned({{"cmake/AssayRooms.cmake", "foreach(part rng\n  surrogate)\n"},
+                           {"harness/model/extraction.h", "#include \"harness/model/rng.h\"\n"},
+                           {"harness/model/extraction.cc", "int n;\n"},
+                           {"harness/model/rng.cc", "int n;\n"}}),
+              ElementsAre("cmake/AssayRooms.cmake: thefts rest on harness/model/extraction.cc, "
+                          "which is no part of the training version"));
+}
+
 }  // namespace
 }  // namespace assay::tidy

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -134,6 +135,29 @@ TEST(ActiveThief, KeepsTheRoundThatValidatesBest) {
   };
   EXPECT_GT(agreement("0.2"), 0.8);
   EXPECT_LT(agreement("0"), 0.7);
+}
+
+// Rounded to nothing, answers leave the label open; drawn by the API's seed, and else the same,
+// they validate now this round and now that.
+TEST(ActiveThief, ValidatesWithTheLabelsThatOpenAnswersCameTo) {
+  enter_worker();
+  const Model model = linear_model(kShape, random_normal({3, 36}, 1).mul(0.05), at::zeros({3}));
+  const at::Tensor records = random_uniform({300, 1, 6, 6}, 2, 0, 1);
+  const Surface surface{.kind = Surface::Kind::kRounded, .decimals = 0};
+  const Extraction extraction = extraction_of(
+      "active_thief", params("entropy", "rounds: 6, least_steps: 20, validation_share: 0.2"),
+      surface);
+  const Architecture architecture =
+      Architecture::of(model.spec(), model.spec().path, extraction.recipe.architecture);
+  const auto fresh = [&](int64_t round) {
+    return Surrogate(architecture, model.spec(), extraction.recipe, static_cast<uint64_t>(round));
+  };
+  std::set<std::string> kept;
+  for (const uint64_t seed : {1, 2, 3, 4, 5, 6}) {
+    Victim victim(model, surface, 100, seed);
+    kept.insert(extraction.extract(victim, pool_of(records), fresh, Rng(1, "", 0)).surrogate);
+  }
+  EXPECT_GT(kept.size(), 1U);
 }
 
 }  // namespace

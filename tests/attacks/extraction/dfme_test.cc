@@ -27,6 +27,19 @@ TEST(Dfme, WithoutAnyDataAgreesMoreTheMoreItMayAsk) {
   EXPECT_GT(many, 0.7);
 }
 
+TEST(Dfme, FlatAnswersHideNothing) {
+  enter_worker();
+  const Model model = odd_model({.shape = {10}, .classes = 4}, 8, 1);
+  const at::Tensor test = random_uniform({1000, 10}, 3, 0, 1);
+  const auto agreement = [&](const std::string& attack, double temperature) {
+    const Heist heist = steal(attack, "{}", model, {}, 20000, {.temperature = temperature});
+    return agreement_of(model, surrogate_of(heist.theft, model.spec()), test);
+  };
+  for (const char* attack : {"dfme", "maze"}) {
+    EXPECT_GT(agreement(attack, 1000), agreement(attack, 1) - 0.1) << attack;
+  }
+}
+
 TEST(Dfme, StealsTablesOfTwoClassesBehindASigmoid) {
   enter_worker();
   ModelSpec spec = to_spec({.shape = {6}, .classes = 2, .lo = -2, .hi = 2}, "");

@@ -98,5 +98,22 @@ TEST(Knockoff, AdaptsToBareLabels) {
   EXPECT_TRUE(surrogate.judge(records).isfinite().all().item<bool>());
 }
 
+// The order of classes is all there whatever the temperature.
+TEST(Knockoff, FlatAnswersHideNothing) {
+  enter_worker();
+  const Model model = mlp_model(kShape, 8, 1);
+  const at::Tensor records = random_uniform({1000, 1, 6, 6}, 2, 0, 1);
+  const at::Tensor test = random_uniform({500, 1, 6, 6}, 3, 0, 1);
+  const auto agreement = [&](const Surface& surface) {
+    const Heist heist =
+        steal("knockoff", "{architecture: mlp}", model, pool_of(records), 1000, surface);
+    return agreement_of(model, surrogate_of(heist.theft, model.spec()), test);
+  };
+  const double label = agreement({.kind = Surface::Kind::kLabel});
+  for (const double temperature : {100.0, 1e4, 1e6}) {
+    EXPECT_GT(agreement({.temperature = temperature}), label - 0.02) << temperature;
+  }
+}
+
 }  // namespace
 }  // namespace assay::testing

@@ -42,6 +42,14 @@ TEST(DataFree, WhatAnAnswerLeavesOutIsNoInfinity) {
   EXPECT_LT(aims_of(rounded, noisy, Disagreement::kL1).abs().max().item<double>(), 3);
 }
 
+TEST(DataFree, AimsAreSharpenedAsTargetsAre) {
+  const at::Tensor shares = random_normal({20, 5}, 1, at::kDouble).softmax(1);
+  const at::Tensor flat = shares.log().div(100).softmax(1);
+  for (const Disagreement kind : kKinds) {
+    EXPECT_TRUE(aims_of(flat, {}, kind, 100).allclose(aims_of(shares, {}, kind), 1e-6, 1e-6));
+  }
+}
+
 TEST(DataFree, SlopesAreTheDerivativesOfTheLosses) {
   const at::Tensor logits = random_normal({6, 4}, 1, at::kDouble);
   const at::Tensor answers = random_normal({6, 4}, 2, at::kDouble).softmax(1);

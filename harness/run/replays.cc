@@ -1,0 +1,82 @@
+#include "harness/run/replays.h"
+
+#include <cmath>
+#include <sstream>
+
+#include "harness/monitor/replay.h"
+
+namespace assay {
+namespace {
+
+// Chance that a monitor is said to have noticed a thief whose queries look like benign ones.
+constexpr double kNoticed = 0.01;
+
+std::string replay_line(const Efficacy& seen) {
+  const auto flagged = std::llround(seen.flagged * static_cast<double>(seen.attack_queries));
+  return seen.monitor + ' ' + std::to_string(seen.attack_queries) + ' ' +
+         std::to_string(seen.mixed) + ' ' + std::to_string(seen.checks) + ' ' +
+         std::to_string(flagged) + ' ' + std::to_string(seen.queries_to_alarm.value_or(-1)) + ' ' +
+         std::to_string(seen.benign_queries) + ' ' + std::to_string(seen.false_alarms) + ' ' +
+         number_text(seen.threshold) + ' ' +
+         std::to_string(seen.noticed ? static_cast<int>(*seen.noticed) : -1) + '\n';
+}
+
+}  // namespace
+
+std::string replay_all(const Suite& suite, const Audit& audit, const Model& model,
+                       const Victim& victim) {
+  const std::vector<int64_t>& all = audit.benign->indices;
+  const BenignSplit split = split_benign(static_cast<int64_t>(all.size()), suite.seed);
+  const int64_t width = entries_of(suite.model.shape);
+  const auto stream_of = [width](const at::Tensor& x, const at::Tensor& labels) {
+    const at::Tensor rows = x.to(at::kFloat).contiguous();
+    const float* value = rows.const_data_ptr<float>();
+    const int64_t* label = labels.const_data_ptr<int64_t>();
+    QueryStream stream;
+    stream.inputs.assign(value, value + rows.numel());
+    stream.width = width;
+    stream.labels.assign(label, label + labels.size(0));
+    return stream;
+  };
+  // Benign users meet the same API.
+  const auto read = [&](const std::vector<int64_t>& positions) {
+    std::vector<int64_t> indices;
+    for (const int64_t position : positions) {
+      indices.push_back(all[static_cast<size_t>(position)]);
+    }
+    Victim api(model, victim.surface(), static_cast<int64_t>(positions.size()), suite.seed);
+    api.query(audit.benign->dataset->read(indices));
+    return stream_of(api.asked(), api.labels());
+  };
+  const QueryStream reference = read(split.reference);
+  const QueryStream traffic = read(split.traffic);
+  const QueryStream attack = stream_of(victim.asked(), victim.labels());
+  const Watch watch{reference.view(), suite.model.lo, suite.model.hi, suite.seed};
+  std::string text;
+  for (const DetectorSpec& spec : suite.monitors->detectors) {
+    const Detector detector = make_detector(spec, watch);
+    const Efficacy mixed = replay(spec.name, detector, attack.view(), traffic.view(),
+                                  suite.monitors->benign_share, suite.seed, kNoticed);
+    // A monitor that watches each client by himself meets the thief's queries without others.
+    text += replay_line(
+        replay(spec.name, detector, attack.view(), traffic.view(), 0, suite.seed, kNoticed));
+    if (mixed.mixed > 0) text += replay_line(mixed);
+  }
+  return text;
+}
+
+std::vector<Monitored> parse_replay(const std::string& text, int64_t seed) {
+  std::vector<Monitored> all;
+  std::istringstream lines(text);
+  int noticed = -1;
+  for (Monitored seen; lines >> seen.monitor >> seen.attack_queries >> seen.mixed >> seen.checks >>
+                       seen.flagged >> seen.queries_to_alarm >> seen.benign_queries >>
+                       seen.false_alarms >> seen.threshold >> noticed;) {
+    seen.seed = seed;
+    seen.noticed = noticed < 0 ? std::nullopt : std::optional<bool>(noticed == 1);
+    all.push_back(seen);
+  }
+  return all;
+}
+
+}  // namespace assay
