@@ -27,9 +27,9 @@ function(assay_add_suite)
       message(FATAL_ERROR "assay_add_suite: ${needed} is missing")
     endif()
   endforeach()
-  if(NOT arg_NAME MATCHES "^[A-Za-z0-9_.-]+$")
-    message(FATAL_ERROR
-      "assay_add_suite: NAME ${arg_NAME} has other characters than [A-Za-z0-9_.-]")
+  if(NOT arg_NAME MATCHES "^[A-Za-z0-9_.-]+$" OR arg_NAME MATCHES "^\\.+$")
+    message(FATAL_ERROR "assay_add_suite: NAME ${arg_NAME} has other characters than "
+      "[A-Za-z0-9_.-], or dots only")
   endif()
   if(DEFINED arg_INCONCLUSIVE AND NOT arg_INCONCLUSIVE STREQUAL "skip")
     message(FATAL_ERROR

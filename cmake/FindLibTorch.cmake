@@ -83,7 +83,9 @@ if(LibTorch_PYTHON)
 endif()
 
 set(_libtorch_faults)
-if(NOT LibTorch_VERSION OR NOT EXISTS "${LibTorch_ROOT_DIR}/lib/libtorch_cpu.so")
+if(NOT LibTorch_VERSION OR NOT EXISTS "${LibTorch_ROOT_DIR}/lib/libtorch_cpu.so"
+   OR NOT "${LibTorch_NAMED}" STREQUAL "${_libtorch_named}")
+  set(LibTorch_NAMED "${_libtorch_named}" CACHE INTERNAL "what the search began with")
   unset(LibTorch_ROOT_DIR CACHE)
   foreach(_root IN LISTS _libtorch_named _libtorch_python
           ITEMS "${PROJECT_SOURCE_DIR}/third_party/libtorch/torch")

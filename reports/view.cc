@@ -133,7 +133,10 @@ CellSummary summarise(const Report& report, const CellResult& cell) {
   const bool settled =
       evidence && !evidence->ended_early.empty() && has_failed(*report.decision, cell.name);
   if (!cell.complete && !settled) {
-    summary.verdict = CellVerdict::kIncomplete;
+    // Trying again would end there again.
+    const bool final = evidence && !evidence->ended_early.empty() &&
+                       report.decision->outcome != Outcome::kIncomplete;
+    summary.verdict = final ? CellVerdict::kFail : CellVerdict::kIncomplete;
     const std::string why = !evidence                        ? ""
                             : !evidence->ended_early.empty() ? evidence->ended_early
                                                              : evidence->interrupted;

@@ -164,6 +164,8 @@ install_libtorch() {
   mkdir -p "$cache"
   exec 9>"$cache/lock"
   flock 9
+  found=$(torch_version "$libtorch/torch")  # another set-up may have ended meanwhile
+  [[ ${found%%+*} != "$torch_pinned" ]] || return 0
   rm -rf "$cache"/unpack.* "$cache/pip.log"  # an interrupted run's
   download=$(mktemp -d "$cache/unpack.XXXXXX")
   trap 'rm -rf "$download"' EXIT

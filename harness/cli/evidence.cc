@@ -34,9 +34,14 @@ ExitCode gate_cell(const Judged& judged, const CellResult& cell) {
   if (rules == 0) std::cout << name << "  no rule covers this cell" << std::endl;
   if (!cell.complete && judged.evidence.ended_early.empty()) return ExitCode::kIncomplete;
   if (fail) return ExitCode::kFail;
-  if (!cell.complete || judged.decision.outcome == Outcome::kIncomplete) {
+  if (judged.decision.outcome == Outcome::kIncomplete) {
     std::cout << name << "  the run ended before this cell did" << std::endl;
     return ExitCode::kIncomplete;
+  }
+  if (!cell.complete) {
+    // Trying again would end there again.
+    std::cout << name << "  not run: " << judged.evidence.ended_early << std::endl;
+    return ExitCode::kFail;
   }
   return inconclusive ? ExitCode::kInconclusive : ExitCode::kPass;
 }

@@ -41,9 +41,16 @@ struct Shards {
   RunFacts facts;
 };
 
+// What a run was told of an incumbent.
+std::string told_of(const std::string& baseline) {
+  if (baseline.empty()) return "without a baseline";
+  return baseline == "none" ? "with --baseline none" : "against a baseline";
+}
+
 Shards read_shards(const std::vector<std::string>& folders) {
   Shards shards;
   RunFacts& facts = shards.facts;
+  std::string first;  // the folder that `facts` come from
   for (const std::string& folder : folders) {
     if (std::optional<Evidence> unmeasured = read_unmeasured(folder)) {
       shards.unmeasured.push_back(std::move(*unmeasured));
@@ -55,10 +62,16 @@ Shards read_shards(const std::vector<std::string>& folders) {
     }
     const RunFacts each = read_run_facts(folder);
     if (each.started.empty()) continue;  // killed before it wrote them
+    if (first.empty()) {
+      first = folder;
+    } else if (told_of(each.baseline) != told_of(facts.baseline)) {
+      throw Error(folder + " was run " + told_of(each.baseline) + ", " + first + " " +
+                  told_of(facts.baseline) + "; run all shards with one --baseline");
+    }
     // Known once the incumbent is.
     const bool known = !each.baseline_sha256.empty() && !facts.baseline_sha256.empty();
     if (known && each.baseline_sha256 != facts.baseline_sha256) {
-      throw Error(folder + " was run against another baseline than " + folders[0]);
+      throw Error(folder + " was run against another baseline than " + first);
     }
     facts.baseline = each.baseline;
     facts.suite = each.suite;

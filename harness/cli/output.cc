@@ -10,6 +10,7 @@
 #include <iostream>
 #include <sstream>
 
+#include "harness/gate/pairing.h"
 #include "harness/record/files.h"
 #include "harness/record/safetensors.h"
 #include "harness/suite/error.h"
@@ -105,6 +106,9 @@ Decision decide_run(const Suite& suite, const Evidence& evidence, const Evidence
   decision.outcome = Outcome::kIncomplete;
   decision.reason = "the incumbent's run is incomplete: " +
                     (baseline->interrupted.empty() ? "units are missing" : baseline->interrupted);
+  // A shard keeps these adversarials for the merge, which decides.
+  const std::vector<std::vector<int64_t>> regressed = regressed_so_far(evidence, *baseline);
+  for (size_t i = 0; i < regressed.size(); ++i) decision.cells[i].regressed = regressed[i];
   return decision;
 }
 
@@ -166,6 +170,8 @@ std::vector<Picture> choose_pictures(const Evidence& evidence, const Decision& d
     const auto adversarial = adversarials.find(cell->name + "/" + id);
     const auto index = index_of.find(id);
     if (adversarial == adversarials.end() || index == index_of.end()) continue;
+    const SampleInfo now = describe(*dataset, std::span(&index->second, 1)).front();
+    if (now.digest != header.samples[static_cast<size_t>(sample)].digest) continue;
     const at::Tensor clean =
         dataset->read(std::span(&index->second, 1)).to(at::kFloat).flatten().contiguous();
     Picture picture;

@@ -75,16 +75,16 @@ void try_model(const Session& session, const Model& model) {
                                   : "none");
 }
 
-// What a run would refuse of the sets: shared records, too few of them.
+// What a run would refuse of the sets: shared records, too few of them for budgets or monitors.
 void check_sets(const Session& session) {
   const Suite& suite = session.suite;
   for (const AttackSpec& spec : suite.attacks) {
     if (spec.family == Family::kEvasion) continue;
-    const Bound bound = bind_entry(spec, spec.threat, session.attacks);
     if (spec.family == Family::kMembership) {
+      const Bound bound = bind_entry(spec, spec.threat, session.attacks);
       make_audit(suite, spec, bound.inference, session.sets);
     } else {
-      make_heist(suite, spec, bound.extraction, session.sets);
+      heist_units(suite, spec, session.attacks, session.sets);
     }
   }
 }

@@ -112,6 +112,10 @@ bool is_model(const std::string& path) {
 
 Evidence read_whole_run(const std::string& path) {
   Evidence evidence = read_evidence(path);
+  if (!evidence.ended_early.empty()) {
+    throw Error("baseline " + path + " is a run that ended early (" + evidence.ended_early +
+                "); name another baseline");
+  }
   if (!evidence.complete()) {
     const std::string& reason = evidence.interrupted;
     throw Error("baseline " + path + " is an incomplete run" +

@@ -86,10 +86,19 @@ void score_merged(const std::vector<std::string>& folders, const std::string& si
                          std::all_of(scoring.parts.begin(), scoring.parts.end(),
                                      [&](const Scoring::Part& part) { return known(part.key); });
       if (!whole) continue;
-      UnitResult result = run_score(
-          suite, scoring, attacks,
-          [evidence](const std::string& key) -> const UnitResult& { return *evidence->find(key); },
-          [&folders](const std::string& sha) { return find_tensor(folders, sha); });
+      UnitResult result;
+      try {
+        result = run_score(
+            suite, scoring, attacks,
+            [evidence](const std::string& key) -> const UnitResult& {
+              return *evidence->find(key);
+            },
+            [&folders](const std::string& sha) { return find_tensor(folders, sha); });
+      } catch (const Error& error) {
+        if (error.code() != ExitCode::kIncomplete) throw;
+        evidence->interrupted = error.what();
+        continue;
+      }
       for (const CellHeader& cell : evidence->header.cells) {
         if (cell.name != scoring.cell) continue;
         result.index = static_cast<int64_t>(cell.units.size()) - 1;

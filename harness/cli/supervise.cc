@@ -122,7 +122,7 @@ ExitCode supervise(const std::function<ExitCode(const Attempt&)>& work) {
       attempt.failed = number == SIGKILL
                            ? "it was ended by SIGKILL, as happens when memory runs out; lower "
                              "--workers or run.block"
-                       : number == SIGINT || number == SIGTERM
+                       : number == SIGINT || number == SIGTERM || number == SIGHUP
                            ? "stopped by " + name
                            : "it was ended by " + name + " outside of any model";
       continue;

@@ -70,6 +70,22 @@ struct Case {
   bool first_run = false;
 };
 
+/// Cells whose paired rules hold for a part of the samples only.
+void flag_partial_pairing(Case* open) {
+  const auto alone = std::count(open->partners.begin(), open->partners.end(), -1);
+  if (alone == 0) return;
+  const std::string detail = std::to_string(alone) + " of " +
+                             count(static_cast<int64_t>(open->partners.size()), "sample") +
+                             " are not in the baseline";
+  for (size_t i = 0; i < open->pairings.size(); ++i) {
+    const CellHeader& cell = *open->candidate.cells[i].header;
+    if (open->pairings[i].cell == nullptr || cell.family != Family::kEvasion) continue;
+    open->diagnosis.push_back(
+        {"partial_pairing", cell.name, detail,
+         "paired rules used the common samples; draw the same sample for both"});
+  }
+}
+
 Case open_case(const Suite& suite, const Evidence& candidate, const Evidence* baseline) {
   Case open;
   open.suite = &suite;
@@ -92,6 +108,7 @@ Case open_case(const Suite& suite, const Evidence& candidate, const Evidence* ba
     }
     if (open.first_run) open.pairings.back().reason = "first run: the baseline is declared none";
   }
+  flag_partial_pairing(&open);
   return open;
 }
 
@@ -201,16 +218,6 @@ std::vector<Flag> all_flags(const Case& open, const std::vector<Flag>& raised) {
   }
   for (const Flag& flag : open.diagnosis) add_flag(flags, flag);
   for (const Flag& flag : raised) add_flag(flags, flag);
-  const auto paired = std::any_of(open.pairings.begin(), open.pairings.end(),
-                                  [](const Pairing& pairing) { return pairing.cell != nullptr; });
-  const auto alone = std::count(open.partners.begin(), open.partners.end(), -1);
-  if (paired && alone > 0) {
-    add_flag(flags, {"partial_pairing", "",
-                     std::to_string(alone) + " of " +
-                         count(static_cast<int64_t>(open.partners.size()), "sample") +
-                         " are not in the baseline",
-                     "paired rules used the common samples; draw the same sample for both"});
-  }
   return flags;
 }
 

@@ -146,6 +146,24 @@ PairedCounts count_pairs(const std::vector<Fact>& here, const std::vector<Fact>&
   return counts;
 }
 
+std::vector<std::vector<int64_t>> regressed_so_far(const Evidence& candidate,
+                                                   const Evidence& baseline) {
+  const EvidenceView here = view_evidence(candidate);
+  const EvidenceView there = view_evidence(baseline);
+  const std::vector<int64_t> partners =
+      pair_samples(candidate.header.samples, baseline.header.samples);
+  std::vector<std::vector<int64_t>> regressed;
+  for (const CellView& cell : here.cells) {
+    regressed.emplace_back();
+    if (cell.header->family != Family::kEvasion) continue;
+    const Pairing pairing = pair_cell(*cell.header, &there);
+    if (pairing.cell == nullptr) continue;
+    regressed.back() =
+        count_pairs(robust_facts(cell), robust_facts(*pairing.cell), partners).regressed;
+  }
+  return regressed;
+}
+
 std::vector<DistancePair> pair_distances(const EvidenceView& here, const CellView& cell,
                                          const EvidenceView& baseline,
                                          const CellView& baseline_cell,

@@ -46,6 +46,11 @@ struct PairedCounts {
 PairedCounts count_pairs(const std::vector<Fact>& here, const std::vector<Fact>& there,
                          const std::vector<int64_t>& partners);
 
+/// By cell of `candidate`, the samples that it lost, of those with a verdict on both sides: also of
+/// runs that are not whole, as shards are.
+std::vector<std::vector<int64_t>> regressed_so_far(const Evidence& candidate,
+                                                   const Evidence& baseline);
+
 /// Distances, infinite where unbroken.
 struct DistancePair {
   double here = 0;  ///< 0 where misclassified here

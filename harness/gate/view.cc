@@ -77,6 +77,7 @@ void view_extraction(const CellHeader& header, EvidenceView& view, CellView& cel
       view.faults.push_back({header.name, "", 0, "",
                              "monitors, seed " + std::to_string(monitored.seed),
                              monitored.failure});
+      ++cell.counts.error;
     }
   }
   cell.complete = cell.complete && cell.scored != nullptr;

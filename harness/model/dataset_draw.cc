@@ -18,11 +18,12 @@ uint64_t draw_key(uint64_t seed, const std::string& id) {
 
 namespace {
 
-void check_enough(int64_t wanted, const Dataset& dataset, const char* key) {
+void check_enough(int64_t wanted, const Dataset& dataset, const char* key, const Where& where) {
   if (wanted >= 1 && wanted <= dataset.size()) return;
-  throw Error(std::string("sample.") + key + ": " + std::to_string(wanted) + " samples of data." +
-              dataset.name() + ", which holds " + std::to_string(dataset.size()) +
-              "; expected 1 to " + std::to_string(dataset.size()));
+  throw Error(where, std::string("sample.") + key + ": " + std::to_string(wanted) +
+                         " samples of data." + dataset.name() + ", which holds " +
+                         std::to_string(dataset.size()) + "; expected 1 to " +
+                         std::to_string(dataset.size()));
 }
 
 // Indices by ascending hash(seed, id).
@@ -109,11 +110,11 @@ std::vector<int64_t> draw(const Dataset& dataset, const SampleSpec& sample) {
   if (!sample.ids.empty()) {
     indices = read_ids(dataset, sample.ids);
   } else if (sample.first) {
-    check_enough(*sample.first, dataset, "first");
+    check_enough(*sample.first, dataset, "first", sample.where);
     indices.resize(static_cast<size_t>(*sample.first));
     std::iota(indices.begin(), indices.end(), 0);
   } else if (sample.count) {
-    check_enough(*sample.count, dataset, "count");
+    check_enough(*sample.count, dataset, "count", sample.where);
     indices = shuffled(dataset, sample.seed);
     if (sample.stratified) indices = stratify(dataset, indices);
     indices.resize(static_cast<size_t>(*sample.count));

@@ -146,9 +146,11 @@ SampleSpec load_sample(Value& section, const std::filesystem::path& folder) {
   }
   if (const Value* count = section.find("count")) {
     sample.count = as_integer(*count, "count", Limits{});
+    sample.where = count->where;
   }
   if (const Value* first = section.find("first")) {
     sample.first = as_integer(*first, "first", Limits{});
+    sample.where = first->where;
   }
   if (const Value* ids = section.find("ids")) sample.ids = resolve(folder, ids->scalar);
   for (const auto& [key, value] : section.map) {

@@ -157,6 +157,7 @@ struct SampleSpec {
   bool stratified = false;
   std::optional<int64_t> first;
   std::filesystem::path ids;  ///< a file of sample ids, one a line
+  Where where;                ///< of count or first
 };
 
 /// One entry under `attacks:`; a stage of an ensemble is one too.

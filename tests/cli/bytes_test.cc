@@ -98,6 +98,25 @@ TEST_F(Bytes, ShardsCarryTheIncumbentTooAndTheMergeDecides) {
   EXPECT_NE(whole.code, 3);
   expect_same_bytes("whole", "merged");
   EXPECT_EQ(json("whole/report.json")["rules"], json("merged/report.json")["rules"]);
+  const auto kept = [&](const std::string& out) { return read(out + "/adversarials.safetensors"); };
+  EXPECT_GT(kept("whole").size(), 1000U) << "no sample regressed";
+  EXPECT_EQ(kept("merged").size(), kept("whole").size());
+}
+
+TEST_F(Bytes, ShardsThatWereToldOfDifferentIncumbentsDoNotMergeInAnyOrder) {
+  SuiteParts parts = image_parts();
+  parts.rules =
+      "- { cell: \"*\", metric: robust_accuracy, max_drop: 0.01 }\n"
+      "    - { cell: pgd@0.01, metric: robust_accuracy, at_least: 0 }";
+  write_suite(parts);
+  ASSERT_EQ(run("first", {"--baseline", "none"}).code, 0);
+  ASSERT_EQ(run("against", {"--shard", "0/2", "--baseline", "first"}).code, 0);
+  ASSERT_EQ(run("none", {"--shard", "1/2", "--baseline", "none"}).code, 0);
+  ASSERT_EQ(run("nothing", {"--shard", "1/2"}).code, 0);
+  for (const char* other : {"none", "nothing"}) {
+    expect_end(assay({"merge", "against", other, "--out", "merged"}), 2, {"one --baseline"});
+    expect_end(assay({"merge", other, "against", "--out", "merged"}), 2, {"one --baseline"});
+  }
 }
 
 TEST_F(Bytes, ASecondIdenticalRunComputesNothing) {

@@ -196,6 +196,21 @@ TEST_F(Commands, SetsThatShareRecordsAreRefusedWhateverACellTakesOfThem) {
   expect_end(assay({"validate", "suite.yaml", "--load"}), 2, says);
 }
 
+TEST_F(Commands, WhatASetIsTooSmallForIsRefusedWithItsPlaceBeforeARun) {
+  SuiteParts parts;
+  parts.more = "sample: { count: 5000 }";
+  write_suite(parts);
+  expect_end(assay({"validate", "suite.yaml", "--load"}), 2,
+             {"suite.yaml:", "sample.count: 5000 samples of data.test"});
+  parts = {};
+  const std::string csv = "{ format: csv, path: samples.csv, label: label, rows: ";
+  parts.data += "\n  pool: " + csv + "[0, 50] }";
+  parts.attacks += "\n  - { name: steal, attack: knockoff, pool: pool, budgets: [10, 60] }";
+  write_suite(parts);
+  expect_end(assay({"validate", "suite.yaml", "--load"}), 2,
+             {"suite.yaml:14:", "`budgets` go up to 60", "50 records of `pool`"});
+}
+
 TEST_F(Commands, PlanListsCellsAndEstimatesThem) {
   write_suite({});
   const Ended cells = assay({"plan", "suite.yaml", "--cells"});

@@ -116,8 +116,13 @@ TEST(PairSamples, PairedRulesUseTheCommonSamplesAndAFlagSaysSo) {
   EXPECT_EQ(decision.rules[0].n, 100);
   ASSERT_EQ(decision.flags.size(), 1u);
   EXPECT_EQ(decision.flags[0].id, "partial_pairing");
+  EXPECT_EQ(decision.flags[0].cell, decision.cells[0].name);
   EXPECT_THAT(decision.flags[0].detail, HasSubstr("20 of 120 samples"));
   EXPECT_TRUE(compare(before, before).flags.empty());
+  Suite suite = make_suite(here);
+  add_rule(suite, "flags", Kind::kFlagsClear, 0);
+  EXPECT_EQ(decide(suite, here, &before).outcome, Outcome::kFail);
+  EXPECT_EQ(decide(suite, here, nullptr).outcome, Outcome::kPass);
 }
 
 TEST(PairSamples, NoCommonSampleIsInconclusive) {
