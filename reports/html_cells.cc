@@ -90,6 +90,7 @@ std::string threat(const CellHeader& header) {
     out = "perturbations of its own";
   } else if (header.threat.eps) {
     out += " ≤ " + show_limit(*header.threat.eps, Unit::kNumber);
+    if (!header.sample_scale.empty()) out += " times each sample's share";
   } else {
     out += ", smallest change";
   }

@@ -32,6 +32,7 @@ struct Settings {
   int64_t seed_records;
   double lambda;   // share of the box's width
   int64_t period;  // rounds; 0: the sign of lambda stays
+  bool away;       // the first rounds step against the gradient of the victim's label
   bool targeted;
   int64_t steps;
 };
@@ -100,8 +101,8 @@ Theft extract(Victim& victim, const Pool& pool, const FreshSurrogate& fresh, con
         next = moved(surrogate, next, goals, lambda / static_cast<double>(settings.steps));
       }
     } else {
-      const bool back = settings.period > 0 && round / settings.period % 2 == 1;
-      next = moved(surrogate, next, labels, back ? -lambda : lambda);
+      const bool turned = settings.period > 0 && round / settings.period % 2 == 1;
+      next = moved(surrogate, next, labels, turned == settings.away ? lambda : -lambda);
     }
   }
 }
@@ -115,6 +116,9 @@ Bound bind(Params& params, const ThreatModel&) {
                               "length of a round's move in linf, as a share of the box's width"),
       .period = params.integer("period", 3, {0, 10000},
                                "jbda: rounds after which lambda changes its sign; 0: never"),
+      .away = params.choice("first", "along", {"along", "away"},
+                            "jbda: along the gradient of the victim's label in the first rounds, "
+                            "or away from the label, towards a boundary") == "away",
       .targeted = params.choice("variant", "jbda", {"jbda", "targeted_random"},
                                 "jbda: along the gradient of the victim's label; targeted_random: "
                                 "towards a random other class") == "targeted_random",

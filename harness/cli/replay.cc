@@ -135,9 +135,20 @@ class Replay {
     }
   }
 
+  // With the sample's own radius.
+  static ThreatModel threat_of(const Claim& claim) {
+    ThreatModel threat = claim.cell->threat;
+    const std::vector<double>& scale = claim.cell->sample_scale;
+    if (!scale.empty() && threat.eps) {
+      const double share = scale[static_cast<size_t>(claim.row.sample)];
+      threat.eps = share_of_eps(threat.norm, *threat.eps, share);
+    }
+    return threat;
+  }
+
   // Outside of box or ball, or elsewhere than the evidence says; "" if it is not.
   std::string misplaced(const Claim& claim, const at::Tensor& x) {
-    const ThreatModel& threat = claim.cell->threat;
+    const ThreatModel threat = threat_of(claim);
     if (!in_box(x, threat.lo, threat.hi).item<bool>()) return "it is outside the box";
     if (threat.unbounded) return "";
     const SampleInfo& sample = evidence_.header.samples[static_cast<size_t>(claim.row.sample)];

@@ -270,6 +270,7 @@ ExitCode Run::finish(const Evidence& evidence, const Baseline& baseline) {
 // there already holds until there is better.
 void Run::begin(const Evidence& empty, const std::string& baseline_sha256) {
   if (options_.out.empty()) point_latest(folder_);
+  check_resume_scales(folder_, empty.header);
   if (is_planned(folder_, empty.header)) return;
   write_run_facts(folder_, facts_of(baseline_sha256, 0));
   write_evidence(folder_, empty);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iostream>
+#include <map>
 
 #include "harness/record/differences.h"
 #include "harness/record/files.h"
@@ -90,6 +91,23 @@ void check_resume(const fs::path& folder, const Header& header, const std::strin
     const auto named = [](const std::string& of) { return of.empty() ? "none" : of; };
     throw Error("--resume: " + folder.string() + " was run with --shard " + named(part) +
                 ", now it is " + named(shard) + "; name another folder for another part");
+  }
+}
+
+void check_resume_scales(const fs::path& folder, const Header& planned) {
+  if (!fs::exists(folder / "evidence.jsonl")) return;
+  std::map<std::string, std::string> before;
+  for (const CellHeader& cell : read_evidence(folder).header.cells) {
+    const auto scale = cell.key_fields.find("sample_scale");
+    if (scale != cell.key_fields.end()) before[cell.name] = scale->second;
+  }
+  for (const CellHeader& cell : planned.cells) {
+    const auto old = before.find(cell.name);
+    if (old == before.end()) continue;
+    const std::string& now = cell.key_fields.at("sample_scale");
+    if (old->second == now) continue;
+    throw Error("--resume: " + folder.string() + " was run with another sample_scale in cell `" +
+                cell.name + "` (" + old->second.substr(0, 16) + ", now " + now.substr(0, 16) + ")");
   }
 }
 

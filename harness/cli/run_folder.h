@@ -19,6 +19,8 @@ void point_latest(const std::filesystem::path& folder);
 /// Error naming what differs. Of `header` only what run_header() tells is looked at.
 void check_resume(const std::filesystem::path& folder, const Header& header,
                   const std::string& shard);
+/// The same of a planned run's shares of eps, by the digests in the keys of its cells.
+void check_resume_scales(const std::filesystem::path& folder, const Header& planned);
 /// True if the folder holds evidence of exactly these units.
 bool is_planned(const std::filesystem::path& folder, const Header& header);
 

@@ -4,6 +4,7 @@
 #include <numeric>
 #include <set>
 
+#include "harness/cli/sample_scales.h"
 #include "harness/cli/sources.h"
 #include "harness/monitor/monitor.h"
 #include "harness/suite/digest.h"
@@ -40,6 +41,7 @@ void Session::open_test() {
   samples.dataset = dataset.get();
   samples.indices = draw(*dataset, suite.sample);
   described = describe(*dataset, samples.indices);
+  scales = read_sample_scales(suite, described, attacks);
 }
 
 void Session::open_sets() {
@@ -168,7 +170,7 @@ Subject::Subject(const Session& session, const std::filesystem::path& path, Stor
         std::make_shared<Architecture>(read_architecture(session.suite, path, wanted, where));
   }
   plan_ = make_plan(session.suite, identity, session.described, session.platform, session.attacks,
-                    sources_->digests(), audits);
+                    sources_->digests(), audits, session.scales);
   std::vector<Flag>& flags = plan_.header.flags;
   flags.insert(flags.begin(), facts_.flags.begin(), facts_.flags.end());
 }

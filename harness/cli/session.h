@@ -35,6 +35,7 @@ struct Session {
   std::unique_ptr<Dataset> dataset;  ///< the test set; null where no attack needs one
   Samples samples;
   std::vector<SampleInfo> described;
+  SampleScales scales;         ///< the shares of eps that evasion entries name
   RecordSets sets;             ///< what membership cells audit, and train on
   std::vector<Crash> crashes;  ///< of earlier attempts at this run
   std::string failed;          ///< why no model is to be loaded any more; "" if they are

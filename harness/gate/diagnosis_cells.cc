@@ -263,9 +263,11 @@ void check_large_radii(const EvidenceView& view, std::vector<Flag>& flags) {
     const CellHeader& header = *cell.header;
     if (header.family != Family::kEvasion || !iterates(header)) continue;
     if (header.threat.goal == Goal::kTargeted) continue;  // the model may never give that label
-    // With features held still, not every sample can be broken.
-    if (header.key_fields.contains("fixed") || header.key_fields.contains("feature_scale"))
+    // With features held still, or in a smaller ball of its own, not every sample can be broken.
+    if (header.key_fields.contains("fixed") || header.key_fields.contains("feature_scale") ||
+        header.key_fields.contains("sample_scale")) {
       continue;
+    }
     if (!header.minimum_norm && !(has_ball(cell) && reaches_everything(header, shape))) continue;
     Samples standing = with_status(cell, Status::kRobust);
     for (size_t i = 0; i < standing.size() && header.minimum_norm; ++i) {

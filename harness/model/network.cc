@@ -154,7 +154,7 @@ torch::jit::Module softened_network(const ModelSpec& spec, const torch::jit::Mod
   const std::string entry = !returns_several(module) ? ""
                             : number                 ? "[" + place + "]"
                                                      : "['" + place + "']";
-  std::string forward = "\ndef forward(self, x):\n    y = self.network(x)" + entry + "\n";
+  std::string forward = "\ndef forward(self, x):\n    y = self.network.forward(x)" + entry + "\n";
   const bool probabilities = spec.output == ModelSpec::Output::kProbabilities;
   if (probabilities) forward += "    y = torch.log(torch.clamp_min(y, 1.2e-38))\n";
   forward += "    y = y * self.factor.to(y)\n";

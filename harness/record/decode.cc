@@ -108,9 +108,28 @@ CellHeader parse_cell(const Json& json) {
                 " stages and " + std::to_string(cell.stage_access.size()) + " of `stage_access`");
   }
   if (const Json* sets = fields.find("sets")) cell.sets = parse_string_map(*sets, "sets");
+  if (const Json* scale = fields.find("sample_scale")) {
+    for (const Json& share : as_list(*scale, "sample_scale")) {
+      cell.sample_scale.push_back(as_number(share, "sample_scale"));
+    }
+  }
   cell.units = parse_strings(fields.at("units"), "units");
   fields.finish();
   return cell;
+}
+
+void check_sample_scale(const CellHeader& cell, size_t samples) {
+  if (cell.sample_scale.empty()) return;
+  if (cell.sample_scale.size() != samples) {
+    throw Error("`sample_scale` of cell " + cell.name + " has " +
+                std::to_string(cell.sample_scale.size()) + " shares for " +
+                std::to_string(samples) + " samples");
+  }
+  for (const double share : cell.sample_scale) {
+    if (share > 0 && share <= 1) continue;
+    throw Error("`sample_scale` of cell " + cell.name + " has " + number_text(share) +
+                "; expected above 0, at most 1");
+  }
 }
 
 Cost read_cost(const Json& json) {
@@ -168,7 +187,11 @@ Header parse_header(std::string_view text) {
       for (const Json& record : as_list(records, "sets")) list.push_back(parse_sample(record));
     }
   }
-  for (const Json& cell : fields.list("cells")) header.cells.push_back(parse_cell(cell));
+  for (const Json& json_cell : fields.list("cells")) {
+    CellHeader cell = parse_cell(json_cell);
+    check_sample_scale(cell, header.samples.size());
+    header.cells.push_back(std::move(cell));
+  }
   fields.finish();
   return header;
 }

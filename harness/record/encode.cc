@@ -20,24 +20,6 @@ bool plain(std::string_view text) {
   return true;
 }
 
-/// Free text that may quote bytes of a model or a file: what is not UTF-8 becomes U+FFFD.
-std::string lossy_string(std::string_view text) {
-  if (plain(text)) return json_string(text);
-  return nlohmann::json(std::string(text))
-      .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
-
-template <typename List, typename Spell>
-std::string list_text(const List& list, Spell spell) {
-  std::string text = "[";
-  for (const auto& item : list) {
-    if (text.size() > 1) text += ',';
-    text += spell(item);
-  }
-  text += ']';
-  return text;
-}
-
 std::string integers_text(const std::vector<int64_t>& list) {
   return list_text(list, [](int64_t value) { return std::to_string(value); });
 }
@@ -151,6 +133,9 @@ std::string cell_text(const CellHeader& cell) {
                return json_string(to_string(access));
              }));
   if (!cell.sets.empty()) object.raw("sets", strings_text(cell.sets));
+  if (!cell.sample_scale.empty()) {
+    object.raw("sample_scale", list_text(cell.sample_scale, json_number));
+  }
   object.raw("units", strings_text(cell.units));
   return object.close();
 }
@@ -193,53 +178,6 @@ std::string fidelity_text(const Fidelity& fidelity) {
   return object.close();
 }
 
-std::string stolen_text(const Stolen& stolen) {
-  ObjectText object;
-  object.integer("budget", stolen.budget);
-  object.integer("seed", stolen.seed);
-  object.integer("queries", stolen.queries);
-  object.text("agreement", stolen.agreement);
-  object.text("accuracy", stolen.accuracy);
-  object.text("transfer", stolen.transfer);
-  object.raw("divergence", list_text(stolen.divergence, json_number));
-  ObjectText findings;
-  for (const auto& [name, value] : stolen.findings) findings.number(name, value);
-  object.raw("findings", findings.close());
-  object.raw("failure", lossy_string(stolen.failure));
-  return object.close();
-}
-
-std::string monitored_text(const Monitored& monitored) {
-  ObjectText object;
-  object.text("monitor", monitored.monitor);
-  object.integer("seed", monitored.seed);
-  object.integer("attack_queries", monitored.attack_queries);
-  object.integer("mixed", monitored.mixed);
-  object.integer("checks", monitored.checks);
-  object.integer("flagged", monitored.flagged);
-  object.integer("queries_to_alarm", monitored.queries_to_alarm);
-  object.integer("benign_queries", monitored.benign_queries);
-  object.integer("false_alarms", monitored.false_alarms);
-  object.number("threshold", monitored.threshold);
-  if (monitored.noticed) object.raw("noticed", *monitored.noticed ? "true" : "false");
-  object.raw("failure", lossy_string(monitored.failure));
-  return object.close();
-}
-
-// Both are objects and lists of objects, which a unit's other entries are not.
-std::string extraction_text(const UnitResult& unit) {
-  ObjectText object;
-  if (unit.extracted) {
-    object.text("candidate", unit.extracted->candidate);
-    object.raw("stolen", list_text(unit.extracted->stolen, stolen_text));
-    if (unit.extracted->commonest > 0) object.integer("commonest", unit.extracted->commonest);
-  }
-  if (!unit.monitored.empty()) {
-    object.raw("monitored", list_text(unit.monitored, monitored_text));
-  }
-  return object.close();
-}
-
 /// Adds a column unless every row has the default of its field.
 template <typename Field, typename Spell>
 void add_column(ObjectText* object, std::string_view name, const std::vector<Verdict>& rows,
@@ -252,6 +190,12 @@ void add_column(ObjectText* object, std::string_view name, const std::vector<Ver
 }
 
 }  // namespace
+
+std::string lossy_string(std::string_view text) {
+  if (plain(text)) return json_string(text);
+  return nlohmann::json(std::string(text))
+      .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
 
 std::string json_number(double value) {
   ASSAY_CHECK(!std::isnan(value), "evidence holds no NaN");

@@ -18,6 +18,21 @@ std::string json_number(double value);
 /// `text` as a JSON string. Throws Error if it is not UTF-8.
 std::string json_string(std::string_view text);
 
+/// Free text that may quote bytes of a model or a file: what is not UTF-8 becomes U+FFFD.
+std::string lossy_string(std::string_view text);
+
+/// A JSON array of what `spell` makes of each item.
+template <typename List, typename Spell>
+std::string list_text(const List& list, Spell spell) {
+  std::string text = "[";
+  for (const auto& item : list) {
+    if (text.size() > 1) text += ',';
+    text += spell(item);
+  }
+  text += ']';
+  return text;
+}
+
 /// A JSON object whose keys stand in the order they were added.
 class ObjectText {
  public:
@@ -47,6 +62,9 @@ std::string rows_text(const std::vector<Verdict>& rows);
 /// A unit without its cost.
 std::string unit_text(const UnitResult& unit);
 std::string cost_text(const Cost& cost);
+/// What an extraction cell's unit holds. Both entries are objects and lists of objects, which a
+/// unit's other entries are not.
+std::string extraction_text(const UnitResult& unit);
 
 /// The counts of a diagnosis in the order they are written; zeros are left out.
 struct DiagnosisField {

@@ -203,6 +203,8 @@ struct CellHeader {
   bool minimum_norm = false;
   ParamMap params;
   ThreatModel threat;
+  /// The share of eps that each sample may use, by index into Header::samples; empty: all of it.
+  std::vector<double> sample_scale;
   std::map<std::string, std::string> taxonomy;
   std::vector<std::string> stages;   ///< ensemble: stage names in order
   std::vector<Access> stage_access;  ///< what each of them may see

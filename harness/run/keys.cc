@@ -31,6 +31,16 @@ std::string model_text(const ModelSpec& spec) {
   return text;
 }
 
+std::string scale_digest(const std::vector<SampleInfo>& samples,
+                         const std::vector<double>& shares) {
+  std::string text;
+  for (size_t i = 0; i < samples.size(); ++i) {
+    add_field(&text, "id", samples[i].id);
+    add_field(&text, "share", number_text(shares[i]));
+  }
+  return sha256(text);
+}
+
 std::string value_text(const ParamValue& value) {
   const std::string json = canonical_json(ParamMap{{"x", value}});
   return json.substr(5, json.size() - 6);  // {"x":…}

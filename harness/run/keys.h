@@ -20,6 +20,9 @@ std::string digest_of(const std::map<std::string, std::string>& fields);
 /// All of the suite's model section that outputs depend on, besides the file.
 std::string model_text(const ModelSpec& spec);
 
+/// Digest of the share of eps that each sample may use, [samples].
+std::string scale_digest(const std::vector<SampleInfo>& samples, const std::vector<double>& shares);
+
 /// Canonical JSON of one parameter.
 std::string value_text(const ParamValue& value);
 
@@ -36,6 +39,9 @@ std::string joined(const std::vector<T>& values) {
   }
   return text;
 }
+
+/// Adds to the header the flags of cells that a plan sees by itself: eps_scale and few_classes.
+void flag_cells(const Suite& suite, Header* header);
 
 /// Plans the cell's units after those that are there, and fills in what its header says of them.
 /// `model_key` stands for model and platform; `stolen` is the extraction cell that `references`

@@ -65,7 +65,7 @@ void add_params(const AttackSpec& spec, const std::string& prefix, const Digests
 std::map<std::string, std::string> attack_fields(const Suite& suite, const AttackSpec& spec,
                                                  const std::vector<Attack>& attacks,
                                                  const Digests& digests,
-                                                 std::optional<double> eps) {
+                                                 const std::optional<double>& eps) {
   if (spec.family != Family::kEvasion) {
     std::map<std::string, std::string> fields = {
         {"attack", spec.attack},
@@ -137,7 +137,8 @@ std::string samples_digest(const std::vector<SampleInfo>& samples, int64_t begin
 }
 
 CellHeader cell_header(const Suite& suite, const Cell& cell, const AttackSpec& spec,
-                       const std::vector<Attack>& attacks, const Digests& digests) {
+                       const std::vector<Attack>& attacks, const Digests& digests,
+                       const std::vector<SampleInfo>& samples, const std::vector<double>& shares) {
   const AttackInfo& info = find_attack(attacks, spec.attack).info;
   CellHeader header;
   header.name = cell.name;
@@ -148,6 +149,9 @@ CellHeader cell_header(const Suite& suite, const Cell& cell, const AttackSpec& s
   if (spec.family == Family::kEvasion) {
     header.key_fields["sample"] = sample_text(suite.sample);
   }
+  if (!spec.sample_scale.empty()) {
+    header.key_fields["sample_scale"] = scale_digest(samples, shares);
+  }
   header.key = digest_of(header.key_fields);
   header.family = spec.family;
   header.attack = spec.attack;
@@ -155,10 +159,12 @@ CellHeader cell_header(const Suite& suite, const Cell& cell, const AttackSpec& s
   header.params = spec.params;
   header.threat = spec.threat;
   header.threat.eps = cell.eps;
+  header.sample_scale = shares;
   // Some attacks look for the nearest point exactly where no radius is given.
   header.minimum_norm =
       spec.family == Family::kEvasion && (info.minimum_norm || seeks_distance(header.threat));
   header.taxonomy = info.taxonomy;
+  if (!spec.sample_scale.empty()) header.params["sample_scale"] = spec.sample_scale;
   for (const AttackSpec& stage : spec.stages) {
     header.stages.push_back(stage.name);
     header.stage_access.push_back(stage.threat.access);
@@ -194,30 +200,42 @@ void require_surrogate(const AttackSpec& thief, const AttackSpec& spec,
                               "` finds figures alone; name another entry");
 }
 
-void flag_cells(const Suite& suite, Header* header) {
-  const double width = suite.model.hi - suite.model.lo;
-  for (const CellHeader& cell : header->cells) {
-    const std::optional<double> eps = cell.threat.eps;
-    if (eps && cell.threat.norm == Norm::kLinf && (*eps < 0.001 * width || *eps > 0.5 * width)) {
-      header->flags.push_back({"eps_scale", cell.name,
-                               "eps " + number_text(*eps) + " is " +
-                                   number_text(100 * *eps / width) + " % of the box [" +
-                                   number_text(suite.model.lo) + ", " +
-                                   number_text(suite.model.hi) + "]",
-                               "eps is in the units of model.input.range, before normalisation"});
+// Plans a block for each range of samples, as the cell's header says; `text` begins their keys, and
+// `ranges` has the digests of the samples. The cells of a minimum-norm entry share the first one's.
+void plan_blocks(const Suite& suite, const Cell& cell, bool minimum_norm, const std::string& text,
+                 const std::vector<std::string>& ranges,
+                 const std::map<std::string, size_t>& sources, Plan* plan) {
+  Header& header = plan->header;
+  const std::vector<double>& shares = header.cells.back().sample_scale;
+  const bool first = !minimum_norm || &cell == suite.cells.data() || (&cell - 1)->spec != cell.spec;
+  for (size_t i = 0; i < ranges.size(); ++i) {
+    const Unit& clean = plan->units[i];
+    Unit unit;
+    unit.entry = cell.spec;
+    if (!minimum_norm) unit.eps = cell.eps;
+    unit.cell = minimum_norm ? suite.attacks[cell.spec].name : cell.name;
+    unit.begin = clean.begin;
+    unit.end = clean.end;
+    unit.part = clean.part;
+    unit.probes = clean.probes;
+    unit.after = {clean.key};
+    std::string key = text;
+    add_field(&key, "samples", ranges[i]);
+    add_field(&key, "probes", joined(clean.probes));
+    if (!shares.empty()) {
+      unit.sample_scale.assign(shares.begin() + clean.begin, shares.begin() + clean.end);
+      add_field(&key, "sample_scale", joined(unit.sample_scale));
     }
-    for (const auto& [name, value] : cell.params) {
-      // A stage's parameters are named stage.parameter.
-      const std::string leaf = name.substr(name.rfind('.') + 1);
-      if (suite.model.classes < 4 && leaf == "loss" && value == ParamValue(std::string("dlr"))) {
-        header->flags.push_back({"few_classes", cell.name,
-                                 "the DLR loss needs 4 classes, the model has " +
-                                     std::to_string(suite.model.classes) +
-                                     "; the margin loss stood in for it",
-                                 "say loss: margin, which is what was run"});
-        break;
-      }
+    for (const auto& [name, index] : sources) {
+      const CellHeader& source = header.cells[index];
+      const bool stolen = source.family == Family::kExtraction;
+      unit.sources[name] = stolen ? stolen_units(source, name).front() : source.units[i];
+      unit.after.push_back(unit.sources[name]);
+      if (stolen) add_field(&key, "stolen", unit.sources[name]);
     }
+    unit.key = sha256(key);
+    header.cells.back().units.push_back(unit.key);
+    if (first) plan->units.push_back(std::move(unit));
   }
 }
 
@@ -291,7 +309,7 @@ std::vector<Attack> with_ensemble(std::vector<Attack> attacks) {
 Plan make_plan(const Suite& suite, const FileIdentity& model,
                const std::vector<SampleInfo>& samples, const Platform& platform,
                const std::vector<Attack>& attacks, const Digests& digests,
-               const AuditInputs& audits) {
+               const AuditInputs& audits, const SampleScales& scales) {
   Plan plan;
   Header& header = plan.header;
   header = run_header(suite, model, samples, platform, audits.sets);
@@ -323,7 +341,9 @@ Plan make_plan(const Suite& suite, const FileIdentity& model,
       if (stolen) require_surrogate(suite.attacks[suite.cells[index].spec], spec, attacks);
       all[name] = stolen ? stolen_text(source, name) : source.key;
     }
-    header.cells.push_back(cell_header(suite, cell, spec, attacks, all));
+    const std::vector<double> shares =
+        spec.sample_scale.empty() ? std::vector<double>{} : scales.at(spec.sample_scale);
+    header.cells.push_back(cell_header(suite, cell, spec, attacks, all, samples, shares));
     if (spec.family == Family::kMembership) {
       const Inference inference = bind_entry(spec, spec.threat, attacks).inference;
       const auto named = sources.find(spec.references);
@@ -340,40 +360,9 @@ Plan make_plan(const Suite& suite, const FileIdentity& model,
     }
     // The eps of one minimum-norm entry read the same units.
     const std::optional<double> eps = info.minimum_norm ? std::nullopt : cell.eps;
-    const std::string fields = digest_of(attack_fields(suite, spec, attacks, all, eps));
-    const bool first =
-        !info.minimum_norm || &cell == suite.cells.data() || (&cell - 1)->spec != cell.spec;
-    for (size_t i = 0; i < ranges.size(); ++i) {
-      const Unit& clean = plan.units[i];
-      std::string text = "block 2\n" + model_key;
-      add_field(&text, "attack", fields);
-      add_field(&text, "samples", ranges[i]);
-      add_field(&text, "probes", joined(clean.probes));
-      for (const auto& [name, index] : sources) {
-        const CellHeader& source = header.cells[index];
-        if (source.family != Family::kExtraction) continue;
-        add_field(&text, "stolen", stolen_units(source, name).front());
-      }
-      Unit unit;
-      unit.key = sha256(text);
-      unit.entry = cell.spec;
-      unit.eps = eps;
-      unit.cell = info.minimum_norm ? spec.name : cell.name;
-      unit.begin = clean.begin;
-      unit.end = clean.end;
-      unit.part = clean.part;
-      unit.probes = clean.probes;
-      unit.after = {clean.key};
-      for (const auto& [name, index] : sources) {
-        const CellHeader& source = header.cells[index];
-        unit.sources[name] = source.family == Family::kExtraction
-                                 ? stolen_units(source, name).front()
-                                 : source.units[i];
-        unit.after.push_back(unit.sources[name]);
-      }
-      header.cells.back().units.push_back(unit.key);
-      if (first) plan.units.push_back(std::move(unit));
-    }
+    std::string text = "block 2\n" + model_key;
+    add_field(&text, "attack", digest_of(attack_fields(suite, spec, attacks, all, eps)));
+    plan_blocks(suite, cell, info.minimum_norm, text, ranges, sources, &plan);
   }
   flag_cells(suite, &header);
   return plan;

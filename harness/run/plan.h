@@ -40,6 +40,7 @@ struct Unit {
   std::string cell;           ///< name for UnitResult::cell
   int64_t begin = 0;          ///< range of Header::samples; membership: of Audit::records
   int64_t end = 0;
+  std::vector<double> sample_scale;  ///< kBlock: shares of eps of the range; empty: all of it
   int64_t part = 0;             ///< units of one part stay together where a run is cut into shards
   std::vector<int64_t> probes;  ///< positions in the range of samples to look at more closely
   std::vector<std::string> after;  ///< kBlock: the clean unit first
@@ -92,12 +93,15 @@ std::vector<Attack> with_ensemble(std::vector<Attack> attacks);
 /// Digests of what entries take from outside of the run, by `source:` as spelt, and by kCorpus.
 using Digests = std::map<std::string, std::string>;
 
+/// The shares of eps of all drawn samples, by `sample_scale:` as spelt.
+using SampleScales = std::map<std::string, std::vector<double>>;
+
 /// Plans a run of `model` over drawn samples. Pure. `digests` has all that the suite's entries
-/// name, earlier cells apart.
+/// name, earlier cells apart, and `scales` all of their files of shares.
 Plan make_plan(const Suite& suite, const FileIdentity& model,
                const std::vector<SampleInfo>& samples, const Platform& platform,
                const std::vector<Attack>& attacks, const Digests& digests,
-               const AuditInputs& audits = {});
+               const AuditInputs& audits = {}, const SampleScales& scales = {});
 
 /// Keys of the units that train a membership cell's shadows, by shadow; its architecture is set.
 std::vector<std::string> train_keys(const Suite& suite, const Audit& audit,

@@ -100,19 +100,33 @@ Block one_row(const Block& block, int64_t row) {
   return one;
 }
 
-Judged row_by_row(const Block& block, const std::function<Judged(int64_t)>& attack) {
+Judged in_parts(int64_t n, const std::vector<std::vector<int64_t>>& parts,
+                const std::function<Judged(const std::vector<int64_t>&)>& attack) {
   Judged judged;
+  judged.rows.resize(static_cast<size_t>(n));
+  judged.signs.resize(static_cast<size_t>(n));
   std::vector<at::Tensor> found;
   int64_t kept = 0;
-  for (int64_t i = 0; i < block.size(); ++i) {
-    Judged one = attack(i);
-    if (one.rows[0].tensor_row >= 0) one.rows[0].tensor_row = kept++;
-    judged.rows.push_back(one.rows[0]);
-    judged.signs.push_back(one.signs[0]);
-    found.push_back(one.adversarials);
+  for (const std::vector<int64_t>& part : parts) {
+    Judged of_part = attack(part);
+    for (size_t i = 0; i < part.size(); ++i) {
+      Verdict& row = of_part.rows[i];
+      if (row.tensor_row >= 0) row.tensor_row += kept;
+      judged.rows[static_cast<size_t>(part[i])] = row;
+      judged.signs[static_cast<size_t>(part[i])] = of_part.signs[i];
+    }
+    kept += of_part.adversarials.size(0);
+    found.push_back(of_part.adversarials);
   }
   judged.adversarials = at::cat(found, 0);
   return judged;
+}
+
+Judged row_by_row(const Block& block, const std::function<Judged(int64_t)>& attack) {
+  std::vector<std::vector<int64_t>> rows;
+  for (int64_t i = 0; i < block.size(); ++i) rows.push_back({i});
+  return in_parts(block.size(), rows,
+                  [&attack](const std::vector<int64_t>& row) { return attack(row[0]); });
 }
 
 Block sub_block(const Block& block, const std::vector<int64_t>& rows) {
@@ -181,12 +195,15 @@ Diagnosis diagnosis_of(const Judged& judged) {
   return sum;
 }
 
-std::vector<Task> make_tasks(const Suite& suite, const Unit& unit,
+std::vector<Task> make_tasks(const Suite& suite, const Unit& unit, double share,
                              const std::vector<Attack>& attacks, const Model& model,
                              const Supplies& supplies) {
   std::vector<Task> tasks;
-  for (const AttackSpec& spec : stages_of(suite.attacks[unit.entry])) {
-    tasks.push_back(make_task(suite, spec, unit.eps, tasks.size(), attacks, model, supplies));
+  const AttackSpec& entry = suite.attacks[unit.entry];
+  std::optional<double> eps = unit.eps;
+  if (eps) eps = share_of_eps(entry.threat.norm, *eps, share);
+  for (const AttackSpec& spec : stages_of(entry)) {
+    tasks.push_back(make_task(suite, spec, eps, tasks.size(), attacks, model, supplies));
   }
   return tasks;
 }

@@ -27,8 +27,9 @@ struct Task {
   const bool minimum_norm;  ///< looks for the nearest point, inside a ball or not
 };
 
-/// A unit's attack or, for an ensemble, its stages in order.
-std::vector<Task> make_tasks(const Suite& suite, const Unit& unit,
+/// A unit's attack or, for an ensemble, its stages in order, for samples that may use this share of
+/// the unit's eps.
+std::vector<Task> make_tasks(const Suite& suite, const Unit& unit, double share,
                              const std::vector<Attack>& attacks, const Model& model,
                              const Supplies& supplies);
 
@@ -47,7 +48,11 @@ Judged fault_of_row(const Block& block, const std::string& detail);
 /// One sample of a block.
 Block one_row(const Block& block, int64_t row);
 
-/// Puts together what `attack` returns for each row of a block alone.
+/// Puts together what `attack` returns for parts of a block of `n` rows, each given by its rows.
+Judged in_parts(int64_t n, const std::vector<std::vector<int64_t>>& parts,
+                const std::function<Judged(const std::vector<int64_t>&)>& attack);
+
+/// The same for each row alone.
 Judged row_by_row(const Block& block, const std::function<Judged(int64_t)>& attack);
 
 /// The samples of a block at these positions.

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <chrono>
+#include <map>
 #include <set>
 
 #include "harness/run/judge.h"
@@ -204,6 +205,30 @@ Judged attack_rows(const std::vector<Task>& tasks, const Block& block,
   });
 }
 
+// Attacks the chosen rows, each in its own ball: those of one share of eps together, since rows do
+// not influence each other.
+Judged attack_chosen(const Suite& suite, const Unit& unit, const std::vector<Attack>& attacks,
+                     const Model& model, const Supplies& supplies, const Chosen& chosen,
+                     const Block& block, const UnitCrashes& crashed, Cost* cost) {
+  const std::vector<double>& scale = unit.sample_scale;
+  const auto share_of = [&](int64_t row) {
+    return scale.empty() ? 1 : scale[static_cast<size_t>(row)];
+  };
+  std::map<double, std::vector<int64_t>> by_share;
+  for (size_t i = 0; i < chosen.rows.size(); ++i) {
+    by_share[share_of(chosen.rows[i])].push_back(static_cast<int64_t>(i));
+  }
+  std::vector<std::vector<int64_t>> parts;
+  for (const auto& [share, part] : by_share) parts.push_back(part);
+  return in_parts(block.size(), parts, [&](const std::vector<int64_t>& part) {
+    std::vector<int64_t> rows;
+    for (const int64_t i : part) rows.push_back(chosen.rows[static_cast<size_t>(i)]);
+    const std::vector<Task> tasks =
+        make_tasks(suite, unit, share_of(rows[0]), attacks, model, supplies);
+    return attack_rows(tasks, sub_block(block, part), rows, unit, crashed, cost);
+  });
+}
+
 // A source that took the process down is a user's to replace, as one that does not load is.
 void refuse_crashed_source(const std::vector<Crash>& crashes, const AttackSpec& entry,
                            const Unit& unit) {
@@ -289,18 +314,18 @@ UnitResult run_unit(const Suite& suite, const Plan& plan, const Unit& unit, cons
   }
   refuse_crashed_source(options.crashes, suite.attacks[unit.entry], unit);
   const Supplies supplies = gather(suite, plan.header, unit, result_of, options, *store);
-  const std::vector<Task> tasks = make_tasks(suite, unit, attacks, model, supplies);
   std::vector<int64_t> clean;
   for (const Verdict& row : result_of(unit.after.front()).rows) clean.push_back(row.clean);
-  const Chosen chosen =
-      choose_rows(suite, plan.header, unit, tasks[0].threat, model, x, clean, &result.rows);
+  const Chosen chosen = choose_rows(suite, plan.header, unit, suite.attacks[unit.entry].threat,
+                                    model, x, clean, &result.rows);
   if (!supplies.lost.empty()) {
     for (const int64_t row : chosen.rows) {
       blame(supplies.lost, &result.rows[static_cast<size_t>(row)]);
     }
   } else if (!chosen.rows.empty()) {
     const Block block = make_block(x, chosen, plan.header, unit);
-    const Judged judged = attack_rows(tasks, block, chosen.rows, unit, crashed, &result.cost);
+    const Judged judged =
+        attack_chosen(suite, unit, attacks, model, supplies, chosen, block, crashed, &result.cost);
     result.diagnosis = diagnosis_of(judged);
     attack_in_whole_box(whole_box_tasks(suite, unit, attacks, model, supplies), unit, chosen, block,
                         crashed, &result);

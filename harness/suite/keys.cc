@@ -248,6 +248,9 @@ void add_evasion_keys(bool ensemble, bool unbounded, std::vector<Key>& keys) {
                     .help = "linf: the share of eps that each feature may use, 0 to 1",
                     .limits = {0, 1},
                     .most_items = 1000000});
+    keys.push_back(text_key("sample_scale",
+                            "the share of eps that each sample may use: a CSV file with the header "
+                            "sample,share"));
   }
   keys.push_back(integer_key("levels",
                              "a success must hold after rounding each entry to one of so many "

@@ -127,7 +127,7 @@ void load_stage(Value& value, const AttackSpec& parent, Context& context, Attack
     throw Error(attack.where, "`" + info.name + "` cannot be a stage; stages are evasion attacks");
   }
   for (const auto& [key, ignored] : value.map) {
-    for (const char* inherited : {"norm", "eps", "goal", "target"}) {
+    for (const char* inherited : {"norm", "eps", "sample_scale", "goal", "target"}) {
       if (key.scalar != inherited) continue;
       throw Error(key.where, "a stage inherits `" + key.scalar + "` from its ensemble; move it up");
     }

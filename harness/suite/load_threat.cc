@@ -127,6 +127,19 @@ void load_features(const Value& entry, const ModelSpec& model, ThreatModel& thre
   }
 }
 
+// The file with the share of eps that each sample may use. Its shares are read with the samples.
+void load_sample_scale(const Value& entry, const AttackInfo& info, AttackSpec& spec) {
+  const Value* file = entry.find("sample_scale");
+  if (file == nullptr) return;
+  if (info.minimum_norm) {
+    throw Error(file->where, "`sample_scale` scales the ball that an attack stays in, and `" +
+                                 info.name +
+                                 "` has none: it looks for the nearest point; remove it");
+  }
+  if (spec.eps.empty()) throw Error(file->where, "`sample_scale` needs `eps`, which it scales");
+  spec.sample_scale = file->scalar;
+}
+
 }  // namespace
 
 void load_threat(const Value& entry, const AttackInfo& info, const ModelSpec& model,
@@ -154,6 +167,7 @@ void load_threat(const Value& entry, const AttackInfo& info, const ModelSpec& mo
   if (spec.eps.empty() && !spec.threat.feature_scale.empty()) {
     throw Error(scale->where, "`feature_scale` needs `eps`, which it scales");
   }
+  load_sample_scale(entry, info, spec);
 }
 
 const AttackInfo& find_attack(const std::string& name, const Where& where,

@@ -85,6 +85,10 @@ inline bool seeks_distance(const ThreatModel& threat) {
 /// l0: eps. Infinite without eps. Judge, projections and curves all use it.
 double ball_radius(const ThreatModel& threat, int64_t d, bool float64);
 
+/// The radius left of `eps` to a sample that may use `share` of it, 0 to 1. l0: a whole number of
+/// entries, rounded down.
+double share_of_eps(Norm norm, double eps, double share);
+
 /// What the outside knows of an attack: the torch-free part of an Attack.
 struct AttackInfo {
   std::string name;  ///< one of contracts §1, or an attack from outside the tree
@@ -172,6 +176,7 @@ struct AttackSpec {
   };
   std::vector<Eps> eps;  ///< a scalar or a list
   bool eps_list = false;
+  std::string sample_scale;  ///< evasion: the file with each sample's share of eps; "" if absent
   ParamMap params;
   Value entry;                     ///< with defaults merged in; what bind reads
   std::vector<AttackSpec> stages;  ///< attack: ensemble

@@ -98,4 +98,11 @@ double ball_radius(const ThreatModel& threat, int64_t d, bool float64) {
   return *threat.eps;
 }
 
+double share_of_eps(Norm norm, double eps, double share) {
+  if (norm != Norm::kL0) return share * eps;
+  // A share such as 0.29 of 100 entries is 29 of them, though the product of the nearest doubles
+  // lies below.
+  return std::floor(share * eps * (1 + std::ldexp(1.0, -50)));
+}
+
 }  // namespace assay

@@ -191,6 +191,9 @@ class Quirks : public Models {
     EXPECT_DOUBLE_EQ(cell(out, "pgd@8/255")["metrics"]["robust_accuracy"]["value"], 1.0);
     EXPECT_THAT(flags(out), ::testing::IsEmpty());
   }
+  // Steps enough to tell that the attack has converged.
+  static constexpr const char* kLong =
+      "- { name: pgd, attack: pgd, eps: [0.1, 8/255], steps: 20, step_size: 0.02 }";
 };
 
 TEST_F(Quirks, OutputsAreReadAsTheSuiteSays) {
@@ -203,7 +206,7 @@ TEST_F(Quirks, OutputsAreReadAsTheSuiteSays) {
                                             {"dict.pt", "output_index: logits"},
                                             {"right.pt", "dtype: float64"}}) {
     SCOPED_TRACE(each.model + " " + each.key);
-    write_suite({.model = each.model, .model_more = each.key});
+    write_suite({.model = each.model, .model_more = each.key, .attacks = kLong});
     const std::string out = "out-" + each.key.substr(each.key.rfind(' ') + 1);
     expect_right(run(out), out);
   }
@@ -211,7 +214,7 @@ TEST_F(Quirks, OutputsAreReadAsTheSuiteSays) {
 
 TEST_F(Quirks, NormalizeIsAppliedBeforeTheModel) {
   const std::string normalize = "normalize: { mean: [0.5, 0.5], std: [0.25, 0.25] }";
-  write_suite({.model = "normalized.pt", .model_more = normalize});
+  write_suite({.model = "normalized.pt", .model_more = normalize, .attacks = kLong});
   const Ended ended = run("out");
   expect_right(ended, "out");
   // Forgotten, the accuracy of a good model is that of a coin: the hint says why.
@@ -242,7 +245,8 @@ TEST_F(Quirks, AreFlaggedAndNeverPassUnnoticed) {
                                             {"nan_gradient.pt", {"nonfinite_gradient"}},
                                             {"constant.pt", {"zero_gradient"}}}) {
     SCOPED_TRACE(each.model);
-    write_suite({.model = each.model, .rules = "- { cell: \"*\", flags: clear }"});
+    write_suite(
+        {.model = each.model, .attacks = kLong, .rules = "- { cell: \"*\", flags: clear }"});
     const std::string out = "out-" + each.model;
     const Ended ended = run(out);
     // A randomised model's samples may stay unconfirmed, which is inconclusive.
@@ -252,7 +256,7 @@ TEST_F(Quirks, AreFlaggedAndNeverPassUnnoticed) {
 }
 
 TEST_F(Quirks, AStraightThroughEstimatorKeepsItsGradient) {
-  write_suite({.model = "straight_through.pt"});
+  write_suite({.model = "straight_through.pt", .attacks = kLong});
   expect_right(run("out"), "out");
 }
 

@@ -82,6 +82,29 @@ TEST_F(Replay, AnAdversarialOutsideOfBallOrBoxDoesNotReproduceThoughItsLabelDoes
   EXPECT_THAT(assay({"replay", "out"}).out, HasSubstr("in the evidence"));
 }
 
+TEST_F(Replay, AnAdversarialOutsideOfItsSamplesOwnBallDoesNotReproduce) {
+  const auto give = [this](double share) {
+    std::string shares = "sample,share\n";
+    for (int i = 0; i < 100; ++i) shares += std::to_string(i) + ',' + std::to_string(share) + '\n';
+    write("shares.csv", shares);
+  };
+  give(0.6);
+  SuiteParts parts;
+  parts.attacks = "- { name: pgd, attack: pgd, eps: [0.1], steps: 3, sample_scale: shares.csv }";
+  write_suite(parts);
+  ASSERT_EQ(run("out", {"--save-adversarials", "all"}).code, 0);
+  give(1);  // what the run was given counts, not what the file says now
+  EXPECT_THAT(assay({"replay", "out"}).out, HasSubstr("50 of 50 adversarials reproduce"));
+  float first = 0;
+  const std::string saved = read("out/adversarials.safetensors");
+  std::memcpy(&first, saved.substr(saved.size() - 50 * 8).data(), sizeof first);
+  move_first(first > 0.5F ? 0.02F : -0.02F);  // within eps of 0.1
+  const Ended far = assay({"replay", "out"});
+  expect_end(far, 1, {});
+  EXPECT_THAT(far.out, HasSubstr("49 of 50 adversarials reproduce"));
+  EXPECT_THAT(far.out, HasSubstr("outside the ball"));
+}
+
 TEST_F(Replay, AnAdversarialThatMovesWhatIsHeldStillDoesNotReproduceThoughItsLabelDoes) {
   for (const char* held : {"fixed: [1]", "feature_scale: [1, 0.001]", "levels: 201"}) {
     SCOPED_TRACE(held);

@@ -81,6 +81,17 @@ TEST(BlackBox, WhatAnyWhiteBoxBreaksIsNotBeaten) {
   EXPECT_THAT(flags(run), IsEmpty());
 }
 
+TEST(BlackBox, CellsOfAnotherShareOfEpsAreNotCompared) {
+  Evidence run = make_run(100);
+  add(run, "pgd", "pgd", 0.1, {{'R', 100}}).key_fields["sample_scale"] = "abc";
+  add(run, "square", "square", 0.1, {{'B', 50}, {'R', 50}}, Access::kScore);
+  EXPECT_THAT(flags(run), IsEmpty());
+  run.header.cells[1].key_fields["sample_scale"] = "def";
+  EXPECT_THAT(flags(run), IsEmpty());
+  run.header.cells[1].key_fields["sample_scale"] = "abc";
+  EXPECT_THAT(flags(run), ElementsAre("black_box_beats_white_box pgd"));
+}
+
 TEST(BlackBox, AnUnconfirmedOrMissingRowIsNotLeftStanding) {
   Evidence run = make_run(100);
   add(run, "pgd", "pgd", 0.1, {{'U', 50}});
@@ -261,6 +272,9 @@ TEST(WholeBox, IsOutOfReachWhereFeaturesAreHeldStill) {
   Evidence run = make_run(100);
   add(run, "pgd", "pgd", 0.5, {{'B', 50}, {'R', 50}});
   EXPECT_THAT(flags(run), ElementsAre("survives_whole_box pgd"));
+  run.header.cells[0].key_fields["sample_scale"] = "abc";
+  EXPECT_THAT(flags(run), IsEmpty()) << "nor where samples have less than eps";
+  run.header.cells[0].key_fields.erase("sample_scale");
   run.header.cells[0].key_fields["fixed"] = "0 1";
   EXPECT_THAT(flags(run), IsEmpty());
 }

@@ -124,8 +124,21 @@ TEST(EvidenceText, EveryFieldOfACellSurvives) {
     EXPECT_EQ(a.stages, b.stages);
     EXPECT_EQ(a.stage_access, b.stage_access);
     EXPECT_EQ(a.sets, b.sets);
+    EXPECT_EQ(a.sample_scale, b.sample_scale);
     EXPECT_EQ(a.units, b.units);
   }
+}
+
+TEST(EvidenceText, SharesOfEpsThatDoNotFitTheSamplesAreRefused) {
+  Evidence evidence = sample_evidence();
+  std::vector<double>& shares = evidence.header.cells[2].sample_scale;
+  shares[3] = 0;
+  EXPECT_THAT(
+      [&] { parse_evidence(to_text(evidence), "x"); },
+      ThrowsMessage<Error>(HasSubstr("`sample_scale` of cell pgd has 0; expected above 0")));
+  shares.pop_back();
+  EXPECT_THAT([&] { parse_evidence(to_text(evidence), "x"); },
+              ThrowsMessage<Error>(HasSubstr("3 shares for 4 samples")));
 }
 
 TEST(EvidenceText, AParameterKeepsItsTypeAndItsBits) {

@@ -119,6 +119,7 @@ inline Header sample_header() {
   pgd.minimum_norm = false;
   pgd.stages = {"apgd", "square"};
   pgd.stage_access = {Access::kGradient, Access::kScore};
+  pgd.sample_scale = {1, 0.1, 1e-300, 0.5};
   pgd.units = {sha256("pgd0")};
   CellHeader lira = near;
   lira.name = "lira";

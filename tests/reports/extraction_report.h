@@ -19,9 +19,9 @@ inline std::unique_ptr<Sample> stolen_models() {
   stolen.stolen.back().findings = {{"hidden_width", 64}};
   s->evidence.units.back().monitored = {
       {"blacklight", 0, 10'000, 0, 0, 0, -1, 5000, 0, 25},
-      {"blacklight", 0, 10'000, 500, 100, 0, -1, 5000, 0, 25},
-      {"blacklight", 1, 10'000, 500, 100, 0, -1, 5000, 0, 25},
-      {"blacklight", 2, 10'000, 500, 100, 0, -1, 5000, 0, 25},
+      {"blacklight", 0, 10'000, 500, 100, 0, -1, 5000, 0, 25, false},
+      {"blacklight", 1, 10'000, 500, 100, 0, -1, 5000, 0, 25, false},
+      {"blacklight", 2, 10'000, 500, 100, 0, -1, 5000, 0, 25, false},
       {"prada", 0, 10'000, 500, 100, 213, 1180, 5000, 3, 0.9, true},
       {"prada", 1, 10'000, 500, 100, 0, -1, 5000, 3, 0.9, false},
       {"prada", 2, 10'000, 500, 100, 187, 2410, 5000, 3, 0.9, true}};

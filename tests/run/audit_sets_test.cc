@@ -73,9 +73,9 @@ TEST_F(AuditTest, ShadowsLeaveRecordsOfThePoolUnseenWhereTheAttackComparesWithTh
   };
   const std::string told = message(", shadows: 3, train_records: 70");
   EXPECT_THAT(told, HasSubstr("say 69 at most, or 0 for half of them"));
-  // Where the entry says it: line 9 of the file, and not the entry's place.
-  EXPECT_THAT(told, HasSubstr("audit.yaml:9:"));
-  EXPECT_THAT(told, ::testing::Not(HasSubstr("audit.yaml:9:5")));
+  // Where the entry says it: line 10 of the file, and not the entry's place.
+  EXPECT_THAT(told, HasSubstr("audit.yaml:10:"));
+  EXPECT_THAT(told, ::testing::Not(HasSubstr("audit.yaml:10:5")));
   EXPECT_EQ(message(", shadows: 1, train_records: 69"), "");
   EXPECT_EQ(message(", shadows: 1, train_records: 4"), "");
   // Only whoever compares with the pool needs that.

@@ -68,7 +68,7 @@ class RunTest : public ::testing::Test {
     const Samples samples{&dataset, draw(dataset, suite.sample)};
     const Plan plan =
         make_plan(suite, {"m.pt", std::string(64, 'a')}, describe(dataset, samples.indices),
-                  platform("cpu"), attacks_, digests_);
+                  platform("cpu"), attacks_, digests_, {}, scales_);
     Store kept(folder_ / store);
     loads_ = 0;
     return run_plan(
@@ -83,7 +83,8 @@ class RunTest : public ::testing::Test {
   std::filesystem::path folder_;
   std::vector<Attack> attacks_;
   std::vector<AttackInfo> infos_;
-  Digests digests_;  // of what suites take from elsewhere
+  Digests digests_;      // of what suites take from elsewhere
+  SampleScales scales_;  // by `sample_scale:` as spelt
   int loads_ = 0;
 };
 

@@ -240,8 +240,9 @@ TEST_F(HeistTest, RepetitionsDrawApartInEveryStage) {
   const Suite suite = heist_suite(
       "  - {name: c, attack: copycat}\n  - {name: d, attack: knockoff, pool: pool, "
       "budgets: [5], transfer_count: 0}\n");
+  const Evidence evidence = run_heist(suite, make_model(1), "s");
   std::set<double> draws;
-  for (const Stolen& stolen : scored(run_heist(suite, make_model(1), "s")).stolen) {
+  for (const Stolen& stolen : scored(evidence).stolen) {
     for (const auto& [name, value] : stolen.findings) draws.insert(value);
   }
   EXPECT_EQ(draws.size(), 6U);
@@ -255,16 +256,14 @@ TEST_F(HeistTest, AStolenSurrogateIsASourceAndAReference) {
       "  - {name: mia, attack: base, members: members, non_members: out, references: steal}\n");
   const Evidence evidence = run_heist(suite, make_model(1), "s");
   EXPECT_TRUE(evidence.complete()) << evidence.interrupted;
-  int64_t queries = 0;
-  std::vector<std::string> points;
+  std::set<std::string> points;
   for (const UnitResult& unit : evidence.units) {
+    const bool stolen = unit.cell == "near" || unit.cell == "far";
     for (const Verdict& row : unit.rows) {
-      if (unit.cell == "near") queries += row.queries;
-      if (unit.cell == "near" || unit.cell == "far") points.push_back(row.tensors);
+      if (stolen && row.queries > 0) points.insert(row.tensors);
     }
   }
-  EXPECT_GT(queries, 0);
-  EXPECT_GT(std::set(points.begin(), points.end()).size(), 2U);  // of two surrogates
+  EXPECT_GT(points.size(), 2U);  // of two surrogates
   for (const UnitResult& unit : evidence.units) {
     if (unit.cell != "mia" || unit.scores.empty()) continue;
     EXPECT_EQ(unit.scores.size(), 40U);
@@ -350,6 +349,13 @@ TEST_F(HeistTest, APoolThatSharesRecordsWithTheTestSetIsFlagged) {
   };
   EXPECT_EQ(flags("[90, 110]"), std::vector<std::string>{"pool_overlaps_test: 10"});
   EXPECT_EQ(flags("[80, 100]"), std::vector<std::string>{});
+}
+
+TEST_F(HeistTest, AThiefWhoMissesHisOwnAnswersIsHeldAgainstBareLabels) {
+  const Evidence evidence = run_heist(heist_suite(steal()), make_model(1), "s");
+  for (const Stolen& stolen : scored(evidence).stolen) {
+    EXPECT_EQ(stolen.findings.contains("fit_labels"), stolen.findings.at("fit") < 0.9);
+  }
 }
 
 TEST_F(HeistTest, MonitorsSeeTheThievesWithMostQueries) {

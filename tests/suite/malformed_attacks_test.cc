@@ -11,10 +11,10 @@ std::string with_rule(const std::string& rule) {
       "gate: { rules: [ " + rule + " ] }\n");
 }
 
-std::string audit_with_rule(const std::string& rule) {
-  std::string text =
-      suite("attacks: [ { name: m, attack: lira, members: in, non_members: out, pool: test } ]",
-            "gate: { rules: [ " + rule + " ] }\n");
+std::string audit_with_rule(const std::string& rule, const std::string& keys = "") {
+  std::string text = suite("attacks: [ { name: m, attack: lira, " + keys +
+                               "members: in, non_members: out, pool: test } ]",
+                           "gate: { rules: [ " + rule + " ] }\n");
   const std::string more =
       "in: { format: npz, path: in.npz }, out: { format: npz, path: out.npz }, ";
   return text.insert(text.find("test: {"), more);
@@ -56,6 +56,34 @@ std::vector<Case> attack_cases() {
        entry("attack: pgd, norm: linf, eps: 1, feature_scale: [1]"),
        "6:64",
        {"1 numbers", "features"}},
+      {"ShareOfTheNearest",
+       entry("attack: fmn, norm: l2, eps: 1, sample_scale: s.csv"),
+       "6:61",
+       {"`sample_scale` scales the ball", "`fmn` has none", "remove it"}},
+      {"ShareOfNoEps",
+       entry("attack: fab, norm: l2, sample_scale: s.csv"),
+       "6:53",
+       {"`sample_scale` needs `eps`"}},
+      {"ShareOfAListOfNumbers",
+       entry("attack: pgd, norm: l2, eps: 1, sample_scale: [1]"),
+       "6:61",
+       {"`sample_scale` is a list"}},
+      {"ShareOfItsOwn",
+       entry("attack: corruption, sample_scale: s.csv"),
+       "6:36",
+       {"unknown parameter `sample_scale`"}},
+      {"ShareOfMembership",
+       audit_with_rule("{ cell: m, flags: clear }", "sample_scale: s.csv, "),
+       "5:37",
+       {"unknown parameter `sample_scale`"}},
+      {"ShareOfExtraction",
+       suite("attacks: [ { name: a, attack: knockoff, pool: test, sample_scale: s.csv } ]"),
+       "5:53",
+       {"unknown parameter `sample_scale`"}},
+      {"StageShare",
+       stage("{ attack: apgd, sample_scale: s.csv }"),
+       "6:82",
+       {"a stage inherits `sample_scale`"}},
       {"ScaleOfTheNearest",
        entry("attack: fmn, norm: linf, eps: 1, feature_scale: [1, 1]"),
        "6:64",

@@ -117,6 +117,19 @@ TEST(Suite, RestoredFromItsEffectiveTextItIsTheSame) {
   EXPECT_EQ(restored.baseline, suite.baseline);
 }
 
+TEST(Suite, AShareOfAnL0EpsIsAWholeNumberOfEntries) {
+  EXPECT_EQ(share_of_eps(Norm::kLinf, 0.2, 0.5), 0.1);
+  EXPECT_EQ(share_of_eps(Norm::kL1, 3, 0.5), 1.5);
+  EXPECT_EQ(share_of_eps(Norm::kL0, 3, 0.5), 1);
+  EXPECT_EQ(share_of_eps(Norm::kL0, 3, 0.3), 0);
+  EXPECT_EQ(share_of_eps(Norm::kL0, 7, 1), 7);
+  for (int entries = 1; entries <= 1000; ++entries) {
+    const double share = entries / 1000.0;
+    EXPECT_EQ(share_of_eps(Norm::kL0, 1000, share), entries) << "0.29 of 100 is 29";
+    EXPECT_EQ(share_of_eps(Norm::kL0, 100, share), entries / 10);
+  }
+}
+
 TEST(Suite, OddSpellingsSurviveRestoring) {
   const std::string text = R"(assay: 1
 name: 007

@@ -63,7 +63,7 @@ TEST(Surface, APoolMayBeNoise) {
   EXPECT_THAT(fault(extraction_suite("pool: noises")), HasSubstr("names no data set"));
   // Noise has no classes to choose among.
   EXPECT_THAT(fault(extraction_suite("pool: noise, strategy: adaptive")),
-              HasSubstr("suite.yaml:5:62: `strategy: adaptive` learns which classes"));
+              HasSubstr("suite.yaml:5:64: `strategy: adaptive` learns which classes"));
   load(extraction_suite("pool: noise, strategy: random"));
   load(extraction_suite("pool: p, strategy: adaptive"));
 }
