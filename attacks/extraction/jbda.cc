@@ -10,7 +10,10 @@
 // Deviations: rounds double the set until the budget is spent, and the last takes a random part
 // (reference: 6 rounds); the surrogate is trained from fresh weights in every round; the gradient
 // is that of log p of the victim's label, as a logit's depends on how logits are centred. The sign
-// of lambda turns every `period` rounds, the paper's periodic step size (reference: once).
+// of lambda turns every `period` rounds, the paper's periodic step size. As in the reference, whose
+// lmbda_coef is -1 in rounds 0 to 2 and 1 later, the first rounds step against the gradient of the
+// label, towards a boundary (reference: it turns once). A CNN on Fashion-MNIST, 600 bare labels,
+// two seeds: 0.83 agreement so, 0.76 with the other sign first.
 // JBDA-TR: `steps` steps of lambda / steps, always towards the target.
 // Cost: budget queries; a training for each round, about log2(budget / seed_records) + 1 of them;
 // budget gradients of the surrogate (targeted_random: steps times as many).
@@ -116,9 +119,9 @@ Bound bind(Params& params, const ThreatModel&) {
                               "length of a round's move in linf, as a share of the box's width"),
       .period = params.integer("period", 3, {0, 10000},
                                "jbda: rounds after which lambda changes its sign; 0: never"),
-      .away = params.choice("first", "along", {"along", "away"},
-                            "jbda: along the gradient of the victim's label in the first rounds, "
-                            "or away from the label, towards a boundary") == "away",
+      .away = params.choice("first", "away", {"away", "along"},
+                            "jbda: the first rounds step away from the victim's label, towards a "
+                            "boundary, or along its gradient") == "away",
       .targeted = params.choice("variant", "jbda", {"jbda", "targeted_random"},
                                 "jbda: along the gradient of the victim's label; targeted_random: "
                                 "towards a random other class") == "targeted_random",

@@ -69,12 +69,16 @@ double rise(const Model& model, const Heist& heist, const at::Tensor& classes, i
       .item<double>();
 }
 
-TEST(Jbda, RaisesTheVictimsLabelOfEachRecord) {
+TEST(Jbda, StepsAwayFromTheVictimsLabelFirstUnlessToldOtherwise) {
   enter_worker();
   const Model model = mlp_model(kShape, 8, 1);
-  const Heist heist = steal("jbda", "{architecture: mlp, least_steps: 200}", model,
-                            pool_of(records(150, 2)), 300, kLabels);
-  EXPECT_GT(rise(model, heist, heist.labels.narrow(0, 0, 150), 150), 0.1);
+  const auto first_round = [&](const std::string& more) {
+    const Heist heist = steal("jbda", "{architecture: mlp, least_steps: 200" + more + "}", model,
+                              pool_of(records(150, 2)), 300, kLabels);
+    return rise(model, heist, heist.labels.narrow(0, 0, 150), 150);
+  };
+  EXPECT_LT(first_round(""), -0.1);
+  EXPECT_GT(first_round(", first: along"), 0.1);
 }
 
 TEST(Jbda, TurnsTheSignOfItsStepWithThePeriod) {
@@ -86,9 +90,11 @@ TEST(Jbda, TurnsTheSignOfItsStepWithThePeriod) {
               model, pool_of(records(100, 2)), 400, kLabels);
     return rise(model, heist, heist.labels.narrow(0, 0, 200), 200);
   };
-  EXPECT_LT(second_round("1"), -0.1);
-  EXPECT_GT(second_round("2"), 0.02);
-  EXPECT_GT(second_round("0"), 0.02);
+  EXPECT_GT(second_round("1"), 0.02);
+  EXPECT_LT(second_round("2"), -0.1);
+  EXPECT_LT(second_round("0"), -0.1);
+  EXPECT_LT(second_round("1, first: along"), -0.1);
+  EXPECT_GT(second_round("2, first: along"), 0.02);
 }
 
 TEST(Jbda, TowardsRandomClassesTakesSmallStepsWithinLambda) {
