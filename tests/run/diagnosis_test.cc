@@ -248,6 +248,15 @@ TEST_F(DiagnosisTest, TooFewStepsToTellAreAnIncompleteOptimisationWhereTheAttack
   }
 }
 
+// In balls of three and two eps its margin falls farther than it ever may.
+TEST_F(DiagnosisTest, WhatL1ApgdSeesInItsLargerBallsHidesNothing) {
+  const Model model = broken_model("    return x.matmul(self.weight)\n");
+  flags("attacks:\n  - {name: l1, attack: apgd, norm: l1, eps: 0.3, steps: 30}\n", model);
+  const Diagnosis l1 = total("l1");
+  EXPECT_GT(l1.standing, 10);
+  EXPECT_EQ(l1.traced, l1.standing) << "13 queries in the ball";
+}
+
 TEST_F(DiagnosisTest, ABudgetThatIsNotExhaustedShowsInALargerOne) {
   const Model model = broken_model("    return x.matmul(self.weight)\n");
   const std::vector<std::string> found = names(
