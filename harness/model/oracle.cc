@@ -291,8 +291,9 @@ void Oracle::watch(const at::Tensor& x, const at::Tensor& logits, const at::Tens
   at::Tensor valid =
       in_box(points, threat_.lo, threat_.hi).logical_and_(away.le(radius_)).logical_and_(finite);
   valid.logical_and_(away.lt(best_distance_.index_select(0, hit_rows)));
-  if (reach_.defined()) {  // what was sent from afar may lie outside
-    valid.logical_and_(confined(sent, hit_rows).eq(sent).flatten(1).all(1));
+  if (reach_.defined()) {  // what was sent from afar may lie outside, by more than rounding takes
+    const at::Tensor near = rounded(sent, hit_rows);
+    valid.logical_and_(confined(near, hit_rows).eq(near).flatten(1).all(1));
   }
   const bool rounds = threat_.levels > 0 && threat_.access != Access::kGradient;
   if (model_.facts().random || rounds) vote(points, hit_rows, valid);

@@ -113,6 +113,7 @@ TEST(Oracle, WhatIsAdmissibleStaysAsItIsWhateverTheLevels) {
         const at::Tensor once =
             oracle.admissible(block.x.add(side * 30 * level).clamp(0, 1), rows({0}));
         EXPECT_TRUE(oracle.admissible(once, rows({0})).equal(once)) << levels;
+        EXPECT_TRUE(oracle.confined(once, rows({0})).equal(once)) << levels;
         const at::Tensor moved = once.sub(block.x).to(at::kDouble).abs().div(level).round();
         EXPECT_EQ(moved.median().item<double>(), levels == 2 ? 0 : 12) << levels;
         EXPECT_TRUE(moved.le(12).all().item<bool>());
@@ -137,6 +138,23 @@ TEST(Oracle, ASuccessMustHoldOnceRoundedTowardsTheCleanInput) {
   const at::Tensor exact = oracle.admissible(block.x.add(8.0 / 255), rows({0, 1}));
   EXPECT_TRUE(exact.mul(255).round().equal(values({110, 136, 110, 136}).view({2, 2})));
   EXPECT_LE(exact.sub(block.x).abs().max().item<double>(), 8.0 / 255 + 1.2e-7);
+}
+
+TEST(Oracle, WhatIsSeenOutsideTheBallLeavesNoTraceWhereTheWayLeadsThroughIt) {
+  const Model model = threshold_model();
+  const Block block = two_samples();
+  for (const bool inside_only : {false, true}) {
+    Oracle oracle(model, linf(0.1), block, 0, 0);
+    if (inside_only) oracle.trace_inside_only();
+    // The nearest to the boundary is far outside; within the ball the margin is still falling.
+    oracle.logits(values({0.49, 0.5}).view({1, 2}), rows({1}));
+    for (int64_t i = 0; i < 12; ++i) {
+      const double at = 0.2 + 0.005 * static_cast<double>(i);
+      oracle.logits(values({at, 0.5}).view({1, 2}), rows({1}));
+    }
+    EXPECT_TRUE(oracle.trace()->tells(1));
+    EXPECT_EQ(oracle.trace()->unfinished(1), inside_only);
+  }
 }
 
 TEST(Oracle, ByGradientsTheModelIsSeenBehindTheRounding) {
