@@ -175,7 +175,7 @@ class Replay {
     const auto index = index_of_.find(sample.id);
     if (cell == suite_.cells.end() || index == index_of_.end()) return "";
     ThreatModel threat = suite_.attacks[cell->spec].threat;
-    threat.eps = claim.cell->threat.eps;
+    threat.eps = threat_of(claim).eps;
     threat.goal = Goal::kUntargeted;  // the oracle is asked about the point alone
     if (threat.fixed.empty() && threat.feature_scale.empty() && threat.levels == 0) return "";
     const at::Tensor row = at::zeros({1}, at::kLong);

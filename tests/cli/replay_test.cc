@@ -105,6 +105,26 @@ TEST_F(Replay, AnAdversarialOutsideOfItsSamplesOwnBallDoesNotReproduce) {
   EXPECT_THAT(far.out, HasSubstr("outside the ball"));
 }
 
+TEST_F(Replay, SharesOfFeaturesAreOfItsSamplesOwnEps) {
+  std::string shares = "sample,share\n";
+  for (int i = 0; i < 100; ++i) shares += std::to_string(i) + ",0.6\n";
+  write("shares.csv", shares);
+  write_suite({.attacks = "- { name: pgd, attack: pgd, eps: [0.1], steps: 3, random_start: false, "
+                          "feature_scale: [1, 0.05], sample_scale: shares.csv }"});
+  ASSERT_EQ(run("out", {"--save-adversarials", "all"}).code, 0);
+  EXPECT_THAT(assay({"replay", "out"}).out, HasSubstr("50 of 50 adversarials reproduce"));
+  // The second value, which stayed, may go by 0.003; by 0.005 in a sample that has all of eps.
+  alter([](auto*, std::string* data) {
+    float value = 0;
+    std::memcpy(&value, data->data() + sizeof value, sizeof value);
+    value += value > 0.5F ? -0.004F : 0.004F;
+    std::memcpy(data->data() + sizeof value, &value, sizeof value);
+  });
+  const Ended ended = assay({"replay", "out"});
+  expect_end(ended, 1, {});
+  EXPECT_THAT(ended.out, HasSubstr("49 of 50 adversarials reproduce"));
+}
+
 TEST_F(Replay, AnAdversarialThatMovesWhatIsHeldStillDoesNotReproduceThoughItsLabelDoes) {
   for (const char* held : {"fixed: [1]", "feature_scale: [1, 0.001]", "levels: 201"}) {
     SCOPED_TRACE(held);
