@@ -58,7 +58,6 @@ TEST(Blacklight, TheBoxIsMappedTo255) {
 }
 
 TEST(Blacklight, TheSaltFollowsFromTheSeed) {
-  if (fashion().labels.empty()) GTEST_SKIP() << "Fashion-MNIST is not installed";
   const QueryStream images = rows_of(fashion(), 0, 1000);
   const auto alarms = [&](uint64_t seed) {
     return detector("{ monitor: blacklight }", {.seed = seed})(images.view()).queries;
@@ -70,7 +69,6 @@ TEST(Blacklight, TheSaltFollowsFromTheSeed) {
 // Images with a plain background share its windows: the price of this monitor on such data, at the
 // paper's constants, is over one benign query in twenty.
 TEST(Blacklight, PlainBackgroundsRaiseFalseAlarms) {
-  if (fashion().labels.empty()) GTEST_SKIP() << "Fashion-MNIST is not installed";
   const QueryStream traffic = rows_of(fashion(), 0, 5000);
   double share = 0;
   for (uint64_t seed = 0; seed < 4; ++seed) {

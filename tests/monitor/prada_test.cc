@@ -75,7 +75,6 @@ TEST(Prada, OneRepeatedQueryPasses) {
 }
 
 TEST(Prada, NaturalImagesPassAndAugmentedOnesDoNot) {
-  if (fashion().labels.empty()) GTEST_SKIP() << "Fashion-MNIST is not installed";
   const Detector prada = detector("{ monitor: prada }");
   const QueryStream natural = rows_of(fashion(), 0, 3000);
   const Alarms quiet = prada(natural.view());
@@ -87,7 +86,6 @@ TEST(Prada, NaturalImagesPassAndAugmentedOnesDoNot) {
 
 // Knockoff nets and Copycat send images of a pool: what they do cannot be told from use.
 TEST(Prada, ExtractionWithNaturalImagesIsMissed) {
-  if (fashion().labels.empty()) GTEST_SKIP() << "Fashion-MNIST is not installed";
   const QueryStream pool = rows_of(fashion(), 5000, 8000);
   const Alarms missed = detector("{ monitor: prada }")(pool.view());
   EXPECT_THAT(missed.queries, IsEmpty());

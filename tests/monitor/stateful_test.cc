@@ -112,7 +112,6 @@ TEST(Stateful, AReferenceThatIsTooSmallIsToldAtTheEntry) {
 }
 
 TEST(Stateful, NearDuplicatesAreCaughtAndNaturalImagesPass) {
-  if (fashion().labels.empty()) GTEST_SKIP() << "Fashion-MNIST is not installed";
   const QueryStream reference = rows_of(fashion(), 0, 2000);
   const Detector stateful = detector("{ monitor: stateful }", {.reference = reference.view()});
   const QueryStream traffic = rows_of(fashion(), 2000, 4000);

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <random>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -69,7 +70,7 @@ inline std::string unpacked(const std::string& path) {
 }
 
 /// The test set of Fashion-MNIST in a random order: 10,000 images of 28 × 28 in [0, 1], with their
-/// labels. Empty where it is not installed.
+/// labels. Throws where it is not installed: third_party/setup.sh installs it.
 inline const QueryStream& fashion() {
   static const QueryStream stream = [] {
     const char* set = std::getenv("FASHION_MNIST");
@@ -77,7 +78,10 @@ inline const QueryStream& fashion() {
     const std::string images = unpacked(folder + "/t10k-images-idx3-ubyte.gz");
     const std::string labels = unpacked(folder + "/t10k-labels-idx1-ubyte.gz");
     QueryStream all;
-    if (images.size() != 16 + 10000 * 784 || labels.size() != 8 + 10000) return all;
+    if (images.size() != 16 + 10000 * 784 || labels.size() != 8 + 10000) {
+      throw std::runtime_error("no Fashion-MNIST in " + folder +
+                               "; install dataset-fashion-mnist or set FASHION_MNIST");
+    }
     std::vector<size_t> order(10000);
     for (size_t i = 0; i < order.size(); ++i) order[i] = i;
     std::mt19937 random(1);

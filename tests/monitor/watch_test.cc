@@ -82,7 +82,6 @@ TEST(Watch, HoldsItsLevelHoweverOftenBenignTrafficIsAnAlarm) {
 class WatchImages : public ::testing::TestWithParam<std::pair<size_t, size_t>> {
  protected:
   void SetUp() override {
-    if (fashion().view().size() == 0) GTEST_SKIP() << "Fashion-MNIST is not installed";
     order_.resize(10000);
     std::iota(order_.begin(), order_.end(), 0);
   }
