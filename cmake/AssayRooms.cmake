@@ -37,7 +37,7 @@ function(assay_room name folder)
   target_link_libraries(assay_${name} PUBLIC ${ARGN} assay_options Threads::Threads)
   set_target_properties(assay_${name} PROPERTIES POSITION_INDEPENDENT_CODE ON)
   # One precompiled header for the rooms without LibTorch, one for those with it. (Not in reports:
-  # there g++ 12 takes what it inlines from one for faulty, GCC bug 105329 again.)
+  # with one, g++ 12 warns there of overflows inside std::string that are none.)
   if(name STREQUAL "suite")
     target_precompile_headers(assay_suite PRIVATE <nlohmann/json.hpp> <filesystem> <functional>
       <iostream> <set> <sstream>)

@@ -12,8 +12,8 @@
 namespace assay::attacks {
 
 /// ‖x − x₀‖ ≤ eps, lo ≤ x ≤ hi and x = x₀ in the fixed features, for each row; with shares
-/// |xᵢ − x₀ᵢ| ≤ shareᵢ · eps. What the functions
-/// below return lies in the box exactly and within the judge's ball_radius of x₀.
+/// |xᵢ − x₀ᵢ| ≤ shareᵢ · eps. What the functions below return lies in the box exactly and
+/// within the judge's ball_radius of x₀.
 struct Ball {
   Norm norm = Norm::kLinf;  ///< kL1, kL2 or kLinf
   double eps = 0;

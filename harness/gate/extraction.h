@@ -57,8 +57,7 @@ const std::vector<SampleInfo>& test_records(const Header& header, const CellHead
 
 inline constexpr const char* kWeakThiefAdvice =
     "an API that is of use teaches something: look for a pool of other inputs than the "
-    "candidate's, "
-    "a recipe that does not train, or too few queries";
+    "candidate's, a recipe that does not train, or too few queries";
 
 /// A budget smaller than the metric's, with which thieves got more, beyond what chance explains.
 struct BetterBudget {
@@ -78,8 +77,7 @@ std::string learnt_nothing(const EvidenceView& view, const CellView& cell);
 
 inline constexpr const char* kUndertrainedAdvice =
     "the same thief learns more from the labels of the answers alone: more epochs or steps, "
-    "another "
-    "learning rate, or `surface: label`";
+    "another learning rate, or `surface: label`";
 
 /// Why a small figure at this budget must not be read as protection: the surrogates give fewer of
 /// their own answers' labels back than networks do that were trained on bare labels; "" if not, or
