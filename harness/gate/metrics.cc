@@ -28,9 +28,18 @@ Estimate proportion(int64_t k, int64_t n, double confidence, std::string_view no
   return estimate;
 }
 
+constexpr std::string_view kAllAimed = "the label of every sample is the target";
+
+int64_t counted(const CellView& cell) {
+  int64_t n = 0;
+  for (size_t i = 0; i < cell.rows.size(); ++i) n += counts(cell, i) ? 1 : 0;
+  return n;
+}
+
 // Why nothing can be told of the rightly classified samples of a cell that has none.
 std::string_view none_right(const CellView& cell) {
-  return cell.judged == 0 ? "no sample has a verdict" : "no sample is rightly classified";
+  if (cell.judged == 0) return "no sample has a verdict";
+  return counted(cell) == 0 ? kAllAimed : "no sample is rightly classified";
 }
 
 Estimate attack_success(const EvidenceView& view, const CellView& cell, double confidence) {
@@ -38,7 +47,7 @@ Estimate attack_success(const EvidenceView& view, const CellView& cell, double c
   int64_t broken = 0;
   for (size_t i = 0; i < cell.rows.size(); ++i) {
     const std::optional<Verdict>& row = cell.rows[i];
-    if (!has_verdict(row)) continue;
+    if (!counts(cell, i)) continue;
     if (!rightly_classified(*row, view.evidence->header.samples[i].label)) continue;
     ++right;
     broken += counts_as_broken(*row) ? 1 : 0;
@@ -96,7 +105,8 @@ std::set<double> curve_radii(const EvidenceView& view, const CellView& cell,
 std::vector<CurvePoint> minimum_norm_curve(const EvidenceView& view, const CellView& cell,
                                            double confidence) {
   std::vector<CurvePoint> curve;
-  if (cell.judged == 0) return curve;
+  const int64_t n = counted(cell);
+  if (n == 0) return curve;
   std::vector<double> found;
   for (const std::optional<double>& distance : distances(view, cell)) {
     if (distance) found.push_back(*distance);
@@ -110,7 +120,7 @@ std::vector<CurvePoint> minimum_norm_curve(const EvidenceView& view, const CellV
     const double radius = ball_radius(threat, d, header.float64);
     const auto robust = std::count_if(found.begin(), found.end(),
                                       [&](double distance) { return distance > radius; });
-    curve.push_back(point(eps, robust, cell.judged, confidence));
+    curve.push_back(point(eps, robust, n, confidence));
   }
   return curve;
 }
@@ -145,7 +155,11 @@ std::optional<Estimate> measure(std::string_view metric, const EvidenceView& vie
     return estimate_of(extraction_figure(extraction_metric(metric), cell, confidence));
   }
   if (metric == "clean_accuracy") return share(view.clean, confidence);
-  if (metric == "robust_accuracy") return share(robust_facts(cell), confidence);
+  if (metric == "robust_accuracy") {
+    Estimate robust = share(robust_facts(cell), confidence);
+    if (robust.n == 0) robust.reason = none_right(cell);
+    return robust;
+  }
   if (metric == "attack_success") return attack_success(view, cell, confidence);
   return median_distance(view, cell, confidence);
 }
@@ -168,11 +182,10 @@ std::vector<CurvePoint> security_curve(const EvidenceView& view, const CellView&
   for (const CellView& other : view.cells) {
     const CellHeader& header = *other.header;
     if (header.family != Family::kEvasion || header.minimum_norm || !header.threat.eps) continue;
-    if (entry_of(header.name) != entry_of(cell.header->name) || other.judged == 0) continue;
-    const std::vector<Fact> facts = robust_facts(other);
-    points[*header.threat.eps] =
-        point(*header.threat.eps, std::count(facts.begin(), facts.end(), Fact::kYes), other.judged,
-              confidence);
+    if (entry_of(header.name) != entry_of(cell.header->name)) continue;
+    const Estimate robust = share(robust_facts(other), confidence);
+    if (!robust.value) continue;
+    points[*header.threat.eps] = {*header.threat.eps, *robust.value, *robust.lower, *robust.upper};
   }
   if (points.size() < 2) return {};
   const Estimate clean = share(view.clean, confidence);
@@ -190,7 +203,7 @@ std::vector<StageCount> stage_counts(const EvidenceView& view, const CellView& c
   std::map<std::string_view, int64_t> broken;
   for (size_t i = 0; i < cell.rows.size(); ++i) {
     const std::optional<Verdict>& row = cell.rows[i];
-    if (!has_verdict(row)) continue;
+    if (!counts(cell, i)) continue;
     if (!rightly_classified(*row, view.evidence->header.samples[i].label)) continue;
     ++survivors;
     if (counts_as_broken(*row)) ++broken[breaking_stage(*row)];
@@ -206,7 +219,7 @@ std::vector<ClassRow> class_rows(const EvidenceView& view, const CellView& cell)
   std::map<int64_t, ClassRow> rows;
   for (size_t i = 0; i < cell.rows.size(); ++i) {
     const std::optional<Verdict>& row = cell.rows[i];
-    if (!has_verdict(row)) continue;
+    if (!counts(cell, i)) continue;
     const int64_t label = view.evidence->header.samples[i].label;
     ClassRow& of_class = rows[label];
     of_class.label = label;

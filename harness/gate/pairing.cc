@@ -172,7 +172,7 @@ std::vector<DistancePair> pair_distances(const EvidenceView& here, const CellVie
   const std::vector<std::optional<double>> theirs = distances(baseline, baseline_cell);
   std::vector<DistancePair> pairs;
   for (size_t i = 0; i < partners.size() && i < mine.size(); ++i) {
-    if (partners[i] < 0 || !has_verdict(cell.rows[i])) continue;
+    if (partners[i] < 0 || !counts(cell, i)) continue;
     const size_t partner = static_cast<size_t>(partners[i]);
     if (partner >= theirs.size() || !theirs[partner]) continue;
     pairs.push_back({mine[i].value_or(0), *theirs[partner]});

@@ -102,6 +102,13 @@ void view_extraction(const CellHeader& header, EvidenceView& view, CellView& cel
   }
 }
 
+std::vector<bool> aimed_samples(const ThreatModel& threat, const std::vector<SampleInfo>& samples) {
+  std::vector<bool> aimed(samples.size(), false);
+  if (threat.goal != Goal::kTargeted || threat.target.kind != Target::Kind::kLabel) return aimed;
+  for (size_t i = 0; i < aimed.size(); ++i) aimed[i] = samples[i].label == threat.target.label;
+  return aimed;
+}
+
 CellView view_cell(const CellHeader& header, EvidenceView& view) {
   CellView cell;
   cell.header = &header;
@@ -113,6 +120,7 @@ CellView view_cell(const CellHeader& header, EvidenceView& view) {
   if (header.family != Family::kEvasion) return cell;
   cell.rows = view.evidence->rows(header);
   cell.rows.resize(view.evidence->header.samples.size());
+  cell.aimed = aimed_samples(header.threat, view.evidence->header.samples);
   for (size_t i = 0; i < cell.rows.size(); ++i) {
     const std::optional<Verdict>& row = cell.rows[i];
     if (!row) continue;
@@ -172,6 +180,10 @@ const std::vector<SampleInfo>& audited(const Header& header, const CellHeader& c
 
 bool has_verdict(const std::optional<Verdict>& row) { return row && !host_fault(*row); }
 
+bool counts(const CellView& cell, size_t sample) {
+  return has_verdict(cell.rows[sample]) && !cell.aimed[sample];
+}
+
 bool rightly_classified(const Verdict& row, int64_t label) {
   switch (row.status) {
     case Status::kMisclassified:
@@ -195,7 +207,7 @@ bool untried(const std::optional<Verdict>& row) {
 std::vector<Fact> robust_facts(const CellView& cell) {
   std::vector<Fact> facts(cell.rows.size(), Fact::kUnknown);
   for (size_t i = 0; i < facts.size(); ++i) {
-    if (!has_verdict(cell.rows[i])) continue;
+    if (!counts(cell, i)) continue;
     facts[i] = cell.rows[i]->status == Status::kRobust ? Fact::kYes : Fact::kNo;
   }
   return facts;
@@ -205,7 +217,7 @@ std::vector<std::optional<double>> distances(const EvidenceView& view, const Cel
   std::vector<std::optional<double>> found(cell.rows.size());
   for (size_t i = 0; i < found.size(); ++i) {
     const std::optional<Verdict>& row = cell.rows[i];
-    if (!has_verdict(row)) continue;
+    if (!counts(cell, i)) continue;
     if (!rightly_classified(*row, view.evidence->header.samples[i].label)) continue;
     const bool measured = row->status == Status::kRobust || row->status == Status::kBroken;
     found[i] = measured && !std::isnan(row->distance) ? row->distance : 0;

@@ -31,6 +31,7 @@ struct Fault {
 struct CellView {
   const CellHeader* header = nullptr;
   std::vector<std::optional<Verdict>> rows;  ///< by sample; empty unless evasion
+  std::vector<bool> aimed;  ///< by sample: its own label is the target, so metrics leave it out
   const UnitResult* scored = nullptr;  ///< the unit with the scores, or what was extracted, if here
   SampleCounts counts;                 ///< of samples, of audited records, or of test records
   int64_t judged = 0;  ///< rows with a verdict: all but missing ones and host faults
@@ -58,6 +59,9 @@ const std::vector<SampleInfo>& audited(const Header& header, const CellHeader& c
 
 /// True unless the row is missing or its fault was the host's.
 bool has_verdict(const std::optional<Verdict>& row);
+/// True for the samples that an evasion cell's metrics are taken over: they have a verdict, and an
+/// attack could change their label into the target.
+bool counts(const CellView& cell, size_t sample);
 /// Rightly classified without an attack. A candidate that failed on the input counts as rightly
 /// classified and broken, unless its clean label is known to be wrong.
 bool rightly_classified(const Verdict& row, int64_t label);
@@ -68,11 +72,12 @@ bool counts_as_broken(const Verdict& row);
 /// transfer). A sample whose own label is the target says so in its detail and is none of these.
 bool untried(const std::optional<Verdict>& row);
 
-/// Right clean and under attack, by sample. Only status robust is a yes.
+/// Right clean and under attack, by sample. Only status robust is a yes. Unknown where the sample
+/// does not count.
 std::vector<Fact> robust_facts(const CellView& cell);
 
 /// The smallest distance that breaks each rightly classified sample, infinite where none was found;
-/// nullopt where the sample is misclassified or has no verdict. Whatever is neither robust nor
+/// nullopt where the sample is misclassified or does not count. Whatever is neither robust nor
 /// broken (a fault, an invalid or unconfirmed row) counts as broken at distance 0.
 std::vector<std::optional<double>> distances(const EvidenceView& view, const CellView& cell);
 

@@ -71,6 +71,36 @@ TEST(Metrics, HaveAReasonExactlyWhereTheyHaveNoValue) {
   }
 }
 
+// Labels are 0, 1, 2, 0, …: a third of the samples has label 2.
+TEST(Metrics, OfATargetedGoalLeaveOutTheSamplesThatHaveTheTargetAlready) {
+  Evidence run = make_run(9);
+  CellHeader& cell =
+      add_cell(run, "pgd", {{'B', 2}, {'R', 1}, {'B', 2}, {'R', 1}, {'R', 2}, {'M', 1}});
+  cell.threat.goal = Goal::kTargeted;
+  cell.threat.target = {Target::Kind::kLabel, 2};
+  const auto found = describe(run).metrics;
+  EXPECT_EQ(found.at("robust_accuracy").n, 6);
+  EXPECT_DOUBLE_EQ(*found.at("robust_accuracy").value, 2.0 / 6);
+  EXPECT_DOUBLE_EQ(*found.at("attack_success").value, 4.0 / 6);
+  EXPECT_EQ(found.at("clean_accuracy").n, 9);
+  EXPECT_TRUE(describe(run).complete);
+  for (SampleInfo& sample : run.header.samples) sample.label = 2;
+  EXPECT_EQ(describe(run).metrics.at("robust_accuracy").reason,
+            "the label of every sample is the target");
+  run.header.cells[0].threat.target.kind = Target::Kind::kNext;
+  EXPECT_EQ(describe(run).metrics.at("robust_accuracy").n, 9);
+}
+
+TEST(Metrics, OfDistancesToATargetLeaveOutTheSamplesThatHaveItAlready) {
+  Evidence run = make_run(6);
+  CellHeader& cell = add_distances(run, "near", {1, 2, kInfinity, 3, 4, kInfinity});
+  cell.threat.goal = Goal::kTargeted;
+  cell.threat.target = {Target::Kind::kLabel, 2};
+  const auto found = describe(run).metrics;
+  EXPECT_EQ(found.at("median_distance").n, 4);
+  EXPECT_DOUBLE_EQ(describe(run).curve.back().robust_accuracy, 0);
+}
+
 TEST(SampleCounts, SortRowsByStatus) {
   Evidence run = make_run(21);
   add_cell(run, "pgd", {{'R', 1}, {'B', 2}, {'M', 3}, {'I', 4}, {'U', 5}, {'E', 4}, {'H', 2}});

@@ -42,6 +42,20 @@ Decision compare(const Evidence& here, const Evidence& baseline, const std::stri
 const Pattern kBefore = {{'R', 525}, {'B', 475}};
 const Pattern kAfter = {{'B', 25}, {'R', 500}, {'R', 12}, {'B', 463}};
 
+TEST(MaxDrop, IsNotThinnedBySamplesThatHaveTheTargetAlready) {
+  Evidence here = run_of(300, {{'B', 300}});
+  Evidence before = run_of(300, {{'R', 300}});
+  for (Evidence* run : {&here, &before}) {
+    run->header.cells[0].threat.goal = Goal::kTargeted;
+    run->header.cells[0].threat.target = {Target::Kind::kLabel, 2};
+  }
+  for (size_t i = 2; i < 300; i += 3) here.units[1].rows[i] = before.units[1].rows[i];
+  const RuleResult rule = compare(here, before, "robust_accuracy", Kind::kMaxDrop, 0.9).rules[0];
+  EXPECT_EQ(rule.n, 200);
+  EXPECT_DOUBLE_EQ(*rule.difference, 1);
+  EXPECT_EQ(rule.verdict, Judged::kFail);
+}
+
 TEST(MaxDrop, PassesFailsAndStaysOpenByTangosBounds) {
   const Evidence here = run_of(1000, kAfter);
   const Evidence before = run_of(1000, kBefore);
