@@ -41,12 +41,6 @@ struct Shards {
   RunFacts facts;
 };
 
-// What a run was told of an incumbent.
-std::string told_of(const std::string& baseline) {
-  if (baseline.empty()) return "without a baseline";
-  return baseline == "none" ? "with --baseline none" : "against a baseline";
-}
-
 Shards read_shards(const std::vector<std::string>& folders) {
   Shards shards;
   RunFacts& facts = shards.facts;
@@ -64,9 +58,9 @@ Shards read_shards(const std::vector<std::string>& folders) {
     if (each.started.empty()) continue;  // killed before it wrote them
     if (first.empty()) {
       first = folder;
-    } else if (told_of(each.baseline) != told_of(facts.baseline)) {
-      throw Error(folder + " was run " + told_of(each.baseline) + ", " + first + " " +
-                  told_of(facts.baseline) + "; run all shards with one --baseline");
+    } else if (told_of_baseline(each) != told_of_baseline(facts)) {
+      throw Error(folder + " was run " + told_of_baseline(each) + ", " + first + " " +
+                  told_of_baseline(facts) + "; run all shards with one --baseline");
     }
     // Known once the incumbent is.
     const bool known = !each.baseline_sha256.empty() && !facts.baseline_sha256.empty();

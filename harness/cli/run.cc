@@ -270,9 +270,10 @@ ExitCode Run::finish(const Evidence& evidence, const Baseline& baseline) {
 // there already holds until there is better.
 void Run::begin(const Evidence& empty, const std::string& baseline_sha256) {
   if (options_.out.empty()) point_latest(folder_);
-  check_resume_scales(folder_, empty.header);
+  const RunFacts facts = facts_of(baseline_sha256, 0);
+  check_resume_plan(folder_, empty.header, facts);
   if (is_planned(folder_, empty.header)) return;
-  write_run_facts(folder_, facts_of(baseline_sha256, 0));
+  write_run_facts(folder_, facts);
   write_evidence(folder_, empty);
   remove_unmeasured(folder_);
 }

@@ -94,8 +94,21 @@ void check_resume(const fs::path& folder, const Header& header, const std::strin
   }
 }
 
-void check_resume_scales(const fs::path& folder, const Header& planned) {
+void check_resume_plan(const fs::path& folder, const Header& planned, const RunFacts& facts) {
   if (!fs::exists(folder / "evidence.jsonl")) return;
+  const RunFacts old_facts = read_run_facts(folder);
+  if (!old_facts.started.empty()) {
+    const std::string told = told_of_baseline(old_facts);
+    if (told != told_of_baseline(facts)) {
+      throw Error("--resume: " + folder.string() + " was run " + told + ", now it is " +
+                  told_of_baseline(facts) + "; name another folder for another baseline");
+    }
+    const std::string& sha = old_facts.baseline_sha256;
+    if (!sha.empty() && sha != facts.baseline_sha256) {
+      throw Error("--resume: " + folder.string() + " was run with another baseline (" +
+                  sha.substr(0, 16) + ", now " + facts.baseline_sha256.substr(0, 16) + ")");
+    }
+  }
   std::map<std::string, std::string> before;
   for (const CellHeader& cell : read_evidence(folder).header.cells) {
     const auto scale = cell.key_fields.find("sample_scale");

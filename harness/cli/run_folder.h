@@ -5,6 +5,7 @@
 #include <string>
 
 #include "harness/record/evidence.h"
+#include "harness/record/run_facts.h"
 
 namespace assay {
 
@@ -19,8 +20,10 @@ void point_latest(const std::filesystem::path& folder);
 /// Error naming what differs. Of `header` only what run_header() tells is looked at.
 void check_resume(const std::filesystem::path& folder, const Header& header,
                   const std::string& shard);
-/// The same of a planned run's shares of eps, by the digests in the keys of its cells.
-void check_resume_scales(const std::filesystem::path& folder, const Header& planned);
+/// The same of a planned run's shares of eps, by the digests in the keys of its cells, and of its
+/// incumbent.
+void check_resume_plan(const std::filesystem::path& folder, const Header& planned,
+                       const RunFacts& facts);
 /// True if the folder holds evidence of exactly these units.
 bool is_planned(const std::filesystem::path& folder, const Header& header);
 

@@ -38,4 +38,9 @@ RunFacts read_run_facts(const fs::path& folder) {
   return facts;
 }
 
+std::string told_of_baseline(const RunFacts& facts) {
+  if (facts.baseline.empty()) return "without a baseline";
+  return facts.baseline == "none" ? "with --baseline none" : "against a baseline";
+}
+
 }  // namespace assay

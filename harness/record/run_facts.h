@@ -20,4 +20,8 @@ void write_run_facts(const std::filesystem::path& folder, const RunFacts& facts)
 /// Defaults where the folder has none (evidence from elsewhere).
 RunFacts read_run_facts(const std::filesystem::path& folder);
 
+/// What the run was told of an incumbent: `without a baseline`, `with --baseline none` or `against
+/// a baseline`.
+std::string told_of_baseline(const RunFacts& facts);
+
 }  // namespace assay

@@ -197,6 +197,23 @@ TEST_F(Baselines, TheIncumbentPassesAgainstItself) {
   EXPECT_EQ(run("out", {"--baseline", prepared("right.pt").string()}).code, 0);
 }
 
+TEST_F(Baselines, ResumeRefusesAnotherAndKeepsTheVerdict) {
+  write_suite({.rules = std::string(kPaired) + "\n    " + kPass});
+  ASSERT_EQ(against(prepared("right.pt").string(), "out").code, 1);
+  const std::string model = prepared("careless.pt").string();
+  const std::string itself = model;
+  for (const std::string& other : {std::string("none"), itself}) {
+    expect_end(run("out", {"--model", model, "--baseline", other, "--resume"}), 2,
+               {"--resume: out was run", "baseline"});
+    EXPECT_EQ(decision("out"), "fail");
+    EXPECT_TRUE(exists("out/baseline.jsonl"));
+  }
+  expect_end(run("out", {"--model", model, "--resume"}), 2, {"now it is without a baseline"});
+  EXPECT_EQ(
+      run("out", {"--model", model, "--baseline", prepared("right.pt").string(), "--resume"}).code,
+      1);
+}
+
 TEST_F(Baselines, NoneDeclaresAFirstRunWhereAnotherRuleMustDecide) {
   write_suite({.rules = std::string(kPaired) + "\n    " + kPass}, "both.yaml");
   const Ended first = assay({"run", "both.yaml", "--out", "first", "--baseline", "none"});
@@ -210,6 +227,16 @@ TEST_F(Baselines, NoneDeclaresAFirstRunWhereAnotherRuleMustDecide) {
 TEST_F(Baselines, AForgottenOneIsInconclusive) {
   write_suite({.rules = std::string(kPaired) + "\n    " + kPass});
   EXPECT_EQ(run("out").code, 4);
+}
+
+TEST_F(Baselines, ARunThatEndedEarlyIsRefusedAndItsCellsFail) {
+  write_suite({.rules = std::string(kPass) +
+                        "\n    - { cell: \"*\", metric: clean_accuracy, at_least: 0.9 }"});
+  ASSERT_EQ(run("ended", {"--model", prepared("swapped.pt").string()}).code, 1);
+  expect_end(run("out", {"--baseline", "ended"}), 2, {"ended early", "name another baseline"});
+  const Ended cell = assay({"gate", "ended", "--cell", "pgd@0.1"});
+  expect_end(cell, 1, {});
+  EXPECT_THAT(cell.out, HasSubstr("pgd@0.1  not run: "));
 }
 
 TEST_F(Baselines, AnIncompleteRunIsRefused) {
