@@ -84,7 +84,8 @@ endif()
 
 set(_libtorch_faults)
 if(NOT LibTorch_VERSION OR NOT EXISTS "${LibTorch_ROOT_DIR}/lib/libtorch_cpu.so"
-   OR NOT "${LibTorch_NAMED}" STREQUAL "${_libtorch_named}")
+   OR (_libtorch_named AND NOT "${LibTorch_NAMED}" STREQUAL "${_libtorch_named}"))
+  # One that is named later is searched for; a shell that no longer names it changes nothing.
   set(LibTorch_NAMED "${_libtorch_named}" CACHE INTERNAL "what the search began with")
   unset(LibTorch_ROOT_DIR CACHE)
   foreach(_root IN LISTS _libtorch_named _libtorch_python
