@@ -27,6 +27,9 @@ std::string data_of(const AttackSpec& spec) {
 
 std::string preprocessing_text(const Suite& suite, const std::string& set) {
   std::string text = "range " + number_text(suite.model.lo) + " " + number_text(suite.model.hi);
+  if (!suite.model.mean.empty()) {
+    text += ", normalize " + joined(suite.model.mean) + " / " + joined(suite.model.std);
+  }
   const auto test = suite.data.find(set);
   if (test == suite.data.end() || test->second.format != DataSpec::Format::kImages) return text;
   const DataSpec& data = test->second;

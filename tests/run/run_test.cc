@@ -134,6 +134,19 @@ TEST_F(RunTest, EveryParameterIsPartOfTheCellsKey) {
   EXPECT_NE(base, key("eps: 0.1, steps: 3, goal: targeted, target: next"));
 }
 
+TEST_F(RunTest, NormalisationIsPartOfTheCellsKey) {
+  Suite suite = make_suite("attacks:\n  - {name: a, attack: pgd, norm: linf, eps: 0.1}\n");
+  const auto header = [&] {
+    return make_plan(suite, {"m.pt", std::string(64, 'a')}, {}, platform("cpu"), attacks_, {})
+        .header.cells[0];
+  };
+  const CellHeader without = header();
+  suite.model.mean = {0.5};
+  suite.model.std = {0.25};
+  EXPECT_NE(header().key, without.key);
+  EXPECT_EQ(header().key_fields.at("preprocessing"), "range 0 1, normalize 0.5 / 0.25");
+}
+
 TEST_F(RunTest, PerturbationsOfTheirOwnAreJudgedWithoutADistance) {
   const Suite suite = make_suite(
       "attacks:\n  - {name: c, attack: corruption, kind: contrast, severity: 5}\n"
