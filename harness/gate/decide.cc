@@ -70,19 +70,28 @@ struct Case {
   bool first_run = false;
 };
 
-/// Cells whose paired rules hold for a part of the samples only.
+/// True if a paired rule covers the cell of the suite.
+bool is_compared(const Suite& suite, size_t cell) {
+  return std::any_of(suite.rules.begin(), suite.rules.end(), [cell](const RuleSpec& rule) {
+    return is_paired(rule.kind) && std::ranges::count(rule.cells, cell) > 0;
+  });
+}
+
+/// Cells whose paired rules hold for a part of the samples only. Without a common sample they say
+/// so themselves.
 void flag_partial_pairing(Case* open) {
   const auto alone = std::count(open->partners.begin(), open->partners.end(), -1);
-  if (alone == 0) return;
-  const std::string detail = std::to_string(alone) + " of " +
-                             count(static_cast<int64_t>(open->partners.size()), "sample") +
-                             " are not in the baseline";
+  const auto all = static_cast<int64_t>(open->partners.size());
+  if (alone == 0 || alone == all) return;
   for (size_t i = 0; i < open->pairings.size(); ++i) {
     const CellHeader& cell = *open->candidate.cells[i].header;
     if (open->pairings[i].cell == nullptr || cell.family != Family::kEvasion) continue;
+    if (!is_compared(*open->suite, i)) continue;
     open->diagnosis.push_back(
-        {"partial_pairing", cell.name, detail,
-         "paired rules used the common samples; draw the same sample for both"});
+        {"partial_pairing", cell.name,
+         std::to_string(alone) + " of " + count(all, "sample") + " are not in the baseline",
+         "paired rules used the common samples; look for content, labels, `rows` or `ids` that "
+         "changed since, and draw the same samples for both"});
   }
 }
 

@@ -315,6 +315,14 @@ std::vector<Key> entry_keys(Family family, bool ensemble, bool unbounded) {
   return keys;
 }
 
+std::vector<std::pair<std::string, std::string>> harness_keys(const AttackInfo& info) {
+  std::vector<std::pair<std::string, std::string>> keys;
+  for (const Key& key : entry_keys(info.family, info.name == "ensemble", info.unbounded)) {
+    keys.emplace_back(key.name, key.help);
+  }
+  return keys;
+}
+
 std::vector<Key> stage_keys() {
   Key name = name_key("name of the stage; the attack's by default");
   name.required = false;

@@ -14,8 +14,6 @@ using Kind = RuleSpec::Kind;
 constexpr Kind kKinds[] = {Kind::kAtLeast, Kind::kAtMost, Kind::kMaxDrop, Kind::kMaxRise,
                            Kind::kFlagsClear};
 
-bool is_paired(Kind kind) { return kind == Kind::kMaxDrop || kind == Kind::kMaxRise; }
-
 // Metrics that are no shares: at_least and at_most may name more than 1.
 bool is_unbounded(const std::string& metric) {
   return metric == "median_distance" || metric == "epsilon_lower";
@@ -215,6 +213,10 @@ RuleSpec load_rule(Value& value, const Suite& suite, std::span<const AttackInfo>
 }
 
 }  // namespace
+
+bool is_paired(RuleSpec::Kind kind) {
+  return kind == RuleSpec::Kind::kMaxDrop || kind == RuleSpec::Kind::kMaxRise;
+}
 
 void load_gate(Value& section, Suite& suite, std::span<const AttackInfo> attacks) {
   check_section(section, gate_keys(), "`gate`");

@@ -208,6 +208,8 @@ struct RuleSpec {
   Where where;
 };
 
+/// True of kMaxDrop and kMaxRise, which compare with a baseline.
+bool is_paired(RuleSpec::Kind kind);
 std::string_view to_string(RuleSpec::Kind kind);  // at_least at_most max_drop max_rise flags
 
 /// One entry under `monitors.detectors`: a monitor with its parameters.
@@ -317,6 +319,9 @@ std::vector<std::string> extraction_metrics(const ParamMap& params);
 /// The metrics a family of attack yields (contracts §3). `minimum_norm` adds median_distance.
 /// For extraction, `agreement@B` and its like for each budget B.
 std::vector<std::string> metric_names(const AttackSpec& spec, bool minimum_norm);
+
+/// The keys that an entry of this attack may have besides its parameters, with what they mean.
+std::vector<std::pair<std::string, std::string>> harness_keys(const AttackInfo& info);
 
 /// JSON Schema (draft-07) of suites, made from the same declarations that validate them.
 std::string suite_schema(std::span<const AttackInfo> attacks,

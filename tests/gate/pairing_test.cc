@@ -121,7 +121,10 @@ TEST(PairSamples, PairedRulesUseTheCommonSamplesAndAFlagSaysSo) {
   EXPECT_TRUE(compare(before, before).flags.empty());
   Suite suite = make_suite(here);
   add_rule(suite, "flags", Kind::kFlagsClear, 0);
+  EXPECT_EQ(decide(suite, here, &before).outcome, Outcome::kPass) << "no rule compares";
+  add_rule(suite, "robust_accuracy", Kind::kMaxDrop, 0.1);
   EXPECT_EQ(decide(suite, here, &before).outcome, Outcome::kFail);
+  suite.rules.pop_back();
   EXPECT_EQ(decide(suite, here, nullptr).outcome, Outcome::kPass);
 }
 
