@@ -111,8 +111,9 @@ Headline headline(const Report& report) {
     case Outcome::kIncomplete:
       head.title = "Unfinished, run it again";
       head.steps.push_back(
-          "Run the same command again with --resume; what was computed is kept and not paid for "
-          "twice.");
+          "Run the same command again with --resume, or where shards are missing from a merge, run "
+          "those and merge whole folders of all into a new one; what was computed is kept and not "
+          "paid for twice.");
       head.steps.push_back("This is the only outcome that a retry can mend.");
       break;
     case Outcome::kRefused:
@@ -144,13 +145,6 @@ CellSummary summarise(const Report& report, const CellResult& cell) {
     return summary;
   }
   bool failed = false, inconclusive = false, decided = false;
-  for (const RuleResult* rule : by_severity(*report.decision)) {
-    if (rule->cell != cell.name) continue;
-    failed = failed || rule->verdict == Verdict::kFail;
-    inconclusive = inconclusive || rule->verdict == Verdict::kInconclusive;
-    decided = decided || rule->verdict != Verdict::kNotApplicable;
-    if (rule->verdict != Verdict::kPass) summary.lines.push_back(join(*rule));
-  }
   if (const int64_t faults = candidate_faults(report, cell); faults > 0) {
     failed = true;
     summary.lines.push_back("the candidate itself failed on " + show_plural(faults, "sample"));
@@ -159,6 +153,13 @@ CellSummary summarise(const Report& report, const CellResult& cell) {
     failed = true;
     summary.lines.push_back("the candidate itself failed under the queries of " +
                             show_plural(cell.samples.error, "extraction"));
+  }
+  for (const RuleResult* rule : by_severity(*report.decision)) {
+    if (rule->cell != cell.name) continue;
+    failed = failed || rule->verdict == Verdict::kFail;
+    inconclusive = inconclusive || rule->verdict == Verdict::kInconclusive;
+    decided = decided || rule->verdict != Verdict::kNotApplicable;
+    if (rule->verdict != Verdict::kPass) summary.lines.push_back(join(*rule));
   }
   summary.verdict = failed         ? CellVerdict::kFail
                     : inconclusive ? CellVerdict::kInconclusive

@@ -121,7 +121,8 @@ Evidence read_whole_run(const std::string& path) {
   if (!evidence.complete()) {
     const std::string& reason = evidence.interrupted;
     throw Error("baseline " + path + " is an incomplete run" +
-                (reason.empty() ? "" : " (" + reason + ")") + "; finish it with --resume first");
+                (reason.empty() ? "" : " (" + reason + ")") +
+                "; finish it with --resume, or name a merge of all its shards");
   }
   return evidence;
 }
