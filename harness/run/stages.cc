@@ -21,9 +21,13 @@ Judged attack_block(const Task& task, Block block, Cost* cost) {
     const Candidates candidates = task.bound.evade(oracle, block, task.rng);
     judged = judge_block(task.model, oracle, candidates, task.attack);
   } catch (const ModelFailure& failure) {
-    if (block.size() == 1) return fault_of_row(block, failure.what());
-    return row_by_row(block,
-                      [&](int64_t i) { return attack_block(task, one_row(block, i), cost); });
+    if (block.size() > 1) {
+      return row_by_row(block,
+                        [&](int64_t i) { return attack_block(task, one_row(block, i), cost); });
+    }
+    judged = fault_of_row(block, failure.what());
+    judged.rows[0].queries = oracle.queries().sum().item<int64_t>();
+    judged.rows[0].gradients = oracle.gradients().sum().item<int64_t>();
   }
   cost->forwards += oracle.queries().sum().item<int64_t>();
   cost->gradients += oracle.gradients().sum().item<int64_t>();

@@ -136,6 +136,8 @@ TEST_F(Models, OneThatThrowsOnlyUnderAttackNeverCountsAsRobust) {
   EXPECT_EQ(fgsm["samples"]["error"], 25);
   EXPECT_DOUBLE_EQ(fgsm["metrics"]["robust_accuracy"]["value"], 0.25);
   EXPECT_THAT(read("out-throws_under_attack.pt/report.json"), HasSubstr("unexpected sensor value"));
+  EXPECT_THAT(read("out-throws_under_attack.pt/samples.csv"),
+              ::testing::ContainsRegex("\nfgsm,[0-9]+,[01],[01],[^,]*,error,[^,]*,[1-9]"));
 }
 
 TEST_F(Models, OneThatCrashesTheProcessOnAnInputFailsTheGateNamingIt) {
