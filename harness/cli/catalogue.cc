@@ -97,6 +97,10 @@ void print_attack(const AttackInfo& info) {
                 range_text(spec).c_str(), wrapped(spec.help, 73, 6).c_str());
   }
   if (params.specs().empty()) std::printf("  none\n");
+  std::printf("\nother keys of an entry:\n");
+  for (const auto& [key, help] : harness_keys(info)) {
+    std::printf("  %-14s %s\n", key.c_str(), wrapped(help, 62, 17).c_str());
+  }
   print_example(info.name);
 }
 

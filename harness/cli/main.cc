@@ -29,6 +29,17 @@ constexpr const char* kFooter =
     "3 incomplete (worth a retry), 4 inconclusive, 5 the candidate was refused\n"
     "before it ran";
 
+// What other commands than those that judge a run exit with.
+const char* footer_of(const std::string& command) {
+  static const std::set<std::string> judging = {"run", "merge", "gate", "report"};
+  if (judging.contains(command)) return kFooter;
+  if (command == "monitor") return "";  // says it above
+  if (command == "replay") {
+    return "exit codes: 0 all reproduce, 1 some do not, 2 usage, suite or data error";
+  }
+  return "exit codes: 0 done, 2 usage, suite or data error";
+}
+
 int fail(const std::string& message, assay::ExitCode code) {
   std::cerr << "assay: " << message << std::endl;
   return static_cast<int>(code);
@@ -81,6 +92,7 @@ std::string explain(const CLI::App& app, const CLI::ParseError& error, int argc,
 constexpr size_t kHelpColumn = 28;
 void wrap_help(CLI::App& app) {
   for (CLI::App* command : app.get_subcommands(nullptr)) {
+    command->footer(footer_of(command->get_name()));
     for (CLI::Option* option : command->get_options()) {
       option->description(assay::wrapped(option->get_description(), 79 - kHelpColumn, 0));
     }

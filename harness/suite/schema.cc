@@ -57,7 +57,11 @@ Json list_of(const Json& items, size_t least, size_t most) {
 
 Json text_schema(const Key& key) {
   if (!key.choices.empty()) return {{"enum", key.choices}};
-  if (!key.pattern.empty()) return text_matching(key.pattern + "|.*" + kVariable + ".*");
+  if (!key.pattern.empty()) {
+    Json schema = text_matching(key.pattern + "|.*" + kVariable + ".*");
+    if (key.pattern == kNamePattern) schema["type"] = {"string", "number"};
+    return schema;
+  }
   Json schema = {{"type", {"string", "number", "boolean"}}};
   if (!key.may_be_empty) schema["minLength"] = 1;
   return schema;

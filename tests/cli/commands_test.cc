@@ -132,9 +132,15 @@ TEST_F(Commands, AttacksAreListedAndDescribed) {
   EXPECT_LE(widest_line(list.out), 80U) << list.out;
   const Ended one = assay({"attacks", "pgd"});
   expect_end(one, 0, {});
-  for (const char* text : {"steps", "step_size", "restarts", "random_start", "paper", "default"}) {
+  for (const char* text : {"steps", "step_size", "restarts", "random_start", "paper", "default",
+                           "\n  norm ", "\n  sample_scale ", "\n  levels "}) {
     EXPECT_THAT(one.out, HasSubstr(text));
   }
+  const Ended scores = assay({"attacks", "lira"});
+  for (const char* text : {"\n  members ", "\n  pool ", "\n  estimator "}) {
+    EXPECT_THAT(scores.out, HasSubstr(text));
+  }
+  EXPECT_LE(widest_line(scores.out), 80U) << scores.out;
   EXPECT_LE(widest_line(one.out), 80U) << one.out;
   expect_end(assay({"attacks", "pdg"}), 2, {"no attack `pdg`", "pgd"});
 }
@@ -291,6 +297,9 @@ TEST_F(Commands, HelpFitsAnEightyColumnTerminal) {
   expect_end(help, 0, {});
   EXPECT_LE(widest_line(help.out), 80U) << help.out;
   EXPECT_THAT(help.out, HasSubstr("4 inconclusive"));
+  EXPECT_THAT(assay({"gate", "--help"}).out, HasSubstr("4 inconclusive"));
+  EXPECT_THAT(assay({"replay", "--help"}).out, HasSubstr("0 all reproduce"));
+  EXPECT_THAT(assay({"compare", "--help"}).out, HasSubstr("codes: 0 done, 2 usage"));
   EXPECT_THAT(assay({"--version"}).out, ::testing::ContainsRegex("^[0-9]+\\.[0-9]+\\.[0-9]+"));
 }
 
