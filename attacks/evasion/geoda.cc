@@ -178,7 +178,9 @@ Candidates run(Oracle& oracle, const Rng& rng, const Settings& settings) {
       return smooth_normal(x, keys, iteration, probe, rng, settings.subspace);
     };
     normal.add_(estimate(oracle, fringe, delta, probes, draw));
+    oracle.count_step(fringe.rows);
     shoot(oracle, fringe, normal, settings.tolerance * whole);
+    oracle.count_step(fringe.rows);
   }
   retire(oracle, fringe, std::numeric_limits<int64_t>::max());
   return oracle.best();

@@ -100,8 +100,12 @@ Candidates run(Oracle& oracle, const Rng& rng, const Settings& settings) {
                  [&](const at::Tensor& x, std::span<const uint64_t> keys, int64_t probe) {
                    return directions(x, keys, iteration, probe, rng, threat.norm);
                  });
+    oracle.count_step(fringe.rows);
     const at::Tensor direction = steepest(g, threat.norm);
-    fringe.x = cross(jump(oracle, fringe, direction, away.div(root)));
+    fringe.x = jump(oracle, fringe, direction, away.div(root));
+    oracle.count_step(fringe.rows);
+    fringe.x = cross(fringe.x);
+    oracle.count_step(fringe.rows);
   }
   return oracle.best();
 }
