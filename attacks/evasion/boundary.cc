@@ -7,7 +7,7 @@
 // the steps. Deviations: each sample draws its own directions (the reference shares them over a
 // batch); the start is bisected to the boundary; steps that have shrunk to nothing start over at
 // their first size rather than end the attack, so that the budget is used; queries are the budget,
-// not steps.
+// not steps; where only levels count, every tenth step tries the end of the ball on its way too.
 // Cost per sample, at most: queries forwards, no gradients. Without eps it finds the smallest
 // distance; with eps it stops at the first broken point inside the ball.
 #include "attacks/math/boundary.h"
@@ -184,6 +184,7 @@ Candidates run(Oracle& oracle, const Rng& rng, const Settings& settings) {
     walk(oracle, fringe, steps, step, rng, settings);
     // Before their steps have adapted, all samples stand still.
     if (step % (kEvery * kSourceWindow) == 0) oracle.count_step(fringe.rows);
+    if (step % kEvery == 0) try_ends(oracle, fringe);
   }
 }
 
