@@ -159,11 +159,12 @@ void ascend_from(Oracle& oracle, Active& active, const Settings& settings, const
 }
 
 void run_once(Oracle& oracle, Active& active, const Settings& settings, const Ball& ball) {
+  oracle.start_ascent(active.rows);
   if (ball.norm != Norm::kL1) return ascend_from(oracle, active, settings, ball, settings.steps);
-  oracle.trace_inside_only();
   const int64_t wide = settings.steps * 3 / 10;
   for (int factor = 3; factor >= 1; --factor) {
     const Ball wider{ball.norm, factor * ball.eps, ball.lo, ball.hi};
+    const Untraced outside(oracle, factor > 1 ? 0 : active.rows.size(0));
     if (factor < 3) active.x = project(active.x_best, active.x0, wider);
     ascend_from(oracle, active, settings, wider, factor > 1 ? wide : settings.steps - 2 * wide);
     active.keep(oracle.undecided(active.rows));

@@ -7,8 +7,9 @@
 // the steps. Deviations: each sample draws its own directions (the reference shares them over a
 // batch); the start is bisected to the boundary; steps that have shrunk to nothing start over at
 // their first size rather than end the attack, so that the budget is used; queries are the budget,
-// not steps. Cost per sample, at most: queries forwards, no gradients. Without eps it finds the
-// smallest distance; with eps it stops at the first broken point inside the ball.
+// not steps; where only levels count, every tenth step tries the end of the ball on its way too.
+// Cost per sample, at most: queries forwards, no gradients. Without eps it finds the smallest
+// distance; with eps it stops at the first broken point inside the ball.
 #include "attacks/math/boundary.h"
 
 #include <cmath>
@@ -181,6 +182,9 @@ Candidates run(Oracle& oracle, const Rng& rng, const Settings& settings) {
     retire(oracle, fringe, 1);
     if (fringe.rows.size(0) == 0) return oracle.best();
     walk(oracle, fringe, steps, step, rng, settings);
+    // Before their steps have adapted, all samples stand still.
+    if (step % (kEvery * kSourceWindow) == 0) oracle.count_step(fringe.rows);
+    if (step % kEvery == 0) try_ends(oracle, fringe);
   }
 }
 

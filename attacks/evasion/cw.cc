@@ -151,6 +151,7 @@ Candidates run(Oracle& oracle, const Settings& settings) {
                   .size = size};
     active.keep(oracle.undecided(active.rows));
     if (active.rows.size(0) == 0) break;
+    oracle.start_ascent(active.rows);
     const int64_t steps = settings.steps - (i + 1 == settings.searches ? kept : 0);
     constant.next(search(oracle, std::move(active), steps));
   }

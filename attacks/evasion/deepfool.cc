@@ -42,6 +42,7 @@ Candidates run(Oracle& oracle, const Settings& settings) {
             .clamp(threat.lo, threat.hi);
     if (step + 1 == settings.steps) oracle.labels(x, rows);
   }
+  oracle.settle(oracle.found().nonzero().squeeze(1));
   tighten(oracle, settings.refine);
   return oracle.best();
 }

@@ -105,6 +105,7 @@ Candidates run(Oracle& oracle, const Settings& settings) {
                   .c = constant.c};
     active.keep(oracle.undecided(active.rows));
     if (active.rows.size(0) == 0) break;
+    oracle.start_ascent(active.rows);
     const int64_t steps = settings.steps - (i + 1 == settings.searches ? kept : 0);
     constant.next(search(oracle, std::move(active), steps, settings));
   }

@@ -9,10 +9,9 @@
 // `boundaries` highest-ranked other labels only, not all of them; with an eps a sample is done at
 // its first adversarial point in the ball; the final search, which the reference has dropped, runs
 // once at the end where there is no eps, and leans to the adversarial side of its secant; a
-// targeted goal follows z_target − max of the others.
-// Cost per sample, at most, with n = restarts · max(targets, 1): 2 · n · steps forwards, n · steps
-// gradients (untargeted: times boundaries); one forward more where targets are ranked, and five
-// without an eps.
+// targeted goal follows z_target − max of the others. Cost per sample, at most, with n = restarts ·
+// max(targets, 1): 2 · n · steps forwards, n · steps gradients (untargeted: times boundaries); one
+// forward more where targets are ranked, and five without an eps.
 #include <algorithm>
 #include <limits>
 #include <optional>
@@ -144,6 +143,7 @@ void move(const Oracle& oracle, Active& active, const Plane& plane) {
 // One run from active.x, until all is decided.
 void walk(Oracle& oracle, Active& active, const Settings& settings) {
   const ThreatModel& threat = oracle.threat();
+  oracle.start_ascent(active.rows);
   for (int64_t step = 0; step < settings.steps; ++step) {
     // Not rounded, or steps shorter than a level would come to nothing.
     active.x = oracle.confined(active.x, active.rows);
@@ -180,7 +180,7 @@ Candidates run(Oracle& oracle, const Rng& rng, const Settings& settings) {
   const at::Tensor all = at::arange(block.size(), at::kLong);
   const int64_t targets = std::min(settings.targets, oracle.classes() - 1);
   at::Tensor ranks;  // [n, K] labels by falling logit of the clean input
-  oracle.trace_inside_only();
+  oracle.trace_distances();
   if (targets > 0) ranks = oracle.logits(block.x, all).argsort(/*stable=*/true, 1, true);
   for (int64_t restart = 0; restart < settings.restarts; ++restart) {
     for (int64_t rank = 0; rank < std::max<int64_t>(targets, 1); ++rank) {

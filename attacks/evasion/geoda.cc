@@ -11,7 +11,8 @@
 // search starts at the distance of the point before rather than in steps of 5; sigma and tolerance
 // are shares of the box, where the reference's are in normalised units; inputs that are no images
 // have no frequencies and are probed in all directions; what the schedule leaves of the budget
-// sharpens the last point.
+// sharpens the last point; where only levels count, each iteration tries the end of the ball on its
+// way too.
 // Cost per sample, at most: queries forwards, no gradients. Without eps it finds the smallest
 // distance; with eps it stops at the first broken point inside the ball.
 #include <algorithm>
@@ -178,7 +179,10 @@ Candidates run(Oracle& oracle, const Rng& rng, const Settings& settings) {
       return smooth_normal(x, keys, iteration, probe, rng, settings.subspace);
     };
     normal.add_(estimate(oracle, fringe, delta, probes, draw));
+    oracle.count_step(fringe.rows);
     shoot(oracle, fringe, normal, settings.tolerance * whole);
+    oracle.count_step(fringe.rows);
+    try_ends(oracle, fringe);
   }
   retire(oracle, fringe, std::numeric_limits<int64_t>::max());
   return oracle.best();

@@ -5,7 +5,8 @@
 // Reference: Jianbo-Lab/HSJA hsja.py.
 // Deviations: runs until the budget is spent rather than a number of iterations, and claims the
 // nearest point of all queries, probes too; starts are noise on ever coarser grids in turn;
-// bisection stops at 1e-6 of the way at the latest, since float32 inputs cannot tell more.
+// bisection stops at 1e-6 of the way at the latest, since float32 inputs cannot tell more; where
+// only levels count, each iteration tries the end of the ball on its way too.
 // Probes of all samples share batches.
 // Cost per sample, at most: queries forwards, no gradients. Without eps it finds the smallest
 // distance; with eps it stops at the first broken point inside the ball.
@@ -100,8 +101,13 @@ Candidates run(Oracle& oracle, const Rng& rng, const Settings& settings) {
                  [&](const at::Tensor& x, std::span<const uint64_t> keys, int64_t probe) {
                    return directions(x, keys, iteration, probe, rng, threat.norm);
                  });
+    oracle.count_step(fringe.rows);
     const at::Tensor direction = steepest(g, threat.norm);
-    fringe.x = cross(jump(oracle, fringe, direction, away.div(root)));
+    fringe.x = jump(oracle, fringe, direction, away.div(root));
+    oracle.count_step(fringe.rows);
+    fringe.x = cross(fringe.x);
+    oracle.count_step(fringe.rows);
+    try_ends(oracle, fringe);
   }
   return oracle.best();
 }

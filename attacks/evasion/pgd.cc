@@ -16,9 +16,9 @@
 // saturated softmax does not zero the gradient; `nesterov` looks ahead by a steepest step along the
 // velocity (the paper: by the velocity itself), projected so that it may count as an adversarial,
 // and copies are scaled and padded towards 0 or the end of the box next to it. The clean input is
-// the first iterate without a random start. Iterates themselves are sent only where no variant
-// replaces them, and last. Cost per sample, at most: restarts · (steps · eot · scale_copies
-// + 1) forwards, restarts · steps · eot · scale_copies gradients.
+// the first iterate without a random start. Where `diverse_prob` replaces iterates, they are tried
+// too, after each step. Cost per sample, at most: restarts · (steps · eot · scale_copies + 1)
+// forwards (with diverse_prob + steps), restarts · steps · eot · scale_copies gradients.
 #include <optional>
 
 #include "attacks/math/diversity.h"
@@ -73,6 +73,7 @@ std::optional<Look> look_at(Oracle& oracle, const at::Tensor& x, const Active& a
     return look_often(oracle, x, active.rows, active.y, active.target, settings.loss, settings.eot);
   }
   return mean_look(settings.eot, [&](int64_t draw, const at::Tensor& keep) {
+    const Untraced again(oracle, draw == 0 ? active.rows.size(0) : 0);
     return look_around(oracle, kept_of(x, keep), kept_of(active.rows, keep),
                        kept_of(active.y, keep), kept_of(active.target, keep), settings.loss,
                        settings.diversity, rng, restart, step * settings.eot + draw);
@@ -85,6 +86,7 @@ void climb(Oracle& oracle, Active& active, const Settings& settings, const Ball&
   const double size =
       settings.step_size.value_or(2.5 * ball.eps / static_cast<double>(settings.steps));
   const int64_t d = row_length(active.x0);
+  oracle.start_ascent(active.rows);
   for (int64_t step = 0; step < settings.steps; ++step) {
     const int64_t top = top_entries(settings.top_share, d, step, settings.steps);
     at::Tensor x = active.x;  // [m, ...] where the gradient is taken
@@ -100,8 +102,12 @@ void climb(Oracle& oracle, Active& active, const Settings& settings, const Ball&
       gradient = active.velocity;
     }
     active.x = ascend(active.x, gradient, active.x0, size, top, ball);
+    const bool last = step + 1 == settings.steps;
+    if (!last && settings.diversity.diverse_prob == 0) continue;
+    oracle.labels(active.x, active.rows);  // no look shows these
+    active.keep(oracle.undecided(active.rows));
+    if (active.rows.size(0) == 0) return;
   }
-  oracle.labels(active.x, active.rows);
 }
 
 Candidates run(Oracle& oracle, const Rng& rng, const Settings& settings) {
@@ -157,10 +163,11 @@ Bound bind(Params& params, const ThreatModel&) {
                 "momentum: 1");
   }
   const int64_t looks = settings.steps * settings.eot * settings.diversity.scale_copies;
+  const int64_t tried = settings.diversity.diverse_prob > 0 ? settings.steps : 1;
   return {[settings](Oracle& oracle, const Block&, const Rng& rng) {
             return run(oracle, rng, settings);
           },
-          {.queries = settings.restarts * (looks + 1), .gradients = settings.restarts * looks}};
+          {.queries = settings.restarts * (looks + tried), .gradients = settings.restarts * looks}};
 }
 
 }  // namespace
@@ -178,8 +185,8 @@ Attack pgd() {
           "Madry, Makelov, Schmidt, Tsipras, Vladu: Towards Deep Learning Models "
           "Resistant to Adversarial Attacks, ICLR 2018, arXiv:1706.06083",
       .cost =
-          "restarts * (steps * eot * scale_copies + 1) forwards, restarts * steps * eot * "
-          "scale_copies gradients",
+          "restarts * (steps * eot * scale_copies + 1) forwards (with diverse_prob + steps), "
+          "restarts * steps * eot * scale_copies gradients",
       .taxonomy = {{"atlas", "AML.T0043.000"}, {"nist", "NISTAML.022"}, {"owasp", "ML01:2023"}},
   };
   attack.bind = bind;

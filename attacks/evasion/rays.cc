@@ -8,7 +8,8 @@
 // end at the walls of the box; bisection is
 // relative to the radius (to 0.1 %) rather than absolute; once blocks of one entry are done, the
 // search starts again from large blocks that begin at a random place, where the reference runs out
-// of blocks. Cost per sample, at most: queries forwards, no gradients. Without eps it finds the
+// of blocks; where only levels count, the end of the ball on a ray that crosses in it is tried too.
+// Cost per sample, at most: queries forwards, no gradients. Without eps it finds the
 // smallest distance; with eps it stops at the first broken point inside the ball.
 #include <algorithm>
 #include <vector>
@@ -82,6 +83,28 @@ void learn(Rays& rays, const at::Tensor& broken, const at::Tensor& length, doubl
   rays.bisecting = rays.bisecting.logical_or(broken).logical_and(wide);
 }
 
+// A ray that crosses the boundary in the ball may be no success once it is rounded, the less so the
+// shorter it is: its end is tried too. `hit` [m] bool: the rays to try.
+void try_ends(Oracle& oracle, const Rays& rays, const at::Tensor& hit) {
+  at::Tensor open = hit.nonzero().squeeze(1);
+  open = open.index_select(0, able(oracle, rays.rows.index_select(0, open), 1));
+  if (open.size(0) == 0) return;
+  const ThreatModel& threat = oracle.threat();
+  const at::Tensor way = rays.sign.index_select(0, open).sign().mul(*threat.eps);
+  const at::Tensor x0 = rays.x0.index_select(0, open);
+  const at::Tensor end = x0.to(at::kDouble).add(way).clamp(threat.lo, threat.hi);
+  admissible_breaks(oracle, end.to(x0.scalar_type()), rays.rows.index_select(0, open));
+}
+
+// Indices of the samples that are through with all blocks of a size: a step of this search.
+at::Tensor through(const Rays& rays) {
+  const at::Tensor done = rays.bisecting.logical_not();  // [m]
+  for (size_t i = 0; i < rays.blocks.size(); ++i) {
+    done.data_ptr<bool>()[i] &= rays.blocks[i].ends_size();
+  }
+  return done.nonzero().squeeze(1);
+}
+
 // Gives the samples that the first query did not break rays to corners that are broken or, where
 // none is found, to other random points.
 void start(Oracle& oracle, Rays& rays, const Rng& rng, const Settings& settings) {
@@ -126,9 +149,13 @@ Candidates run(Oracle& oracle, const Rng& rng, const Settings& settings) {
     if (rays.rows.size(0) == 0) break;
     if (!first) next_trials(rays, block, rng);
     const at::Tensor length =
-        at::where(rays.bisecting, rays.low.add(rays.radius).div(2), rays.radius);  // [m]
-    learn(rays, breaks(oracle, on_ray(rays, length, threat), rays.rows), length,
-          settings.tolerance);
+        at::where(rays.bisecting, rays.low.add(rays.radius).div(2), rays.radius);       // [m]
+    const at::Tensor broken = breaks(oracle, on_ray(rays, length, threat), rays.rows);  // [m]
+    learn(rays, broken, length, settings.tolerance);
+    if (threat.levels > 0 && threat.eps) {
+      try_ends(oracle, rays, broken.logical_and(length.le(*threat.eps)));
+    }
+    oracle.count_step(rays.rows.index_select(0, through(rays)));
     if (first) start(oracle, rays, rng, settings);
   }
   return oracle.best();

@@ -83,6 +83,7 @@ Candidates run(Oracle& oracle, const Settings& settings) {
     const at::Tensor left = going.logical_and(oracle.decided().index_select(0, rows).logical_not())
                                 .nonzero()
                                 .squeeze(1);
+    oracle.settle(rows.index_select(0, going.logical_not().nonzero().squeeze(1)));
     keep_rows(left, {&x, &rows});
   }
   tighten(oracle, settings.refine);

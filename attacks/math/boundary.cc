@@ -251,12 +251,69 @@ void go_outward(Oracle& oracle, const Fringe& fringe, const at::Tensor& left) {
 
 }  // namespace
 
+namespace {
+
+// Halvings of what is known of how long a way may be.
+constexpr int64_t kLengthHalvings = 10;
+
+// The longest multiple of each step [k, ...] from x0 whose rounding stays in the ball, at most four
+// times as long as the ball allows without. No queries. → [k, ...]
+at::Tensor longest(const Oracle& oracle, const at::Tensor& x0, const at::Tensor& step,
+                   const at::Tensor& rows) {
+  const ThreatModel& threat = oracle.threat();
+  const at::Tensor from = x0.to(at::kDouble);
+  const auto point = [&](const at::Tensor& t) {
+    const at::Tensor to = from.add(step.mul(spread(t, step)));
+    return oracle.admissible(to.clamp(threat.lo, threat.hi).to(x0.scalar_type()), rows);
+  };
+  const at::Tensor zero = at::zeros_like(step);
+  at::Tensor low =
+      distance(step, zero, threat.norm).clamp_min(1e-12).reciprocal().mul(*threat.eps);  // [k]
+  at::Tensor high = low.mul(4);
+  for (int64_t halving = 0; halving < kLengthHalvings; ++halving) {
+    const at::Tensor middle = low.add(high).div(2);
+    const at::Tensor fits = distance(point(middle), x0, threat.norm).le(*threat.eps);
+    low = at::where(fits, middle, low);
+    high = at::where(fits, high, middle);
+  }
+  return point(low);
+}
+
+}  // namespace
+
+void try_ends(Oracle& oracle, const Fringe& fringe) {
+  const ThreatModel& threat = oracle.threat();
+  if (threat.levels == 0 || !threat.eps) return;
+  const at::Tensor paying = able(oracle, fringe.rows, 2);
+  if (paying.size(0) == 0) return;
+  const at::Tensor rows = fringe.rows.index_select(0, paying);
+  const at::Tensor x0 = fringe.x0.index_select(0, paying);
+  const at::Tensor from = x0.to(at::kDouble);
+  const at::Tensor step = fringe.x.index_select(0, paying).to(at::kDouble).sub(from);
+  const auto end = [&](const at::Tensor& way) {
+    return from.add(way).clamp(threat.lo, threat.hi).to(x0.scalar_type());
+  };
+  const at::Tensor scale = distance(step, at::zeros_like(step), threat.norm)
+                               .clamp_min(1e-12)
+                               .reciprocal()
+                               .mul(*threat.eps);
+  const at::Tensor straight = end(step.mul(spread(scale, step)));
+  const at::Tensor farther = threat.norm == Norm::kLinf ? end(step.sign().mul(*threat.eps))
+                                                        : longest(oracle, x0, step, rows);
+  admissible_breaks(oracle, at::cat({straight, farther}), at::cat({rows, rows}));
+}
+
 at::Tensor retire(Oracle& oracle, Fringe& fringe, int64_t queries) {
   const bool rounds = oracle.threat().levels > 0;
   const at::Tensor paying = able(oracle, fringe.rows, queries + (rounds ? kOutward : 0));
   const at::Tensor poor = at::ones_like(fringe.rows, at::kBool);
   const at::Tensor left = poor.index_fill_(0, paying, false).nonzero().squeeze(1);
-  if (rounds) go_outward(oracle, fringe, left);
+  if (rounds) {
+    Fringe leaving = fringe;
+    leaving.keep(left);
+    try_ends(oracle, leaving);
+    go_outward(oracle, fringe, left);
+  }
   bisect(oracle, fringe.x0.index_select(0, left), fringe.x.index_select(0, left),
          fringe.rows.index_select(0, left), at::zeros({left.size(0)}, at::kDouble));
   fringe.keep(paying);

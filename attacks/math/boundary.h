@@ -63,6 +63,12 @@ at::Tensor bisect(Oracle& oracle, const at::Tensor& x0, const at::Tensor& x, con
 /// [k] indices into rows whose sample is not decided and can pay for `queries` more.
 at::Tensor able(const Oracle& oracle, const at::Tensor& rows, int64_t queries);
 
+/// Where only whole levels count, and there is an eps: sends what rounding leaves of the ends of
+/// the ball on the ways through the fringe's points, two queries for each sample that can pay. A
+/// broken point is no success where rounding takes it back; one at the end of the ball loses least
+/// by it.
+void try_ends(Oracle& oracle, const Fringe& fringe);
+
 /// Keeps the samples of the fringe that can pay for `queries` more → their indices [k]. Those that
 /// are left out and not decided spend the rest of their budgets on bisecting towards x0. Where only
 /// whole levels count, they are left out some queries earlier, and go outward from the boundary

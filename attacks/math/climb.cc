@@ -47,6 +47,7 @@ void add_pairs(double* g, const T* points, const double* value, const int64_t* o
 at::Tensor estimate(Oracle& oracle, const at::Tensor& x, const at::Tensor& rows, int64_t pairs,
                     int64_t iteration, const Climb& settings, const Rng& rng) {
   const ThreatModel& threat = oracle.threat();
+  const Untraced probes(oracle);
   const at::Tensor g = at::zeros(x.sizes(), at::kDouble);
   for (int64_t first = 0; first < pairs; first += kChunk) {
     const at::Tensor open = oracle.undecided(rows);  // [k]

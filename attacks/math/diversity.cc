@@ -101,6 +101,8 @@ std::optional<Look> look_around(Oracle& oracle, const at::Tensor& x, const at::T
     return t.defined() ? t.repeat({copies}) : t;
   };
   const at::Tensor all_rows = repeated(rows);  // [copies · m]
+  // Only what is not transformed is an iterate.
+  const Untraced copied(oracle, diversity.diverse_prob > 0 ? 0 : m);
   const Tape tape = oracle.tape(at::cat(points), all_rows);
   Look found{oracle.undecided(rows), {}, {}, {}, {}};
   if (found.keep.size(0) == 0) return std::nullopt;

@@ -71,7 +71,8 @@ std::optional<Look> mean_look(int64_t draws, const LookOnce& once) {
 std::optional<Look> look_often(Oracle& oracle, const at::Tensor& x, const at::Tensor& rows,
                                const at::Tensor& y, const at::Tensor& target, LossKind loss,
                                int64_t draws) {
-  return mean_look(draws, [&](int64_t, const at::Tensor& keep) {
+  return mean_look(draws, [&](int64_t draw, const at::Tensor& keep) {
+    const Untraced again(oracle, draw == 0 ? rows.size(0) : 0);
     return look(oracle, kept_of(x, keep), kept_of(rows, keep), kept_of(y, keep),
                 kept_of(target, keep), loss);
   });

@@ -85,6 +85,7 @@ double cosine(int64_t step, int64_t steps) {
 
 void tighten(Oracle& oracle, int64_t steps, double stretch) {
   const Block& block = oracle.block();
+  const Untraced polish(oracle);
   const bool counts = oracle.threat().norm == Norm::kL0;
   at::Tensor rows = at::arange(block.size(), at::kLong);
   keep_rows(oracle.found().nonzero().squeeze(1), {&rows});

@@ -84,6 +84,7 @@ int64_t kept_back(const Oracle& oracle, int64_t steps, int64_t refine) {
 void straighten(Oracle& oracle, int64_t kept) {
   const Block& block = oracle.block();
   const ThreatModel& threat = oracle.threat();
+  const Untraced polish(oracle);
   at::Tensor rows = at::arange(block.size(), at::kLong);
   keep_rows(oracle.undecided(rows), {&rows});
   if (kept == 0 || rows.size(0) == 0) return;

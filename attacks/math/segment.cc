@@ -15,6 +15,7 @@ at::Tensor boxed(const at::Tensor& x, const at::Tensor& like, const ThreatModel&
 
 void close_in(Oracle& oracle, int64_t steps) {
   const Block& block = oracle.block();
+  const Untraced polish(oracle);
   const at::Tensor rows =
       oracle.found().logical_and(oracle.failed().logical_not()).nonzero().squeeze(1);
   if (rows.size(0) == 0) return;

@@ -29,6 +29,9 @@ class SignBlocks {
     shift_ = static_cast<int64_t>(rng.uniform(sample, pass_, 0) * static_cast<double>(d));
   }
 
+  /// True if the last block was the last of its size.
+  bool ends_size() const { return size_ > 0 && position_ == 0; }
+
   /// Flips the block that was flipped last: undoes it.
   void flip_last(double* sign, int64_t d) const {
     for (int64_t k = first_; k < first_ + size_; ++k) sign[k % d] = -sign[k % d];

@@ -72,21 +72,35 @@ bool white_box(const CellHeader& cell) {
 
 bool iterates(const CellHeader& cell) { return white_box(cell) && !single_step(cell); }
 
+/// True if a stage without gradient access finds its points on the candidate itself, not by the
+/// gradients of another model or in what earlier runs found.
+bool blind_stage(const CellHeader& header, size_t stage) {
+  if (header.stage_access[stage] == Access::kGradient) return false;
+  const auto attack = header.key_fields.find("params.stages." + std::to_string(stage) + ".attack");
+  return attack == header.key_fields.end() ||
+         (attack->second != "transfer" && attack->second != "corpus");
+}
+
 /// Samples that a cell broke without gradients: all of a black-box cell, or those of an ensemble's
-/// stages without gradient access.
-Samples broken_blindly(const CellView& cell) {
+/// stages without gradient access. `left`, of an ensemble: those that a stage with gradient access
+/// had left standing before.
+Samples broken_blindly(const CellView& cell, Samples* left) {
   const CellHeader& header = *cell.header;
   Samples samples = with_status(cell, Status::kBroken);
+  left->assign(samples.size(), false);
   if (header.stages.empty()) {
     if (header.threat.access == Access::kGradient) samples.assign(samples.size(), false);
     return samples;
   }
+  const auto seeing =
+      std::find(header.stage_access.begin(), header.stage_access.end(), Access::kGradient);
   for (size_t i = 0; i < samples.size(); ++i) {
     if (!samples[i]) continue;
     const auto stage =
         std::find(header.stages.begin(), header.stages.end(), breaking_stage(*cell.rows[i]));
     const auto at = static_cast<size_t>(stage - header.stages.begin());
-    samples[i] = at < header.stage_access.size() && header.stage_access[at] != Access::kGradient;
+    samples[i] = at < header.stage_access.size() && blind_stage(header, at);
+    (*left)[i] = seeing - header.stage_access.begin() < stage - header.stages.begin();
   }
   return samples;
 }
@@ -105,8 +119,7 @@ std::vector<const CellView*> stronger_than(const EvidenceView& view, const CellV
   return cells;
 }
 
-/// Of `broken`, the samples that stand in every one of `cells`; an ensemble's own white-box stages
-/// left standing what a later stage broke.
+/// Of `broken`, the samples that stand in every one of `cells` but `weaker` itself.
 Samples left_by_all(Samples broken, const CellView& weaker,
                     const std::vector<const CellView*>& cells) {
   for (const CellView* cell : cells) {
@@ -127,10 +140,14 @@ const CellView& strongest(const std::vector<const CellView*>& cells) {
 void compare_access(const EvidenceView& view, std::vector<Flag>& flags) {
   for (const CellView& blind : view.cells) {
     if (!has_ball(blind)) continue;
-    const Samples broken = broken_blindly(blind);
+    Samples left;
+    Samples broken = broken_blindly(blind, &left);
     if (count_true(broken) < kFew) continue;
     const std::vector<const CellView*> white = stronger_than(view, blind, white_box);
     if (white.empty()) continue;
+    // Without another cell, what an ensemble broke before its first white-box stage has no witness.
+    const bool others = white.size() > 1 || white[0] != &blind;
+    for (size_t i = 0; i < broken.size(); ++i) broken[i] = broken[i] && (others || left[i]);
     const int64_t beaten = count_true(left_by_all(broken, blind, white));
     if (!too_many(beaten, broken.size(), kBeaten)) continue;
     const std::string& name = strongest(white).header->name;

@@ -67,16 +67,18 @@ void add_optimisation(const Diagnosis& d, const std::string& cell, std::vector<F
   }
   if (d.hasty > 0) {
     flags.push_back({"incomplete_optimisation", cell,
-                     "for " + share_of(d.hasty, d.standing, "sample") +
-                         " left standing fewer than 10 queries in the ball are too few to tell "
-                         "whether the margin had stopped falling",
+                     "for " + share_of(d.hasty, d.traced + d.hasty, "sample") +
+                         " no run of the attack had 10 steps (in the ball), which is too few to "
+                         "tell whether it had converged",
                      "give the attack more steps (or queries) until this flag is gone"});
   } else if (d.unfinished > kFew && above(d.unfinished, d.traced, kTenth)) {
     flags.push_back({"incomplete_optimisation", cell,
                      "for " + share_of(d.unfinished, d.traced, "sample") +
-                         " left standing the margin still fell by more than 5% of its whole fall "
-                         "in the last tenth of the queries",
-                     "give the attack more steps (or queries) until this flag is gone"});
+                         " no run of the attack had converged: in the last tenth of its steps the "
+                         "margin still fell by more than 5% of its whole fall, or the distance by "
+                         "more than 10% of what is left",
+                     "give the attack more steps (or queries) until this flag is gone; more "
+                     "restarts do not help"});
   }
   if (d.unstarted > 0) {
     flags.push_back({"no_starting_point", cell,

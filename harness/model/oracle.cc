@@ -57,7 +57,8 @@ Oracle::Oracle(const Model& model, const ThreatModel& threat, const Block& block
       block_(block),
       query_budget_(queries),
       gradient_budget_(gradients),
-      radius_(ball_radius(threat, block.x.numel() / block.size(), model.dtype() == at::kDouble)) {
+      radius_(ball_radius(threat, block.x.numel() / block.size(), model.dtype() == at::kDouble)),
+      by_distance_(seeks_distance(threat) || threat.access == Access::kLabel) {
   const int64_t n = block.size();
   decided_ = at::zeros({n}, at::kBool);
   found_ = at::zeros({n}, at::kBool);
@@ -77,9 +78,9 @@ Oracle::Oracle(const Model& model, const ThreatModel& threat, const Block& block
     shape[0] = 1;
     reach_ = at::tensor(threat.feature_scale, at::kDouble).mul(*threat.eps).reshape(shape);
   }
-  const bool single_step = gradients == 1;
-  if (threat.eps.has_value() && threat.access != Access::kLabel && !single_step) {
-    trace_.emplace(block.y, threat.goal == Goal::kTargeted ? block.target : at::Tensor());
+  if (!threat.unbounded) {
+    trace_.emplace(block.y, threat.goal == Goal::kTargeted ? block.target : at::Tensor(),
+                   threat.norm == Norm::kL0);
   }
 }
 
@@ -90,6 +91,7 @@ std::optional<Oracle> Oracle::source() const {
   threat.access = Access::kGradient;
   std::optional<Oracle> source(std::in_place, *block_.source, threat, block_, 0, 0);
   source->is_source_ = true;
+  source->trace_.reset();
   return source;
 }
 
@@ -110,7 +112,7 @@ Tape Oracle::tape(const at::Tensor& x, const at::Tensor& rows) {
   count(x, rows, Access::kGradient);
   const at::Tensor point = sent(x, rows);
   Tape tape = blamed([&] { return model_.record(point); });
-  watch(point, tape.logits(), rows);
+  watch(point, point, tape.logits(), rows);
   return tape;
 }
 
@@ -149,95 +151,37 @@ at::Tensor Oracle::logits(const at::Tensor& x, const at::Tensor& rows) {
   count(x, rows, Access::kScore);
   const at::Tensor point = sent(x, rows);
   at::Tensor logits = blamed([&] { return model_.logits(point); });
-  watch(point, logits, rows);
+  watch(point, point, logits, rows);
   return logits;
 }
 
 at::Tensor Oracle::labels(const at::Tensor& x, const at::Tensor& rows) {
   count(x, rows, Access::kLabel);
-  return ask_labels(sent(x, rows), rows);
+  return ask_labels(sent(x, rows), x, rows);
 }
 
 at::Tensor Oracle::labels_from_afar(const at::Tensor& x, const at::Tensor& rows) {
   count(x, rows, Access::kLabel);
   from_afar_.index_fill_(0, rows, true);
-  return ask_labels(reach_.defined() ? scaled(x, rows) : sent(x, rows), rows);
+  return ask_labels(scales() ? scaled(x, rows) : sent(x, rows), x, rows);
 }
 
 at::Tensor Oracle::labels_once_admissible(const at::Tensor& x, const at::Tensor& rows) {
   count(x, rows, Access::kLabel);
   from_afar_.index_fill_(0, rows, true);
-  return ask_labels(admissible(reach_.defined() ? scaled(x, rows) : x, rows), rows);
+  return ask_labels(admissible(scales() ? scaled(x, rows) : x, rows), x, rows);
 }
 
-at::Tensor Oracle::ask_labels(const at::Tensor& sent, const at::Tensor& rows) {
+at::Tensor Oracle::ask_labels(const at::Tensor& sent, const at::Tensor& seen,
+                              const at::Tensor& rows) {
   const at::Tensor logits = blamed([&] { return model_.logits(sent); });
-  watch(sent, logits, rows);
+  watch(sent, seen, logits, rows);
   return logits.argmax(1);
 }
 
 at::Tensor Oracle::breaks(const at::Tensor& labels, const at::Tensor& rows) const {
   if (threat_.goal == Goal::kTargeted) return labels.eq(block_.target.index_select(0, rows));
   return labels.ne(block_.y.index_select(0, rows));
-}
-
-at::Tensor Oracle::sent(const at::Tensor& x, const at::Tensor& rows) const {
-  return threat_.access == Access::kGradient ? admissible(x, rows) : confined(x, rows);
-}
-
-at::Tensor Oracle::scaled(const at::Tensor& x, const at::Tensor& rows) const {
-  const at::Tensor x0 = block_.x.index_select(0, rows).to(at::kDouble);  // [m, ...]
-  const at::Tensor step = x.to(at::kDouble).sub(x0);
-  const at::Tensor room = at::where(step.gt(0), x0.neg().add(threat_.hi), x0.sub(threat_.lo));
-  // How far a feature gets in the ball, and how far it may.
-  const at::Tensor seen = room.clamp_max(*threat_.eps);
-  const at::Tensor most = at::minimum(room, reach_);
-  const at::Tensor way = step.mul(at::where(seen.gt(0), most.div(seen), 0.0));
-  at::Tensor point = x0.add(way).clamp(threat_.lo, threat_.hi).to(x.scalar_type());
-  // Rounding must not take what lies in one ball out of the other.
-  point = at::where(step.abs().le(*threat_.eps * (1 + 1e-6)), confined(point, rows), point);
-  if (!fixed_.defined()) return point;
-  const at::Tensor still = block_.x.index_select(0, rows).flatten(1).index_select(1, fixed_);
-  return point.flatten(1).index_copy(1, fixed_, still).view(x.sizes());
-}
-
-at::Tensor Oracle::confined(const at::Tensor& x, const at::Tensor& rows) const {
-  if (!fixed_.defined() && !reach_.defined()) return x;
-  const at::Tensor x0 = block_.x.index_select(0, rows);  // [m, ...]
-  at::Tensor inside = x;
-  if (reach_.defined()) {
-    const at::Tensor centre = x0.to(at::kDouble);
-    const at::Tensor step = x.to(at::kDouble).sub(centre);
-    const at::Tensor cut = centre.add(at::min(at::max(step, reach_.neg()), reach_));
-    // As for the ball, rounding is no step: a level at the end of a reach stays one.
-    const at::Tensor far = step.abs().gt(reach_.add(radius_ - *threat_.eps));
-    inside = at::where(far, cut.to(x.scalar_type()), x);
-  }
-  if (!fixed_.defined()) return inside;
-  return inside.flatten(1)
-      .index_copy(1, fixed_, x0.flatten(1).index_select(1, fixed_))
-      .view(x.sizes());
-}
-
-at::Tensor Oracle::rounded(const at::Tensor& x, const at::Tensor& rows) const {
-  if (threat_.levels == 0) return x;
-  const at::Tensor x0 = block_.x.index_select(0, rows).to(at::kDouble);
-  const at::Tensor wide = x.to(at::kDouble);
-  const double step = (threat_.hi - threat_.lo) / static_cast<double>(threat_.levels - 1);
-  // What is a level but for the rounding of its type, by half a unit, stays one.
-  const double unit = x.scalar_type() == at::kDouble ? 0x1p-52 : 0x1p-23;
-  const double slack = 0.75 * unit * std::max(std::abs(threat_.lo), std::abs(threat_.hi)) / step;
-  const at::Tensor place = wide.sub(threat_.lo).div(step);
-  const at::Tensor below = place.add(slack).floor().mul(step).add(threat_.lo);
-  const at::Tensor above = place.sub(slack).ceil().mul(step).add(threat_.lo);
-  const at::Tensor up = at::max(below, x0), down = at::min(above, x0);
-  return at::where(wide.gt(x0), up, at::where(wide.lt(x0), down, x0))
-      .clamp(threat_.lo, threat_.hi)
-      .to(x.scalar_type());
-}
-
-at::Tensor Oracle::admissible(const at::Tensor& x, const at::Tensor& rows) const {
-  return rounded(confined(x, rows), rows);
 }
 
 at::Tensor Oracle::breaking_votes(const Votes& votes, const at::Tensor& rows) const {
@@ -268,39 +212,66 @@ void Oracle::count(const at::Tensor& x, const at::Tensor& rows, Access needed) {
   }
 }
 
-void Oracle::watch(const at::Tensor& x, const at::Tensor& logits, const at::Tensor& rows) {
+void Oracle::start_ascent(const at::Tensor& rows) {
+  if (trace_) trace_->start(rows);
+}
+
+void Oracle::settle(const at::Tensor& rows) {
+  if (trace_) trace_->settle(rows);
+}
+
+void Oracle::count_step(const at::Tensor& rows) {
+  ASSAY_CHECK(threat_.access == Access::kLabel, "of other attacks every query is a step");
+  if (trace_) trace_->add(rows);
+}
+
+void Oracle::watch(const at::Tensor& x, const at::Tensor& seen, const at::Tensor& logits,
+                   const at::Tensor& rows) {
   // One pass finds non-finite rows: a sum is finite only if every term is (or it overflows, which
   // the slow path sorts out).
   if (!logits.sum().isfinite().item<bool>()) watch_failures(x, logits, rows);
-  if (trace_) add_trace(x, logits, rows);
   const at::Tensor broken = breaks(logits.argmax(1), rows);  // [m]
   if (!seeks_distance(threat_)) {
     // Only the first valid point counts: what is decided stays as it is.
     broken.logical_and_(decided_.index_select(0, rows).logical_not_());
   }
   const at::Tensor hits = broken.nonzero().squeeze(1);  // [h]
-  if (hits.size(0) == 0) return;
-
-  const at::Tensor hit_rows = rows.index_select(0, hits);  // [h]
-  crossed_.index_fill_(0, hit_rows, true);
-  const at::Tensor sent = x.index_select(0, hits);       // [h, ...]
-  const at::Tensor points = admissible(sent, hit_rows);  // [h, ...]
-  const at::Tensor finite = logits.index_select(0, hits).isfinite().all(1);
-  const at::Tensor away =
-      distance(points, block_.x.index_select(0, hit_rows), threat_).contiguous();
-  at::Tensor valid =
-      in_box(points, threat_.lo, threat_.hi).logical_and_(away.le(radius_)).logical_and_(finite);
-  valid.logical_and_(away.lt(best_distance_.index_select(0, hit_rows)));
-  if (reach_.defined()) {  // what was sent from afar may lie outside, by more than rounding takes
-    const at::Tensor near = rounded(sent, hit_rows);
-    valid.logical_and_(confined(near, hit_rows).eq(near).flatten(1).all(1));
+  if (hits.size(0) > 0) {
+    const at::Tensor hit_rows = rows.index_select(0, hits);  // [h]
+    crossed_.index_fill_(0, hit_rows, true);
+    const at::Tensor sent = x.index_select(0, hits);       // [h, ...]
+    const at::Tensor points = admissible(sent, hit_rows);  // [h, ...]
+    const at::Tensor x0 = block_.x.index_select(0, hit_rows);
+    const at::Tensor finite = logits.index_select(0, hits).isfinite().all(1);
+    const at::Tensor away = distance(points, x0, threat_).contiguous();
+    at::Tensor valid = in_box(points, threat_.lo, threat_.hi).logical_and_(finite);
+    if (trace_ && by_distance_) {
+      // By labels an attack goes by its own points, whatever rounding and shares leave of them.
+      const bool own = threat_.access == Access::kLabel;
+      trace_crossings(hits, own ? distance(seen.index_select(0, hits), x0, threat_) : away, valid,
+                      rows);
+    }
+    valid.logical_and_(away.le(radius_));
+    valid.logical_and_(away.lt(best_distance_.index_select(0, hit_rows)));
+    if (reach_.defined()) {  // what was sent from afar may lie outside, by more than rounding takes
+      const at::Tensor near = rounded(sent, hit_rows);
+      valid.logical_and_(confined(near, hit_rows).eq(near).flatten(1).all(1));
+    }
+    const bool rounds = threat_.levels > 0 && threat_.access != Access::kGradient;
+    if (model_.facts().random || rounds) vote(points, hit_rows, valid);
+    keep_best(points, hit_rows, away, valid);
   }
-  const bool rounds = threat_.levels > 0 && threat_.access != Access::kGradient;
-  if (model_.facts().random || rounds) vote(points, hit_rows, valid);
+  const int64_t steps = std::min(traced_rows_, rows.size(0));
+  if (!trace_ || threat_.access == Access::kLabel || steps == 0) return;
+  trace_->add(logits.narrow(0, 0, steps), rows.narrow(0, 0, steps));
+}
+
+void Oracle::keep_best(const at::Tensor& points, const at::Tensor& rows, const at::Tensor& away,
+                       const at::Tensor& valid) {
   const bool* is_valid = valid.const_data_ptr<bool>();
   const double* distances = away.const_data_ptr<double>();
-  const int64_t* samples = hit_rows.const_data_ptr<int64_t>();
-  for (int64_t i = 0; i < hit_rows.size(0); ++i) {
+  const int64_t* samples = rows.const_data_ptr<int64_t>();
+  for (int64_t i = 0; i < rows.size(0); ++i) {
     const int64_t sample = samples[i];
     double& best = best_distance_.data_ptr<double>()[sample];
     if (!is_valid[i] || distances[i] >= best) continue;
@@ -312,13 +283,16 @@ void Oracle::watch(const at::Tensor& x, const at::Tensor& logits, const at::Tens
   }
 }
 
-void Oracle::add_trace(const at::Tensor& x, const at::Tensor& logits, const at::Tensor& rows) {
-  if (!inside_only_) return trace_->add(logits, rows);
-  const at::Tensor inside = distance(x, block_.x.index_select(0, rows), threat_).le(radius_);
-  const at::Tensor in = inside.nonzero().squeeze(1);
-  const at::Tensor out = inside.logical_not().nonzero().squeeze(1);
-  trace_->add(logits.index_select(0, in), rows.index_select(0, in));
-  trace_->add_outside(rows.index_select(0, out));
+void Oracle::trace_crossings(const at::Tensor& hits, const at::Tensor& away,
+                             const at::Tensor& valid, const at::Tensor& rows) {
+  const at::Tensor lengths = away.contiguous();
+  const at::Tensor samples = rows.index_select(0, hits);
+  const bool all = threat_.access == Access::kLabel;  // what is no step is found on the way to one
+  for (int64_t i = 0; i < hits.size(0); ++i) {
+    if (!all && hits.const_data_ptr<int64_t>()[i] >= traced_rows_) continue;
+    if (!valid.const_data_ptr<bool>()[i]) continue;
+    trace_->cross(samples.const_data_ptr<int64_t>()[i], lengths.const_data_ptr<double>()[i]);
+  }
 }
 
 void Oracle::vote(const at::Tensor& points, const at::Tensor& rows, at::Tensor& valid) const {

@@ -3,7 +3,9 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -86,16 +88,25 @@ class Oracle {
   at::Tensor logits(const at::Tensor& x, const at::Tensor& rows);
   /// Label access: [m, ...] → [m] int64.
   at::Tensor labels(const at::Tensor& x, const at::Tensor& rows);
-  /// The same for attacks that come from outside the ball, where features have shares of eps: x is
-  /// seen in coordinates in which each may move by eps, up and down, and the ball is whole. Without
-  /// shares, labels().
+  /// The same for attacks that come from outside the ball, where features have shares of eps, or
+  /// levels, in linf: x is seen in coordinates in which each may move by eps, up and down, and the
+  /// ball is whole. The ends of its sides are the last levels that a feature reaches. Else
+  /// labels().
   at::Tensor labels_from_afar(const at::Tensor& x, const at::Tensor& rows);
   /// The labels of what the judge looks at in place of the points that labels_from_afar() sends.
   at::Tensor labels_once_admissible(const at::Tensor& x, const at::Tensor& rows);
 
-  /// From now on points outside the ball leave no trace: for attacks whose way leads through them,
-  /// to the nearest point or from a larger ball. Costs each query its distance.
-  void trace_inside_only() { inside_only_ = true; }
+  // What trace() needs to know of an attack's course.
+
+  /// The attack looks for the nearest broken point, though there is an eps: what counts is how near
+  /// it came, from outside the ball too.
+  void trace_distances() { by_distance_ = true; }
+  /// The samples at `rows` begin a run from another start, or towards another target.
+  void start_ascent(const at::Tensor& rows);
+  /// The attack has ended its run on `rows` by a rule of its own, with steps to spare.
+  void settle(const at::Tensor& rows);
+  /// Label access: the samples at `rows` have taken a step, of whatever queries.
+  void count_step(const at::Tensor& rows);
 
   /// [m] bool: would these labels break the samples behind `rows`?
   at::Tensor breaks(const at::Tensor& labels, const at::Tensor& rows) const;
@@ -130,8 +141,8 @@ class Oracle {
   at::Tensor zero_gradients() const { return zero_gradients_; }
   /// [n] int64: gradient rows with a NaN or an infinity.
   at::Tensor nonfinite_gradients() const { return nonfinite_gradients_; }
-  /// How the margins fell; empty for attacks that see labels only, look for distances or take a
-  /// single step.
+  /// How the attack's steps fared: every row of a query is one, of attacks that see more than
+  /// labels, unless an Untraced says otherwise. Empty where the box alone bounds them.
   const std::optional<Trace>& trace() const { return trace_; }
   /// [n] int64: number of queries of the sample when its best point was found; 0 where none.
   at::Tensor queries_at_best() const { return queries_at_best_; }
@@ -145,11 +156,22 @@ class Oracle {
   template <typename Call>
   auto blamed(Call call) const;
   void count(const at::Tensor& x, const at::Tensor& rows, Access needed);
-  void watch(const at::Tensor& x, const at::Tensor& logits, const at::Tensor& rows);
-  void add_trace(const at::Tensor& x, const at::Tensor& logits, const at::Tensor& rows);
+  // x, sent in place of the point `seen` that the attack knows of.
+  void watch(const at::Tensor& x, const at::Tensor& seen, const at::Tensor& logits,
+             const at::Tensor& rows);
+  // Keeps the nearest of valid broken points; `away` [h] and `valid` [h] are theirs.
+  void keep_best(const at::Tensor& points, const at::Tensor& rows, const at::Tensor& away,
+                 const at::Tensor& valid);
+  void trace_crossings(const at::Tensor& hits, const at::Tensor& away, const at::Tensor& valid,
+                       const at::Tensor& rows);
   // What is sent for x.
   at::Tensor sent(const at::Tensor& x, const at::Tensor& rows) const;
-  at::Tensor ask_labels(const at::Tensor& sent, const at::Tensor& rows);
+  at::Tensor ask_labels(const at::Tensor& sent, const at::Tensor& seen, const at::Tensor& rows);
+  // Whether what comes from afar is seen in other coordinates.
+  bool scales() const {
+    return reach_.defined() ||
+           (threat_.levels > 0 && threat_.eps.has_value() && threat_.norm == Norm::kLinf);
+  }
   // The point of the true ball for one of the ball in which every feature may move by eps; outside
   // it, one that is not in the true ball either.
   at::Tensor scaled(const at::Tensor& x, const at::Tensor& rows) const;
@@ -176,7 +198,26 @@ class Oracle {
   at::Tensor best_x_, best_distance_;
   at::Tensor queries_, gradients_, zero_gradients_, nonfinite_gradients_, queries_at_best_;
   std::optional<Trace> trace_;
-  bool inside_only_ = false;
+  bool by_distance_;
+  int64_t traced_rows_ = std::numeric_limits<int64_t>::max();
+  friend class Untraced;
+};
+
+/// As long as it lives, only the first `but` rows of a query are steps of the attack: for probes,
+/// draws of the same point, transformed copies, and the polish of what was found.
+class Untraced {
+ public:
+  explicit Untraced(Oracle& oracle, int64_t but = 0)
+      : oracle_(oracle), before_(oracle.traced_rows_) {
+    oracle.traced_rows_ = std::min(before_, but);
+  }
+  ~Untraced() { oracle_.traced_rows_ = before_; }
+  Untraced(const Untraced&) = delete;
+  Untraced& operator=(const Untraced&) = delete;
+
+ private:
+  Oracle& oracle_;
+  const int64_t before_;
 };
 
 }  // namespace assay

@@ -157,9 +157,9 @@ struct Diagnosis {
   int64_t nonfinite_gradients = 0;  ///< of these, with a NaN or an infinity
   int64_t standing = 0;             ///< samples left robust
   int64_t blinded = 0;              ///< of these, with a nonfinite gradient on their way
-  int64_t traced = 0;               ///< of these, with queries enough to see how the margin fell
-  int64_t unfinished = 0;           ///< of these, with a margin that fell until the end
-  int64_t hasty = 0;                ///< of the standing, with too few to see it
+  int64_t traced = 0;               ///< of these, with steps enough to tell whether it converged
+  int64_t unfinished = 0;           ///< of these, where it had not
+  int64_t hasty = 0;                ///< of the standing, with too few to tell
   int64_t unstarted = 0;            ///< of these, for want of a point to start from
   int64_t broken = 0;               ///< samples broken
   int64_t silent = 0;               ///< of these, not claimed by the attack itself

@@ -7,11 +7,22 @@
 namespace assay {
 namespace {
 
-// The least or the largest radius of the cell's samples where that is nothing like the box: under
-// 0.1 % of it, or over 50 %.
+// The share of eps that the feature may move by that may move most.
+double largest_share(const ThreatModel& threat) {
+  double largest = 0;
+  for (size_t i = 0; i < threat.feature_scale.size(); ++i) {
+    const auto feature = static_cast<int64_t>(i);
+    if (std::binary_search(threat.fixed.begin(), threat.fixed.end(), feature)) continue;
+    largest = std::max(largest, threat.feature_scale[i]);
+  }
+  return threat.feature_scale.empty() ? 1 : largest;
+}
+
+// The least or the largest radius of the cell's samples, in the feature that moves most, where that
+// is nothing like the box: under 0.1 % of it, or over 50 %.
 std::optional<double> odd_radius(const CellHeader& cell, double width) {
   if (!cell.threat.eps || cell.threat.norm != Norm::kLinf) return {};
-  const double eps = *cell.threat.eps;
+  const double eps = *cell.threat.eps * largest_share(cell.threat);
   std::array<double, 2> radii = {eps, eps};
   if (!cell.sample_scale.empty()) {
     const auto [least, most] =
@@ -32,7 +43,9 @@ void flag_cells(const Suite& suite, Header* header) {
     if (const std::optional<double> eps = odd_radius(cell, width)) {
       header->flags.push_back(
           {"eps_scale", cell.name,
-           "eps " + number_text(*eps) + (cell.sample_scale.empty() ? " is " : " of a sample is ") +
+           "eps " + number_text(*eps) +
+               (cell.threat.feature_scale.empty() ? "" : " of the feature that moves most") +
+               (cell.sample_scale.empty() ? " is " : " of a sample is ") +
                number_text(100 * *eps / width) + " % of the box [" + number_text(suite.model.lo) +
                ", " + number_text(suite.model.hi) + "]",
            "eps is in the units of model.input.range, before normalisation"});

@@ -39,9 +39,15 @@ Signs signs_of(const Oracle& oracle, int64_t row) {
   Signs signs;
   signs.zero_gradients = oracle.zero_gradients()[row].item<int64_t>();
   signs.nonfinite_gradients = oracle.nonfinite_gradients()[row].item<int64_t>();
-  signs.traced = oracle.trace() && oracle.trace()->tells(row);
-  signs.unfinished = signs.traced && oracle.trace()->unfinished(row);
-  signs.hasty = oracle.trace() && oracle.trace()->hasty(row);
+  if (oracle.trace()) {
+    const Trace& trace = *oracle.trace();
+    // By labels samples start late or early: one that had no time for its steps counts as one that
+    // had not converged.
+    const bool late = oracle.threat().access == Access::kLabel && trace.hasty(row);
+    signs.traced = late || trace.tells(row);
+    signs.unfinished = late || trace.unfinished(row);
+    signs.hasty = !late && trace.hasty(row);
+  }
   signs.unstarted = oracle.unstarted()[row].item<bool>();
   return signs;
 }

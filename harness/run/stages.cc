@@ -15,7 +15,7 @@ Judged attack_block(const Task& task, Block block, Cost* cost) {
   supply(task.supplies, task.source, &block);
   Oracle oracle(task.model, task.threat, block, task.bound.budget.queries,
                 task.bound.budget.gradients);
-  if (task.minimum_norm) oracle.trace_inside_only();  // a stage at the ensemble's eps
+  if (task.minimum_norm) oracle.trace_distances();  // a stage at the ensemble's eps
   Judged judged;
   try {
     const Candidates candidates = task.bound.evade(oracle, block, task.rng);
@@ -45,10 +45,12 @@ void add_stage(const Verdict& later, Verdict* row) {
   row->gradients = gradients;
 }
 
-void add_signs(const Signs& later, Signs* signs) {
+void add_signs(const Signs& later, Access access, Signs* signs) {
   signs->zero_gradients += later.zero_gradients;
   signs->nonfinite_gradients += later.nonfinite_gradients;
-  if (later.traced) signs->unfinished = later.unfinished;  // the last word counts
+  // The last word counts, but labels alone take none back.
+  const bool heard = later.traced && (!signs->traced || access != Access::kLabel);
+  if (heard) signs->unfinished = later.unfinished;
   signs->traced = signs->traced || later.traced;
   signs->hasty = !signs->traced && (signs->hasty || later.hasty);
   signs->unstarted = signs->unstarted || later.unstarted;
@@ -159,7 +161,7 @@ Judged attack_in_stages(const std::vector<Task>& tasks, const Block& block, Cost
     for (size_t i = 0; i < left.size(); ++i) {
       Verdict& row = total.rows[static_cast<size_t>(left[i])];
       add_stage(judged.rows[i], &row);
-      add_signs(judged.signs[i], &total.signs[static_cast<size_t>(left[i])]);
+      add_signs(judged.signs[i], task.threat.access, &total.signs[static_cast<size_t>(left[i])]);
       if (judged.rows[i].status == Status::kBroken) {
         row.tensor_row = kept++;
       } else if (judged.rows[i].status != Status::kError) {
@@ -178,7 +180,7 @@ Judged attack_in_stages(const std::vector<Task>& tasks, const Block& block, Cost
   return total;
 }
 
-Diagnosis diagnosis_of(const Judged& judged) {
+Diagnosis diagnosis_of(const Judged& judged, bool nearest) {
   Diagnosis sum;
   for (size_t i = 0; i < judged.rows.size(); ++i) {
     const Verdict& row = judged.rows[i];
@@ -188,12 +190,15 @@ Diagnosis diagnosis_of(const Judged& judged) {
     sum.nonfinite_gradients += signs.nonfinite_gradients;
     sum.broken += row.status == Status::kBroken;
     sum.silent += signs.silent;
+    const bool broken = row.status == Status::kBroken;
+    if (row.status == Status::kRobust || (broken && nearest)) {
+      sum.traced += signs.traced;
+      sum.unfinished += signs.unfinished;
+      sum.hasty += signs.hasty;
+    }
     if (row.status != Status::kRobust) continue;
     ++sum.standing;
     sum.blinded += signs.nonfinite_gradients > 0;
-    sum.traced += signs.traced;
-    sum.unfinished += signs.unfinished;
-    sum.hasty += signs.hasty;
     sum.unstarted += signs.unstarted;
   }
   return sum;

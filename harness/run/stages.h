@@ -61,7 +61,8 @@ Block sub_block(const Block& block, const std::vector<int64_t>& rows);
 /// Runs the tasks in order, each on the samples that no earlier one broke.
 Judged attack_in_stages(const std::vector<Task>& tasks, const Block& block, Cost* cost);
 
-/// The counts of what was judged.
-Diagnosis diagnosis_of(const Judged& judged);
+/// The counts of what was judged. `nearest`: broken samples count for how far their distances had
+/// converged, too.
+Diagnosis diagnosis_of(const Judged& judged, bool nearest);
 
 }  // namespace assay

@@ -326,7 +326,8 @@ UnitResult run_unit(const Suite& suite, const Plan& plan, const Unit& unit, cons
     const Block block = make_block(x, chosen, plan.header, unit);
     const Judged judged =
         attack_chosen(suite, unit, attacks, model, supplies, chosen, block, crashed, &result.cost);
-    result.diagnosis = diagnosis_of(judged);
+    const bool nearest = !unit.eps && !suite.attacks[unit.entry].threat.unbounded;
+    result.diagnosis = diagnosis_of(judged, nearest);
     attack_in_whole_box(whole_box_tasks(suite, unit, attacks, model, supplies), unit, chosen, block,
                         crashed, &result);
     std::string blob;

@@ -121,6 +121,16 @@ void load_features(const Value& entry, const ModelSpec& model, ThreatModel& thre
     for (const Value& item : scale->list) {
       threat.feature_scale.push_back(as_number(item, "feature_scale", Limits{}));
     }
+    int64_t movable = 0;
+    for (int64_t i = 0; i < d; ++i) {
+      const bool held = std::binary_search(threat.fixed.begin(), threat.fixed.end(), i);
+      movable += !held && threat.feature_scale[static_cast<size_t>(i)] > 0 ? 1 : 0;
+    }
+    if (movable == 0) {
+      throw Error(scale->where,
+                  "`feature_scale` leaves no feature to change: those that `fixed` "
+                  "does not hold still need a share above 0");
+    }
   }
   if (const Value* levels = entry.find("levels")) {
     threat.levels = as_integer(*levels, "levels", Limits{});

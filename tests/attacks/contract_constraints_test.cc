@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
@@ -161,7 +162,7 @@ int64_t differing(const at::Tensor& a, const at::Tensor& b) {
   return a.ne(b).sum().item<int64_t>();
 }
 
-// A tenth of an eps in every feature is an eps of a tenth, to attacks that iterate in the ball.
+// A share of an eps in every feature is a smaller eps, to attacks that iterate in the ball.
 TEST_P(InTheBall, TheSameReachSpeltOtherwiseBreaksTheSameSamples) {
   Shape shape{{40}, 6};
   const Model model = mlp_model(shape, 64, 41);
@@ -187,6 +188,45 @@ TEST_P(InTheBall, TheSameReachSpeltOtherwiseBreaksTheSameSamples) {
     if (!probes) {
       EXPECT_LE(differing(found.queries, wanted.queries), 2) << share;
     }
+  }
+}
+
+// What the rounding leaves of eps, feature by feature and either way, is the most that any attack
+// can use: on a linear model the sum of |w| times it. By every access that must be found.
+TEST_P(ByShares, BreaksALinearModelOffItsLevelsAsFarAsRoundingLeavesRoom) {
+  constexpr int64_t kEntries = 64;
+  struct Coarse {
+    int64_t levels;
+    double least;  // shares are between this and 1
+  };
+  for (const Coarse& coarse : {Coarse{40, 1}, Coarse{256, 0.3}}) {
+    const at::Tensor share = random_uniform({kEntries}, 51, coarse.least, 1).to(at::kDouble);
+    Plane plane = make_plane(kEntries, share, 0.1, 53);
+    const double level = 8.0 / static_cast<double>(coarse.levels - 1);
+    ThreatModel rounded = threat();
+    rounded.levels = coarse.levels;
+    rounded.eps = 0.24;
+    for (int64_t i = 0; i < kEntries; ++i) {
+      rounded.feature_scale.push_back(share[i].item<double>());
+    }
+    // Of many inputs between levels those whose margin is from .4 to .7 of what can be gained.
+    const at::Tensor x = random_normal({2000, kEntries}, 55).to(at::kDouble).mul(0.3);
+    const at::Tensor margin = x.matmul(plane.w);  // [n]
+    const at::Tensor up = margin.sign().neg().unsqueeze(1).mul(plane.w).gt(0);
+    const at::Tensor reach = share.mul(*rounded.eps);
+    const at::Tensor place = x.add(4).div(level);
+    const at::Tensor last = at::where(up, place.add(reach.div(level)).floor().sub(place),
+                                      place.sub(place.sub(reach.div(level)).ceil()));
+    const at::Tensor gain = last.clamp_min(0).mul(level).mul(plane.w.abs()).sum(1);  // [n]
+    const at::Tensor needed = margin.abs().div(gain);
+    const at::Tensor chosen =
+        needed.gt(0.4).logical_and(needed.lt(0.7)).nonzero().squeeze(1).slice(0, 0, 24);
+    ASSERT_EQ(chosen.size(0), 24);
+    plane.block.x = x.index_select(0, chosen).to(at::kFloat);
+    plane.block.y = plane.model.judge(plane.block.x).argmax(1);
+    plane.block.ids.resize(24);
+    std::iota(plane.block.ids.begin(), plane.block.ids.end(), 100);
+    expect_broken_within(plane, rounded, *rounded.eps);
   }
 }
 

@@ -112,6 +112,31 @@ TEST(BlackBox, AnEnsemblesOwnBlackBoxStageCounts) {
   EXPECT_THAT(flags(run), IsEmpty()) << "without a white-box stage nothing is beaten";
 }
 
+TEST(BlackBox, AStageBeforeTheFirstWhiteBoxOneBeatsNothing) {
+  Evidence run = make_run(100);
+  CellHeader& cell = add(run, "aa", "ensemble", 0.1, {{'B', 20}, {'R', 80}});
+  cell.stages = {"square", "apgd"};
+  cell.stage_access = {Access::kScore, Access::kGradient};
+  for (size_t i = 0; i < 20; ++i) run.units.back().rows[i].breaking_attack = "square";
+  EXPECT_THAT(flags(run), IsEmpty()) << "apgd never saw them";
+  add(run, "pgd", "pgd", 0.1, {{'B', 10}, {'R', 90}});
+  EXPECT_THAT(flags(run), ElementsAre("black_box_beats_white_box aa")) << "pgd did";
+  run.header.cells[1].threat.eps = 0.05;
+  EXPECT_THAT(flags(run), IsEmpty()) << "in a smaller ball";
+}
+
+TEST(BlackBox, StagesThatTakeTheirPointsFromElsewhereAreNotBlind) {
+  Evidence run = make_run(100);
+  CellHeader& cell = add(run, "aa", "ensemble", 0.1, {{'B', 20}, {'R', 80}});
+  cell.stages = {"quick", "then"};
+  cell.stage_access = {Access::kGradient, Access::kLabel};
+  for (size_t i = 0; i < 20; ++i) run.units.back().rows[i].breaking_attack = "then";
+  for (const char* attack : {"rays", "transfer", "corpus"}) {
+    run.header.cells[0].key_fields["params.stages.1.attack"] = attack;
+    EXPECT_EQ(flags(run).empty(), std::string(attack) != "rays") << attack;
+  }
+}
+
 // One step against many.
 
 TEST(SingleStep, ThatBreaksWhatIterationsLeaveIsAFlagOnTheIterations) {

@@ -76,11 +76,11 @@ TEST(DiagnosisCounts, IncompleteOptimisationNeedsMoreThanAFewSamplesAndATenth) {
               ElementsAre("incomplete_optimisation"));
 }
 
-TEST(DiagnosisCounts, OneSampleWithTooFewQueriesToTellIsAnIncompleteOptimisation) {
+TEST(DiagnosisCounts, OneSampleWithTooFewStepsToTellIsAnIncompleteOptimisation) {
   const std::vector<Flag> flags =
       flags_of_counts({.standing = 20, .traced = 19, .unfinished = 9, .hasty = 1});
   ASSERT_THAT(ids(flags), ElementsAre("incomplete_optimisation"));
-  EXPECT_THAT(flags[0].detail, HasSubstr("1 of 20 samples (5%) left standing fewer than 10"));
+  EXPECT_THAT(flags[0].detail, HasSubstr("1 of 20 samples (5%) no run of the attack had 10 steps"));
 }
 
 TEST(DiagnosisCounts, OneSampleThatWithstandsTheWholeBoxIsEnough) {

@@ -140,23 +140,6 @@ TEST(Oracle, ASuccessMustHoldOnceRoundedTowardsTheCleanInput) {
   EXPECT_LE(exact.sub(block.x).abs().max().item<double>(), 8.0 / 255 + 1.2e-7);
 }
 
-TEST(Oracle, WhatIsSeenOutsideTheBallLeavesNoTraceWhereTheWayLeadsThroughIt) {
-  const Model model = threshold_model();
-  const Block block = two_samples();
-  for (const bool inside_only : {false, true}) {
-    Oracle oracle(model, linf(0.1), block, 0, 0);
-    if (inside_only) oracle.trace_inside_only();
-    // The nearest to the boundary is far outside; within the ball the margin is still falling.
-    oracle.logits(values({0.49, 0.5}).view({1, 2}), rows({1}));
-    for (int64_t i = 0; i < 12; ++i) {
-      const double at = 0.2 + 0.005 * static_cast<double>(i);
-      oracle.logits(values({at, 0.5}).view({1, 2}), rows({1}));
-    }
-    EXPECT_TRUE(oracle.trace()->tells(1));
-    EXPECT_EQ(oracle.trace()->unfinished(1), inside_only);
-  }
-}
-
 TEST(Oracle, ByGradientsTheModelIsSeenBehindTheRounding) {
   const Model model = threshold_model();
   Block block = two_samples();
@@ -174,6 +157,28 @@ TEST(Oracle, ByGradientsTheModelIsSeenBehindTheRounding) {
   Oracle scores(model, threat, block, 0, 0);
   EXPECT_TRUE(scores.logits(x, rows({0, 1})).equal(model.logits(x)));
   EXPECT_TRUE(scores.found().equal(at::tensor({0, 1}, at::kLong).to(at::kBool)));
+}
+
+TEST(Oracle, FromAfarTheEndsOfTheBallAreTheLastLevelsInIt) {
+  const Model model = threshold_model();
+  Block block = two_samples();
+  block.x = values({0.43, 0.5, 0.13, 0.5}).view({2, 2});  // levels are 0, .1, .2, …
+  ThreatModel threat = linf(0.25);
+  threat.levels = 11;
+  threat.access = Access::kLabel;
+  Oracle oracle(model, threat, block, 0, 0);
+  const at::Tensor end = values({0.68, 0.25}).view({1, 2});
+  oracle.labels_once_admissible(end, rows({0}));
+  EXPECT_TRUE(oracle.best().x[0].allclose(values({0.6, 0.3})));
+  // Half way there the model sees half of both ways: 0.43 + 0.085.
+  Oracle half(model, threat, block, 0, 0);
+  EXPECT_TRUE(half.labels_from_afar(values({0.555, 0.5}).view({1, 2}), rows({0})).equal(rows({1})));
+  EXPECT_TRUE(half.labels_from_afar(values({0.52, 0.5}).view({1, 2}), rows({0})).equal(rows({0})));
+  EXPECT_FALSE(half.found()[0].item<bool>()) << "rounded, it is where it was: 0.5";
+  threat.eps = 0.06;  // no level within
+  Oracle still(model, threat, block, 0, 0);
+  still.labels_from_afar(values({0.49, 0.5}).view({1, 2}), rows({0}));
+  EXPECT_TRUE(still.labels_from_afar(values({1, 0.5}).view({1, 2}), rows({0})).equal(rows({0})));
 }
 
 TEST(Oracle, FromAfarEveryFeatureMovesByEps) {
@@ -313,18 +318,6 @@ TEST(Oracle, ANonfiniteGradientIsCountedAndComesBackAsZeroInThatEntryOnly) {
   EXPECT_TRUE(gradient.equal(values({1, 0, 1, 1}).view({2, 2}))) << gradient;
   EXPECT_TRUE(oracle.nonfinite_gradients().equal(rows({1, 0})));
   EXPECT_TRUE(oracle.zero_gradients().equal(rows({0, 0})));
-}
-
-TEST(Oracle, TracesMarginsWhereTheyTellSomething) {
-  const Model model = threshold_model();
-  const Block block = two_samples();
-  ThreatModel threat = linf(0.1);
-  EXPECT_TRUE(Oracle(model, threat, block, 0, 0).trace().has_value());
-  threat.access = Access::kLabel;
-  EXPECT_FALSE(Oracle(model, threat, block, 0, 0).trace().has_value());
-  threat = linf(0.1);
-  threat.eps.reset();
-  EXPECT_FALSE(Oracle(model, threat, block, 0, 0).trace().has_value());
 }
 
 TEST(Oracle, ANonFiniteOutputInTheBoxIsTheModelsFault) {

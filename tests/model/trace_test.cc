@@ -75,15 +75,99 @@ TEST(Trace, AFlatLossIsNotUnfinishedAndAFewQueriesTellNothing) {
   EXPECT_FALSE(few.unfinished(0));
 }
 
-TEST(Trace, OfTooFewQueriesItIsHastyAndNotOfManyOutsideTheBall) {
+TEST(Trace, OfTooFewStepsItIsHastyAndOfNoneItSaysNothing) {
   EXPECT_TRUE(trace_of(falling(9, 1)).hasty(0));
   EXPECT_FALSE(trace_of(falling(10, 1)).hasty(0));
-  Trace outside = trace_of(falling(3, 1));
-  for (int i = 0; i < 26; ++i) outside.add_outside(rows({0}));
-  EXPECT_TRUE(outside.hasty(0)) << "29 in all";
-  outside.add_outside(rows({0}));
-  EXPECT_FALSE(outside.hasty(0));
-  EXPECT_FALSE(outside.tells(0));
+  EXPECT_FALSE(trace_of({}).hasty(0));
+  EXPECT_FALSE(trace_of({}).tells(0));
+}
+
+// Feeds one sample of label 0 several ascents.
+Trace trace_of_ascents(const std::vector<std::vector<double>>& ascents) {
+  Trace trace(rows({0}), {});
+  for (const std::vector<double>& margins : ascents) {
+    trace.start(rows({0}));
+    for (const double margin : margins) {
+      trace.add(values({margin, 0.0}).view({1, 2}), rows({0}));
+    }
+  }
+  return trace;
+}
+
+std::vector<double> settled(double end) {
+  std::vector<double> margins = falling(10, end);
+  margins.resize(20, end);
+  return margins;
+}
+
+TEST(Trace, SeveralShortAscentsDoNotMakeALongOne) {
+  const Trace hasty = trace_of_ascents(std::vector(10, falling(4, 1)));
+  EXPECT_FALSE(hasty.tells(0));
+  EXPECT_TRUE(hasty.hasty(0));
+  const Trace falling_still = trace_of_ascents(std::vector(10, falling(12, 1)));
+  EXPECT_TRUE(falling_still.tells(0));
+  EXPECT_TRUE(falling_still.unfinished(0));
+  EXPECT_FALSE(trace_of_ascents(std::vector(10, settled(1))).unfinished(0));
+}
+
+TEST(Trace, OneConvergedAscentIsEnoughIfItCameAsFarAsAny) {
+  EXPECT_FALSE(trace_of_ascents({falling(12, 1.2), settled(1), falling(4, 1.5)}).unfinished(0));
+  EXPECT_FALSE(trace_of_ascents({settled(1.4), falling(12, 1)}).unfinished(0)) << ".4 of 9";
+  EXPECT_TRUE(trace_of_ascents({settled(1.5), falling(12, 1)}).unfinished(0)) << ".5 of 9";
+  EXPECT_TRUE(trace_of_ascents({falling(12, 1), settled(1.5)}).unfinished(0));
+  EXPECT_TRUE(trace_of_ascents({settled(4), falling(4, 1)}).unfinished(0)) << "a short one, too";
+}
+
+TEST(Trace, AnAscentThatEndsByItsOwnRuleTellsNothing) {
+  Trace trace = trace_of(falling(12, 1));
+  trace.settle(rows({0}));
+  EXPECT_FALSE(trace.tells(0));
+  EXPECT_FALSE(trace.hasty(0));
+}
+
+// Margins above 0 throughout, and points across the boundary at these distances, 0 for none.
+Trace trace_of_crossings(const std::vector<double>& distances, bool counts = false) {
+  Trace trace(rows({0}), {}, counts);
+  for (const double distance : distances) {
+    if (distance > 0) trace.cross(0, distance);
+    trace.add(values({7, 0}).view({1, 2}), rows({0}));
+  }
+  return trace;
+}
+
+TEST(Trace, OnceAcrossTheDistanceCountsAndByWhatIsLeftOfIt) {
+  std::vector<double> distances(100, 0.0);
+  distances[20] = 100;
+  distances[80] = 1;
+  EXPECT_FALSE(trace_of_crossings(distances).unfinished(0)) << "nothing since";
+  distances[95] = 0.92;
+  EXPECT_FALSE(trace_of_crossings(distances).unfinished(0)) << "9 % of .92";
+  distances[97] = 0.9;
+  EXPECT_TRUE(trace_of_crossings(distances).unfinished(0)) << "11 % of .9, though little of 100";
+  EXPECT_TRUE(trace_of_crossings({0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5}).unfinished(0))
+      << "just across";
+  EXPECT_TRUE(trace_of_crossings({5, 4, 3}).hasty(0));
+}
+
+TEST(Trace, OneEntryOfFewIsNoSign) {
+  std::vector<double> counts(100, 9.0);
+  counts[95] = 8;
+  EXPECT_FALSE(trace_of_crossings(counts, true).unfinished(0));
+  EXPECT_TRUE(trace_of_crossings(counts, false).unfinished(0));
+  counts[96] = 7;
+  EXPECT_TRUE(trace_of_crossings(counts, true).unfinished(0));
+}
+
+TEST(Trace, WithoutMarginsStepsCountFromTheFirstCrossingOn) {
+  Trace trace(rows({0}), {});
+  for (int64_t i = 0; i < 20; ++i) trace.add(rows({0}));
+  EXPECT_FALSE(trace.hasty(0));
+  EXPECT_FALSE(trace.tells(0));
+  trace.cross(0, 3);
+  EXPECT_TRUE(trace.hasty(0));
+  for (int64_t i = 0; i < 20; ++i) trace.add(rows({0}));
+  EXPECT_TRUE(trace.tells(0));
+  EXPECT_FALSE(trace.unfinished(0));
 }
 
 TEST(Trace, WhatElseIsInTheBatchDoesNotMatter) {

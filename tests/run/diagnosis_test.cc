@@ -1,21 +1,22 @@
 // Every flag on a model or an attack that is broken on purpose, and none on sound ones.
 #include <gmock/gmock.h>
 
-#include "harness/gate/decision.h"
 #include "harness/model/train.h"
 #include "harness/record/encoding.h"
-#include "tests/run/fixture.h"
+#include "tests/run/diagnosis_fixture.h"
 
 namespace assay {
 namespace {
 
+using testing::broken_model;
 using ::testing::Contains;
+using testing::DiagnosisTest;
+using ::testing::Each;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using testing::kShape;
 using testing::Shape;
 using ::testing::StartsWith;
-
-const Shape kShape{{1, 4, 4}, 3};
 
 // Every kind of attack, at radii that break some samples and leave others.
 constexpr const char* kAttacks =
@@ -34,44 +35,6 @@ constexpr const char* kAttacks =
     "  - {name: near, attack: fmn, norm: l2, steps: 100, eps: [0.05, 0.1]}\n"
     "  - {name: aa, attack: ensemble, eps: 0.05, stages: [{attack: apgd, steps: 30}, "
     "{attack: square, queries: 100}]}\n";
-
-class DiagnosisTest : public testing::RunTest {
- protected:
-  std::vector<Flag> flags(const std::string& attacks, const Model& model) {
-    write_data(150, model);
-    const Suite suite = make_suite(attacks);
-    static int runs = 0;
-    evidence_ = run(suite, model, "store" + std::to_string(runs++));
-    return decide(suite, evidence_, nullptr).flags;
-  }
-
-  // "id cell" of each flag.
-  std::vector<std::string> names(const std::string& attacks, const Model& model) {
-    std::vector<std::string> list;
-    for (const Flag& flag : flags(attacks, model)) {
-      list.push_back(flag.id + " " + flag.cell);
-      EXPECT_NE(flag.detail, "") << flag.id;
-      EXPECT_NE(flag.advice, "") << flag.id;
-    }
-    return list;
-  }
-
-  Diagnosis total(const std::string& cell) const {
-    Diagnosis sum;
-    for (const UnitResult& unit : evidence_.units) {
-      if (unit.cell == cell) sum += unit.diagnosis;
-    }
-    return sum;
-  }
-
-  Evidence evidence_;
-};
-
-Model broken_model(const std::string& lines, uint64_t seed = 4) {
-  return testing::load_module(kShape,
-                              "def forward(self, x):\n    x = torch.flatten(x, 1)\n" + lines,
-                              {{"weight", testing::random_normal({16, 3}, seed)}});
-}
 
 // Sound models.
 
@@ -179,7 +142,10 @@ TEST_F(DiagnosisTest, ASampleThatGaveALabelOnlyAttackNoStartIsNamed) {
       "  - {name: seeing, attack: ensemble, eps: 0.1, stages: [{attack: rays}, {attack: "
       "square}]}\n";
   const Model sound = broken_model("    return x.matmul(self.weight)\n");
-  EXPECT_THAT(names(attacks, sound), IsEmpty());
+  EXPECT_THAT(names(attacks, sound), Each(StartsWith("incomplete_optimisation")));
+  for (const char* cell : {"hsj", "rays", "geoda", "walk", "square", "blind", "seeing"}) {
+    EXPECT_EQ(total(cell).unstarted, 0) << cell;
+  }
   const Model model = broken_model(
       "    off = torch.abs(x * 255.0 - torch.round(x * 255.0))\n"
       "    inner = torch.logical_and(x > 0.0, x < 1.0)\n"
@@ -198,64 +164,6 @@ TEST_F(DiagnosisTest, ASampleThatGaveALabelOnlyAttackNoStartIsNamed) {
 }
 
 // Attacks that fail by themselves.
-
-TEST_F(DiagnosisTest, TooFewStepsAreAnIncompleteOptimisation) {
-  const Model model = broken_model("    return x.matmul(self.weight)\n");
-  const std::vector<std::string> found = names(
-      "attacks:\n  - {name: slow, attack: pgd, norm: linf, eps: 0.05, steps: 12, step_size: 0.001, "
-      "random_start: false}\n",
-      model);
-  EXPECT_THAT(found, Contains("incomplete_optimisation slow"));
-}
-
-TEST_F(DiagnosisTest, OfAnEnsembleTheLastStageThatTellsHasTheLastWord) {
-  const Model model = broken_model("    return x.matmul(self.weight)\n");
-  const std::string slow = "{attack: pgd, steps: 12, step_size: 0.001, random_start: false}";
-  const std::string sound = "{attack: apgd, steps: 30}";
-  const auto entry = [](const std::string& name, const std::string& stages) {
-    return "  - {name: " + name + ", attack: ensemble, stages: [" + stages + "]}\n";
-  };
-  const std::vector<std::string> found =
-      names("defaults: {norm: linf, eps: 0.05}\nattacks:\n" + entry("better", slow + ", " + sound) +
-                entry("worse", sound + ", " + slow) +
-                entry("labels", slow + ", {attack: rays, queries: 20}"),
-            model);
-  EXPECT_GT(total("better").standing, 10);
-  EXPECT_EQ(total("better").unfinished, 0);
-  EXPECT_THAT(found, Contains("incomplete_optimisation worse"));
-  EXPECT_THAT(found, Contains("incomplete_optimisation labels")) << "labels leave no trace";
-}
-
-TEST_F(DiagnosisTest, TooFewStepsToTellAreAnIncompleteOptimisationWhereTheAttackIterates) {
-  const Model model = broken_model("    return x.matmul(self.weight)\n");
-  const std::vector<std::string> found = names(
-      "defaults: {norm: linf, eps: 0.05}\n"
-      "attacks:\n  - {name: pgd3, attack: pgd, steps: 3}\n"
-      "  - {name: apgd8, attack: apgd, steps: 8}\n  - {name: fab6, attack: fab, steps: 6}\n"
-      "  - {name: l1, attack: apgd, norm: l1, eps: 0.3, steps: 12}\n"
-      "  - {name: square5, attack: square, queries: 5}\n"
-      "  - {name: stages, attack: ensemble, stages: [{attack: fgsm}, {attack: pgd, steps: 3}]}\n"
-      "  - {name: later, attack: ensemble, stages: [{attack: pgd, steps: 3}, {attack: apgd, steps: "
-      "30}]}\n"
-      "  - {name: fgsm, attack: fgsm}\n  - {name: rays, attack: rays, queries: 8}\n",
-      model);
-  for (const char* cell : {"pgd3", "apgd8", "fab6", "l1", "square5", "stages"}) {
-    EXPECT_THAT(found, Contains(std::string("incomplete_optimisation ") + cell));
-  }
-  for (const char* cell : {"later", "fgsm", "rays"}) {
-    EXPECT_GT(total(cell).standing, 10);
-    EXPECT_EQ(total(cell).hasty, 0) << cell;
-  }
-}
-
-// In balls of three and two eps its margin falls farther than it ever may.
-TEST_F(DiagnosisTest, WhatL1ApgdSeesInItsLargerBallsHidesNothing) {
-  const Model model = broken_model("    return x.matmul(self.weight)\n");
-  flags("attacks:\n  - {name: l1, attack: apgd, norm: l1, eps: 0.3, steps: 30}\n", model);
-  const Diagnosis l1 = total("l1");
-  EXPECT_GT(l1.standing, 10);
-  EXPECT_EQ(l1.traced, l1.standing) << "13 queries in the ball";
-}
 
 TEST_F(DiagnosisTest, ABudgetThatIsNotExhaustedShowsInALargerOne) {
   const Model model = broken_model("    return x.matmul(self.weight)\n");

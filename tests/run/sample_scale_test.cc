@@ -196,5 +196,24 @@ TEST_F(SampleScaleTest, AnEpsIsOddWhereThatOfASampleIs) {
   EXPECT_EQ(flags("0.2", 0.001)[0].id, "eps_scale");
 }
 
+TEST_F(SampleScaleTest, AnEpsIsOddWhereThatOfTheFeatureThatMovesMostIs) {
+  const auto flags = [this](const std::string& eps, const std::string& fixed,
+                            const std::string& first) {
+    write_shares({1, 1});  // the fixture's samples, of which nothing is asked here
+    std::string shares = first;
+    for (int i = 1; i < 16; ++i) shares += ", 0.00001";
+    return plan(make_suite("attacks:\n  - {name: a, attack: pgd, norm: linf, eps: " + eps +
+                               ", fixed: [" + fixed + "], feature_scale: [" + shares + "]}\n",
+                           "sample: {first: 2}\n"))
+        .header.flags;
+  };
+  EXPECT_TRUE(flags("1", "15", "0.03").empty()) << "a radius for each feature";
+  EXPECT_TRUE(flags("0.1", "15", "1").empty());
+  ASSERT_EQ(flags("0.125", "15", "0.0009765625").size(), 1U);
+  EXPECT_THAT(flags("0.125", "15", "0.0009765625")[0].detail,
+              HasSubstr("of the feature that moves most is 0.01220703125 % of the box"));
+  EXPECT_EQ(flags("0.1", "0", "1").size(), 1U) << "it is held still";
+}
+
 }  // namespace
 }  // namespace assay

@@ -20,6 +20,12 @@ std::string audit_with_rule(const std::string& rule, const std::string& keys = "
   return text.insert(text.find("test: {"), more);
 }
 
+std::string repeat(const std::string& text, int times) {
+  std::string result;
+  for (int i = 0; i < times; ++i) result += text;
+  return result;
+}
+
 std::vector<Case> attack_cases() {
   const auto entry = [](const std::string& keys) {
     return suite("attacks:\n  - { name: a, " + keys + " }");
@@ -56,6 +62,15 @@ std::vector<Case> attack_cases() {
        entry("attack: pgd, norm: linf, eps: 1, feature_scale: [1]"),
        "6:64",
        {"1 numbers", "features"}},
+      {"ScaleOfNothing",
+       entry("attack: pgd, norm: linf, eps: 1, feature_scale: [0" + repeat(", 0", 191) + "]"),
+       "6:64",
+       {"leaves no feature", "share above 0"}},
+      {"ScaleOfWhatIsFixed",
+       entry("attack: pgd, norm: linf, eps: 1, fixed: [1], feature_scale: [0, 1" +
+             repeat(", 0", 190) + "]"),
+       "6:76",
+       {"leaves no feature", "`fixed`"}},
       {"ShareOfTheNearest",
        entry("attack: fmn, norm: l2, eps: 1, sample_scale: s.csv"),
        "6:61",

@@ -1,0 +1,107 @@
+// What an oracle notes of an attack's course.
+#include <gtest/gtest.h>
+
+#include "harness/model/oracle.h"
+#include "tests/testing/models.h"
+
+namespace assay {
+namespace {
+
+using testing::Shape;
+using testing::values;
+
+// Label 1 if the first entry is above 0.5, else 0; two entries in [0, 1].
+Model threshold_model() {
+  return testing::linear_model(Shape{{2}, 2}, values({-1, 0, 1, 0}).view({2, 2}),
+                               values({0.5, -0.5}));
+}
+
+Block two_samples() {
+  Block block;
+  block.x = values({0.4, 0.5, 0.2, 0.5}).view({2, 2});
+  block.y = at::zeros({2}, at::kLong);
+  block.ids = {1, 2};
+  return block;
+}
+
+ThreatModel linf(std::optional<double> eps) {
+  ThreatModel threat;
+  threat.eps = eps;
+  return threat;
+}
+
+at::Tensor rows(std::vector<int64_t> numbers) { return at::tensor(numbers, at::kLong); }
+
+TEST(OracleTrace, OnlyWhatIsAStepLeavesATrace) {
+  const Model model = threshold_model();
+  const Block block = two_samples();
+  Oracle oracle(model, linf(0.1), block, 0, 0);
+  const auto send = [&](double at) {
+    oracle.logits(values({at, 0.5, 0.45, 0.5}).view({2, 2}), rows({1, 1}));
+  };
+  // The nearest to the boundary is a probe; the iterates are still on their way.
+  for (int64_t i = 0; i < 12; ++i) {
+    const Untraced probes(oracle, 1);
+    const Untraced fewer(oracle, 2);  // the least of both
+    send(0.2 + 0.005 * static_cast<double>(i));
+  }
+  EXPECT_TRUE(oracle.trace()->tells(1));
+  EXPECT_TRUE(oracle.trace()->unfinished(1));
+  EXPECT_FALSE(oracle.trace()->tells(0));
+  send(0.25);
+  send(0.25);
+  EXPECT_FALSE(oracle.trace()->unfinished(1)) << "0.45 is a step now, and not in the last tenth";
+  oracle.start_ascent(rows({1}));
+  send(0.25);
+  oracle.settle(rows({1}));
+  EXPECT_TRUE(oracle.trace()->tells(1)) << "the ascent before";
+}
+
+TEST(OracleTrace, WhereTheNearestPointIsSoughtTheTraceIsOfDistances) {
+  const Model model = threshold_model();
+  const Block block = two_samples();
+  for (const bool in_ball : {false, true}) {
+    Oracle oracle(model, linf(in_ball ? std::optional(0.1) : std::nullopt), block, 0, 0);
+    if (in_ball) oracle.trace_distances();
+    for (int64_t i = 0; i < 20; ++i) {  // 0.8 down to 0.6, and back and forth across the boundary
+      const double at = i % 2 == 0 ? 0.8 - 0.01 * static_cast<double>(i) : 0.45;
+      oracle.logits(values({at, 0.5}).view({1, 2}), rows({1}));
+    }
+    EXPECT_FALSE(oracle.trace()->unfinished(1)) << "by .02 of .4";
+    oracle.logits(values({0.55, 0.5}).view({1, 2}), rows({1}));
+    EXPECT_TRUE(oracle.trace()->unfinished(1));
+  }
+}
+
+TEST(OracleTrace, ByLabelsStepsAreTheAttacksOwnAndDistancesThoseItSees) {
+  const Model model = threshold_model();
+  const Block block = two_samples();
+  ThreatModel threat = linf(0.4);
+  threat.feature_scale = {0.5, 0};
+  threat.access = Access::kLabel;
+  Oracle oracle(model, threat, block, 0, 0);
+  oracle.labels_from_afar(values({0.5, 0.9}).view({1, 2}), rows({1}));
+  oracle.count_step(rows({1}));
+  EXPECT_FALSE(oracle.trace()->hasty(1)) << "nothing crossed yet";
+  oracle.labels_from_afar(values({0.9, 0.9}).view({1, 2}), rows({1}));
+  EXPECT_TRUE(oracle.trace()->hasty(1));
+  for (int64_t i = 0; i < 12; ++i) oracle.count_step(rows({1}));
+  EXPECT_FALSE(oracle.trace()->unfinished(1));
+  oracle.labels_from_afar(values({0.82, 0.9}).view({1, 2}), rows({1}));
+  oracle.count_step(rows({1}));
+  EXPECT_TRUE(oracle.trace()->unfinished(1)) << "from .7 to .62, of which .31 is sent";
+}
+
+TEST(OracleTrace, WhereTheBoxAloneBoundsAnAttackThereIsNoTrace) {
+  const Model model = threshold_model();
+  const Block block = two_samples();
+  ThreatModel threat = linf(0.1);
+  EXPECT_TRUE(Oracle(model, threat, block, 0, 0).trace().has_value());
+  threat.eps.reset();
+  EXPECT_TRUE(Oracle(model, threat, block, 0, 0).trace().has_value());
+  threat.unbounded = true;
+  EXPECT_FALSE(Oracle(model, threat, block, 0, 0).trace().has_value());
+}
+
+}  // namespace
+}  // namespace assay
