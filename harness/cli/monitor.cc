@@ -1,4 +1,5 @@
 // assay monitor: recorded queries through the monitors, and against the traffic that was expected.
+#include <cmath>
 #include <iostream>
 
 #include "harness/cli/commands.h"
@@ -25,21 +26,38 @@ struct Options {
 struct Expected {
   std::vector<DetectorSpec> detectors;
   QueryLog benign;  // none: the stream is empty
-  // What stands for the answers to it where they are not known: classes that monitors tell apart.
-  bool classes_known = false;
   Range range;
   std::optional<int64_t> classes;
   uint64_t seed = 0;
   bool by_suite = false;
 };
 
+void set_outputs(const std::string& path, std::optional<int64_t> classes, QueryLog& log) {
+  Answers answers = read_outputs(path, log.stream.view().size(), classes);
+  log.stream.labels = std::move(answers.labels);
+  log.classes = std::move(answers.classes);
+  log.labelled = true;
+}
+
 QueryLog read_labelled(const std::string& path, const std::string& outputs,
                        const Expected& expected) {
   QueryLog log = read_queries(path, expected.range, expected.classes);
   if (outputs.empty()) return log;
-  log.stream.labels = read_outputs(outputs, log.stream.view().size(), expected.classes);
-  log.labelled = true;
+  set_outputs(outputs, expected.classes, log);
   return log;
+}
+
+// Log and reference say what was answered by the number of a column: it must mean the same.
+void check_columns(const Options& options, const QueryLog& log, const QueryLog& benign) {
+  if (log.classes.empty() || benign.classes.empty() || log.classes == benign.classes) return;
+  const auto text = [](const std::vector<std::string>& names) {
+    std::string list;
+    for (const std::string& name : names) list += (list.empty() ? "`" : ", `") + name + "`";
+    return list;
+  };
+  throw Error(options.outputs + ": its columns, one a class, are " + text(log.classes) +
+              ", and those of " + options.reference_outputs + " are " + text(benign.classes) +
+              "; give the same in the same order, or a column `label`");
 }
 
 // The suite's benign traffic, with its own labels.
@@ -69,15 +87,13 @@ Expected expected_by_suite(const Options& options) {
   Expected expected;
   expected.detectors = suite.monitors->detectors;
   expected.benign.stream = benign_of(suite);
-  expected.classes_known = true;
+  check_magnitudes(expected.benign.stream.view(), "data." + suite.monitors->benign);
   expected.range = {suite.model.lo, suite.model.hi};
   expected.classes = suite.model.classes;
   expected.seed = suite.seed;
   expected.by_suite = true;
   if (!options.reference_outputs.empty()) {
-    const int64_t rows = expected.benign.stream.view().size();
-    expected.benign.stream.labels = read_outputs(options.reference_outputs, rows, expected.classes);
-    expected.benign.labelled = true;
+    set_outputs(options.reference_outputs, expected.classes, expected.benign);
   }
   return expected;
 }
@@ -94,7 +110,6 @@ Expected expected_by_default(const Options& options) {
   }
   if (!options.reference.empty()) {
     expected.benign = read_labelled(options.reference, options.reference_outputs, expected);
-    expected.classes_known = expected.benign.labelled;
   }
   return expected;
 }
@@ -139,10 +154,15 @@ void watch(const QueryLog& log, const Expected& expected, double alpha, MonitorR
     WatchResult result;
     result.name = spec.name;
     try {
-      const bool comparable = expected.classes_known || !looks_at_labels(spec);
+      // A run labels benign traffic with the model's answers, which a data set's own labels are
+      // not.
+      const bool comparable = expected.benign.labelled || !looks_at_labels(spec);
       result = watch_log(spec.name, make_detector(spec, given), log.stream.view(),
                          comparable ? traffic.view() : QueryView{.width = all.width},
                          alpha / static_cast<double>(expected.detectors.size()));
+      if (!std::isfinite(result.alarms.threshold)) {
+        throw Error("its threshold is no number: the reference's values are too large");
+      }
       if (result.alarms.raised > 0 && result.benign.checks == 0) {
         result.reason += all.size() == 0 ? "; give --reference" : "; give --reference-outputs";
       }
@@ -164,6 +184,7 @@ ExitCode run(const Options& options) {
   if (!log.labelled) {
     throw Error(options.log + ": does not say what the model answered; give --outputs FILE.csv");
   }
+  check_columns(options, log, expected.benign);
   const QueryView benign = expected.benign.stream.view();
   if (benign.size() > 0 && benign.width != log.stream.width) {
     throw Error(options.log + ": a query has " + std::to_string(log.stream.width) +
@@ -211,9 +232,10 @@ Command add_monitor(CLI::App& app) {
                    "without a suite: benign queries, .npy or .safetensors")
       ->type_name("FILE");
   command
-      ->add_option("--reference-outputs", options->reference_outputs,
-                   "what the model answered to the reference, or to the suite's benign traffic, to "
-                   "compare labels")
+      ->add_option(
+          "--reference-outputs", options->reference_outputs,
+          "what the model answered to the reference, or to the suite's benign traffic, for "
+          "prada and to compare labels")
       ->type_name("FILE");
   command->add_option("--range", options->range, "without a suite: the box of inputs; 0 1")
       ->expected(2)

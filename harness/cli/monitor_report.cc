@@ -56,6 +56,13 @@ std::string monitors_text(const MonitorReport& report) {
          rate(alarms.raised, alarms.checks), rate(result.benign.raised, result.benign.checks),
          result.p_value ? significant(*result.p_value) : "-", significant(alarms.threshold)});
   }
+  for (const WatchResult& result : report.monitors) {
+    if (!result.alarm || !result.window) continue;
+    const Window& window = *result.window;
+    silent += result.name + ": most in queries " + std::to_string(window.begin) + " to " +
+              std::to_string(window.end - 1) + ", " + rate(window.rate.raised, window.rate.checks) +
+              " beyond the threshold\n";
+  }
   return (rows.size() > 1 ? table(rows) : "") + silent;
 }
 

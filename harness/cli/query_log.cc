@@ -94,6 +94,10 @@ Columns columns_of(const std::string& header, Classes classes, const std::string
   const auto found = std::find(columns.names.begin(), columns.names.end(), "label");
   if (found != columns.names.end()) {
     columns.label = static_cast<size_t>(found - columns.names.begin());
+  } else if (known.contains("")) {
+    throw Error(Where{file, 1, 1},
+                "a column has no name, as an index that was written with the "
+                "table; leave it out (pandas: index=False)");
   } else if (columns.names.size() < 2) {
     throw Error(Where{file, 1, 1}, "has the one column `" + columns.names[0] +
                                        "`; expected a column `label`, or one for each class");
@@ -133,32 +137,62 @@ int64_t answer_of(const std::vector<CsvField>& fields, const Columns& columns, C
   return best;
 }
 
+// Which column holds 0, 1, 2, … or 1, 2, 3, … in order.
+class RowNumbers {
+ public:
+  explicit RowNumbers(const Columns& columns) : first_(columns.names.size(), NAN) {}
+
+  void take(const std::vector<CsvField>& fields) {
+    for (size_t i = 0; i < fields.size(); ++i) {
+      double value = 0;
+      const bool number = parse_csv(fields[i].text, &value);
+      if (rows_ == 0 && number && (value == 0 || value == 1)) first_[i] = value;
+      if (!number || value != first_[i] + static_cast<double>(rows_)) first_[i] = NAN;
+    }
+    ++rows_;
+  }
+
+  // Few rows may be in order by chance.
+  std::optional<size_t> found() const {
+    const auto numbers = [](double first) { return !std::isnan(first); };
+    const auto found = std::find_if(first_.begin(), first_.end(), numbers);
+    if (rows_ < 5 || found == first_.end()) return std::nullopt;
+    return static_cast<size_t>(found - first_.begin());
+  }
+
+ private:
+  std::vector<double> first_;  // what the column starts with; NaN where it is out of order
+  int64_t rows_ = 0;
+};
+
 }  // namespace
 
 QueryLog read_queries(const std::filesystem::path& path, const Range& range, Classes classes) {
   QueryLog log;
   if (path.extension() == ".npy") {
     read_inputs(open_npy(path), range, log.stream);
+    check_magnitudes(log.stream.view(), path.string());
     return log;
   }
   if (path.extension() != ".safetensors") {
     throw Error(path.string() + ": expected a .npy or .safetensors of queries");
   }
   read_inputs(open_safetensors(path, "x"), range, log.stream);
+  check_magnitudes(log.stream.view(), path.string());
   for (const ArrayInfo& info : read_safetensors_index(path)) {
     if (info.name == "labels") read_labels(open_safetensors(path, "labels"), classes, log);
   }
   return log;
 }
 
-std::vector<int64_t> read_outputs(const std::filesystem::path& path, int64_t count,
-                                  Classes classes) {
+Answers read_outputs(const std::filesystem::path& path, int64_t count, Classes classes) {
   const Bytes file = Bytes::open(path);
   CsvLines lines(file, kLongestLine);
   std::string line;
   lines.next(&line);
   const Columns columns = columns_of(line, classes, file.name());
   std::vector<int64_t> labels;
+  RowNumbers numbers(columns);
   std::vector<CsvField> fields;
   int blank = 0;  // the first of those that end the file, unless the table goes on
   while (lines.next(&line)) {
@@ -177,13 +211,20 @@ std::vector<int64_t> read_outputs(const std::filesystem::path& path, int64_t cou
       throw Error(place, "more rows than the " + std::to_string(count) + " queries");
     }
     labels.push_back(answer_of(fields, columns, classes, place));
+    numbers.take(fields);
   }
   if (static_cast<int64_t>(labels.size()) < count) {
     throw Error(Where{file.name(), lines.line(), 0},
                 "the table ends after " + std::to_string(labels.size()) +
                     " rows; expected one for each of " + std::to_string(count) + " queries");
   }
-  return labels;
+  if (columns.label) return {std::move(labels), {}};
+  if (const std::optional<size_t> found = numbers.found()) {
+    throw Error(Where{file.name(), 1, 1}, "column `" + columns.names[*found] +
+                                              "` numbers the rows, and would be taken for a class; "
+                                              "leave it out (pandas: index=False)");
+  }
+  return {std::move(labels), columns.names};
 }
 
 }  // namespace assay

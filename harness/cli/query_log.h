@@ -21,6 +21,7 @@ struct Range {
 struct QueryLog {
   QueryStream stream;
   bool labelled = false;
+  std::vector<std::string> classes;  ///< columns of the outputs, one a class; or none
 };
 
 /// Reads a .npy of inputs [n, ...], or a .safetensors with inputs `x` and, perhaps, `labels` [n].
@@ -30,10 +31,16 @@ struct QueryLog {
 QueryLog read_queries(const std::filesystem::path& path, const Range& range,
                       std::optional<int64_t> classes);
 
+/// What the model answered.
+struct Answers {
+  std::vector<int64_t> labels;
+  std::vector<std::string> classes;  ///< the table's columns; none where it has a column `label`
+};
+
 /// What the model answered to `count` queries: the column `label`, or, where there is none, the
 /// number of the column with the largest value, one a class; of `classes` classes, where that is
-/// known. Throws Error naming line and column.
-std::vector<int64_t> read_outputs(const std::filesystem::path& path, int64_t count,
-                                  std::optional<int64_t> classes);
+/// known. Throws Error naming line and column; also for a column that numbers the rows.
+Answers read_outputs(const std::filesystem::path& path, int64_t count,
+                     std::optional<int64_t> classes);
 
 }  // namespace assay

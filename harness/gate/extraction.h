@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -76,15 +77,27 @@ std::vector<BetterBudget> better_budgets(const ExtractionMetric& metric, const C
 std::string learnt_nothing(const EvidenceView& view, const CellView& cell);
 
 inline constexpr const char* kUndertrainedAdvice =
-    "the same thief learns more from the labels of the answers alone: more epochs or steps, "
-    "another learning rate, or `surface: label`";
+    "the same thief learns more from the labels of the answers alone: put the rule on a cell with "
+    "`surface: label` and the same defence instead, or mend the recipe: more epochs or steps, "
+    "another learning rate";
 
-/// Why a small figure at this budget must not be read as protection: the surrogates give fewer of
-/// their own answers' labels back than networks do that were trained on bare labels; "" if not, or
-/// where nobody looked.
+/// Mean agreement on the test set of networks that were trained on the bare labels of the same
+/// answers (`agreement_labels`), over the seeds at this budget, in [0, 1]; nullopt where nobody
+/// looked.
+std::optional<double> agreement_of_labels(const CellView& cell, int64_t budget);
+
+/// Why a small figure at this budget must not be read as protection: on the test set the surrogates
+/// agree with the candidate less than networks do that were trained on the bare labels of the same
+/// answers, beyond what chance in seeds and records explains; "" if not, or where nobody looked.
 std::string undertrained(const CellView& cell, int64_t budget);
 
-/// extraction_weak, extraction_undertrained, agreement_not_growing and budget_unspent.
+/// Why the points of a cell that makes all of them on surrogates must not be read as an attack: a
+/// surrogate learnt nothing, or was badly trained. A flag for each such theft, with the cell's
+/// name; none where another attack, or a source that learnt something, has a part in the cell.
+std::vector<Flag> doubts_of_sources(const EvidenceView& view, const CellHeader& cell);
+
+/// extraction_weak and extraction_undertrained, of extraction cells and of those that make their
+/// points on their surrogates; agreement_not_growing and budget_unspent.
 std::vector<Flag> diagnose_extraction(const EvidenceView& view);
 
 /// What reports show of a cell beyond its metrics.

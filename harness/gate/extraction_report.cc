@@ -1,5 +1,6 @@
 // What reports show of an extraction cell, and flags that say how far its figures can be trusted.
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 #include "harness/gate/extraction.h"
@@ -126,8 +127,94 @@ Constant most_frequent(const std::vector<SampleInfo>& records) {
 
 constexpr double kStrict = 0.99;
 
-/// Of a thief's own queries: how many fewer labels than bare labels teach are a bad training.
-constexpr double kUnderfit = 0.05;
+constexpr double kSure = 0.95;
+
+/// So much more agreement may labels teach, beyond chance, before the training counts as bad.
+constexpr double kAhead = 0.01;
+/// How far two trainings of one seed may be apart by chance, where no second seed shows it.
+constexpr double kSpread = 0.05;
+
+/// `what` on the share `agreement` of the test records, with this standard error: why that is
+/// nothing, or "".
+std::string nothing_in(const EvidenceView& view, const CellView& cell, int64_t budget,
+                       const std::string& what, double agreement, double record_error) {
+  const Constant constant = most_frequent(test_records(view.evidence->header, *cell.header));
+  const Extracted& extracted = *cell.scored->extracted;
+  const double answered =
+      static_cast<double>(extracted.commonest) / static_cast<double>(extracted.candidate.size());
+  const double sure = std::max(0.0, agreement - normal_quantile(kSure) * record_error);
+  if (sure > std::max(answered, constant.share)) return "";
+  return "the thief learnt nothing: with " + std::to_string(budget) + " queries " + what +
+         " with the candidate on " + percent(agreement) +
+         " of the records, of which chance in the records leaves " + percent(sure) +
+         ", no more than always " +
+         (answered >= constant.share
+              ? "giving the candidate's most frequent answer would, which is that of " +
+                    percent(answered)
+              : "answering label " + std::to_string(constant.label) + " would, which " +
+                    percent(constant.share) + " of them have");
+}
+
+/// Of all seeds at a budget; nullopt where it has no figures.
+std::optional<std::string> nothing_at(const EvidenceView& view, const CellView& cell,
+                                      int64_t budget) {
+  const SeededFigure agreement = extraction_figure({"agreement", budget}, cell, kStrict);
+  if (!agreement.reason.empty()) return std::nullopt;
+  return nothing_in(view, cell, budget, "the surrogates agree", agreement.bounds.value,
+                    agreement.bounds.record_error);
+}
+
+/// Agreement of one seed's surrogate, and of a network trained on the labels of the same answers.
+struct Taught {
+  double answers = 0;
+  double labels = 0;
+};
+
+/// Of the seeds at a budget; none where no seed has a network trained on labels. A seed without one
+/// gave its answers back, and stands for both.
+std::vector<Taught> taught_at(const CellView& cell, int64_t budget) {
+  std::vector<Taught> seeds;
+  bool looked = false;
+  for (const Stolen& stolen : cell.scored->extracted->stolen) {
+    if (stolen.budget != budget || stolen.agreement.empty()) continue;
+    const double answers = share_of_ones(stolen.agreement);
+    const auto labels = stolen.findings.find("agreement_labels");
+    const bool known = labels != stolen.findings.end();
+    looked = looked || known;
+    seeds.push_back({answers, known ? labels->second : answers});
+  }
+  return looked ? seeds : std::vector<Taught>();
+}
+
+/// Why the surrogate that `source` names, the first seed's, is none to make points on.
+std::optional<Flag> doubt_of(const EvidenceView& view, const CellHeader& cell,
+                             const std::string& source) {
+  for (const CellView& thief : view.cells) {
+    const CellHeader& named = *thief.header;
+    if (named.family != Family::kExtraction || thief.scored == nullptr) continue;
+    const std::vector<int64_t> budgets = budgets_of(named.params);
+    for (const int64_t budget : budgets) {
+      const bool own = selects(source, named.name + "@" + std::to_string(budget)) ||
+                       (budget == budgets.back() && selects(source, named.name));
+      if (!own) continue;
+      const std::string of = "`" + source + "`, its source: ";
+      std::string weak = nothing_at(view, thief, budget).value_or("");
+      const std::string ill = undertrained(thief, budget);
+      for (const Stolen& stolen : thief.scored->extracted->stolen) {
+        if (!weak.empty() || stolen.budget != budget || stolen.seed != 0) continue;
+        if (stolen.agreement.empty()) continue;
+        const double agreement = share_of_ones(stolen.agreement);
+        const double error =
+            std::sqrt(agreement * (1 - agreement) / static_cast<double>(stolen.agreement.size()));
+        weak = nothing_in(view, thief, budget, "the first surrogate agrees", agreement, error);
+      }
+      if (!weak.empty()) return Flag{"extraction_weak", cell.name, of + weak, kWeakThiefAdvice};
+      if (ill.empty()) continue;
+      return Flag{"extraction_undertrained", cell.name, of + ill, kUndertrainedAdvice};
+    }
+  }
+  return std::nullopt;
+}
 
 void flag_not_growing(const CellView& cell, int64_t largest, std::vector<Flag>& flags) {
   const std::vector<BetterBudget> better = better_budgets({"agreement", largest}, cell);
@@ -172,52 +259,68 @@ std::vector<BetterBudget> better_budgets(const ExtractionMetric& metric, const C
 }
 
 std::string learnt_nothing(const EvidenceView& view, const CellView& cell) {
-  std::vector<int64_t> budgets = budgets_of(cell.header->params);
-  SeededFigure agreement;
-  for (; !budgets.empty(); budgets.pop_back()) {
-    agreement = extraction_figure({"agreement", budgets.back()}, cell, kStrict);
-    if (agreement.reason.empty()) break;
+  const std::vector<int64_t> budgets = budgets_of(cell.header->params);
+  for (auto budget = budgets.rbegin(); budget != budgets.rend(); ++budget) {
+    const std::optional<std::string> nothing = nothing_at(view, cell, *budget);
+    if (nothing) return *nothing;
   }
-  if (budgets.empty()) return "";
-  const Constant constant = most_frequent(test_records(view.evidence->header, *cell.header));
-  const Extracted& extracted = *cell.scored->extracted;
-  const double answered =
-      static_cast<double>(extracted.commonest) / static_cast<double>(extracted.candidate.size());
-  const double noise = normal_quantile(0.95) * agreement.bounds.record_error;
-  if (agreement.bounds.value - noise > std::max(answered, constant.share)) return "";
-  return "the thief learnt nothing: with " + std::to_string(budgets.back()) +
-         " queries the surrogates agree with the candidate on " + percent(agreement.bounds.value) +
-         " of the records, no more than always " +
-         (answered >= constant.share
-              ? "giving the candidate's most frequent answer would, which is that of " +
-                    percent(answered)
-              : "answering label " + std::to_string(constant.label) + " would, which " +
-                    percent(constant.share) + " of them have");
+  return "";
+}
+
+std::optional<double> agreement_of_labels(const CellView& cell, int64_t budget) {
+  const std::vector<Taught> seeds = taught_at(cell, budget);
+  if (seeds.empty()) return std::nullopt;
+  double sum = 0;
+  for (const Taught& seed : seeds) sum += seed.labels;
+  return sum / static_cast<double>(seeds.size());
 }
 
 std::string undertrained(const CellView& cell, int64_t budget) {
-  double fit = 0, fit_labels = 0;
-  int64_t seeds = 0;
-  for (const Stolen& stolen : cell.scored->extracted->stolen) {
-    const auto found = stolen.findings.find("fit");
-    if (stolen.budget != budget || found == stolen.findings.end()) continue;
-    const auto labels = stolen.findings.find("fit_labels");
-    fit += found->second;
-    fit_labels += labels == stolen.findings.end() ? found->second : labels->second;
-    ++seeds;
+  const std::vector<Taught> seeds = taught_at(cell, budget);
+  if (seeds.empty()) return "";
+  const auto n = static_cast<double>(seeds.size());
+  double answers = 0, labels = 0;
+  for (const Taught& seed : seeds) {
+    answers += seed.answers / n;
+    labels += seed.labels / n;
   }
-  if (seeds == 0) return "";
-  const double n = static_cast<double>(seeds);
-  if (fit_labels / n - fit / n <= kUnderfit) return "";
+  const double ahead = labels - answers;
+  double squares = 0;
+  for (const Taught& seed : seeds) {
+    squares += (seed.labels - seed.answers - ahead) * (seed.labels - seed.answers - ahead);
+  }
+  const auto records = static_cast<double>(cell.scored->extracted->candidate.size());
+  const double of_records = (answers * (1 - answers) + labels * (1 - labels)) / records;
+  // One seed shows no spread of its own.
+  const double error = seeds.size() < 2 ? kSpread + normal_quantile(kSure) * std::sqrt(of_records)
+                                        : student_quantile(kSure, n - 1) *
+                                              std::sqrt(squares / (n - 1) / n + of_records);
+  if (ahead - error <= kAhead) return "";
   return "the thief is badly trained: with " + std::to_string(budget) +
-         " queries the surrogates give " + percent(fit / n) +
-         " of their own answers' labels back, and networks trained on the labels alone " +
-         percent(fit_labels / n);
+         " queries the surrogates agree with the candidate on " + percent(answers) +
+         " of the records, and networks trained on the labels of the same answers alone on " +
+         percent(labels);
+}
+
+std::vector<Flag> doubts_of_sources(const EvidenceView& view, const CellHeader& cell) {
+  if (cell.family != Family::kEvasion) return {};
+  std::vector<Flag> doubts;
+  size_t sources = 0;
+  for (const auto& [name, value] : cell.params) {
+    const auto* source = std::get_if<std::string>(&value);
+    if (source == nullptr || (name != "source" && !name.ends_with(".source"))) continue;
+    ++sources;
+    if (std::optional<Flag> doubt = doubt_of(view, cell, *source)) doubts.push_back(*doubt);
+  }
+  // What one stage of several lacks, others may have.
+  const size_t parts = std::max<size_t>(1, cell.stages.size());
+  return doubts.size() == sources && sources == parts ? doubts : std::vector<Flag>();
 }
 
 std::vector<Flag> diagnose_extraction(const EvidenceView& view) {
   std::vector<Flag> flags;
   for (const CellView& cell : view.cells) {
+    for (const Flag& doubt : doubts_of_sources(view, *cell.header)) flags.push_back(doubt);
     if (cell.header->family != Family::kExtraction || cell.scored == nullptr) continue;
     const std::vector<int64_t> budgets = budgets_of(cell.header->params);
     if (budgets.empty()) continue;

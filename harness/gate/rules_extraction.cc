@@ -42,6 +42,14 @@ bool guards(const RuleSpec& rule) {
   return bounds_above != (extraction_metric(rule.metric).name == "mean_kl");
 }
 
+/// True for the rules on an evasion cell that an attack's success fails.
+bool wants_robustness(const RuleSpec& rule) {
+  if (rule.metric == "clean_accuracy") return false;
+  const bool bounds_below =
+      rule.kind == RuleSpec::Kind::kAtLeast || rule.kind == RuleSpec::Kind::kMaxDrop;
+  return bounds_below != (rule.metric == "attack_success");
+}
+
 /// How much the baseline's metric can still change in the rule's direction at most.
 double room(const RuleSpec& rule, const std::string& metric, const Trial& trial) {
   const double infinity = std::numeric_limits<double>::infinity();
@@ -116,14 +124,27 @@ std::string extraction_hint(const RuleSpec& rule, const Trial& trial, const Esti
 }
 
 void distrust_weak_thieves(const RuleSpec& rule, const Trial& trial, RuleResult& result) {
-  if (trial.cell->header->family != Family::kExtraction || !guards(rule)) return;
   if (result.verdict != Outcomes::kPass) return;
+  if (trial.cell->header->family == Family::kEvasion && wants_robustness(rule)) {
+    const std::vector<Flag> doubts = doubts_of_sources(*trial.candidate, *trial.cell->header);
+    if (doubts.empty()) return;
+    settle(result, Outcomes::kInconclusive, doubts.front().detail, doubts.front().advice);
+  }
+  if (trial.cell->header->family != Family::kExtraction || !guards(rule)) return;
+  const ExtractionMetric metric = extraction_metric(rule.metric);
   const std::string weak = learnt_nothing(*trial.candidate, *trial.cell);
-  const std::string ill = undertrained(*trial.cell, extraction_metric(rule.metric).budget);
+  const std::string ill = undertrained(*trial.cell, metric.budget);
+  const std::optional<double> labels = agreement_of_labels(*trial.cell, metric.budget);
   if (!weak.empty()) {
     settle(result, Outcomes::kInconclusive, weak, kWeakThiefAdvice);
   } else if (!ill.empty()) {
     settle(result, Outcomes::kInconclusive, ill, kUndertrainedAdvice);
+  } else if (metric.name == "agreement" && rule.kind == RuleSpec::Kind::kAtMost && labels &&
+             *labels > rule.limit) {
+    settle(result, Outcomes::kInconclusive,
+           "networks trained on the labels of the same answers alone agree on " + figure(*labels) +
+               ", over " + limit_text(rule),
+           kUndertrainedAdvice);
   } else {
     distrust_larger_budget(rule, trial, result);
   }

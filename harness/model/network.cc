@@ -143,6 +143,20 @@ def forward(self, given):
   return network;
 }
 
+namespace {
+
+// A string literal of TorchScript, which reads Python's escapes.
+std::string quoted(const std::string& text) {
+  std::string literal = "'";
+  for (const char c : text) {
+    if (c == '\'' || c == '\\') literal += '\\';
+    literal += c == '\n' ? std::string("\\n") : c == '\r' ? std::string("\\r") : std::string(1, c);
+  }
+  return literal + "'";
+}
+
+}  // namespace
+
 torch::jit::Module softened_network(const ModelSpec& spec, const torch::jit::Module& module,
                                     double factor) {
   torch::jit::Module network("Softened");
@@ -153,7 +167,7 @@ torch::jit::Module softened_network(const ModelSpec& spec, const torch::jit::Mod
   const bool number = place.find_first_not_of("0123456789") == std::string::npos;
   const std::string entry = !returns_several(module) ? ""
                             : number                 ? "[" + place + "]"
-                                                     : "['" + place + "']";
+                                                     : "[" + quoted(place) + "]";
   std::string forward = "\ndef forward(self, x):\n    y = self.network.forward(x)" + entry + "\n";
   const bool probabilities = spec.output == ModelSpec::Output::kProbabilities;
   if (probabilities) forward += "    y = torch.log(torch.clamp_min(y, 1.2e-38))\n";

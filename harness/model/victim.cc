@@ -81,6 +81,7 @@ at::Tensor Victim::query(const at::Tensor& x) {
   asked_.push_back(input.clone());
   at::Tensor answers = answer(input);
   labels_.push_back(labels_of(answers, input, seed_));
+  drawn_.push_back(answers.eq(answers.amax(1, /*keepdim=*/true)).sum(1).gt(1));
   return answers;
 }
 
@@ -124,6 +125,10 @@ at::Tensor Victim::asked() const {
 
 at::Tensor Victim::labels() const {
   return labels_.empty() ? at::empty({0}, at::kLong) : at::cat(labels_);
+}
+
+at::Tensor Victim::drawn() const {
+  return drawn_.empty() ? at::empty({0}, at::kBool) : at::cat(drawn_);
 }
 
 at::Tensor targets_of(const at::Tensor& answers, const Surface& surface) {

@@ -41,6 +41,9 @@ class Victim {
   /// place.
   at::Tensor asked() const;
   at::Tensor labels() const;
+  /// Where one of several equal answers was drawn: [spent] bool. No training gives these labels
+  /// back.
+  at::Tensor drawn() const;
 
  private:
   at::Tensor answer(const at::Tensor& x) const;  // [m, K] float64
@@ -51,7 +54,7 @@ class Victim {
   const uint64_t seed_;
   int64_t spent_ = 0;
   std::vector<int64_t> batches_;
-  std::vector<at::Tensor> asked_, labels_;
+  std::vector<at::Tensor> asked_, labels_, drawn_;
 };
 
 /// A thief's training targets [m, K], rows of probabilities, from answers [m, K] of that surface:

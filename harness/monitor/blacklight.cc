@@ -118,6 +118,7 @@ Alarms watch(const QueryView& queries, const Options& options, const Fingerprint
       earlier.push_back(i);
     }
     if (most >= options.threshold) alarms.queries.push_back(i);
+    alarms.beyond.push_back(i == 0 ? -1 : static_cast<int8_t>(most >= options.threshold));
   }
   alarms.raised = static_cast<int64_t>(alarms.queries.size());
   return alarms;

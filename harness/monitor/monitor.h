@@ -23,6 +23,10 @@ struct Alarms {
   /// and that there is no alarm says nothing.
   int64_t checks = 0;
   int64_t raised = 0;  ///< checks that raised the alarm, or kept it standing
+  /// [n], of a monitor that judges queries one by one: 1 where the statistic was beyond the
+  /// threshold, 0 where not, -1 where it was not taken; with nothing forgotten, as if no alarm had
+  /// been raised before. Empty where checks share what they look at.
+  std::vector<int8_t> beyond;
 };
 
 /// Judges a stream from its first query to its last. Reads no query before those in front of it, so

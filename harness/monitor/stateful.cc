@@ -50,13 +50,15 @@ double percentile(std::vector<double> values, double percent) {
 
 // `percent` of the reference lies under it: each record against all others, which must be as many
 // as the neighbours.
-double calibrate(const QueryView& reference, int64_t neighbours, double percent) {
+double calibrate(const QueryView& reference, int64_t neighbours, double percent,
+                 std::span<const float> origin) {
   const int64_t n = reference.size();
   std::vector<double> means;
   std::vector<Candidate> candidates;
   for (int64_t begin = 0; begin < n; begin += kBlock) {
     const int64_t end = std::min(n, begin + kBlock);
-    const std::vector<float> squares = rough_squares(reference, begin, end, reference, 0, n);
+    const std::vector<float> squares =
+        rough_squares(reference, begin, end, reference, 0, n, origin);
     for (int64_t i = begin; i < end; ++i) {
       candidates.clear();
       const float* row = squares.data() + (i - begin) * n;
@@ -69,22 +71,32 @@ double calibrate(const QueryView& reference, int64_t neighbours, double percent)
   return percentile(std::move(means), percent);
 }
 
-Alarms watch(const QueryView& queries, int64_t neighbours, double threshold) {
+// `origin` [width]: see rough_squares; empty for the first query.
+Alarms watch(const QueryView& queries, int64_t neighbours, double threshold,
+             std::span<const float> origin) {
   Alarms alarms;
   alarms.threshold = threshold;
+  alarms.beyond.assign(static_cast<size_t>(queries.size()), -1);
+  if (origin.empty() && queries.size() > 0) origin = queries.row(0);
   int64_t remembered = 0;  // position of the first query in memory
   std::vector<Candidate> candidates;
   for (int64_t begin = 0; begin < queries.size(); begin += kBlock) {
     const int64_t end = std::min(queries.size(), begin + kBlock);
-    const int64_t first = remembered;
-    const std::vector<float> squares = rough_squares(queries, begin, end, queries, first, end);
+    const std::vector<float> squares = rough_squares(queries, begin, end, queries, 0, end, origin);
     for (int64_t i = begin; i < end; ++i) {
+      const float* row = squares.data() + (i - begin) * end;
+      const auto near = [&](int64_t first) {
+        candidates.clear();
+        for (int64_t j = first; j < i; ++j) candidates.push_back({row[j], j});
+        return mean_nearest(queries.row(i), queries, neighbours, candidates) < threshold;
+      };
+      if (i < neighbours) continue;
+      const bool beyond = near(0);
+      alarms.beyond[static_cast<size_t>(i)] = beyond ? 1 : 0;
       if (i - remembered < neighbours) continue;
-      candidates.clear();
-      const float* row = squares.data() + (i - begin) * (end - first);
-      for (int64_t j = remembered; j < i; ++j) candidates.push_back({row[j - first], j});
       ++alarms.checks;
-      if (!(mean_nearest(queries.row(i), queries, neighbours, candidates) < threshold)) continue;
+      // Who remembers less has no nearer neighbours.
+      if (!beyond || (remembered > 0 && !near(remembered))) continue;
       alarms.queries.push_back(i);
       ++alarms.raised;
       remembered = i + 1;
@@ -112,10 +124,13 @@ Monitor stateful() {
         "percentile", 0.1, {0, 100}, "of benign queries that the calibrated threshold alarms on");
     const int64_t least = threshold ? 0 : neighbours + 1;
     return Prepared{.least_reference = least, .make = [=](const Watch& given) -> Detector {
+                      std::vector<float> origin;
+                      if (given.reference.size() > 0) origin = mean_of(given.reference);
                       const double limit =
-                          threshold ? *threshold : calibrate(given.reference, neighbours, percent);
+                          threshold ? *threshold
+                                    : calibrate(given.reference, neighbours, percent, origin);
                       return [=](const QueryView& queries) {
-                        return watch(queries, neighbours, limit);
+                        return watch(queries, neighbours, limit, origin);
                       };
                     }};
   };

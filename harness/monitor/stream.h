@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace assay {
@@ -28,5 +29,9 @@ struct QueryStream {
 
   QueryView view() const { return {inputs, width, labels}; }
 };
+
+/// Refuses values that squared distances of such queries are no number for, in float: beyond
+/// √(3.4e38 / 16 width). Throws Error that names `of` and the row.
+void check_magnitudes(const QueryView& queries, const std::string& of);
 
 }  // namespace assay

@@ -15,32 +15,134 @@ QueryView part_of(const QueryView& queries, int64_t begin, int64_t end) {
           queries.labels.subspan(first, count)};
 }
 
-void add(const Alarms& part, int64_t begin, Alarms& alarms) {
-  for (const int64_t position : part.queries) alarms.queries.push_back(begin + position);
-  alarms.threshold = part.threshold;
-  alarms.checks += part.checks;
-  alarms.raised += part.raised;
-}
+// A stream cut into equal parts, one after the other, each from nothing.
+struct Parts {
+  Alarms all;                   // their sum, at their places in the stream; without `beyond`
+  std::vector<Window> windows;  // each
+  std::vector<std::vector<int8_t>> beyond;  // of each
+  AlarmRate rate() const { return {all.checks, all.raised}; }
+};
 
-// One after the other, each from nothing. `rates`: of each.
-Alarms in_parts(const Detector& detector, const QueryView& queries, int64_t parts,
-                std::vector<AlarmRate>* rates = nullptr) {
-  Alarms alarms;
+Parts in_parts(const Detector& detector, const QueryView& queries, int64_t parts) {
+  Parts result;
   for (int64_t i = 0; i < parts; ++i) {
     const int64_t begin = queries.size() * i / parts;
     const int64_t end = queries.size() * (i + 1) / parts;
     const Alarms part = detector(part_of(queries, begin, end));
-    add(part, begin, alarms);
-    if (rates != nullptr) rates->push_back({part.checks, part.raised});
+    for (const int64_t position : part.queries) result.all.queries.push_back(begin + position);
+    result.all.threshold = part.threshold;
+    result.all.checks += part.checks;
+    result.all.raised += part.raised;
+    result.windows.push_back({begin, end, {part.checks, part.raised}});
+    result.beyond.push_back(part.beyond);
   }
-  return alarms;
+  return result;
 }
 
-// The least p-value of the parts, by Bonferroni.
-double of_parts(const std::vector<AlarmRate>& parts, const AlarmRate& benign) {
-  double least = 1;
-  for (const AlarmRate& part : parts) least = std::min(least, fisher_p_value(part, benign));
-  return std::min(1.0, least * static_cast<double>(parts.size()));
+// The same for as many whole streams of that length as there is benign traffic for, one at least.
+Parts in_streams(const Detector& detector, const QueryView& benign, int64_t length) {
+  const int64_t streams = std::max<int64_t>(1, benign.size() / std::max<int64_t>(1, length));
+  return in_parts(detector, part_of(benign, 0, std::min(benign.size(), streams * length)), streams);
+}
+
+// The least p-value of some windows, and how many there were to choose from.
+struct Least {
+  double p_value = 1;
+  std::optional<Window> window;
+  int64_t tests = 0;
+
+  void take(const Window& next, double p) {
+    ++tests;
+    if (p >= p_value) return;
+    p_value = p;
+    window = next;
+  }
+  double corrected() const { return std::min(1.0, p_value * static_cast<double>(tests)); }
+};
+
+Least of_parts(const std::vector<Window>& parts, const AlarmRate& benign) {
+  Least least;
+  for (const Window& part : parts) least.take(part, fisher_p_value(part.rate, benign));
+  return least;
+}
+
+int64_t most_raised(const std::vector<Window>& windows) {
+  int64_t most = 0;
+  for (const Window& window : windows) most = std::max(most, window.rate.raised);
+  return most;
+}
+
+// Windows of `length` queries of a stream, each half over the next; the last one ends with it.
+std::vector<Window> windows_of(const std::vector<int8_t>& beyond, int64_t length, int64_t offset) {
+  const auto n = static_cast<int64_t>(beyond.size());
+  std::vector<AlarmRate> before(1);  // of the first i queries
+  for (const int8_t each : beyond) {
+    before.push_back({before.back().checks + (each >= 0), before.back().raised + (each > 0)});
+  }
+  std::vector<Window> windows;
+  for (int64_t begin = 0; begin < n; begin += length / 2) {
+    const int64_t first = std::min(begin, std::max<int64_t>(0, n - length));
+    const int64_t last = std::min(n, first + length);
+    const AlarmRate& from = before[static_cast<size_t>(first)];
+    const AlarmRate& to = before[static_cast<size_t>(last)];
+    windows.push_back(
+        {offset + first, offset + last, {to.checks - from.checks, to.raised - from.raised}});
+    if (last == n) break;
+  }
+  return windows;
+}
+
+// What is beyond the threshold in windows of many lengths, against benign queries that had as many
+// before them as the window's first or more: the more there were, the more often one is near.
+Least scan(const Parts& log, const Parts& benign) {
+  constexpr int64_t kShortest = 32;
+  std::vector<AlarmRate> after;  // of all streams, from their i-th query on
+  for (const std::vector<int8_t>& stream : benign.beyond) {
+    AlarmRate sum;
+    after.resize(std::max(after.size(), stream.size()));
+    for (size_t i = stream.size(); i-- > 0;) {
+      sum.checks += stream[i] >= 0;
+      sum.raised += stream[i] > 0;
+      after[i].checks += sum.checks;
+      after[i].raised += sum.raised;
+    }
+  }
+  size_t longest = 0;
+  for (const std::vector<int8_t>& part : log.beyond) longest = std::max(longest, part.size());
+  Least least;
+  for (int64_t length = kShortest; length <= static_cast<int64_t>(longest); length *= 2) {
+    int64_t most = 0;
+    for (const std::vector<int8_t>& stream : benign.beyond) {
+      most = std::max(most, most_raised(windows_of(stream, length, 0)));
+    }
+    for (size_t i = 0; i < log.beyond.size(); ++i) {
+      const int64_t offset = log.windows[i].begin;
+      for (const Window& window : windows_of(log.beyond[i], length, offset)) {
+        const auto first = static_cast<size_t>(window.begin - offset);
+        const AlarmRate expected = first < after.size() ? after[first] : AlarmRate();
+        const bool tells = window.rate.raised > most && expected.checks > 0;
+        least.take(window, tells ? fisher_p_value(window.rate, expected) : 1);
+      }
+    }
+  }
+  return least;
+}
+
+// Ever shorter parts, each from nothing.
+Least shorter_parts(const Detector& detector, const QueryView& log, const QueryView& benign,
+                    int64_t parts) {
+  constexpr int64_t kShortest = 500;
+  Least least;
+  for (parts *= 2; log.size() / parts >= kShortest; parts *= 2) {
+    const Parts pieces = in_parts(detector, log, parts);
+    const Parts streams = in_streams(detector, benign, log.size() / parts);
+    const int64_t most = most_raised(streams.windows);
+    for (const Window& part : pieces.windows) {
+      const bool tells = part.rate.raised > most && streams.all.checks > 0;
+      least.take(part, tells ? fisher_p_value(part.rate, streams.rate()) : 1);
+    }
+  }
+  return least;
 }
 
 }  // namespace
@@ -71,41 +173,45 @@ WatchResult watch_log(const std::string& name, const Detector& detector, const Q
     return result;
   }
   const int64_t parts = std::max<int64_t>(1, (log.size() + benign.size() - 1) / benign.size());
-  std::vector<AlarmRate> rates;
-  result.alarms = in_parts(detector, log, parts, &rates);
+  const Parts found = in_parts(detector, log, parts);
+  result.alarms = found.all;
   if (result.alarms.checks == 0) {
     result.reason = parts == 1 ? "too few queries"
                                : "too few benign queries: the log is judged in parts as long as "
                                  "their stream";
     return result;
   }
-  const int64_t length = std::max<int64_t>(1, log.size() / parts);
-  const int64_t streams = std::max<int64_t>(1, benign.size() / length);
-  const Alarms expected =
-      in_parts(detector, part_of(benign, 0, std::min(benign.size(), streams * length)), streams);
-  result.benign = {expected.checks, expected.raised};
-  if (expected.checks == 0) {
+  const Parts expected = in_streams(detector, benign, log.size() / parts);
+  result.benign = expected.rate();
+  if (result.benign.checks == 0) {
     result.reason = "too few benign queries to tell how often they are an alarm";
     return result;
   }
-  double p_value = fisher_p_value({result.alarms.checks, result.alarms.raised}, result.benign);
-  // Two tests share the level. Of one part there is one test.
-  const double tests = parts == 1 ? 1 : 2;
-  if (parts > 1) p_value = std::min(1.0, tests * std::min(p_value, of_parts(rates, result.benign)));
-  result.alarm = p_value <= alpha;
+  Least least;  // of the tests that share the level
+  least.take({}, fisher_p_value(found.rate(), result.benign));
+  least.window.reset();
+  const auto take = [&least](const Least& test) {
+    if (test.tests > 0) least.take(test.window.value_or(Window()), test.corrected());
+  };
+  if (parts > 1) take(of_parts(found.windows, result.benign));
+  const bool one_by_one = !found.beyond.front().empty();
+  take(one_by_one ? scan(found, expected) : shorter_parts(detector, log, benign, parts));
+  result.alarm = least.corrected() <= alpha;
   // Were every check of one part an alarm, would that be seen?
   AlarmRate most;
-  for (const AlarmRate& rate : rates) most.checks = std::max(most.checks, rate.checks);
+  for (const Window& part : found.windows) most.checks = std::max(most.checks, part.rate.checks);
   most.raised = most.checks;
-  const double least = tests * static_cast<double>(parts) * fisher_p_value(most, result.benign);
-  if (!result.alarm && least > alpha) {
+  const double best =
+      static_cast<double>(least.tests * parts) * fisher_p_value(most, result.benign);
+  if (!result.alarm && best > alpha) {
     result.reason = "too few queries, or benign ones, to tell " + std::to_string(most.checks) +
                     " alarms in " + std::to_string(most.checks) + " checks from " +
                     std::to_string(result.benign.raised) + " in " +
                     std::to_string(result.benign.checks) + " that benign traffic raises";
     return result;
   }
-  result.p_value = p_value;
+  result.p_value = least.corrected();
+  result.window = least.window;
   return result;
 }
 

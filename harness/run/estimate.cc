@@ -9,6 +9,7 @@
 
 #include "harness/run/judge.h"
 #include "harness/run/run.h"
+#include "harness/run/steals.h"
 
 namespace assay {
 namespace {
@@ -162,7 +163,8 @@ double estimate_heist(const Suite& suite, const AttackSpec& spec,
     all += std::max(static_cast<double>(extraction.recipe.least_steps),
                     batches * static_cast<double>(extraction.recipe.epochs));
   }
-  return asked + step * all * static_cast<double>(extraction.trainings);
+  const int64_t trainings = extraction.trainings + (distorts(spec.threat.surface) ? 1 : 0);
+  return asked + step * all * static_cast<double>(trainings);
 }
 
 }  // namespace assay

@@ -31,7 +31,7 @@ bool is_protocol(const std::string& param) {
 // All that a surrogate depends on besides its budget and its seed.
 std::string steal_text(const Suite& suite, const AttackSpec& spec, const Audit& audit,
                        const std::string& version, const std::string& model_key) {
-  std::string text = "steal 3\n" + model_text(suite.model);
+  std::string text = "steal 4\n" + model_text(suite.model);
   add_field(&text, "model", model_key);
   add_field(&text, "attack", spec.attack);
   add_field(&text, "version", version);
@@ -46,6 +46,11 @@ std::string steal_text(const Suite& suite, const AttackSpec& spec, const Audit& 
     for (const SampleInfo& info : audit.pool->infos) pool += info.digest + '\n';
   }
   add_field(&text, "pool", sends_noise(suite, spec) ? kNoisePool : sha256(pool));
+  // What labels alone would have taught is measured on the test set.
+  const auto records = static_cast<int64_t>(audit.records.size());
+  if (audit.architecture && spec.threat.surface.kind != Surface::Kind::kLabel) {
+    add_field(&text, "test", content_digest(audit.records, 0, records));
+  }
   add_field(&text, "seed", std::to_string(suite.seed));
   return text;
 }
@@ -273,7 +278,7 @@ void plan_heist(const Suite& suite, const AttackSpec& spec, const Extraction& ex
     unit.after = {model};
     add(std::move(unit));
   }
-  std::string text = "extraction score 2\n" + made;
+  std::string text = "extraction score 3\n" + made;
   add_field(&text, "cell", digest_of(cell->key_fields));
   add_field(&text, "libtorch", platform.libtorch);
   add_field(&text, "cpu_capability", platform.cpu_capability);

@@ -48,9 +48,50 @@ Pool pool_of(const Records* records) {
   return pool;
 }
 
-// Share of the thief's queries on which a network gives the label that was answered.
-double fit_of(const at::Tensor& logits, const Victim& victim) {
-  return logits.argmax(1).eq(victim.labels()).to(at::kDouble).mean().item<double>();
+// Share of the thief's queries on which a network gives the label that was answered, of those whose
+// answer has one: nullopt where none has.
+std::optional<double> fit_of(const at::Tensor& logits, const Victim& victim) {
+  const at::Tensor told = logits.argmax(1).eq(victim.labels());
+  const at::Tensor clear = victim.drawn().logical_not();
+  if (!clear.any().item<bool>()) return std::nullopt;
+  return told.masked_select(clear).to(at::kDouble).mean().item<double>();
+}
+
+// Share of the test set on which a network gives the candidate's label: the judge's own look, which
+// costs the thief no query. nullopt where the candidate fails.
+std::optional<double> agreement_of(Surrogate& surrogate, const Audit& audit, const Model& model) {
+  constexpr size_t kPiece = 256;
+  int64_t agreed = 0;
+  for (size_t begin = 0; begin < audit.records.size(); begin += kPiece) {
+    const auto first = audit.records.begin() + static_cast<std::ptrdiff_t>(begin);
+    const size_t count = std::min(kPiece, audit.records.size() - begin);
+    const at::Tensor x = read_records({first, first + static_cast<std::ptrdiff_t>(count)}).first;
+    try {
+      const at::Tensor told = model.judge(x).argmax(1);
+      agreed += surrogate.logits(x).argmax(1).eq(told).sum().item<int64_t>();
+    } catch (const ModelFailure&) {
+      return std::nullopt;
+    }
+  }
+  return static_cast<double>(agreed) / static_cast<double>(audit.records.size());
+}
+
+// How a surrogate fits its queries, and, where that or the surface gives cause for doubt, what a
+// network of the same recipe comes to that is trained on the bare labels of the same answers.
+void add_doubts(const Audit& audit, bool sends_records, const Model& model, const Victim& victim,
+                const std::string& surrogate, const FreshSurrogate& fresh, Told* told) {
+  const std::optional<double> fit =
+      fit_of(logits_of(surrogate, victim.spec(), victim.asked()), victim);
+  if (fit) (*told)[std::string(kFinding) + "fit"] = number_text(*fit);
+  // Who makes up his queries seeks those that he would get wrong.
+  const Surface& surface = victim.surface();
+  if (!sends_records || !audit.architecture || surface.kind == Surface::Kind::kLabel) return;
+  if (fit && *fit >= kFits && !distorts(surface)) return;
+  Surrogate plain = fresh(kPlainRound);
+  plain.fit(victim.asked(), at::one_hot(victim.labels(), victim.classes()).to(at::kDouble));
+  if (const std::optional<double> agreement = agreement_of(plain, audit, model)) {
+    (*told)[std::string(kFinding) + "agreement_labels"] = number_text(*agreement);
+  }
 }
 
 Told steal_one(const Suite& suite, const Plan& plan, const std::vector<Attack>& attacks,
@@ -85,17 +126,8 @@ Told steal_one(const Suite& suite, const Plan& plan, const std::vector<Attack>& 
     ASSAY_CHECK(theft.surrogate.empty() != extraction.surrogate,
                 spec.attack + " gives a surrogate if it says so");
     if (extraction.surrogate && victim.spent() > 0) {
-      const double fit = fit_of(logits_of(theft.surrogate, suite.model, victim.asked()), victim);
-      told[std::string(kFinding) + "fit"] = number_text(fit);
-      // Who makes up his queries seeks those that he would get wrong.
-      const bool sends_records = audit.pool != nullptr || sends_noise(suite, spec);
-      if (fit < kFits && sends_records && audit.architecture &&
-          victim.surface().kind != Surface::Kind::kLabel) {
-        Surrogate plain = fresh(kPlainRound);
-        plain.fit(victim.asked(), at::one_hot(victim.labels(), victim.classes()).to(at::kDouble));
-        told[std::string(kFinding) + "fit_labels"] =
-            number_text(fit_of(plain.logits(victim.asked()), victim));
-      }
+      add_doubts(audit, audit.pool != nullptr || sends_noise(suite, spec), model, victim,
+                 theft.surrogate, fresh, &told);
     }
     told["surrogate"] = std::move(theft.surrogate);
     for (const auto& [name, value] : theft.findings) {
@@ -243,6 +275,11 @@ void try_records(const Suite& suite, const Audit& audit, const std::vector<int64
 }
 
 }  // namespace
+
+bool distorts(const Surface& surface) {
+  return surface.kind != Surface::Kind::kLabel &&
+         (surface.noise > 0 || surface.temperature != 1 || surface.kind == Surface::Kind::kRounded);
+}
 
 std::string steal_surrogates(const Suite& suite, const Plan& plan,
                              const std::vector<Attack>& attacks, const Model& model,

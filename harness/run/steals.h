@@ -11,6 +11,10 @@
 
 namespace assay {
 
+/// True where probabilities are not what the model says: a network that knows such answers by heart
+/// may have learnt less than their labels teach, and one is trained on these labels beside it.
+bool distorts(const Surface& surface);
+
 /// Steals a surrogate for each of these kSteal and kReplay units, as train_shadows() trains
 /// shadows; the surrogate goes to the store's blobs, and a kReplay unit has what the suite's
 /// monitors made of the queries. A result's `extracted` has one Stolen without the strings that

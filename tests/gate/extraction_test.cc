@@ -272,6 +272,8 @@ TEST(ExtractionFlags, NorIsOneThatAlwaysGivesTheCandidatesMostFrequentAnswer) {
   last_extracted(run).commonest = 120;  // of 200
   EXPECT_THAT(flags_of_run(run), ElementsAre("extraction_weak"));
   EXPECT_THAT(decide(make_suite(run), run, nullptr).flags[0].detail,
+              HasSubstr("on 60% of the records, of which chance in the records leaves 54.1"));
+  EXPECT_THAT(decide(make_suite(run), run, nullptr).flags[0].detail,
               HasSubstr("the candidate's most frequent answer would, which is that of 60%"));
   last_extracted(run).commonest = 80;
   EXPECT_THAT(flags_of_run(run), ElementsAre());
@@ -279,22 +281,47 @@ TEST(ExtractionFlags, NorIsOneThatAlwaysGivesTheCandidatesMostFrequentAnswer) {
 
 TEST(ExtractionFlags, AThiefWhomLabelsWouldTeachMoreIsUndertrained) {
   Evidence run = robbed({{0.6, 0.6, 0.6}, {0.6, 0.6, 0.6}});
-  const auto fits = [&run](int64_t budget, double fit, double fit_labels) {
+  const auto labels = [&run](int64_t budget, const std::vector<double>& agreement) {
     for (Stolen& stolen : last_extracted(run).stolen) {
       if (stolen.budget != budget) continue;
-      stolen.findings = {{"fit", fit}};
-      if (fit_labels > 0) stolen.findings["fit_labels"] = fit_labels;
+      stolen.findings = {{"agreement_labels", agreement[static_cast<size_t>(stolen.seed)]}};
     }
   };
-  fits(100, 0.4, 0.9);
-  fits(1000, 0.95, 0);
+  labels(100, {0.9, 0.9, 0.9});
   EXPECT_THAT(flags_of_run(run), ElementsAre()) << "only the largest budget is looked at";
-  fits(1000, 0.6, 0.62);
+  labels(1000, {0.55, 0.58, 0.6});
   EXPECT_THAT(flags_of_run(run), ElementsAre()) << "no worse than labels";
-  fits(1000, 0.36, 0.97);
+  labels(1000, {0.63, 0.64, 0.65});
+  EXPECT_THAT(flags_of_run(run), ElementsAre()) << "200 records cannot tell";
+  labels(1000, {0.6, 0.7, 0.95});
+  EXPECT_THAT(flags_of_run(run), ElementsAre()) << "three seeds cannot tell";
+  labels(1000, {0.86, 0.87, 0.88});
   EXPECT_THAT(flags_of_run(run), ElementsAre("extraction_undertrained"));
   EXPECT_THAT(decide(make_suite(run), run, nullptr).flags[0].detail,
-              HasSubstr("give 36% of their own answers' labels back"));
+              HasSubstr("agree with the candidate on 60% of the records, and networks trained on "
+                        "the labels of the same answers alone on 87%"));
+}
+
+// What a surrogate gives of its own queries says nothing of others: it may know their noise by
+// heart, or leave labels open that were drawn.
+TEST(ExtractionFlags, HowAThiefFitsHisOwnQueriesIsNoSign) {
+  Evidence run = robbed({{0.6, 0.6, 0.6}});
+  for (Stolen& stolen : last_extracted(run).stolen) {
+    stolen.findings = {{"fit", 0.3}, {"agreement_labels", 0.58}};
+  }
+  EXPECT_THAT(flags_of_run(run), ElementsAre());
+  for (Stolen& stolen : last_extracted(run).stolen) {
+    stolen.findings = {{"fit", 1}, {"agreement_labels", 0.8}};
+  }
+  EXPECT_THAT(flags_of_run(run), ElementsAre("extraction_undertrained"));
+}
+
+TEST(ExtractionFlags, OneSeedMustBeFurtherAway) {
+  Evidence run = robbed({{0.6}});
+  last_extracted(run).stolen[0].findings = {{"agreement_labels", 0.7}};
+  EXPECT_THAT(flags_of_run(run), ElementsAre());
+  last_extracted(run).stolen[0].findings = {{"agreement_labels", 0.8}};
+  EXPECT_THAT(flags_of_run(run), ElementsAre("extraction_undertrained"));
 }
 
 TEST(ExtractionFlags, AgreementThatFallsWithTheBudgetIsNotGrowing) {

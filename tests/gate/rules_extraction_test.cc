@@ -159,7 +159,7 @@ TEST(ExtractionRule, ThievesWhoLearntNothingLetNothingPassThatTheirSuccessWouldF
 TEST(ExtractionRule, ABadlyTrainedThiefLetsNothingPassThatHisSuccessWouldFail) {
   Evidence run = robbed({0.6, 0.6, 0.6});
   for (Stolen& stolen : last_extracted(run).stolen) {
-    stolen.findings = {{"fit", 0.6}, {"fit_labels", 0.95}};
+    stolen.findings = {{"agreement_labels", 0.8}};
   }
   const RuleResult result = judged(run, "agreement@100", Kind::kAtMost, 0.9);
   EXPECT_EQ(result.verdict, Judged::kInconclusive);
@@ -168,6 +168,96 @@ TEST(ExtractionRule, ABadlyTrainedThiefLetsNothingPassThatHisSuccessWouldFail) {
   EXPECT_EQ(judged(run, "mean_kl@100", Kind::kAtLeast, 0.1).verdict, Judged::kInconclusive);
   EXPECT_EQ(judged(run, "agreement@100", Kind::kAtMost, 0.5).verdict, Judged::kFail);
   EXPECT_EQ(judged(run, "agreement@100", Kind::kAtLeast, 0.5).verdict, Judged::kPass);
+}
+
+TEST(ExtractionRule, WhatLabelsTeachMustStayUnderTheLimitToo) {
+  Evidence run = robbed({0.6, 0.6, 0.6});
+  for (Stolen& stolen : last_extracted(run).stolen) {
+    stolen.findings = {{"agreement_labels", 0.63}};  // no more than chance explains
+  }
+  EXPECT_EQ(judged(run, "agreement@100", Kind::kAtMost, 0.65).verdict, Judged::kPass);
+  const RuleResult result = judged(run, "agreement@100", Kind::kAtMost, 0.625);
+  EXPECT_EQ(result.verdict, Judged::kInconclusive);
+  EXPECT_THAT(result.reason, HasSubstr("the labels of the same answers alone agree on 0.63, over"));
+}
+
+// Thefts: `bad` learnt nothing with 100 queries in the first seed, `blind` would have learnt more
+// from labels, `lucky` nothing but in the first seed, and `good` most.
+Evidence chained() {
+  Evidence run = testing::make_run(60);
+  for (int64_t i = 0; i < 2000; ++i) {
+    run.header.sets["test"].push_back({std::to_string(i), "digest-" + std::to_string(i), i % 4});
+  }
+  add_thefts(run, "bad", {{0.2, 0.9, 0.9}, {0.9, 0.9, 0.9}});
+  add_thefts(run, "blind", {{0.5, 0.5, 0.5}});
+  for (Stolen& stolen : last_extracted(run).stolen) stolen.findings = {{"agreement_labels", 0.8}};
+  add_thefts(run, "lucky", {{0.3, 0.2, 0.2}});
+  add_thefts(run, "good", {{0.9, 0.9, 0.9}});
+  return run;
+}
+
+CellHeader& add_transfer(Evidence& run, const std::string& name, const std::string& source) {
+  CellHeader& cell = testing::add_cell(run, name, {{'R', 60}});
+  cell.attack = "transfer";
+  cell.params["source"] = source;
+  return cell;
+}
+
+RuleResult judged_at(const Evidence& run, const std::string& cell, const std::string& metric,
+                     Kind kind, double limit) {
+  Suite suite = make_suite(run);
+  RuleSpec& rule = add_rule(suite, metric, kind, limit);
+  std::erase_if(rule.cells, [&](size_t i) { return suite.cells[i].name != cell; });
+  return decide(suite, run, nullptr).rules.at(0);
+}
+
+TEST(ExtractionRule, ATransferCellPassesOnNoThiefWhoLearntNothing) {
+  Evidence run = chained();
+  for (const char* source : {"bad@100", "bad", "good", "blind", "lucky"})
+    add_transfer(run, source, source);
+  for (size_t i = run.header.cells.size() - 5; i < run.header.cells.size(); ++i) {
+    run.header.cells[i].name = "on " + run.header.cells[i].name;
+  }
+  const auto verdict = [&](const std::string& source) {
+    return judged_at(run, "on " + source, "robust_accuracy", Kind::kAtLeast, 0.9).verdict;
+  };
+  EXPECT_EQ(verdict("bad@100"), Judged::kInconclusive) << "the first seed's surrogate is used";
+  EXPECT_EQ(verdict("bad"), Judged::kPass) << "the largest budget taught something";
+  EXPECT_EQ(verdict("good"), Judged::kPass);
+  EXPECT_EQ(verdict("blind"), Judged::kInconclusive);
+  EXPECT_EQ(verdict("lucky"), Judged::kInconclusive) << "all seeds together learnt nothing";
+  EXPECT_THAT(judged_at(run, "on bad@100", "robust_accuracy", Kind::kAtLeast, 0.9).reason,
+              HasSubstr("`bad@100`, its source: the thief learnt nothing: with 100 queries the "
+                        "first surrogate agrees with the candidate on 20%"));
+  EXPECT_EQ(judged_at(run, "on bad@100", "attack_success", Kind::kAtMost, 0.1).verdict,
+            Judged::kInconclusive);
+  EXPECT_EQ(judged_at(run, "on bad@100", "robust_accuracy", Kind::kAtMost, 1).verdict,
+            Judged::kPass)
+      << "his success would pass it all the more";
+  EXPECT_EQ(judged_at(run, "on bad@100", "clean_accuracy", Kind::kAtLeast, 0.9).verdict,
+            Judged::kPass);
+  std::vector<std::string> flags;
+  for (const Flag& flag : decide(make_suite(run), run, nullptr).flags) {
+    flags.push_back(flag.id + ' ' + flag.cell);
+  }
+  EXPECT_THAT(flags, ::testing::IsSupersetOf(
+                         {"extraction_weak on bad@100", "extraction_undertrained on blind"}));
+  EXPECT_THAT(flags, ::testing::Not(::testing::Contains("extraction_weak on bad")));
+}
+
+TEST(ExtractionRule, AnEnsembleStandsWhereAnotherStageAttacksToo) {
+  Evidence run = chained();
+  const auto add_ensemble = [&](const std::string& name, const std::vector<std::string>& stages) {
+    CellHeader& cell = testing::add_cell(run, name, {{'R', 60}});
+    cell.attack = "ensemble";
+    cell.stages = stages;
+    cell.params["weak.source"] = std::string("bad@100");
+  };
+  add_ensemble("alone", {"weak"});
+  add_ensemble("both", {"weak", "pgd"});
+  EXPECT_EQ(judged_at(run, "alone", "robust_accuracy", Kind::kAtLeast, 0.9).verdict,
+            Judged::kInconclusive);
+  EXPECT_EQ(judged_at(run, "both", "robust_accuracy", Kind::kAtLeast, 0.9).verdict, Judged::kPass);
 }
 
 Evidence curve(const std::vector<std::vector<double>>& agreement) {

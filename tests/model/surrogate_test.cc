@@ -84,6 +84,21 @@ TEST_F(SurrogateTest, LearnsFlatTargetsAsWellAndIsSavedWithTheirProbabilities) {
   }
 }
 
+TEST_F(SurrogateTest, AnOutputMayHaveAnyKey) {
+  ModelSpec spec = spec_;
+  spec.output_index = "it's \\ here";
+  const std::string path = ::testing::TempDir() + "/assay_surrogate_key.pt";
+  save_module(path,
+              "def forward(self, x):\n    return {'it\\'s \\\\ here': torch.flatten(x, "
+              "1).matmul(self.weight)}\n",
+              {{"weight", random_normal({36, 3}, 3)}});
+  Surrogate surrogate(Architecture::of(spec, path, "candidate"), spec,
+                      {.architecture = "candidate", .epochs = 1, .batch = 32}, 1);
+  surrogate.set_sharpness(2);
+  EXPECT_TRUE(
+      logits_of(surrogate.save(), spec_, x_).allclose(surrogate.logits(x_) / 2, 1e-4, 1e-5));
+}
+
 TEST_F(SurrogateTest, TheSameSeedGivesTheSameBytes) {
   const auto bytes = [&](uint64_t seed) {
     Surrogate surrogate = fresh("cnn", seed);

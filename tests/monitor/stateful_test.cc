@@ -99,6 +99,23 @@ TEST(Stateful, CalibrationLeavesOneInAThousandBelow) {
               1e-5);
 }
 
+TEST(Stateful, TheThresholdIsTheSameWhereverTheOriginLies) {
+  const auto threshold = [](float away) {
+    QueryStream reference = scattered(400, 4);
+    for (float& value : reference.inputs) value += away;
+    return detector("{ monitor: stateful, neighbours: 5 }",
+                    {.reference = reference.view()})(line({}).view())
+        .threshold;
+  };
+  EXPECT_NEAR(threshold(1000), threshold(0), 1e-3);
+}
+
+TEST(Stateful, SaysOfEachQueryWhatItWouldWithoutForgetting) {
+  const Alarms alarms = detector("{ monitor: stateful, neighbours: 2, threshold: 1 }")(
+      line({0, 5, 10, 5, 5, 5, 5, 5, 9, 0}).view());
+  EXPECT_THAT(alarms.beyond, ElementsAre(-1, -1, 0, 0, 1, 1, 1, 1, 0, 0));
+}
+
 TEST(Stateful, AReferenceThatIsTooSmallIsToldAtTheEntry) {
   const QueryStream few = scattered(50, 4);
   try {

@@ -28,6 +28,52 @@ Detector under(float limit) {
   };
 }
 
+// The same, that says so of each query. `growth`: the limit rises from 0 to twice itself along the
+// stream, as memories make monitors more ready.
+Detector one_by_one(float limit, bool growth = false) {
+  return [=](const QueryView& queries) {
+    Alarms alarms;
+    alarms.checks = queries.size();
+    for (int64_t i = 0; i < queries.size(); ++i) {
+      const float so_far = static_cast<float>(i) / static_cast<float>(queries.size());
+      const bool beyond = queries.row(i)[0] < limit * (growth ? 2 * so_far : 1);
+      alarms.beyond.push_back(beyond);
+      if (beyond) alarms.queries.push_back(i);
+    }
+    alarms.raised = static_cast<int64_t>(alarms.queries.size());
+    return alarms;
+  };
+}
+
+// Looks at all queries so far, at every tenth: alarms while the mean of their first entries is low.
+Detector pooled() {
+  return [](const QueryView& queries) {
+    Alarms alarms;
+    double sum = 0;
+    for (int64_t i = 0; i < queries.size(); ++i) {
+      sum += queries.row(i)[0];
+      if (i % 10 > 0 || i < 200) continue;
+      ++alarms.checks;
+      if (sum / static_cast<double>(i + 1) > 0.38) continue;
+      ++alarms.raised;
+      alarms.queries.push_back(i);
+    }
+    return alarms;
+  };
+}
+
+// The first half of a stream, queries whose first entry is 0, and the second half.
+QueryStream interrupted(const QueryStream& stream, int64_t burst, unsigned seed) {
+  const int64_t half = stream.view().size() / 2;
+  QueryStream log = rows_of(stream, 0, half);
+  QueryStream zeros = scattered(burst, seed);
+  for (size_t i = 0; i < static_cast<size_t>(burst); ++i) zeros.inputs[i * 64] = 0;
+  for (const QueryStream& next : {zeros, rows_of(stream, half, stream.view().size())}) {
+    for (int64_t i = 0; i < next.view().size(); ++i) append(log, row_of(next, i), 0);
+  }
+  return log;
+}
+
 // Alarms on every query that has `memory` others before it.
 Detector after(int64_t memory) {
   return [memory](const QueryView& queries) {
@@ -78,8 +124,72 @@ TEST(Watch, HoldsItsLevelHoweverOftenBenignTrafficIsAnAlarm) {
   }
 }
 
+// The same of monitors that are looked at in windows, and where queries late in a stream raise
+// more.
+TEST(Watch, HoldsItsLevelInWindowsToo) {
+  for (const bool growth : {false, true}) {
+    for (const float rate : {0.001F, 0.01F, 0.1F, 0.4F}) {
+      for (const int64_t benign_size : {300, 1200}) {
+        int alarms = 0;
+        for (unsigned run = 0; run < 300; ++run) {
+          const QueryStream log = scattered(600, 2 * run);
+          const QueryStream benign = scattered(benign_size, 2 * run + 1);
+          alarms +=
+              watch_log("m", one_by_one(rate, growth), log.view(), benign.view(), kAlpha).alarm;
+        }
+        // 15 of 300 are expected at most; 29 are beyond 0.9995 of the binomial.
+        EXPECT_LT(alarms, 29) << rate << ' ' << growth << ' ' << benign_size;
+      }
+    }
+  }
+}
+
+// Benign traffic is longer than the log, which is judged as a whole: 60 in a row are no more than
+// chance makes of 4000, one in ten of which is an alarm.
+TEST(Watch, SeesABurstInALogThatIsNoLongerThanBenignTraffic) {
+  int alarms = 0;
+  for (unsigned run = 0; run < 10; ++run) {
+    const QueryStream benign = scattered(5000, 3 * run);
+    const QueryStream quiet = scattered(4000, 3 * run + 1);
+    const WatchResult seen = watch_log(
+        "m", one_by_one(0.1F), interrupted(quiet, 60, 3 * run + 2).view(), benign.view(), 0.01);
+    alarms += seen.alarm;
+    ASSERT_TRUE(seen.window);
+    EXPECT_GE(seen.window->end, 2000);
+    EXPECT_LE(seen.window->begin, 2060);
+    EXPECT_EQ(watch_log("m", one_by_one(0.1F), quiet.view(), benign.view(), 0.01).alarm, false);
+  }
+  EXPECT_EQ(alarms, 10);
+}
+
+// A user who repeats himself ten times, in benign traffic and in the log: no window of the log has
+// more than one of benign traffic.
+TEST(Watch, AClusterThatBenignTrafficHasTooIsNoBurst) {
+  const QueryStream log = interrupted(scattered(1000, 1), 10, 2);
+  const QueryStream benign = interrupted(scattered(1000, 3), 10, 4);
+  const QueryStream none = scattered(1000, 5);
+  EXPECT_FALSE(watch_log("m", one_by_one(1e-6F), log.view(), benign.view(), kAlpha).alarm);
+  EXPECT_TRUE(watch_log("m", one_by_one(1e-6F), log.view(), none.view(), kAlpha).alarm);
+}
+
+// What is judged by all queries so far is diluted by them.
+TEST(Watch, StartsAnewInShorterPartsWhereChecksGoTogether) {
+  for (unsigned run = 0; run < 5; ++run) {
+    const QueryStream benign = scattered(5000, 3 * run);
+    const QueryStream quiet = scattered(4000, 3 * run + 1);
+    const QueryStream log = interrupted(quiet, 300, 3 * run + 2);
+    const WatchResult seen = watch_log("m", pooled(), log.view(), benign.view(), 0.01);
+    EXPECT_EQ(seen.alarms.raised, 0) << "the log as a whole";
+    EXPECT_TRUE(seen.alarm);
+    ASSERT_TRUE(seen.window);
+    EXPECT_LT(seen.window->begin, 2300);
+    EXPECT_GT(seen.window->end, 2000);
+    EXPECT_FALSE(watch_log("m", pooled(), quiet.view(), benign.view(), 0.01).alarm);
+  }
+}
+
 // Natural images in a random order, and an image sent again and again in a place of the log.
-class WatchImages : public ::testing::TestWithParam<std::pair<size_t, size_t>> {
+class WatchImages : public ::testing::Test {
  protected:
   void SetUp() override {
     order_.resize(10000);
@@ -98,7 +208,10 @@ class WatchImages : public ::testing::TestWithParam<std::pair<size_t, size_t>> {
   std::vector<int64_t> order_;
 };
 
-TEST_P(WatchImages, HoldsItsLevelAndSeesABurst) {
+class WatchBursts : public WatchImages,
+                    public ::testing::WithParamInterface<std::pair<size_t, size_t>> {};
+
+TEST_P(WatchBursts, HoldsItsLevelAndSeesABurst) {
   const auto [benign_size, log_size] = GetParam();
   const std::vector<std::string> entries = {"{ monitor: stateful, neighbours: 10, percentile: 2 }",
                                             "{ monitor: blacklight }", "{ monitor: prada }"};
@@ -136,10 +249,38 @@ TEST_P(WatchImages, HoldsItsLevelAndSeesABurst) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Sizes, WatchImages,
+INSTANTIATE_TEST_SUITE_P(Sizes, WatchBursts,
                          ::testing::Values(std::pair<size_t, size_t>{500, 300},
                                            std::pair<size_t, size_t>{500, 2000},
                                            std::pair<size_t, size_t>{900, 450}));
+
+// An image with visible noise, which a monitor as it comes sees wherever it stands.
+TEST_F(WatchImages, AsTheyComeSeeABurstInALongLog) {
+  std::mt19937 random(3);
+  for (const auto& [benign_size, log_size] : {std::pair(5000, 4000), std::pair(1000, 4000)}) {
+    std::shuffle(order_.begin(), order_.end(), random);
+    const auto at = static_cast<size_t>(1000 + benign_size);
+    const auto size = static_cast<size_t>(log_size);
+    const QueryStream reference = part(0, 1000);
+    const QueryStream benign = part(1000, at);
+    const QueryStream quiet = part(at, at + size);
+    QueryStream log = part(at, at + size / 2);
+    const QueryStream burst = near_duplicates(row_of(quiet, 0), 150, 0.02F, 7);
+    for (const QueryStream& next : {burst, part(at + size / 2, at + size)}) {
+      for (int64_t i = 0; i < next.view().size(); ++i) append(log, row_of(next, i), 0);
+    }
+    const Detector made = detector("{ monitor: stateful }", {.reference = reference.view()});
+    const auto seen = [&](const QueryStream& of) {
+      return watch_log("m", made, of.view(), benign.view(), kAlpha / 6);
+    };
+    const WatchResult alarm = seen(log);
+    EXPECT_TRUE(alarm.alarm) << benign_size << ' ' << *alarm.p_value;
+    ASSERT_TRUE(alarm.window);
+    EXPECT_LT(alarm.window->begin, 2150);
+    EXPECT_GT(alarm.window->end, 2000);
+    EXPECT_FALSE(seen(quiet).alarm) << benign_size;
+  }
+}
 
 // Benign traffic is 500 queries, the log so many; in the middle of it an image sent again and
 // again.

@@ -1,0 +1,150 @@
+// What recorded queries and answers are taken for, and faults of theirs with their places.
+#include <cmath>
+
+#include "tests/cli/query_logs.h"
+
+namespace assay::testing {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+TEST_F(Monitor, AnswersMayBeClassColumnsOrStandInTheLog) {
+  const Rows rows = scattered(300, 2);
+  const std::string expected = watch(rows).out;
+  std::string classes = "cat,dog,cow\n";
+  std::vector<int64_t> labels;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    labels.push_back(static_cast<int64_t>(i % 3));
+    classes += i % 3 == 0 ? "3,-1,2\n" : i % 3 == 1 ? "0.1,0.8,0.1\n" : "-5,-4,-3e-1\n";
+  }
+  write("out.csv", classes);
+  EXPECT_EQ(assay({"monitor", "log.npy", "--outputs", "out.csv"}).out, expected);
+  write("log.safetensors", safetensors(rows, labels));
+  const std::string whole = assay({"monitor", "log.safetensors"}).out;
+  EXPECT_EQ(whole.substr(whole.find('\n')), expected.substr(expected.find('\n')));
+}
+
+TEST_F(Monitor, FaultyLogsAreRefusedWithTheRow) {
+  const Rows rows = scattered(30, 2);
+  write("out.csv", labels_csv(30));
+  const auto refused = [&](const std::string& name, const std::string& bytes,
+                           const std::vector<std::string>& says) {
+    write(name, bytes);
+    const Ended ended = assay({"monitor", name, "--outputs", "out.csv"});
+    expect_end(ended, 2, says);
+    EXPECT_EQ(ended.out, "");
+  };
+  const std::string whole = npy(rows);
+  refused("a.npy", whole.substr(0, whole.size() - 5), {"a.npy: "});
+  refused("b.npy", "nothing", {"b.npy: "});
+  Rows bad = rows;
+  bad[17][3] = NAN;
+  refused("c.npy", npy(bad), {"c.npy: row 17: a nan"});
+  bad[17][3] = 2;
+  refused("d.npy", npy(bad), {"d.npy: row 17: the value 2", "[0, 1]", "--range"});
+  EXPECT_EQ(assay({"monitor", "d.npy", "--outputs", "out.csv", "--range", "0", "2"}).code, 4);
+  refused("e.txt", whole, {"e.txt: expected a .npy or .safetensors"});
+  refused("f.safetensors", safetensors(rows, {1, 2}), {"f.safetensors[labels]", "[2]", "30"});
+  expect_end(assay({"monitor", "absent.npy", "--outputs", "out.csv"}), 2, {"absent.npy"});
+  write("log.npy", whole);
+  write("reference.npy", npy(scattered(100, 1, 63)));
+  expect_end(assay({"monitor", "log.npy", "--outputs", "out.csv", "--reference", "reference.npy"}),
+             2, {"log.npy: a query has 64 entries, and one of the reference 63"});
+  expect_end(assay({"monitor", "log.npy"}), 2, {"log.npy: ", "give --outputs FILE.csv"});
+}
+
+TEST_F(Monitor, FaultyOutputsAreRefusedWithTheLine) {
+  write("log.npy", npy(scattered(3, 2)));
+  for (const auto& [csv, says] : std::vector<std::pair<std::string, std::vector<std::string>>>{
+           {"label\n1\n2\n", {"out.csv:4: the table ends after 2 rows", "3 queries"}},
+           {"label\n1\n2\n0\n1\n", {"out.csv:5:1: more rows than the 3 queries"}},
+           {"label\n1\ncat\n0\n", {"out.csv:3:1: `cat` in column `label`"}},
+           {"time,label\n1,0\n2,0.5\n3,0\n", {"out.csv:3:3: label 0.5", "whole number"}},
+           {"a,b\n1,2\n3,nan\n1,1\n", {"out.csv:3:3: `nan` in column `b`"}},
+           {"a,b\n1,2\n3\n1,1\n", {"out.csv:3:1: 1 fields; the header has 2"}},
+           {"answer\n1\n2\n3\n", {"out.csv:1:1: has the one column `answer`", "`label`"}},
+           {"1,2\n1,2\n", {"out.csv:1:1: ", "header"}},
+           {"label,label\n1,1\n", {"out.csv:1:1: two columns are named `label`"}},
+           {"label\n1\n\n2\n0\n", {"out.csv:3:1: a blank line inside"}},
+           {",a,b\n0,1,2\n1,2,1\n2,1,1\n", {"out.csv:1:1: a column has no name", "index=False"}},
+           {"", {"out.csv: is empty"}}}) {
+    write("out.csv", csv);
+    const Ended ended = assay({"monitor", "log.npy", "--outputs", "out.csv"});
+    expect_end(ended, 2, says);
+    EXPECT_EQ(ended.out, "") << csv;
+  }
+}
+
+// A table that was written with its index: its largest column would be the answer throughout.
+TEST_F(Monitor, AColumnThatNumbersTheRowsIsNoClass) {
+  const Rows rows = scattered(20, 2);
+  write("log.npy", npy(rows));
+  for (const int first : {0, 1}) {
+    std::string csv = "no,cat,dog\n";
+    std::string shuffled = csv;
+    for (int i = 0; i < 20; ++i) {
+      csv += std::to_string(i + first) + ",0.2,0.8\n";
+      shuffled += std::to_string((i * 7 + first) % 20) + ",0.2,0.8\n";
+    }
+    write("out.csv", csv);
+    expect_end(assay({"monitor", "log.npy", "--outputs", "out.csv"}), 2,
+               {"out.csv:1:1: column `no` numbers the rows", "index=False"});
+    write("out.csv", shuffled);
+    EXPECT_EQ(assay({"monitor", "log.npy", "--outputs", "out.csv"}).code, 4);
+  }
+  write(
+      "out.csv", ",label\n0,1\n" + [] {
+        std::string rest;
+        for (int i = 1; i < 20; ++i) rest += std::to_string(i) + ",1\n";
+        return rest;
+      }());
+  EXPECT_EQ(assay({"monitor", "log.npy", "--outputs", "out.csv"}).code, 4)
+      << "beside a column `label` an index does no harm";
+}
+
+TEST_F(Monitor, LogAndReferenceHaveTheSameClasses) {
+  write("log.npy", npy(scattered(3, 2)));
+  write("reference.npy", npy(scattered(3, 1)));
+  write("out.csv", "cat,dog\n1,2\n2,1\n1,2\n");
+  write("reference.csv", "dog,cat\n1,2\n2,1\n1,2\n");
+  const std::vector<std::string> args = {
+      "monitor",     "log.npy",       "--outputs",           "out.csv",
+      "--reference", "reference.npy", "--reference-outputs", "reference.csv"};
+  expect_end(
+      assay(args), 2,
+      {"out.csv: its columns, one a class, are `cat`, `dog`", "reference.csv are `dog`, `cat`"});
+  write("reference.csv", "cat,dog\n1,2\n2,1\n1,2\n");
+  EXPECT_EQ(assay(args).code, 4);
+}
+
+// Squares of values near 1e20 are no number in float.
+TEST_F(Monitor, ValuesThatDistancesOverflowForAreRefused) {
+  Rows rows = scattered(120, 2);
+  write("reference.npy", npy(rows));
+  write("out.csv", labels_csv(120));
+  rows[17][3] = 3e19F;
+  write("log.npy", npy(rows));
+  std::vector<std::string> args = {"monitor",     "log.npy",       "--outputs",  "out.csv",
+                                   "--reference", "reference.npy", "--range",    "-1e300",
+                                   "1e300",       "--format",      "openmetrics"};
+  expect_end(assay(args), 2, {"log.npy: row 17: the value 3", "64 entries", "within 5.7"});
+  std::swap(args[1], args[5]);
+  expect_end(assay(args), 2, {"log.npy: row 17: the value 3"});
+  rows[17][3] = 5e17F;
+  write("log.npy", npy(rows));
+  const Ended ended = assay(args);
+  EXPECT_EQ(ended.err, "");
+  EXPECT_THAT(ended.out, HasSubstr("assay_monitor_threshold{monitor=\"stateful\"}"));
+  EXPECT_THAT(ended.out, Not(HasSubstr("nan")));
+  EXPECT_THAT(ended.out, HasSubstr("# EOF"));
+}
+
+TEST_F(Monitor, BlankLinesMayEndTheOutputs) {
+  write("log.npy", npy(scattered(3, 2)));
+  write("out.csv", "label\n1\n2\n0\n\n\n");
+  EXPECT_EQ(assay({"monitor", "log.npy", "--outputs", "out.csv"}).code, 4);
+}
+
+}  // namespace
+}  // namespace assay::testing
