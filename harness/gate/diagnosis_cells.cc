@@ -105,14 +105,19 @@ Samples broken_blindly(const CellView& cell, Samples* left) {
   return samples;
 }
 
-/// The cells of a kind that should do at least as well as `weaker`: the same threat, and a radius
-/// at least as large.
+/// True if each sample's ball in `a` lies in its ball in `b`, all else of the threat being the
+/// same.
+bool lies_in(const CellHeader& a, const CellHeader& b) {
+  if (*a.threat.eps > *b.threat.eps) return false;
+  return same_threat(a, b, /*any_shares=*/!b.key_fields.contains("sample_scale"));
+}
+
+/// The cells of a kind that should do at least as well as `weaker`.
 std::vector<const CellView*> stronger_than(const EvidenceView& view, const CellView& weaker,
                                            bool (*kind)(const CellHeader&)) {
   std::vector<const CellView*> cells;
   for (const CellView& cell : view.cells) {
-    if (has_ball(cell) && kind(*cell.header) && same_threat(*cell.header, *weaker.header) &&
-        *cell.header->threat.eps >= *weaker.header->threat.eps) {
+    if (has_ball(cell) && kind(*cell.header) && lies_in(*weaker.header, *cell.header)) {
       cells.push_back(&cell);
     }
   }

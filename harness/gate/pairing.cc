@@ -104,10 +104,10 @@ bool same_but(const CellHeader& a, const CellHeader& b,
   return !differs(a, b) && !differs(b, a);
 }
 
-bool same_threat(const CellHeader& a, const CellHeader& b) {
-  return a.threat.norm == b.threat.norm && same_but(a, b, [](const std::string& field) {
-           return field == "eps" || field == "access" || field == "attack" || field == "version" ||
-                  is_parameter(field);
+bool same_threat(const CellHeader& a, const CellHeader& b, bool any_shares) {
+  return a.threat.norm == b.threat.norm && same_but(a, b, [any_shares](const std::string& field) {
+           return (any_shares && field == "sample_scale") || field == "eps" || field == "access" ||
+                  field == "attack" || field == "version" || is_parameter(field);
          });
 }
 

@@ -25,7 +25,8 @@ bool same_but(const CellHeader& a, const CellHeader& b,
 
 /// True if both cells attack the same samples towards the same goal in the same norm, whatever
 /// their radius, access and attack.
-bool same_threat(const CellHeader& a, const CellHeader& b);
+/// With `any_shares`, whatever share of eps each sample may use.
+bool same_threat(const CellHeader& a, const CellHeader& b, bool any_shares = false);
 
 /// True of the fields of a key that are an attack's parameters.
 bool is_parameter(const std::string& field);

@@ -92,6 +92,16 @@ TEST(BlackBox, CellsOfAnotherShareOfEpsAreNotCompared) {
   EXPECT_THAT(flags(run), ElementsAre("black_box_beats_white_box pgd"));
 }
 
+TEST(BlackBox, WhatIsBrokenInAShareOfABallCanBeBrokenInTheWhole) {
+  Evidence run = make_run(100);
+  add(run, "pgd", "pgd", 0.1, {{'R', 100}});
+  add(run, "square", "square", 0.1, {{'B', 50}, {'R', 50}}, Access::kScore)
+      .key_fields["sample_scale"] = "abc";
+  EXPECT_THAT(flags(run), ElementsAre("black_box_beats_white_box pgd"));
+  run.header.cells[0].threat.eps = 0.09;
+  EXPECT_THAT(flags(run), IsEmpty());
+}
+
 TEST(BlackBox, AnUnconfirmedOrMissingRowIsNotLeftStanding) {
   Evidence run = make_run(100);
   add(run, "pgd", "pgd", 0.1, {{'U', 50}});
