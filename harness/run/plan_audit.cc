@@ -95,9 +95,10 @@ void plan_audit(const Suite& suite, const AttackSpec& spec, const Inference& inf
   if (audit.shadows.count > 0) {
     const std::string& wanted = audit.shadows.recipe.architecture;
     audit.architecture = inputs.architectures.at(wanted);
-    // A file is known by what it holds.
-    const bool file = wanted != "candidate" && audit.architecture->name() != wanted;
-    if (file) cell->key_fields["params.architecture"] = audit.architecture->digest();
+    // A file is known by what it holds, and what stands in for the candidate is another attack.
+    if (names_file(wanted) || !audit.architecture->reason().empty()) {
+      cell->key_fields["params.architecture"] = audit.architecture->digest();
+    }
     cell->key_fields["training_version"] = training_version();
   }
   // What is measured is this attack's, and changes with it.

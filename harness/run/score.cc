@@ -104,6 +104,18 @@ class Made {
   const Scoring& scoring_;
 };
 
+// Names the first of what shadows keep of the candidate.
+std::string kept_text(const std::vector<std::string>& kept) {
+  constexpr size_t kNamed = 6;
+  std::string text;
+  for (size_t i = 0; i < std::min(kept.size(), kNamed); ++i) {
+    text += (i == 0 ? "" : ", ") + kept[i];
+  }
+  if (kept.size() > kNamed) text += " and " + std::to_string(kept.size() - kNamed) + " more";
+  return text + (kept.size() == 1 ? ", frozen in the candidate, keeps its values"
+                                  : ", frozen in the candidate, keep its values");
+}
+
 }  // namespace
 
 bool Gathered::lacks_any() const {
@@ -186,12 +198,9 @@ Scoring scoring_of(const Suite& suite, const Plan& plan, const Unit& unit) {
   if (audit.architecture) {
     scoring.architecture = audit.architecture->name();
     scoring.reason = audit.architecture->reason();
-    scoring.frozen = audit.architecture->frozen();
-    if (scoring.frozen > 0) {
-      scoring.reason = std::to_string(scoring.frozen) +
-                       (scoring.frozen == 1 ? " parameter" : " parameters") +
-                       " frozen in the candidate keep its values";
-    }
+    const std::vector<std::string>& kept = audit.architecture->kept();
+    scoring.frozen = static_cast<int64_t>(kept.size());
+    if (!kept.empty()) scoring.reason = kept_text(kept);
   }
   return scoring;
 }
