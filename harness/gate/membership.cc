@@ -209,7 +209,7 @@ std::string not_comparable(const CellView& cell) {
                fidelity.shadows, "what they were not trained on", "non-members");
   for (const std::string& more :
        {other, unequal_text(fidelity, members, non_members), frozen_text(fidelity),
-        stand_in_text(fidelity)}) {
+        stand_in_text(fidelity), fidelity.unlike}) {
     text += (text.empty() || more.empty() ? "" : "; ") + more;
   }
   return text.empty() ? "" : "not comparable: " + text;

@@ -144,5 +144,15 @@ TEST(Fidelity, OfANetworkThatStandsInForTheCandidateIsNone) {
   EXPECT_EQ(decide(make_suite(run), run, nullptr).flags.at(0).id, "shadows_not_comparable");
 }
 
+TEST(Fidelity, IsNoneWhereAnswersOrStartAreUnlikeAndSaysSo) {
+  Evidence run = audit_of(ramp(1000, 0.02), ramp(1000, 0));
+  Fidelity fidelity = {16, 0.95, 0.9, 0.95, 0.9, "candidate", ""};
+  fidelity.unlike = "it rounds its answers";
+  run.units.back().fidelity = fidelity;
+  const RuleResult result = judge_one(run, "auc", Kind::kAtMost, 0.6);
+  EXPECT_EQ(result.verdict, Judged::kInconclusive);
+  EXPECT_EQ(result.reason, "not comparable: it rounds its answers");
+}
+
 }  // namespace
 }  // namespace assay
