@@ -204,7 +204,7 @@ std::string fidelity_table(const MembershipResult& result) {
 std::string tuned_text(const MembershipResult& result) {
   std::string words;
   for (const auto& [param, value] : result.tuned) {
-    words += (words.empty() ? "found by the attack itself: " : ", ") + param + " = " +
+    words += (words.empty() ? "found by the harness and the attack: " : ", ") + param + " = " +
              show(value, Unit::kNumber);
   }
   return words.empty() ? "" : element("p", "small soft", escape(words));

@@ -101,7 +101,9 @@ Json membership() {
       {"tuned",
        {{"type", "object"},
         {"additionalProperties", type("number")},
-        {"description", "what the attack found for parameters that the suite left to it"}}},
+        {"description",
+         "what the attack found for parameters that the suite left to it; `scale`: what "
+         "the candidate's logits were multiplied by to be as decided as its shadows'"}}},
       {"power", described(power,
                           "the least that these records tell from chance with probability "
                           "0.8; epsilon_reach: what a perfect attack would show")},

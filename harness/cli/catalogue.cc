@@ -76,15 +76,19 @@ void print_attack(const AttackInfo& info) {
   std::printf("  family    %s%s\n", std::string(to_string(info.family)).c_str(),
               info.minimum_norm ? ", minimum norm" : "");
   std::printf("  access    %s\n", std::string(to_string(info.access)).c_str());
-  std::printf("  norms     %s%s\n", norms_text(info).c_str(),
-              info.unbounded ? ": a perturbation set of its own, without eps" : "");
-  std::printf("  goals     untargeted%s\n", info.targeted ? ", targeted" : "");
+  if (info.family == Family::kEvasion) {
+    std::printf("  norms     %s%s\n", norms_text(info).c_str(),
+                info.unbounded ? ": a perturbation set of its own, without eps" : "");
+    std::printf("  goals     untargeted%s\n", info.targeted ? ", targeted" : "");
+  }
   std::printf("  paper     %s\n", wrapped(info.paper, 67, 12).c_str());
   std::printf("  cost      %s\n", wrapped(info.cost, 67, 12).c_str());
-  std::printf("  taxonomy ");
-  for (const auto& [name, value] : info.taxonomy)
-    std::printf(" %s %s;", name.c_str(), value.c_str());
-  std::printf("\n  version   %s\n\nparameters:\n", info.version.c_str());
+  std::string taxonomy;
+  for (const auto& [name, value] : info.taxonomy) {
+    taxonomy += (taxonomy.empty() ? "" : "; ") + name + " " + value;
+  }
+  std::printf("  taxonomy  %s\n", wrapped(taxonomy, 67, 12).c_str());
+  std::printf("  version   %s\n\nparameters:\n", info.version.c_str());
   Params params;
   ThreatModel threat;
   threat.norm = info.norms.empty() ? Norm::kLinf : info.norms.front();

@@ -143,9 +143,8 @@ Architecture read_architecture(const Suite& suite, const std::filesystem::path& 
                                const std::string& wanted, const Where& where) {
   if (wanted == "candidate") return Architecture::of(suite.model, model, wanted);
   try {
-    const std::filesystem::path file = suite.file.parent_path() / wanted;
     return Architecture::of(suite.model, model,
-                            std::filesystem::exists(file) ? file.string() : wanted);
+                            architecture_file(suite.file.parent_path(), wanted));
   } catch (const Error& error) {
     throw Error(where, std::string("`architecture`: ") + error.what());  // the suite's fault
   }

@@ -76,16 +76,21 @@ double by_split(const ScoreSets& scores, const EpsilonAudit& audit) {
   const Roc roc = make_roc(choice);
   double best = -kInfinity;
   double threshold = kInfinity;
-  // Any choice is a fair one on this half: Wilson's bounds are quick, and a thinned list is enough.
-  const size_t step = std::max<size_t>(1, roc.points.size() / 512);
-  for (size_t i = 0; i < roc.points.size(); i += step) {
+  // Any choice is a fair one on this half: Wilson's bounds are quick, and a thinned list is enough
+  // but for its ends, where one point is much of a small FPR or FNR.
+  constexpr size_t kWhole = 512;
+  const size_t step = std::max<size_t>(1, roc.points.size() / kWhole);
+  for (size_t i = 0; i < roc.points.size();) {
     const OperatingPoint& at = roc.points[i];
     const Region likely = {wilson(at.members, roc.members, 1 - alpha).lower,
                            wilson(at.non_members, roc.non_members, 1 - alpha).upper};
     const double here = epsilon_of(likely, audit);
-    if (here <= best) continue;
-    best = here;
-    threshold = at.threshold;
+    if (here > best) {
+      best = here;
+      threshold = at.threshold;
+    }
+    const bool inside = i >= kWhole && i + step + kWhole < roc.points.size();
+    i += inside ? step : 1;
   }
   const auto claimed = [&](const std::vector<double>& set) {
     return std::count_if(set.begin(), set.end(), [&](double score) { return score >= threshold; });

@@ -102,9 +102,18 @@ std::string unequal_text(const Fidelity& fidelity, int64_t members, int64_t non_
 
 std::string frozen_text(const Fidelity& fidelity) {
   if (fidelity.frozen == 0) return "";
-  return count(fidelity.frozen, "parameter") +
-         " frozen in the candidate keep its values in the shadows, which may know its members by "
-         "them; `architecture` takes a file with values that other data trained, or cnn";
+  return (fidelity.reason.empty()
+              ? count(fidelity.frozen, "parameter") + " frozen in the candidate keep its values"
+              : fidelity.reason) +
+         " in the shadows, which may know its members by them; `architecture` takes a file with "
+         "values that other data trained, or cnn";
+}
+
+/// No one chose the network that stands in for a candidate that cannot be trained.
+std::string stand_in_text(const Fidelity& fidelity) {
+  if (fidelity.frozen > 0 || fidelity.reason.empty()) return "";
+  return fidelity.reason + "; " + fidelity.architecture + " stands in for it, and may memorise " +
+         "less: export it with torch.jit.script, or say which network it is as `architecture`";
 }
 
 }  // namespace
@@ -199,7 +208,8 @@ std::string not_comparable(const CellView& cell) {
       gap_text(fidelity.shadow_non_members, fidelity.candidate_non_members, non_members,
                fidelity.shadows, "what they were not trained on", "non-members");
   for (const std::string& more :
-       {other, unequal_text(fidelity, members, non_members), frozen_text(fidelity)}) {
+       {other, unequal_text(fidelity, members, non_members), frozen_text(fidelity),
+        stand_in_text(fidelity), fidelity.unlike}) {
     text += (text.empty() || more.empty() ? "" : "; ") + more;
   }
   return text.empty() ? "" : "not comparable: " + text;

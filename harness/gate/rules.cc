@@ -61,9 +61,7 @@ bool settle_unusable(const RuleSpec& rule, const Trial& trial, RuleResult& resul
            "the corpus or the source has no point of any of them; a first run fills the corpus");
     return true;
   }
-  if (rule.kind == RuleSpec::Kind::kFlagsClear) return false;
-  return trial.cell->header->family == Family::kMembership &&
-         settle_membership(rule, trial, result);
+  return false;
 }
 
 /// Settles a paired rule without a usable partner; true if it did.
@@ -127,6 +125,7 @@ Judgement judge(const RuleSpec& rule, const Trial& trial) {
       } else if (!settle_unpaired(trial, result)) {
         judge_paired(rule, trial, judgement);
       }
+      doubt_reversed_score(rule, trial, result);
     }
     distrust_unlike_shadows(rule, trial, result);
     distrust_weak_thieves(rule, trial, result);

@@ -32,8 +32,9 @@ std::string few_for_median(double confidence);
 
 void judge_absolute(const RuleSpec& rule, const Trial& trial, RuleResult& result);
 void judge_flags(const RuleSpec& rule, const Trial& trial, RuleResult& result);
-/// Settles a metric of a membership cell whose scores cannot be read as they are; true if it did.
-bool settle_membership(const RuleSpec& rule, const Trial& trial, RuleResult& result);
+/// Of a membership cell whose score ranks non-members first, no small figure stands; a large one
+/// that is shown is one all the same, and fails.
+void doubt_reversed_score(const RuleSpec& rule, const Trial& trial, RuleResult& result);
 /// An `at_most` of auc that passed: an attacker may turn the score round, so it stands only if the
 /// bounds show that AUC is no less than 1 - limit either.
 void doubt_reversal(const RuleSpec& rule, const Estimate& auc, RuleResult& result);

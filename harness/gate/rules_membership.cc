@@ -153,14 +153,14 @@ std::string membership_hint(const RuleSpec& rule, const Estimate& estimate) {
                    : "at_most " + figure(round_up(*estimate.upper)));
 }
 
-bool settle_membership(const RuleSpec& rule, const Trial& trial, RuleResult& result) {
-  if (!wants_little(rule)) return false;
+void doubt_reversed_score(const RuleSpec& rule, const Trial& trial, RuleResult& result) {
+  if (trial.cell->header->family != Family::kMembership || !wants_little(rule)) return;
+  if (result.verdict != Outcomes::kPass && result.verdict != Outcomes::kInconclusive) return;
   // Bounds of an AUC say themselves what its reverse would give; the other metrics show no more
   // than that there is one.
   const double confidence = rule.metric == "auc" ? kReversedConfidence : rule.confidence;
   const std::string reversed = reversed_score(*trial.candidate, *trial.cell, confidence);
   if (!reversed.empty()) settle(result, Outcomes::kInconclusive, reversed, kReversedAdvice);
-  return !reversed.empty();
 }
 
 void doubt_reversal(const RuleSpec& rule, const Estimate& auc, RuleResult& result) {

@@ -7,12 +7,14 @@
 #include <array>
 #include <cmath>
 #include <map>
+#include <sstream>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "harness/model/architecture_digest.h"
 #include "harness/model/forward.h"
+#include "harness/model/kept_values.h"
 #include "harness/model/model.h"
 #include "harness/model/network.h"
 #include "harness/model/probe.h"
@@ -195,7 +197,22 @@ Architecture::Impl named_network(const ModelSpec& spec, const std::string& name)
   return read_module(spec, name, true, name == "cnn" ? cnn_network(spec) : mlp_network(spec));
 }
 
+constexpr std::array<std::string_view, 4> kNames = {"candidate", "auto", "cnn", "mlp"};
+
 }  // namespace
+
+bool names_file(const std::string& architecture) {
+  return std::find(kNames.begin(), kNames.end(), architecture) == kNames.end();
+}
+
+std::string architecture_file(const std::filesystem::path& folder, const std::string& wanted) {
+  if (!names_file(wanted)) return wanted;
+  const std::filesystem::path file = folder / wanted;
+  if (std::filesystem::exists(file)) return file.string();
+  const std::vector<std::string> names(kNames.begin(), kNames.end());
+  throw Error("unknown architecture `" + wanted + "`" + suggest(wanted, names) +
+              ", or a TorchScript file");
+}
 
 torch::jit::Module instantiate(const Architecture::Impl& impl, uint64_t seed) {
   torch::jit::Module instance = impl.module.deepcopy();
@@ -236,23 +253,20 @@ Architecture Architecture::of(const ModelSpec& spec, const std::filesystem::path
       impl.reason = reason;
       obstacle = find_obstacle(spec, &impl);
     } else {
-      for (const auto& [ignored, parameter] : impl.module.named_parameters()) {
-        impl.frozen += parameter.is_floating_point() ? 1 : 0;
-      }
-      impl.frozen -= static_cast<int64_t>(impl.trained.size());
+      impl.kept = kept_values(impl, spec);
     }
-  } else if (wanted == "auto" || wanted == "cnn" || wanted == "mlp") {
+  } else if (!names_file(wanted)) {
     const std::string suited = suits_cnn(spec) ? "cnn" : "mlp";
     impl = named_network(spec, wanted == "auto" ? suited : wanted);
     obstacle = find_obstacle(spec, &impl);
   } else {
-    if (!std::filesystem::exists(wanted)) {
-      static const std::array<std::string, 4> kNames = {"candidate", "auto", "cnn", "mlp"};
-      throw Error("unknown architecture `" + wanted + "`" + suggest(wanted, kNames) +
-                  ", or a TorchScript file");
-    }
-    const std::filesystem::path path = wanted;
+    const std::filesystem::path path = architecture_file("", wanted);
     impl = read_module(spec, path.filename().string(), false, load_archive(path));
+    if (!candidate.empty() && has_values_of(impl.module, load_archive(candidate))) {
+      throw Error("architecture " + wanted + " has the values of the model " + candidate.string() +
+                  ", by which its copies would know the members; name a file of the network as it "
+                  "was before it was trained, or with values that other data trained");
+    }
     obstacle = find_obstacle(spec, &impl);
     if (!obstacle.empty()) {
       throw Error("architecture " + wanted + " cannot be trained: " + obstacle);
@@ -265,6 +279,15 @@ Architecture Architecture::of(const ModelSpec& spec, const std::filesystem::path
 const std::string& Architecture::digest() const { return impl_->digest; }
 const std::string& Architecture::name() const { return impl_->name; }
 const std::string& Architecture::reason() const { return impl_->reason; }
-int64_t Architecture::frozen() const { return impl_->frozen; }
+const std::vector<std::string>& Architecture::kept() const { return impl_->kept; }
+
+std::string Architecture::start() const {
+  if (impl_->fresh) return "";
+  torch::jit::Module module = instantiate(*impl_, 0);
+  module.eval();
+  std::ostringstream bytes;
+  module.save(bytes);
+  return bytes.str();
+}
 
 }  // namespace assay

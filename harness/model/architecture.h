@@ -5,6 +5,7 @@
 
 #include <set>
 #include <string>
+#include <vector>
 
 #include "harness/model/shadow.h"
 
@@ -16,7 +17,7 @@ struct Architecture::Impl {
   std::string digest;
   torch::jit::Module module;      // in the spec's dtype, never called
   std::set<std::string> trained;  // names of the parameters that training moves
-  int64_t frozen = 0;             // of a candidate: parameters left as they are
+  std::vector<std::string> kept;  // of a candidate: values that training leaves as they are
   bool fresh = true;              // they start from random values, not from the module's
   bool channels_last = false;     // the code takes images with the channels innermost
 };

@@ -11,6 +11,7 @@
 #include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "harness/suite/suite.h"
 
@@ -33,14 +34,22 @@ struct Recipe {
 /// thieves: what was made by another is not this program's.
 std::string training_version();
 
+/// True for what is none of candidate, auto, cnn and mlp.
+bool names_file(const std::string& architecture);
+
+/// What Architecture::of takes for the `architecture` of a suite in `folder`: the file's path, or
+/// one of the four names, which no file replaces. Throws Error where there is no such file.
+std::string architecture_file(const std::filesystem::path& folder, const std::string& wanted);
+
 /// What shadows are copies of. Const, and usable in a forked child.
 class Architecture {
  public:
   /// Reads the network that `wanted` names as Recipe::architecture does. A candidate that cannot be
   /// trained (traced with its layers fixed in eval mode, frozen, compiled, without gradients) is
   /// replaced by a network of ours that suits the shape of the inputs: cnn for images of at least
-  /// 4 x 4, else mlp; `auto` names that network. Throws Error for a file that cannot be loaded, for
-  /// an unknown name, and for anything but the candidate that cannot be trained.
+  /// 4 x 4, else mlp; `auto` names that network. Throws Error for a file that cannot be loaded or
+  /// has the candidate's own values, for an unknown name, and for anything but the candidate that
+  /// cannot be trained.
   static Architecture of(const ModelSpec& spec, const std::filesystem::path& candidate,
                          const std::string& wanted);
 
@@ -51,9 +60,11 @@ class Architecture {
   const std::string& digest() const;
   const std::string& name() const;    ///< candidate, cnn, mlp, or the file's name
   const std::string& reason() const;  ///< why it is not the candidate, though wanted; else ""
-  /// How many of the candidate's parameters its author froze: they keep their values, and with them
-  /// whatever its records taught them. 0 for any other architecture.
-  int64_t frozen() const;
+  /// Names of the candidate's values that its copies keep, and with them whatever its records
+  /// taught them (see kept_values.h). Empty for any other architecture.
+  const std::vector<std::string>& kept() const;
+  /// Of a file, the network as it starts: TorchScript in eval mode. "" of any other.
+  std::string start() const;
 
   struct Impl;  // TorchScript, in architecture.h
   const Impl& impl() const { return *impl_; }

@@ -209,6 +209,7 @@ Fidelity parse_fidelity(const Json& json) {
     fidelity.shadow_unseen_members = as_number(*unseen, "shadow_unseen_members");
   }
   if (const Json* frozen = fields.find("frozen")) fidelity.frozen = as_integer(*frozen, "frozen");
+  if (const Json* unlike = fields.find("unlike")) fidelity.unlike = as_text(*unlike, "unlike");
   fidelity.architecture = fields.text("architecture");
   fidelity.reason = fields.text("reason");
   fields.finish();

@@ -173,6 +173,7 @@ std::string fidelity_text(const Fidelity& fidelity) {
     object.number("shadow_unseen_members", *fidelity.shadow_unseen_members);
   }
   if (fidelity.frozen > 0) object.integer("frozen", fidelity.frozen);
+  if (!fidelity.unlike.empty()) object.raw("unlike", lossy_string(fidelity.unlike));
   object.text("architecture", fidelity.architecture);
   object.raw("reason", lossy_string(fidelity.reason));
   return object.close();

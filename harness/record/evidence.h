@@ -87,7 +87,10 @@ struct Fidelity {
   /// Of each shadow on members that it was not trained on, which it knows no better than
   /// non-members: offline that is all members. Absent in older evidence.
   std::optional<double> shadow_unseen_members = {};
-  int64_t frozen = 0;  ///< the candidate's parameters whose values shadows share
+  int64_t frozen = 0;  ///< the candidate's parameters and buffers whose values shadows share
+  /// What else shows that shadows are not what the candidate was without its members; "" if nothing
+  /// does. Absent in older evidence.
+  std::string unlike = {};
   bool operator==(const Fidelity&) const = default;
 };
 

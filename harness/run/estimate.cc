@@ -92,9 +92,8 @@ double estimate_audit(const Suite& suite, const AttackSpec& spec,
   };
   Recipe recipe = audit.shadows.recipe;
   if (audit.shadows.count > 0) {
-    const std::filesystem::path file = suite.file.parent_path() / recipe.architecture;
     audit.architecture = std::make_shared<Architecture>(Architecture::of(
-        suite.model, path, std::filesystem::exists(file) ? file.string() : recipe.architecture));
+        suite.model, path, architecture_file(suite.file.parent_path(), recipe.architecture)));
   }
   double fresh = 0;
   for (const std::string& key : train_keys(suite, audit, platform)) fresh += done(key) ? 0 : 1;
@@ -143,12 +142,11 @@ double estimate_heist(const Suite& suite, const AttackSpec& spec,
   const double asked = row * (queries + outputs + tried);
   if (!extraction.surrogate) return asked;
   const std::string& wanted = extraction.recipe.architecture;
-  const std::filesystem::path file = suite.file.parent_path() / wanted;
   Recipe recipe = extraction.recipe;
   recipe.epochs = 1;
   recipe.least_steps = 8;
   Surrogate surrogate(
-      Architecture::of(suite.model, path, std::filesystem::exists(file) ? file.string() : wanted),
+      Architecture::of(suite.model, path, architecture_file(suite.file.parent_path(), wanted)),
       suite.model, recipe, 0);
   const Clock::time_point begin = Clock::now();
   surrogate.fit(x, at::full({x.size(0), model.classes()},

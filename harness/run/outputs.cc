@@ -92,7 +92,10 @@ UnitResult run_outputs(const Suite& suite, const Plan& plan, const Unit& unit, c
   if (unit.shadow < 0) {
     result.tensors = store->put_blob(bytes_of(candidate_logits(model, x, unit, crashed)));
     result.cost.forwards = x.size(0);
-  } else if (const std::string& blob = result_of(unit.after.front()).tensors; !blob.empty()) {
+  } else if (const std::string blob =
+                 unit.after.empty() ? store->put_blob(plan.audits[unit.audit].architecture->start())
+                                    : result_of(unit.after.front()).tensors;
+             !blob.empty()) {
     const Model shadow = load_shadow(suite, blob, *store);
     result.tensors = store->put_blob(bytes_of(shadow.judge(x).to(at::kDouble)));
     result.cost.judged = x.size(0);

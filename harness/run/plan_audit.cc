@@ -95,9 +95,10 @@ void plan_audit(const Suite& suite, const AttackSpec& spec, const Inference& inf
   if (audit.shadows.count > 0) {
     const std::string& wanted = audit.shadows.recipe.architecture;
     audit.architecture = inputs.architectures.at(wanted);
-    // A file is known by what it holds.
-    const bool file = wanted != "candidate" && audit.architecture->name() != wanted;
-    if (file) cell->key_fields["params.architecture"] = audit.architecture->digest();
+    // A file is known by what it holds, and what stands in for the candidate is another attack.
+    if (names_file(wanted) || !audit.architecture->reason().empty()) {
+      cell->key_fields["params.architecture"] = audit.architecture->digest();
+    }
     cell->key_fields["training_version"] = training_version();
   }
   // What is measured is this attack's, and changes with it.
@@ -135,12 +136,17 @@ void plan_audit(const Suite& suite, const AttackSpec& spec, const Inference& inf
   const auto others = static_cast<int64_t>(models.size()) - 1;
   std::string outputs;
   std::vector<std::string> after(models.begin() + 1, models.end());
+  const bool starts = audit.shadows.count > 0 && names_file(audit.shadows.recipe.architecture);
+  if (starts) models.push_back("start of " + sha256(train));
   const int64_t chunk = chunk_size(suite);
   const std::vector<std::pair<int64_t, int64_t>> chunks = chunks_of(suite, audit);
   for (const auto& [begin, end] : chunks) {
     const std::string content = content_digest(audit.records, begin, end);
-    for (int64_t shadow = -1; shadow < others; ++shadow) {
-      for (int64_t view = 0; view < inference.views; ++view) {
+    // After all others the file that shadows start from, on audited records as they are.
+    const bool start_too = starts && begin < audit.audited;
+    for (int64_t shadow = -1; shadow < others + (start_too ? 1 : 0); ++shadow) {
+      const int64_t views = shadow < others ? inference.views : 1;
+      for (int64_t view = 0; view < views; ++view) {
         std::string text = "outputs 1\n" + model_text(suite.model);
         add_field(&text, "model", models[static_cast<size_t>(shadow + 1)]);
         add_field(&text, "view", std::to_string(view));
@@ -151,7 +157,9 @@ void plan_audit(const Suite& suite, const AttackSpec& spec, const Inference& inf
         unit.begin = begin;
         unit.end = end;
         unit.part = shadow < 0 ? part_of(audit, begin, chunk) : shadow + 1;
-        if (shadow >= 0) unit.after = {models[static_cast<size_t>(shadow + 1)]};
+        if (shadow >= 0 && shadow < others) {
+          unit.after = {models[static_cast<size_t>(shadow + 1)]};
+        }
         outputs += unit.key + '\n';
         after.push_back(unit.key);
         planner.add(std::move(unit));
@@ -195,7 +203,7 @@ void plan_audit(const Suite& suite, const AttackSpec& spec, const Inference& inf
     planner.add(std::move(unit));
   }
 
-  std::string text = "score 3\n" + outputs;
+  std::string text = "score 4\n" + outputs;
   add_field(&text, "cell", digest_of(cell->key_fields));
   add_field(&text, "training", train);
   Unit score = planner.make(Unit::Kind::kScore, text);
@@ -245,10 +253,14 @@ size_t audit_units(const Suite& suite, const AttackSpec& spec, const std::vector
   }
   const int64_t block = block_size(suite);
   const int64_t searches = inference.boundary_queries > 0 ? (audit.audited + block - 1) / block : 0;
-  return trained +
-         (shadows + 1) * static_cast<size_t>(inference.views) * chunks_of(suite, audit).size() +
-         static_cast<size_t>(searches) +
-         (inference.features > 0 ? chunks_of(suite, audit).size() : 0) + 1;
+  const auto chunks = chunks_of(suite, audit);
+  const auto starts =
+      trained > 0 && names_file(audit.shadows.recipe.architecture)
+          ? std::count_if(chunks.begin(), chunks.end(),
+                          [&](const auto& chunk) { return chunk.first < audit.audited; })
+          : 0;
+  return trained + (shadows + 1) * static_cast<size_t>(inference.views) * chunks.size() +
+         static_cast<size_t>(starts + searches) + (inference.features > 0 ? chunks.size() : 0) + 1;
 }
 
 }  // namespace assay

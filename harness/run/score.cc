@@ -5,6 +5,7 @@
 #include <cstring>
 #include <utility>
 
+#include "harness/run/likeness.h"
 #include "harness/suite/error.h"
 
 namespace assay {
@@ -60,13 +61,57 @@ class Made {
     return bits;
   }
 
-  // Mean accuracies, from the records as they are.
-  Fidelity fidelity(const Outputs& outputs) const {
-    const at::Tensor labels = outputs.labels.narrow(0, 0, audited());
+  // Members among the audited records: [audited] bool.
+  at::Tensor members() const {
     const at::Tensor member = at::empty({audited()}, at::kBool);
     for (int64_t i = 0; i < audited(); ++i) {
       member[i].fill_(scoring_.rows[static_cast<size_t>(i)].member);
     }
+    return member;
+  }
+
+  // Brings the candidate's logits to the scale of its shadows', by the non-members where it did not
+  // fail; says what is unlike even then.
+  std::string rescale(const at::Tensor& failed, Outputs* outputs) const {
+    const at::Tensor others =
+        members().logical_or(failed.narrow(0, 0, audited())).logical_not().unsqueeze(0);
+    const Likeness likeness = likeness_of(
+        outputs->logits[0].narrow(0, 0, audited()), outputs->labels.narrow(0, 0, audited()),
+        outputs->shadows,
+        [&](int64_t shadow) { return logits(shadow, 1)[0].narrow(0, 0, audited()); },
+        outputs->in.narrow(1, 0, audited()).logical_not().logical_and(others));
+    outputs->logits.mul_(likeness.scale);
+    outputs->tell("scale", likeness.scale);
+    return likeness.unlike;
+  }
+
+  // What shadows know of members that they were not trained on, and what they started from.
+  std::string foreknowledge(const Outputs& outputs) const {
+    const at::Tensor labels = outputs.labels.narrow(0, 0, audited());
+    const auto margin = [&](int64_t shadow) {
+      return label_margin(logits(shadow, 1)[0].narrow(0, 0, audited()), labels);
+    };
+    at::Tensor sum = at::zeros({audited()}, at::kDouble);
+    const at::Tensor out = outputs.in.narrow(1, 0, audited()).logical_not();
+    for (int64_t shadow = 0; shadow < outputs.shadows; ++shadow) {
+      sum.add_(at::where(out[shadow], margin(shadow), 0));
+    }
+    std::string text =
+        apart_text("shadows that were trained on neither", sum.div(out.sum(0)), members());
+    const bool starts =
+        std::any_of(scoring_.parts.begin(), scoring_.parts.end(),
+                    [&](const auto& part) { return part.shadow == outputs.shadows; });
+    if (!starts) return text;
+    const std::string start =
+        apart_text("the values of " + scoring_.architecture + ", which shadows start from,",
+                   margin(outputs.shadows), members());
+    return text + (text.empty() || start.empty() ? "" : "; ") + start;
+  }
+
+  // Mean accuracies, from the records as they are, and `unlike` with what shadows foreknow.
+  Fidelity fidelity(const Outputs& outputs, const std::string& unlike) const {
+    const at::Tensor labels = outputs.labels.narrow(0, 0, audited());
+    const at::Tensor member = members();
     const auto right = [&](const at::Tensor& all) {
       return all[0].narrow(0, 0, audited()).argmax(1).eq(labels);
     };
@@ -94,6 +139,8 @@ class Made {
     fidelity.shadow_members /= shadows;
     fidelity.shadow_non_members /= shadows;
     fidelity.shadow_unseen_members = unseen / shadows;
+    const std::string known = foreknowledge(outputs);
+    fidelity.unlike = unlike + (unlike.empty() || known.empty() ? "" : "; ") + known;
     return fidelity;
   }
 
@@ -103,6 +150,18 @@ class Made {
   const Gathered& gathered_;
   const Scoring& scoring_;
 };
+
+// Names the first of what shadows keep of the candidate.
+std::string kept_text(const std::vector<std::string>& kept) {
+  constexpr size_t kNamed = 6;
+  std::string text;
+  for (size_t i = 0; i < std::min(kept.size(), kNamed); ++i) {
+    text += (i == 0 ? "" : ", ") + kept[i];
+  }
+  if (kept.size() > kNamed) text += " and " + std::to_string(kept.size() - kNamed) + " more";
+  return text + (kept.size() == 1 ? ", frozen in the candidate, keeps its values"
+                                  : ", frozen in the candidate, keep its values");
+}
 
 }  // namespace
 
@@ -186,12 +245,9 @@ Scoring scoring_of(const Suite& suite, const Plan& plan, const Unit& unit) {
   if (audit.architecture) {
     scoring.architecture = audit.architecture->name();
     scoring.reason = audit.architecture->reason();
-    scoring.frozen = audit.architecture->frozen();
-    if (scoring.frozen > 0) {
-      scoring.reason = std::to_string(scoring.frozen) +
-                       (scoring.frozen == 1 ? " parameter" : " parameters") +
-                       " frozen in the candidate keep its values";
-    }
+    const std::vector<std::string>& kept = audit.architecture->kept();
+    scoring.frozen = static_cast<int64_t>(kept.size());
+    if (!kept.empty()) scoring.reason = kept_text(kept);
   }
   return scoring;
 }
@@ -258,6 +314,8 @@ UnitResult run_score(const Suite& suite, const Scoring& scoring, const std::vect
 
   outputs.tell = [&result](const std::string& param, double value) { result.tuned[param] = value; };
 
+  const bool compared = outputs.shadows > 0 && !lost && !parts.lacks_any();
+  const std::string unlike = compared ? gathered.rescale(failed, &outputs) : "";
   at::Tensor scores = at::zeros({audited}, at::kDouble);
   if (!lost) {
     scores = inference.infer(outputs, Rng(suite.seed, spec.attack, 0)).to(at::kDouble).contiguous();
@@ -271,7 +329,7 @@ UnitResult run_score(const Suite& suite, const Scoring& scoring, const std::vect
         {row.member, row.record, scores[i].item<double>(), failed[i].item<bool>()});
   }
   sort_scores(&result.scores);
-  if (outputs.shadows > 0) result.fidelity = gathered.fidelity(outputs);
+  if (outputs.shadows > 0) result.fidelity = gathered.fidelity(outputs, unlike);
   result.cost.time_s = std::chrono::duration<double>(Clock::now() - start).count();
   return result;
 }

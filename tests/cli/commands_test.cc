@@ -142,6 +142,14 @@ TEST_F(Commands, AttacksAreListedAndDescribed) {
   }
   EXPECT_LE(widest_line(scores.out), 80U) << scores.out;
   EXPECT_LE(widest_line(one.out), 80U) << one.out;
+  EXPECT_THAT(one.out, HasSubstr("\n  norms     "));
+  EXPECT_THAT(one.out, HasSubstr("\n  goals     untargeted, targeted\n"));
+  for (const char* name : {"lira", "knockoff"}) {
+    const Ended other = assay({"attacks", name});
+    EXPECT_THAT(other.out, Not(HasSubstr("\n  norms"))) << "of evasion alone";
+    EXPECT_THAT(other.out, Not(HasSubstr("\n  goals")));
+    EXPECT_THAT(other.out, ::testing::ContainsRegex("\n  taxonomy  [^\n]*[^;\n]\n"));
+  }
   expect_end(assay({"attacks", "pdg"}), 2, {"no attack `pdg`", "pgd"});
 }
 

@@ -125,9 +125,9 @@ TEST(Power, OfASplitAllowsForTheChoiceOfItsThreshold) {
   // epsilon that is 1 more exceed it: 0.8 less two and a half standard errors of 400.
   constexpr int kRuns = 400;
   const EpsilonAudit audit = {Estimator::kSplit, 1e-5, 0.95};
-  for (const int n : {400, 1000}) {
+  for (const int n : {400, 1000, 10'000}) {
     double limit = 0;
-    double beyond = 5;
+    double beyond = 8;
     while (beyond - limit > 0.08) {
       const double middle = (limit + beyond) / 2;
       (epsilon_detectable(audit, {n, n}, middle, middle + kEpsilonMargin) ? limit : beyond) =
@@ -140,6 +140,27 @@ TEST(Power, OfASplitAllowsForTheChoiceOfItsThreshold) {
     }
     EXPECT_GE(seen, kRuns * (kPower - 0.05)) << n << " at " << limit;
     EXPECT_LE(seen, kRuns * 0.93) << n << " at " << limit << ": no more cautious than need be";
+  }
+}
+
+TEST(Split, ChoosesAmongAllThresholdsThatClaimFewOrAllButFew) {
+  // Of the half that chooses, 18 members stand above all others, and one non-member next; of the
+  // half that tests, 100 non-members stand there. Among 10,000 records every 19th threshold misses
+  // the gap. And the same from the other end.
+  for (const double sign : {1.0, -1.0}) {
+    ScoreSets scores;
+    const auto add = [&](bool member, double score, uint64_t half) {
+      (member == (sign > 0) ? scores.members : scores.non_members).push_back(sign * score);
+      (member == (sign > 0) ? scores.member_keys : scores.non_member_keys).push_back(half);
+    };
+    for (int i = 0; i < 5000; ++i) {
+      for (const uint64_t half : {0, 1}) {
+        add(true, i < 18 ? 1000 + i : -2 * i, half);
+        const bool near = i < (half == 0 ? 1 : 100);
+        add(false, near ? 900 + sign * i : -2 * i - 1, half);
+      }
+    }
+    EXPECT_GT(epsilon_lower(scores, {Estimator::kSplit, 1e-5, 0.95}), 0.9) << sign;
   }
 }
 

@@ -66,6 +66,29 @@ TEST(ReversedScore, StopsOtherMetricsAtTheConfidenceOfTheRule) {
   }
 }
 
+TEST(ReversedScore, LetsALeakThatIsShownFail) {
+  // A few members are known by heart and the others lie a little low: the AUC is 0.44.
+  std::vector<double> members = ramp(3760, -0.09);
+  const std::vector<double> known = ramp(240, 2);
+  members.insert(members.end(), known.begin(), known.end());
+  Evidence run = testing::make_audit(4000, 4000);
+  testing::add_scores(run, "mia", members, ramp(4000, 0));
+  const RuleResult fail = judge_one(run, "tpr_at_fpr_0.01", Kind::kAtMost, 0.03);
+  EXPECT_EQ(fail.verdict, Judged::kFail);
+  EXPECT_GT(*fail.lower, 0.05);
+  const RuleResult open = judge_one(run, "tpr_at_fpr_0.01", Kind::kAtMost, 0.2);
+  EXPECT_EQ(open.verdict, Judged::kInconclusive);
+  EXPECT_THAT(open.reason, HasSubstr("ranks non-members above members"));
+  const Evidence even = [] {
+    Evidence base = testing::make_audit(4000, 4000);
+    testing::add_scores(base, "mia", ramp(4000, 0), ramp(4000, 0));
+    return base;
+  }();
+  EXPECT_EQ(judge_one(run, "tpr_at_fpr_0.01", Kind::kMaxRise, 0.02, &even).verdict, Judged::kFail);
+  EXPECT_EQ(judge_one(run, "tpr_at_fpr_0.01", Kind::kMaxRise, 0.2, &even).verdict,
+            Judged::kInconclusive);
+}
+
 TEST(ReversedRise, PassesNoRiseOfTheScoreTurnedRound) {
   const Evidence even = audit_of(1000, 0);
   for (const double shift : {0.03, 0.04}) {

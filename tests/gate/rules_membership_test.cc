@@ -131,5 +131,28 @@ TEST(Fidelity, OfShadowsThatShareParametersWithTheCandidateIsNone) {
   EXPECT_EQ(decide(make_suite(run), run, nullptr).flags.at(0).id, "shadows_not_comparable");
 }
 
+TEST(Fidelity, OfANetworkThatStandsInForTheCandidateIsNone) {
+  Evidence run = audit_of(ramp(1000, 0.02), ramp(1000, 0));
+  Fidelity fidelity = {16, 0.95, 0.9, 0.95, 0.9, "mlp", ""};
+  run.units.back().fidelity = fidelity;
+  EXPECT_EQ(judge_one(run, "auc", Kind::kAtMost, 0.6).verdict, Judged::kPass) << "it was asked for";
+  fidelity.reason = "the candidate cannot be trained: it has no parameters";
+  run.units.back().fidelity = fidelity;
+  const RuleResult result = judge_one(run, "auc", Kind::kAtMost, 0.6);
+  EXPECT_EQ(result.verdict, Judged::kInconclusive);
+  EXPECT_THAT(result.reason, HasSubstr("it has no parameters; mlp stands in for it"));
+  EXPECT_EQ(decide(make_suite(run), run, nullptr).flags.at(0).id, "shadows_not_comparable");
+}
+
+TEST(Fidelity, IsNoneWhereAnswersOrStartAreUnlikeAndSaysSo) {
+  Evidence run = audit_of(ramp(1000, 0.02), ramp(1000, 0));
+  Fidelity fidelity = {16, 0.95, 0.9, 0.95, 0.9, "candidate", ""};
+  fidelity.unlike = "it rounds its answers";
+  run.units.back().fidelity = fidelity;
+  const RuleResult result = judge_one(run, "auc", Kind::kAtMost, 0.6);
+  EXPECT_EQ(result.verdict, Judged::kInconclusive);
+  EXPECT_EQ(result.reason, "not comparable: it rounds its answers");
+}
+
 }  // namespace
 }  // namespace assay

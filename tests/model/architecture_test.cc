@@ -92,8 +92,8 @@ def forward(self, x):
 TEST(Architecture, FrozenTrunkKeepsItsValues) {
   const ModelSpec spec = testing::to_spec(kToyImage, "");
   const Architecture one = architecture_of({.weights = 1, .trunk_frozen = true}, spec);
-  EXPECT_EQ(one.frozen(), 2) << "a weight and a bias";
-  EXPECT_EQ(architecture_of({.weights = 1}, spec).frozen(), 0);
+  EXPECT_EQ(one.kept().size(), 2U) << "a weight and a bias";
+  EXPECT_EQ(architecture_of({.weights = 1}, spec).kept().size(), 0U);
   EXPECT_EQ(one.reason(), "");
   EXPECT_NE(one.digest(), architecture_of({.weights = 2, .trunk_frozen = true}, spec).digest());
   const torch::jit::Module shadow = load_shadow(train_toy(one, spec, quick_recipe()));

@@ -164,6 +164,7 @@ inline Evidence sample_evidence() {
   scored.fidelity = {2, 0.9, 0.75, 0.875, 0.7, "cnn", "the candidate \"}\xff\" is frozen"};
   scored.fidelity->shadow_unseen_members = 0.625;
   scored.fidelity->frozen = 3;
+  scored.fidelity->unlike = "it rounds \"its\" answers";
   scored.tuned = {{"a", 0.3}, {"b", 1}};
   evidence.units.push_back(shadow);
   evidence.units.push_back(scored);

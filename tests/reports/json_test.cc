@@ -229,7 +229,7 @@ TEST(ReportJson, ShowsWhatAMembershipAuditFound) {
   EXPECT_EQ(cell["exposed"][0]["sample"], "1199");
   EXPECT_EQ(cell["exposed"][0]["rank"], 1);
   EXPECT_EQ(cell["slices"].size(), 3u);
-  EXPECT_EQ(cell["fidelity"]["comparable"], true);
+  EXPECT_EQ(cell["fidelity"]["comparable"], false) << "another network stands in for it";
   EXPECT_EQ(cell["fidelity"]["shadow_unseen_members"], 0.9);
   EXPECT_GT(cell["power"]["auc"], 0.5);
   EXPECT_TRUE(cell["power"]["tpr_at_fpr_0.001"].is_null());

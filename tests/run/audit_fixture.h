@@ -111,16 +111,19 @@ class AuditTest : public RunTest {
     return make_audit(suite, spec, bind_entry(spec, spec.threat, attacks_).inference, open(suite));
   }
 
-  Evidence run_audit(const Suite& suite, const Model& model, const std::string& store,
-                     RunOptions options = {}, const std::string& sha = std::string(64, 'a')) {
+  Plan plan_of(const Suite& suite, const std::string& sha = std::string(64, 'a')) {
     AuditInputs inputs;
     inputs.sets = &open(suite);
     for (const auto& [wanted, where] : architectures_of(suite, attacks_)) {
-      inputs.architectures[wanted] =
-          std::make_shared<Architecture>(Architecture::of(suite.model, model_, wanted));
+      inputs.architectures[wanted] = std::make_shared<Architecture>(
+          Architecture::of(suite.model, model_, architecture_file(folder_, wanted)));
     }
-    const Plan plan =
-        make_plan(suite, {"m.pt", sha}, {}, platform("cpu"), attacks_, digests_, inputs);
+    return make_plan(suite, {"m.pt", sha}, {}, platform("cpu"), attacks_, digests_, inputs);
+  }
+
+  Evidence run_audit(const Suite& suite, const Model& model, const std::string& store,
+                     RunOptions options = {}, const std::string& sha = std::string(64, 'a')) {
+    const Plan plan = plan_of(suite, sha);
     Store kept(folder_ / store);
     return run_plan(
         suite, plan, {}, attacks_, [&]() -> const Model& { return model; }, &kept, options);
