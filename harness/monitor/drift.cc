@@ -270,6 +270,11 @@ std::vector<DriftTest> drift_tests(const QueryView& reference, const QueryView& 
   std::vector<DriftTest> tests = {ks_test(reference, recent, options.alpha),
                                   mmd_test(reference, recent, options),
                                   label_test(reference, recent, labels)};
+  for (DriftTest& test : tests) {
+    if (std::isfinite(test.statistic)) continue;
+    test =
+        DriftTest{.name = test.name, .reason = "its statistic is no number: values are too large"};
+  }
   std::vector<DriftTest*> by_p_value;
   for (DriftTest& test : tests) {
     if (test.reason.empty()) by_p_value.push_back(&test);

@@ -166,5 +166,16 @@ TEST(Drift, MmdLooksAtNoMoreRowsThanItIsTold) {
   EXPECT_EQ(tests[0].reference, 300);
 }
 
+TEST(Drift, AStatisticThatIsNoNumberIsNoDrift) {
+  QueryStream reference = scattered(100, 1);
+  for (float& value : reference.inputs) value = (value - 0.5F) * 1e30F;
+  const std::vector<DriftTest> tests =
+      drift_tests(reference.view(), rows_of(reference, 0, 50).view(), false, {});
+  EXPECT_EQ(tests[1].name, "mmd");
+  EXPECT_FALSE(tests[1].drift);
+  EXPECT_NE(tests[1].reason, "");
+  EXPECT_EQ(tests[1].statistic, 0);
+}
+
 }  // namespace
 }  // namespace assay

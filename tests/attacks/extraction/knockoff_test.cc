@@ -115,5 +115,23 @@ TEST(Knockoff, FlatAnswersHideNothing) {
   }
 }
 
+// What rounding leaves of an answer teaches no less than its label does.
+TEST(Knockoff, RoundedAnswersTeachNoLessThanLabels) {
+  enter_worker();
+  const Model model = mlp_model(kShape, 8, 1);
+  const at::Tensor records = random_uniform({1000, 1, 6, 6}, 2, 0, 1);
+  const at::Tensor test = random_uniform({500, 1, 6, 6}, 3, 0, 1);
+  const auto agreement = [&](const Surface& surface) {
+    const Heist heist =
+        steal("knockoff", "{architecture: mlp}", model, pool_of(records), 1000, surface);
+    return agreement_of(model, surrogate_of(heist.theft, model.spec()), test);
+  };
+  const double label = agreement({.kind = Surface::Kind::kLabel});
+  for (const int64_t decimals : {1, 2, 4}) {
+    EXPECT_GT(agreement({.kind = Surface::Kind::kRounded, .decimals = decimals}), label - 0.02)
+        << decimals;
+  }
+}
+
 }  // namespace
 }  // namespace assay::testing
