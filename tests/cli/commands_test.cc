@@ -355,6 +355,10 @@ TEST_F(Training, GivesTheSameBytesForAnyNumberOfWorkersAndLoads) {
   EXPECT_FALSE(read("one.pt") == read("other.pt"));
   SuiteParts parts = image_parts();
   parts.model = "./one.pt";
+  // Steps enough to tell that the attack has converged.
+  parts.attacks =
+      "- { name: fgsm, attack: fgsm, eps: 0.02 }\n"
+      "  - { name: pgd, attack: pgd, eps: [0.01, 0.03], steps: 20, restarts: 2 }";
   parts.rules = "- { cell: fgsm, metric: clean_accuracy, at_least: 0.0 }";
   write_suite(parts);
   const Ended ended = run("out");
