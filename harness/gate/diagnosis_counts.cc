@@ -76,7 +76,7 @@ void add_optimisation(const Diagnosis& d, const std::string& cell, std::vector<F
                      "for " + share_of(d.unfinished, d.traced, "sample") +
                          " no run of the attack had converged: in the last tenth of its steps the "
                          "margin still fell by more than 5% of its whole fall, or the distance by "
-                         "more than 10% of what is left",
+                         "more than 20% of what is left",
                      "give the attack more steps (or queries) until this flag is gone; more "
                      "restarts do not help"});
   }

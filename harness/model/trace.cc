@@ -9,8 +9,9 @@ namespace {
 constexpr size_t kPoints = 64;  // so that a place in the trace is known to 2 % or better
 constexpr int64_t kFewestSteps = 10;
 constexpr float kStillFalling = 0.05F;
-// Attacks that anneal their steps still come a little nearer at the end, by design.
-constexpr float kStillNearing = 0.1F;
+// Attacks that anneal their steps still come nearer at the end, by design, and those by labels
+// alone for as long as they last.
+constexpr float kStillNearing = 0.2F;
 
 template <typename Run>
 void for_each(const at::Tensor& rows, Run run) {

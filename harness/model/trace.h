@@ -43,7 +43,7 @@ class Trace {
   bool hasty(int64_t sample) const;
   /// True if it tells, and no ascent that came as far as any had converged. One has not if, in the
   /// last tenth of its steps, its margin fell by more than .05 of its whole fall (Indicators of
-  /// Attack Failure: incomplete optimisation), or its distance by more than .1 of what is left.
+  /// Attack Failure: incomplete optimisation), or its distance by more than .2 of what is left.
   bool unfinished(int64_t sample) const;
 
  private:

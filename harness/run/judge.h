@@ -18,8 +18,9 @@ struct Signs {
   bool traced = false;  ///< this and the next two: see Trace
   bool unfinished = false;
   bool hasty = false;
-  bool unstarted = false;  ///< a label-only attack found nothing to start from
-  bool silent = false;     ///< broken, but the attack did not claim it
+  Access traced_by = Access::kLabel;  ///< of stages: the most that one that traced it could see
+  bool unstarted = false;             ///< a label-only attack found nothing to start from
+  bool silent = false;                ///< broken, but the attack did not claim it
 };
 
 /// Verdicts for the rows of one attacked block, in its order, and their adversarials.

@@ -48,9 +48,12 @@ void add_stage(const Verdict& later, Verdict* row) {
 void add_signs(const Signs& later, Access access, Signs* signs) {
   signs->zero_gradients += later.zero_gradients;
   signs->nonfinite_gradients += later.nonfinite_gradients;
-  // The last word counts, but labels alone take none back.
-  const bool heard = later.traced && (!signs->traced || access != Access::kLabel);
-  if (heard) signs->unfinished = later.unfinished;
+  // The last word counts. One that sees less than others did takes nothing back: scores may end
+  // well where gradients did not, and labels alone have no say.
+  const bool sees_less = signs->traced && access > signs->traced_by;
+  const bool heard = !sees_less || (access == Access::kScore && !later.unfinished);
+  if (later.traced && heard) signs->unfinished = later.unfinished;
+  if (later.traced) signs->traced_by = std::min(signs->traced_by, access);
   signs->traced = signs->traced || later.traced;
   signs->hasty = !signs->traced && (signs->hasty || later.hasty);
   signs->unstarted = signs->unstarted || later.unstarted;

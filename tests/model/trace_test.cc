@@ -142,20 +142,32 @@ TEST(Trace, OnceAcrossTheDistanceCountsAndByWhatIsLeftOfIt) {
   EXPECT_FALSE(trace_of_crossings(distances).unfinished(0)) << "nothing since";
   distances[95] = 0.92;
   EXPECT_FALSE(trace_of_crossings(distances).unfinished(0)) << "9 % of .92";
-  distances[97] = 0.9;
-  EXPECT_TRUE(trace_of_crossings(distances).unfinished(0)) << "11 % of .9, though little of 100";
+  distances[97] = 0.8;
+  EXPECT_TRUE(trace_of_crossings(distances).unfinished(0)) << "25 % of .8, though little of 100";
   EXPECT_TRUE(trace_of_crossings({0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5}).unfinished(0))
       << "just across";
   EXPECT_TRUE(trace_of_crossings({5, 4, 3}).hasty(0));
 }
 
 TEST(Trace, OneEntryOfFewIsNoSign) {
-  std::vector<double> counts(100, 9.0);
-  counts[95] = 8;
+  std::vector<double> counts(100, 5.0);
+  counts[95] = 4;
   EXPECT_FALSE(trace_of_crossings(counts, true).unfinished(0));
   EXPECT_TRUE(trace_of_crossings(counts, false).unfinished(0));
-  counts[96] = 7;
+  counts[96] = 3;
   EXPECT_TRUE(trace_of_crossings(counts, true).unfinished(0));
+}
+
+TEST(Trace, AFifthOfTheDistanceThatIsLeftIsNone) {
+  for (const double end : {0.84, 0.82}) {
+    Trace trace(rows({0}), {});
+    trace.cross(0, 1);
+    for (int64_t i = 0; i < 20; ++i) {
+      if (i == 19) trace.cross(0, end);
+      trace.add(rows({0}));
+    }
+    EXPECT_EQ(trace.unfinished(0), end < 0.83) << end;
+  }
 }
 
 TEST(Trace, WithoutMarginsStepsCountFromTheFirstCrossingOn) {

@@ -30,11 +30,13 @@ TEST_F(DiagnosisTest, OfAnEnsembleTheLastStageThatTellsHasTheLastWord) {
   const std::vector<std::string> found =
       names("defaults: {norm: linf, eps: 0.05}\nattacks:\n" + entry("better", slow + ", " + sound) +
                 entry("worse", sound + ", " + slow) +
+                entry("scores", sound + ", {attack: square, queries: 30}") +
                 entry("labels", slow + ", {attack: rays, queries: 20}"),
             model);
   EXPECT_GT(total("better").standing, 10);
   EXPECT_EQ(total("better").unfinished, 0);
   EXPECT_THAT(found, Contains("incomplete_optimisation worse"));
+  EXPECT_EQ(total("scores").unfinished, 0) << "scores take back nothing that gradients told";
   EXPECT_THAT(found, Contains("incomplete_optimisation labels")) << "labels take none back";
 }
 
