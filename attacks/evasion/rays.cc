@@ -96,11 +96,12 @@ void try_ends(Oracle& oracle, const Rays& rays, const at::Tensor& hit) {
   admissible_breaks(oracle, end.to(x0.scalar_type()), rays.rows.index_select(0, open));
 }
 
-// Indices of the samples that are through with all blocks of a size: a step of this search.
+// Indices of the samples that are through with all blocks of a size, or a hundred: a step of this
+// search.
 at::Tensor through(const Rays& rays) {
   const at::Tensor done = rays.bisecting.logical_not();  // [m]
   for (size_t i = 0; i < rays.blocks.size(); ++i) {
-    done.data_ptr<bool>()[i] &= rays.blocks[i].ends_size();
+    done.data_ptr<bool>()[i] &= rays.blocks[i].ends_part();
   }
   return done.nonzero().squeeze(1);
 }

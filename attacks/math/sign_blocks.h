@@ -16,6 +16,7 @@ class SignBlocks {
   /// Flips the entries of the next block of sign [d]. Random places are keyed by the sample.
   void flip_next(double* sign, int64_t d, uint64_t sample, const Rng& rng) {
     const int64_t size = (d + (int64_t{1} << level_) - 1) >> level_;
+    ++flips_;
     first_ = position_ + shift_;
     size_ = std::min(size, d - position_);
     flip_last(sign, d);
@@ -29,8 +30,8 @@ class SignBlocks {
     shift_ = static_cast<int64_t>(rng.uniform(sample, pass_, 0) * static_cast<double>(d));
   }
 
-  /// True if the last block was the last of its size.
-  bool ends_size() const { return size_ > 0 && position_ == 0; }
+  /// True if the last block was the last of its size, or one in a hundred of all.
+  bool ends_part() const { return flips_ > 0 && (position_ == 0 || flips_ % 100 == 0); }
 
   /// Flips the block that was flipped last: undoes it.
   void flip_last(double* sign, int64_t d) const {
@@ -40,6 +41,7 @@ class SignBlocks {
  private:
   int64_t level_ = 0, position_ = 0, pass_ = 0, shift_ = 0;  // what is next
   int64_t first_ = 0, size_ = 0;                             // what was last
+  int64_t flips_ = 0;                                        // blocks handed out
 };
 
 }  // namespace assay::attacks

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <numeric>
+#include <optional>
+#include <string>
 
 #include "harness/run/plan.h"
 #include "harness/run/probes.h"
@@ -17,15 +19,19 @@ Judged attack_block(const Task& task, Block block, Cost* cost) {
                 task.bound.budget.gradients);
   if (task.minimum_norm) oracle.trace_distances();  // a stage at the ensemble's eps
   Judged judged;
+  std::optional<std::string> failed;
   try {
     const Candidates candidates = task.bound.evade(oracle, block, task.rng);
     judged = judge_block(task.model, oracle, candidates, task.attack);
   } catch (const ModelFailure& failure) {
-    if (block.size() > 1) {
-      return row_by_row(block,
-                        [&](int64_t i) { return attack_block(task, one_row(block, i), cost); });
-    }
-    judged = fault_of_row(block, failure.what());
+    failed = failure.what();
+  }
+  if (failed && block.size() > 1) {
+    return row_by_row(block,
+                      [&](int64_t i) { return attack_block(task, one_row(block, i), cost); });
+  }
+  if (failed) {
+    judged = fault_of_row(block, *failed);
     judged.rows[0].queries = oracle.queries().sum().item<int64_t>();
     judged.rows[0].gradients = oracle.gradients().sum().item<int64_t>();
   }

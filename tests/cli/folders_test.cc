@@ -230,13 +230,13 @@ TEST_F(Baselines, AForgottenOneIsInconclusive) {
 }
 
 TEST_F(Baselines, ARunThatEndedEarlyIsRefusedAndItsCellsFail) {
-  write_suite({.rules = std::string(kPass) +
-                        "\n    - { cell: \"*\", metric: clean_accuracy, at_least: 0.9 }"});
+  write_suite({.rules = "- { cell: \"pgd@8/255\", metric: robust_accuracy, at_least: 0.3 }\n"
+                        "    - { cell: \"pgd@0.1\", metric: clean_accuracy, at_least: 0.9 }"});
   ASSERT_EQ(run("ended", {"--model", prepared("swapped.pt").string()}).code, 1);
   expect_end(run("out", {"--baseline", "ended"}), 2, {"ended early", "name another baseline"});
-  const Ended cell = assay({"gate", "ended", "--cell", "pgd@0.1"});
+  const Ended cell = assay({"gate", "ended", "--cell", "pgd@8/255"});
   expect_end(cell, 1, {});
-  EXPECT_THAT(cell.out, HasSubstr("pgd@0.1  not run: "));
+  EXPECT_THAT(cell.out, HasSubstr("pgd@8/255  not run: "));
 }
 
 TEST_F(Baselines, AnIncompleteRunIsRefused) {

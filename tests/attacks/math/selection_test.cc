@@ -86,11 +86,14 @@ TEST(Selection, KnowsTheDistanceToTheBoundariesOfALinearSurrogate) {
   const Shape shape{.shape = {5}, .classes = 4};
   const at::Tensor weight = random_normal({4, 5}, 1), bias = random_normal({4}, 2).mul(0.1);
   const auto path = std::filesystem::temp_directory_path() / "assay-linear-surrogate.pt";
-  save_module(path, "def forward(self, x):\n    return torch.addmm(self.b, x, self.w.t())\n",
-              {{"w", weight}, {"b", bias}});
-  const ModelSpec spec = to_spec(shape, path);
-  Surrogate surrogate(Architecture::of(spec, path, path.string()), spec, Recipe{}, 1);
+  const auto victim = std::filesystem::temp_directory_path() / "assay-linear-victim.pt";
+  const char* linear = "def forward(self, x):\n    return torch.addmm(self.b, x, self.w.t())\n";
+  save_module(path, linear, {{"w", weight}, {"b", bias}});
+  save_module(victim, linear, {{"w", weight.mul(2)}, {"b", bias}});
+  const ModelSpec spec = to_spec(shape, victim);
+  Surrogate surrogate(Architecture::of(spec, victim, path.string()), spec, Recipe{}, 1);
   std::filesystem::remove(path);
+  std::filesystem::remove(victim);
   const at::Tensor x = random_uniform({300, 5}, 3, 0, 1);
   const at::Tensor logits = x.matmul(weight.t()).add(bias);
   const at::Tensor distances = attacks::boundary_distance(surrogate, x, 3);
