@@ -188,7 +188,11 @@ std::vector<CurvePoint> security_curve(const EvidenceView& view, const CellView&
     points[*header.threat.eps] = {*header.threat.eps, *robust.value, *robust.lower, *robust.upper};
   }
   if (points.size() < 2) return {};
-  const Estimate clean = share(view.clean, confidence);
+  std::vector<Fact> unattacked = view.clean;
+  for (size_t i = 0; i < unattacked.size(); ++i) {
+    if (cell.aimed[i]) unattacked[i] = Fact::kUnknown;
+  }
+  const Estimate clean = share(unattacked, confidence);
   if (clean.value && !points.contains(0)) {
     points[0] = {0, *clean.value, *clean.lower, *clean.upper};
   }

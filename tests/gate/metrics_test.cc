@@ -20,6 +20,7 @@ using ::testing::ElementsAre;
 using ::testing::Key;
 using testing::make_run;
 using testing::make_suite;
+using testing::miss_clean;
 using ::testing::UnorderedElementsAre;
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
@@ -89,6 +90,21 @@ TEST(Metrics, OfATargetedGoalLeaveOutTheSamplesThatHaveTheTargetAlready) {
             "the label of every sample is the target");
   run.header.cells[0].threat.target.kind = Target::Kind::kNext;
   EXPECT_EQ(describe(run).metrics.at("robust_accuracy").n, 9);
+}
+
+TEST(SecurityCurve, OfATargetedGoalIsOfTheSameSamplesAtEveryRadius) {
+  Evidence run = make_run(9);
+  add_cell(run, "pgd@0.1", {{'R', 9}}, 0.1);
+  add_cell(run, "pgd@0.2", {{'R', 9}}, 0.2);
+  for (CellHeader& cell : run.header.cells) {
+    cell.threat.goal = Goal::kTargeted;
+    cell.threat.target = {Target::Kind::kLabel, 2};
+  }
+  miss_clean(run, 2);  // labels 0 and 1
+  const std::vector<CurvePoint> curve = describe(run).curve;
+  ASSERT_EQ(curve.size(), 3U);
+  EXPECT_DOUBLE_EQ(curve[0].robust_accuracy, 4.0 / 6);
+  EXPECT_DOUBLE_EQ(curve[1].robust_accuracy, 1);
 }
 
 TEST(Metrics, OfDistancesToATargetLeaveOutTheSamplesThatHaveItAlready) {
