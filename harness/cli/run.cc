@@ -223,7 +223,7 @@ ExitCode Run::stopped(const std::string& reason) {
     evidence.interrupted = reason;
     Baseline baseline;
     baseline.evidence = read_baseline(folder_);
-    if (baseline.evidence) baseline.sha256 = baseline.evidence->header.model.sha256;
+    baseline.sha256 = read_run_facts(folder_).baseline_sha256;  // known before it was measured
     finish(evidence, baseline);
   } catch (const Error& error) {
     std::cerr << "assay: no report is written: " << error.what() << std::endl;
