@@ -249,27 +249,20 @@ void go_outward(Oracle& oracle, const Fringe& fringe, const at::Tensor& left) {
       admissible_breaks);
 }
 
-}  // namespace
-
-namespace {
-
 // Halvings of what is known of how long a way may be.
 constexpr int64_t kLengthHalvings = 10;
 
 // The longest multiple of each step [k, ...] from x0 whose rounding stays in the ball, at most four
-// times as long as the ball allows without. No queries. → [k, ...]
+// times the one [k] that the ball allows without. No queries. → [k, ...]
 at::Tensor longest(const Oracle& oracle, const at::Tensor& x0, const at::Tensor& step,
-                   const at::Tensor& rows) {
+                   const at::Tensor& allowed, const at::Tensor& rows) {
   const ThreatModel& threat = oracle.threat();
   const at::Tensor from = x0.to(at::kDouble);
   const auto point = [&](const at::Tensor& t) {
     const at::Tensor to = from.add(step.mul(spread(t, step)));
     return oracle.admissible(to.clamp(threat.lo, threat.hi).to(x0.scalar_type()), rows);
   };
-  const at::Tensor zero = at::zeros_like(step);
-  at::Tensor low =
-      distance(step, zero, threat.norm).clamp_min(1e-12).reciprocal().mul(*threat.eps);  // [k]
-  at::Tensor high = low.mul(4);
+  at::Tensor low = allowed, high = allowed.mul(4);
   for (int64_t halving = 0; halving < kLengthHalvings; ++halving) {
     const at::Tensor middle = low.add(high).div(2);
     const at::Tensor fits = distance(point(middle), x0, threat.norm).le(*threat.eps);
@@ -299,7 +292,7 @@ void try_ends(Oracle& oracle, const Fringe& fringe) {
                                .mul(*threat.eps);
   const at::Tensor straight = end(step.mul(spread(scale, step)));
   const at::Tensor farther = threat.norm == Norm::kLinf ? end(step.sign().mul(*threat.eps))
-                                                        : longest(oracle, x0, step, rows);
+                                                        : longest(oracle, x0, step, scale, rows);
   admissible_breaks(oracle, at::cat({straight, farther}), at::cat({rows, rows}));
 }
 
