@@ -30,6 +30,14 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND ASSAY_CCACHE)
   add_compile_options(-fpch-preprocess)
 endif()
 
+# Where whole builds are made (ASSAY_UNITY), sources are compiled several at a time, which saves more
+# than half: most of a file's time goes in headers and templates that its neighbours need too. Names
+# in one room's unnamed namespaces are unique for that; attacks, each of which has its own `Settings`
+# and `bind`, are compiled one by one.
+function(assay_unity target)
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ${ASSAY_UNITY} UNITY_BUILD_BATCH_SIZE 6)
+endfunction()
+
 # assay_room(NAME FOLDER LINKS...): a static library assay_NAME of all .cc files in the folder.
 function(assay_room name folder)
   file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/${folder}/*.cc")
@@ -40,6 +48,9 @@ function(assay_room name folder)
   add_library(assay_${name} STATIC ${sources})
   target_link_libraries(assay_${name} PUBLIC ${ARGN} assay_options Threads::Threads)
   set_target_properties(assay_${name} PROPERTIES POSITION_INDEPENDENT_CODE ON)
+  if(NOT name STREQUAL "reports")  # each of its charts has its own measures
+    assay_unity(assay_${name})
+  endif()
   # One precompiled header for the rooms without LibTorch, one for those with it. (Not in reports:
   # with one, g++ 12 warns there of overflows inside std::string that are none.)
   if(name STREQUAL "suite")
@@ -69,9 +80,9 @@ function(assay_version macro file)
     COMPILE_DEFINITIONS "${macro}=\"${version}\"")
 endfunction()
 
-# The monitors' version is a digest of their room, that of trainings one of what a shadow, a
-# surrogate, an API's answers to a thief, noise that he sends and the judge's look at a last
-# layer follow from.
+# Versions of the code that a stored result follows from; with another one it is computed anew. The
+# monitors' is a digest of their room, that of trainings one of what a shadow, a surrogate, an API's
+# answers to a thief, noise that he sends and the judge's look at a last layer follow from.
 function(assay_versions)
   file(GLOB monitor CONFIGURE_DEPENDS RELATIVE "${PROJECT_SOURCE_DIR}" harness/monitor/*.cc
        harness/monitor/*.h)
@@ -82,6 +93,18 @@ function(assay_versions)
     list(APPEND training harness/model/${part}.cc harness/model/${part}.h)
   endforeach()
   assay_version(ASSAY_TRAINING_VERSION harness/model/shadow.cc ${training})
+  # The code through which every verdict goes: models, oracle, judge. Data are known by what they
+  # hold.
+  file(GLOB judging CONFIGURE_DEPENDS RELATIVE "${PROJECT_SOURCE_DIR}" harness/model/*.cc
+       harness/model/*.h)
+  list(FILTER judging EXCLUDE REGEX "/(csv|dataset|image)[a-z_]*[.]")
+  foreach(part judge outputs probes stages supply)
+    list(APPEND judging harness/run/${part}.cc harness/run/${part}.h)
+  endforeach()
+  list(APPEND judging harness/run/unit.cc)
+  assay_version(ASSAY_JUDGING_VERSION harness/run/keys.cc ${judging})
+  assay_version(ASSAY_SCORING_VERSION harness/run/keys.cc harness/run/score.cc harness/run/score.h
+                harness/run/likeness.cc harness/run/likeness.h)
 endfunction()
 
 # Appends the entries of an attack's YAML, with the defaults they rest on, to `examples` as C++.
@@ -192,4 +215,5 @@ function(assay_program)
   target_compile_options(assay PRIVATE -O1)  # the time goes in the rooms; compile this fast
   target_precompile_headers(assay PRIVATE <ATen/ATen.h> <CLI/CLI.hpp> <nlohmann/json.hpp>)
   set_target_properties(assay PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}")
+  assay_unity(assay)
 endfunction()

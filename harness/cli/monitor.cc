@@ -11,7 +11,7 @@
 namespace assay {
 namespace {
 
-struct Options {
+struct MonitorOptions {
   std::string log;
   std::string outputs;
   std::string suite;
@@ -48,7 +48,7 @@ QueryLog read_labelled(const std::string& path, const std::string& outputs,
 }
 
 // Log and reference say what was answered by the number of a column: it must mean the same.
-void check_columns(const Options& options, const QueryLog& log, const QueryLog& benign) {
+void check_columns(const MonitorOptions& options, const QueryLog& log, const QueryLog& benign) {
   if (log.classes.empty() || benign.classes.empty() || log.classes == benign.classes) return;
   const auto text = [](const std::vector<std::string>& names) {
     std::string list;
@@ -77,7 +77,7 @@ QueryStream benign_of(const Suite& suite) {
   return stream;
 }
 
-Expected expected_by_suite(const Options& options) {
+Expected expected_by_suite(const MonitorOptions& options) {
   const Suite suite =
       load_suite(options.suite, {}, infos_of(with_ensemble(attack_table())), monitor_infos());
   if (!suite.monitors) {
@@ -99,7 +99,7 @@ Expected expected_by_suite(const Options& options) {
 }
 
 // Without a suite: every monitor as it comes.
-Expected expected_by_default(const Options& options) {
+Expected expected_by_default(const MonitorOptions& options) {
   Expected expected;
   if (!options.range.empty()) expected.range = {options.range[0], options.range[1]};
   for (const MonitorInfo& info : monitor_infos()) {
@@ -114,7 +114,7 @@ Expected expected_by_default(const Options& options) {
   return expected;
 }
 
-void check(const Options& options) {
+void check(const MonitorOptions& options) {
   const auto exclude = [&](bool given, const char* option) {
     if (given && !options.suite.empty()) {
       throw Error(std::string(option) + " is what the suite says; give one of both");
@@ -176,7 +176,7 @@ void watch(const QueryLog& log, const Expected& expected, double alpha, MonitorR
   }
 }
 
-ExitCode run(const Options& options) {
+ExitCode run(const MonitorOptions& options) {
   check(options);
   const Expected expected =
       options.suite.empty() ? expected_by_default(options) : expected_by_suite(options);
@@ -211,7 +211,7 @@ ExitCode run(const Options& options) {
 }  // namespace
 
 Command add_monitor(CLI::App& app) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<MonitorOptions>();
   CLI::App* command = app.add_subcommand(
       "monitor",
       "look for attacks and drift in recorded queries; 0 if quiet, 1 if not, 4 if "

@@ -13,7 +13,7 @@
 namespace assay {
 namespace {
 
-struct Options {
+struct PlanOptions {
   std::string suite;
   Overrides overrides;
   std::string store = ".assay";
@@ -131,7 +131,7 @@ void load_and_try(const Session& session, const std::string& role,
 }
 
 // The suite with its data, its model and its baseline.
-ExitCode validate_loading(const Options& options) {
+ExitCode validate_loading(const PlanOptions& options) {
   const Session session(options.suite, options.overrides);
   const Suite& suite = session.suite;
   check_sets(session);
@@ -155,7 +155,7 @@ ExitCode validate_loading(const Options& options) {
   return ExitCode::kPass;
 }
 
-ExitCode validate(const Options& options) {
+ExitCode validate(const PlanOptions& options) {
   if (options.load) return tried([&options] { return validate_loading(options); });
   const std::vector<Attack> attacks = with_ensemble(attack_table());
   const Suite suite =
@@ -223,7 +223,7 @@ void print_estimate(const Session& session, const std::string& store) {
   }
 }
 
-ExitCode print_plan(const Options& options) {
+ExitCode print_plan(const PlanOptions& options) {
   const Session session(options.suite, options.overrides);
   const Suite& suite = session.suite;
   const int64_t block = unit_size(suite, static_cast<int64_t>(session.described.size()));
@@ -249,7 +249,7 @@ ExitCode print_plan(const Options& options) {
   return ExitCode::kPass;
 }
 
-ExitCode plan(const Options& options) {
+ExitCode plan(const PlanOptions& options) {
   if (options.estimate) return tried([&options] { return print_plan(options); });
   if (!options.cells) return print_plan(options);
   const Suite suite = load_suite(options.suite, options.overrides,
@@ -258,7 +258,7 @@ ExitCode plan(const Options& options) {
   return ExitCode::kPass;
 }
 
-void add_common(CLI::App* command, Options* options) {
+void add_common(CLI::App* command, PlanOptions* options) {
   command->add_option("suite", options->suite, "the suite, a YAML file")
       ->required()
       ->type_name("FILE");
@@ -273,7 +273,7 @@ void add_common(CLI::App* command, Options* options) {
 }  // namespace
 
 Command add_validate(CLI::App& app) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<PlanOptions>();
   CLI::App* command = app.add_subcommand(
       "validate", "check a suite without running it; 0 if it is in order, else 2");
   add_common(command, options.get());
@@ -283,7 +283,7 @@ Command add_validate(CLI::App& app) {
 }
 
 Command add_plan(CLI::App& app) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<PlanOptions>();
   CLI::App* command = app.add_subcommand("plan", "show the cells and units of a suite");
   add_common(command, options.get());
   command->add_flag("--estimate", options->estimate,

@@ -11,7 +11,7 @@
 namespace assay {
 namespace {
 
-struct Options {
+struct TrainOptions {
   std::string images;
   std::string labels;
   std::string out;
@@ -38,7 +38,7 @@ Dataset open_data(const DataSpec& data, const ModelSpec& spec) {
   }
 }
 
-ExitCode run(const Options& options) {
+ExitCode train_network(const TrainOptions& options) {
   DataSpec data;
   data.name = "train";
   data.format = DataSpec::Format::kIdx;
@@ -70,7 +70,7 @@ ExitCode run(const Options& options) {
 }  // namespace
 
 Command add_train(CLI::App& app) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<TrainOptions>();
   CLI::App* command = app.add_subcommand("train", "train a small CNN on idx images (TorchScript)");
   command->add_option("--images", options->images, "idx images (.gz too)")
       ->required()
@@ -120,7 +120,7 @@ Command add_train(CLI::App& app) {
                    "threads, at most 4; the result is the same")
       ->type_name("N")
       ->check(CLI::Range(1, 4).description(""));
-  return {command, [options] { return run(*options); }};
+  return {command, [options] { return train_network(*options); }};
 }
 
 }  // namespace assay

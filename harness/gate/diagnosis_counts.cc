@@ -14,7 +14,7 @@ namespace {
 
 // A tenth is more than a few odd samples, and one or two of a handful tell little.
 constexpr double kTenth = 0.1;
-constexpr int64_t kFew = 2;
+constexpr int64_t kHandful = 2;
 
 bool above(int64_t count, int64_t of, double share) {
   return static_cast<double>(count) > share * static_cast<double>(of);
@@ -71,7 +71,7 @@ void add_optimisation(const Diagnosis& d, const std::string& cell, std::vector<F
                          " no run of the attack had 10 steps (in the ball), which is too few to "
                          "tell whether it had converged",
                      "give the attack more steps (or queries) until this flag is gone"});
-  } else if (d.unfinished > kFew && above(d.unfinished, d.traced, kTenth)) {
+  } else if (d.unfinished > kHandful && above(d.unfinished, d.traced, kTenth)) {
     flags.push_back({"incomplete_optimisation", cell,
                      "for " + share_of(d.unfinished, d.traced, "sample") +
                          " no run of the attack had converged: in the last tenth of its steps the "
@@ -115,7 +115,7 @@ std::vector<Flag> diagnose_counts(const EvidenceView& view) {
   std::vector<Flag> flags;
   const Header& header = view.evidence->header;
   const Diagnosis clean = total(view, header.clean_units);
-  if (clean.unstable > kFew && above(clean.unstable, clean.surrounded, kTenth)) {
+  if (clean.unstable > kHandful && above(clean.unstable, clean.surrounded, kTenth)) {
     flags.push_back({"unstable_predictions", "",
                      "around " + share_of(clean.unstable, clean.surrounded, "clean sample") +
                          " the margin changes by more than 10% of the logits' spread, on average "

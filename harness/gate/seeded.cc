@@ -49,27 +49,27 @@ Terms scaled(const Terms& terms, double factor) {
 
 /// Records with the same terms, as their mean. Their weights add up, and a sum of so many
 /// exponentials is a gamma, so that a replicate costs what there are groups, not records.
-struct Group {
+struct Stratum {
   double records = 0;
   Terms mean;
 };
 
 /// A continuous `num` is told apart in steps of 1/256 of its range, which takes under 2 % off the
 /// variance of 10,000 records even where one of them makes all of it.
-std::vector<Group> groups_of(const std::vector<Terms>& records) {
+std::vector<Stratum> groups_of(const std::vector<Terms>& records) {
   const auto [least, most] = std::minmax_element(
       records.begin(), records.end(), [](const Terms& a, const Terms& b) { return a.num < b.num; });
   const double start = least->num;
   const double width = most->num - start;
-  std::map<std::tuple<int64_t, double, double, double>, Group> groups;
+  std::map<std::tuple<int64_t, double, double, double>, Stratum> groups;
   for (const Terms& record : records) {
     const double level = width > 0 ? std::floor((record.num - start) / width * kLevels) : 0;
-    Group& group =
+    Stratum& group =
         groups[{static_cast<int64_t>(level), record.den, record.other_num, record.other_den}];
     ++group.records;
     group.mean += record;
   }
-  std::vector<Group> list;
+  std::vector<Stratum> list;
   for (auto& [key, group] : groups) {
     group.mean = scaled(group.mean, 1 / group.records);
     list.push_back(group);
@@ -129,7 +129,7 @@ SeededBounds seeded_bounds(const SeededTerms& terms, double confidence, uint64_t
   if (terms.seeds.size() < 2) return bounds;
   bounds.seed_error = seed_error_of(terms.seeds);
   const double freedom = static_cast<double>(terms.seeds.size() - 1);
-  const std::vector<Group> groups = groups_of(terms.records);
+  const std::vector<Stratum> groups = groups_of(terms.records);
   const auto replicates = static_cast<size_t>(
       std::clamp(kInTail / (1 - confidence), double{kLeastReplicates}, double{kMostReplicates}));
   std::vector<double> low(replicates);
@@ -138,7 +138,7 @@ SeededBounds seeded_bounds(const SeededTerms& terms, double confidence, uint64_t
   Draws draws(draws_seed);
   for (size_t i = 0; i < replicates; ++i) {
     Terms sum;
-    for (const Group& group : groups) sum += scaled(group.mean, draws.gamma(group.records));
+    for (const Stratum& group : groups) sum += scaled(group.mean, draws.gamma(group.records));
     const double extra = draws.gamma(1);
     const double level = bounds.seed_error * student(draws, freedom);
     plain[i] = figure_of(sum);

@@ -13,7 +13,7 @@ namespace {
 
 constexpr size_t kMostWork = 255;
 constexpr std::array kSignals = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
-constexpr std::array kNames = {"SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE", "SIGABRT"};
+constexpr std::array kSignalNames = {"SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE", "SIGABRT"};
 
 // What a signal handler may read: plain bytes of its own thread.
 struct Mark {
@@ -59,7 +59,7 @@ void on_crash(int number) {
     }
     while (count > 0) line[size++] = digits[--count];
     append(line, &size, " ");
-    append(line, &size, kNames[at]);
+    append(line, &size, kSignalNames[at]);
     append(line, &size, "\n");
     [[maybe_unused]] const ssize_t written = write(record_file, line, size);
   }

@@ -18,9 +18,9 @@ uint64_t mix(uint64_t value) {
 }
 
 // Numbers of one key (seed, attack, stage, restart), addressed by sample, step and index.
-class Stream {
+class CounterStream {
  public:
-  Stream(uint64_t seed, uint64_t attack, uint64_t stage, int64_t restart) {
+  CounterStream(uint64_t seed, uint64_t attack, uint64_t stage, int64_t restart) {
     const uint64_t key = mix(mix(mix(mix(seed) ^ attack) ^ stage) ^ static_cast<uint64_t>(restart));
     key_ = {static_cast<uint32_t>(key), static_cast<uint32_t>(key >> 32)};
   }
@@ -44,8 +44,8 @@ class Stream {
 
 // Calls put(values, i, pair of uniforms) for every pair of numbers of every row.
 template <typename Put>
-at::Tensor fill(const Stream& stream, std::span<const uint64_t> samples, at::IntArrayRef shape,
-                int64_t step, Put put) {
+at::Tensor fill(const CounterStream& stream, std::span<const uint64_t> samples,
+                at::IntArrayRef shape, int64_t step, Put put) {
   std::vector<int64_t> sizes{static_cast<int64_t>(samples.size())};
   sizes.insert(sizes.end(), shape.begin(), shape.end());
   at::Tensor result = at::empty(sizes, at::kDouble);
@@ -89,14 +89,14 @@ Rng Rng::stage(uint64_t stage) const {
 
 at::Tensor Rng::uniform(std::span<const uint64_t> samples, at::IntArrayRef shape, int64_t restart,
                         int64_t step) const {
-  return fill(Stream(seed_, attack_, stage_, restart), samples, shape, step,
+  return fill(CounterStream(seed_, attack_, stage_, restart), samples, shape, step,
               [](std::array<double, 2> pair) { return pair; });
 }
 
 at::Tensor Rng::normal(std::span<const uint64_t> samples, at::IntArrayRef shape, int64_t restart,
                        int64_t step) const {
   // Box–Muller; 1 − u lies in (0, 1], so the logarithm is finite.
-  return fill(Stream(seed_, attack_, stage_, restart), samples, shape, step,
+  return fill(CounterStream(seed_, attack_, stage_, restart), samples, shape, step,
               [](std::array<double, 2> pair) -> std::array<double, 2> {
                 const double r = std::sqrt(-2 * std::log(1 - pair[0]));
                 const double angle = 2 * std::numbers::pi * pair[1];
@@ -108,7 +108,7 @@ at::Tensor Rng::integers(std::span<const uint64_t> samples, int64_t bound, at::I
                          int64_t restart, int64_t step) const {
   ASSAY_CHECK(bound >= 1, "an integer below " + std::to_string(bound));
   const double scale = static_cast<double>(bound);
-  return fill(Stream(seed_, attack_, stage_, restart), samples, shape, step,
+  return fill(CounterStream(seed_, attack_, stage_, restart), samples, shape, step,
               [scale](std::array<double, 2> pair) -> std::array<double, 2> {
                 return {std::floor(pair[0] * scale), std::floor(pair[1] * scale)};
               })
@@ -116,7 +116,7 @@ at::Tensor Rng::integers(std::span<const uint64_t> samples, int64_t bound, at::I
 }
 
 double Rng::uniform(uint64_t sample, int64_t restart, int64_t step) const {
-  return Stream(seed_, attack_, stage_, restart).two(sample, step, 0)[0];
+  return CounterStream(seed_, attack_, stage_, restart).two(sample, step, 0)[0];
 }
 
 }  // namespace assay

@@ -9,12 +9,10 @@
 namespace assay {
 namespace {
 
-constexpr int kPatienceMs = 60'000;
-
-Database open_database(const std::filesystem::path& folder) {
+Database open_corpus(const std::filesystem::path& folder) {
   make_folder(folder);
-  Database database(folder / "corpus.sqlite", kPatienceMs);
-  database.enter_wal(kPatienceMs);
+  Database database(folder / "corpus.sqlite");
+  database.enter_wal();
   if (database.number("SELECT count(*) FROM sqlite_master WHERE name = 'points'") > 0) {
     return database;
   }
@@ -31,7 +29,7 @@ Database open_database(const std::filesystem::path& folder) {
 
 struct Corpus::Impl {
   explicit Impl(const std::filesystem::path& folder)
-      : database(open_database(folder)),
+      : database(open_corpus(folder)),
         insert(database,
                "INSERT OR IGNORE INTO points (sample, model, point, blob, row, entries, type)"
                " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"),

@@ -19,7 +19,7 @@ constexpr size_t kSumDigits = 16;
 constexpr const char* kCure = "; delete the file, then go on with the run by --resume";
 /// What closes a line after its body: ,"sum":"0123456789abcdef"}
 constexpr size_t kTail = kSumKey.size() + kSumDigits + 2;
-constexpr int kVersion = 2;
+constexpr int kEvidenceVersion = 2;
 
 /// Position of every unit that the header expects, in its order. Cells may share units.
 std::unordered_map<std::string_view, size_t> unit_order(const Header& header) {
@@ -87,10 +87,10 @@ class LineReader {
     int version = 0;
     const char* begin = line.data() + kMagic.size();
     const auto end = std::from_chars(begin, line.data() + line.size(), version);
-    if (end.ec != std::errc() || version != kVersion) {
+    if (end.ec != std::errc() || version != kEvidenceVersion) {
       const std::string found(line.substr(kMagic.size(), 12));
       fail("evidence of format version `" + found.substr(0, found.find_first_of(",}")) +
-           "`; this assay reads version " + std::to_string(kVersion));
+           "`; this assay reads version " + std::to_string(kEvidenceVersion));
     }
   }
 

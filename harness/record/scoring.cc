@@ -6,7 +6,7 @@
 namespace assay {
 namespace {
 
-constexpr int64_t kVersion = 3;
+constexpr int64_t kScoringVersion = 3;
 
 Json to_json(const Scoring& cell) {
   Json json = {{"cell", cell.cell},     {"key", cell.key},
@@ -61,7 +61,7 @@ Scoring from_json(const Json& json) {
 }  // namespace
 
 void write_scoring(const std::filesystem::path& file, const std::vector<Scoring>& cells) {
-  Json json = {{"assay_scoring", kVersion}, {"cells", Json::array()}};
+  Json json = {{"assay_scoring", kScoringVersion}, {"cells", Json::array()}};
   for (const Scoring& cell : cells) json["cells"].push_back(to_json(cell));
   // An id may have bytes that are not UTF-8, as file names do.
   write_durably(file, json.dump(-1, ' ', false, Json::error_handler_t::replace));
@@ -72,7 +72,8 @@ std::vector<Scoring> read_scoring(const std::filesystem::path& file) {
   if (!std::filesystem::exists(file)) return cells;
   try {
     const Json json = Json::parse(read_bytes(file));
-    if (json.at("assay_scoring") != kVersion) throw Error(file.string() + " is of another version");
+    if (json.at("assay_scoring") != kScoringVersion)
+      throw Error(file.string() + " is of another version");
     for (const Json& cell : json.at("cells")) cells.push_back(from_json(cell));
   } catch (const Json::exception& error) {
     throw Error(file.string() + " is damaged: " + error.what());

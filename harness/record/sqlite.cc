@@ -7,8 +7,13 @@
 #include "harness/suite/error.h"
 
 namespace assay {
+namespace {
 
-Database::Database(std::filesystem::path file, int patience_ms) : file_(std::move(file)) {
+constexpr int kPatienceMs = 60'000;
+
+}  // namespace
+
+Database::Database(std::filesystem::path file) : file_(std::move(file)) {
   sqlite3* handle = nullptr;
   const int code = sqlite3_open_v2(
       file_.c_str(), &handle,
@@ -16,7 +21,7 @@ Database::Database(std::filesystem::path file, int patience_ms) : file_(std::mov
       nullptr);
   handle_.reset(handle);
   check(code);
-  check(sqlite3_busy_timeout(handle, patience_ms));
+  check(sqlite3_busy_timeout(handle, kPatienceMs));
 }
 
 void Database::check(int code) const {
@@ -41,10 +46,10 @@ void Database::check(int code) const {
   }
 }
 
-void Database::enter_wal(int patience_ms) {
+void Database::enter_wal() {
   // Switching a fresh file needs it alone, and SQLite does not wait for that by itself when several
   // processes open one file at the same moment.
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(patience_ms);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(kPatienceMs);
   while (true) {
     const int code =
         sqlite3_exec(handle_.get(), "PRAGMA journal_mode = WAL", nullptr, nullptr, nullptr);

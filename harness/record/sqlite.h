@@ -14,12 +14,12 @@ namespace assay {
 /// A connection; every failure is an Error that names the file and the cure.
 class Database {
  public:
-  /// Opens or creates; waits up to `patience_ms` for locks of others.
-  Database(std::filesystem::path file, int patience_ms);
+  /// Opens or creates; waits up to a minute for locks of others.
+  explicit Database(std::filesystem::path file);
 
   /// Makes commits cheap: a kill loses nothing that was committed; a power cut may lose the last
   /// commits, never the rest.
-  void enter_wal(int patience_ms);
+  void enter_wal();
   void execute(const char* sql);
   int64_t number(const char* sql);
   /// Throws for a result code that is not SQLITE_OK, SQLITE_ROW or SQLITE_DONE.

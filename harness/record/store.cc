@@ -13,8 +13,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kVersion = 1;
-constexpr int kPatienceMs = 60'000;
+constexpr int kStoreVersion = 1;
 constexpr size_t kDigest = 64;
 
 void create_or_check_tables(Database* database) {
@@ -33,13 +32,13 @@ void create_or_check_tables(Database* database) {
           "CREATE TABLE facts (key TEXT PRIMARY KEY NOT NULL, body TEXT NOT NULL,"
           " sum TEXT NOT NULL);"
           "PRAGMA user_version = 1");
-      version = kVersion;
+      version = kStoreVersion;
     }
     transaction.commit();
   }
-  if (version != kVersion) {
+  if (version != kStoreVersion) {
     throw Error("the store " + file + " has format version " + std::to_string(version) +
-                "; this assay reads version " + std::to_string(kVersion) +
+                "; this assay reads version " + std::to_string(kStoreVersion) +
                 ": name another folder with --store, or delete this one");
   }
 }
@@ -55,8 +54,8 @@ fs::path temporaries(const fs::path& folder) { return folder / "blobs" / "new"; 
 Database open_database(const fs::path& folder) {
   make_folder(temporaries(folder));
   remove_abandoned(temporaries(folder));
-  Database database(folder / "store.sqlite", kPatienceMs);
-  database.enter_wal(kPatienceMs);
+  Database database(folder / "store.sqlite");
+  database.enter_wal();
   create_or_check_tables(&database);
   return database;
 }

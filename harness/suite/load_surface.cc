@@ -8,13 +8,13 @@
 namespace assay {
 namespace {
 
-using Kind = Surface::Kind;
+using SurfaceKind = Surface::Kind;
 
-Kind kind_of(const Value& entry, const AttackInfo& info) {
+SurfaceKind kind_of(const Value& entry, const AttackInfo& info) {
   const Value* value = entry.find("surface");
   if (value == nullptr) return info.surfaces.front();
   std::vector<std::string> names;
-  for (const Kind kind : info.surfaces) {
+  for (const SurfaceKind kind : info.surfaces) {
     if (to_string(kind) == value->scalar) return kind;
     names.emplace_back(to_string(kind));
   }
@@ -30,11 +30,12 @@ void refuse_idle(const Value& entry, const Surface& surface) {
     throw Error(value->where, "`" + std::string(key) + "` says nothing with `surface: " +
                                   std::string(to_string(surface.kind)) + "`; " + cure);
   };
-  refuse("top_k", surface.kind != Kind::kTopK, "say `surface: top_k`");
-  refuse("decimals", surface.kind != Kind::kRounded, "say `surface: rounded`");
+  refuse("top_k", surface.kind != SurfaceKind::kTopK, "say `surface: top_k`");
+  refuse("decimals", surface.kind != SurfaceKind::kRounded, "say `surface: rounded`");
   // A label shows it only where noise falls on the probabilities behind it.
-  const bool bare_label = surface.kind == Kind::kLabel && entry.find("noise") == nullptr;
-  refuse("temperature", surface.kind == Kind::kLogits || bare_label, "it acts on probabilities");
+  const bool bare_label = surface.kind == SurfaceKind::kLabel && entry.find("noise") == nullptr;
+  refuse("temperature", surface.kind == SurfaceKind::kLogits || bare_label,
+         "it acts on probabilities");
 }
 
 }  // namespace
@@ -44,7 +45,7 @@ void load_surface(const Value& entry, const AttackInfo& info, const ModelSpec& m
   ASSAY_CHECK(!info.surfaces.empty(), info.name + " declares no surface");
   Surface& surface = spec.threat.surface;
   surface.kind = kind_of(entry, info);
-  spec.threat.access = surface.kind == Kind::kLabel ? Access::kLabel : Access::kScore;
+  spec.threat.access = surface.kind == SurfaceKind::kLabel ? Access::kLabel : Access::kScore;
   refuse_idle(entry, surface);
   const auto number = [&entry](const char* key, double fallback) {
     const Value* value = entry.find(key);

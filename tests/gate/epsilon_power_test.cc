@@ -15,9 +15,6 @@ namespace {
 using Estimator = EpsilonEstimator;
 using testing::draw_uniform;
 
-constexpr Estimator kAll[] = {Estimator::kBonferroni, Estimator::kSplit, Estimator::kGdp,
-                              Estimator::kOneRun};
-
 /// Members and non-members of whom `high` and `high_others` score 1 and the others 0.
 ScoreSets two_values(size_t n, size_t high, size_t high_others) {
   ScoreSets scores;
@@ -44,7 +41,7 @@ TEST(Resolution, ListsTiesFromTheHighestScoreDown) {
 
 TEST(Power, OfConstantScoresIsNoneHoweverManyThereAre) {
   const Resolution constant = resolution_of(two_values(10'000, 0, 0));
-  for (const Estimator estimator : kAll) {
+  for (const Estimator estimator : testing::kEstimators) {
     const EpsilonAudit audit = {estimator, 1e-5, 0.95};
     EXPECT_TRUE(epsilon_detectable(audit, {10'000, 10'000}, 2, 5)) << static_cast<int>(estimator);
     EXPECT_FALSE(epsilon_detectable(audit, constant, 2, 5)) << static_cast<int>(estimator);
@@ -56,7 +53,7 @@ TEST(Power, OfConstantScoresIsNoneHoweverManyThereAre) {
 TEST(Power, OfScoresThatDoNotTieIsThatOfTheSizes) {
   std::mt19937_64 engine(31);
   const ScoreSets scores = testing::normal_scores(engine, 400, 400, 0);
-  for (const Estimator estimator : kAll) {
+  for (const Estimator estimator : testing::kEstimators) {
     const EpsilonAudit audit = {estimator, 1e-5, 0.95};
     const auto truth = epsilon_detectable(audit, {400, 400}, 0.5, 9);
     ASSERT_TRUE(truth.has_value()) << static_cast<int>(estimator);
@@ -70,7 +67,7 @@ TEST(Power, OfTiesIsLessTheFewerThresholdsTheyLeave) {
   for (auto* set : {&coarse.members, &coarse.non_members}) {
     for (double& score : *set) score = score > 2.3 ? 1 : 0;  // about 1 % of the records
   }
-  for (const Estimator estimator : kAll) {
+  for (const Estimator estimator : testing::kEstimators) {
     const EpsilonAudit audit = {estimator, 1e-5, 0.95};
     const auto fine = epsilon_detectable(audit, {2000, 2000}, 1, 20);
     const auto few = epsilon_detectable(audit, resolution_of(coarse), 1, 20);

@@ -18,9 +18,6 @@ namespace {
 using Estimator = EpsilonEstimator;
 using testing::draw_uniform;
 
-constexpr Estimator kAll[] = {Estimator::kBonferroni, Estimator::kSplit, Estimator::kGdp,
-                              Estimator::kOneRun};
-
 /// Randomised response: of scores above 1, members have e^eps times as many as non-members, and the
 /// other way round below; no region shows more. `coin` draws each record's set, as one_run wants.
 ScoreSets randomised_response(std::mt19937_64& engine, int members, int non_members, double epsilon,
@@ -86,7 +83,7 @@ TEST(ThresholdRanks, AreFixedByTheNumberOfNonMembersAlone) {
 
 TEST(EpsilonLower, OfTwoThousandNullsIsAboveZeroNoMoreOftenThanStated) {
   constexpr int kRuns = 2000;
-  for (const Estimator estimator : kAll) {
+  for (const Estimator estimator : testing::kEstimators) {
     std::mt19937_64 engine(21);
     int above = 0;
     for (int run = 0; run < kRuns; ++run) {
@@ -152,7 +149,7 @@ TEST(EpsilonLower, IsZeroWhereAllScoresAreEqual) {
   ScoreSets equal = perfect(50, 50);
   equal.members.assign(50, 0);
   equal.non_members.assign(50, 0);
-  for (const Estimator estimator : kAll) {
+  for (const Estimator estimator : testing::kEstimators) {
     EXPECT_EQ(epsilon_lower(equal, {estimator, 1e-5, 0.95}), 0) << static_cast<int>(estimator);
   }
 }
@@ -169,7 +166,7 @@ TEST(EpsilonLower, DoesNotDependOnTheOrderOfTheRecords) {
   for (auto* list : {&turned.member_keys, &turned.non_member_keys}) {
     std::reverse(list->begin(), list->end());
   }
-  for (const Estimator estimator : kAll) {
+  for (const Estimator estimator : testing::kEstimators) {
     const EpsilonAudit audit = {estimator, 1e-5, 0.95};
     EXPECT_EQ(epsilon_lower(scores, audit), epsilon_lower(turned, audit));
   }

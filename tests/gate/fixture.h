@@ -13,6 +13,8 @@
 
 namespace assay::testing {
 
+inline constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
 /// R robust, B broken, M misclassified, I invalid, U unconfirmed, E error of the candidate,
 /// H error of the host; each with how many rows.
 using Pattern = std::vector<std::pair<char, int64_t>>;

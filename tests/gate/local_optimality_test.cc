@@ -11,10 +11,9 @@ namespace {
 
 using testing::add_cell;
 using testing::add_distances;
+using testing::kInfinity;
 using testing::make_run;
 using testing::make_suite;
-
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 std::optional<Estimate> optimality(const Evidence& run, size_t cell) {
   return decide(make_suite(run), run, nullptr).cells.at(cell).local_optimality;

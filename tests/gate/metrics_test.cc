@@ -18,12 +18,11 @@ using testing::add_cell;
 using testing::add_distances;
 using ::testing::ElementsAre;
 using ::testing::Key;
+using testing::kInfinity;
 using testing::make_run;
 using testing::make_suite;
 using testing::miss_clean;
 using ::testing::UnorderedElementsAre;
-
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 CellResult describe(const Evidence& run, size_t cell = 0) {
   return decide(make_suite(run), run, nullptr).cells.at(cell);

@@ -44,14 +44,14 @@ int draw(std::mt19937_64& engine, const Masses& masses) {
 }
 
 /// What is true of the scores of two populations.
-struct Truth {
+struct TiedTruth {
   double auc = 0;
   double advantage = 0;
   double tpr = 0;
 };
 
-Truth truth_of(const Masses& members, const Masses& non_members, double fpr) {
-  Truth truth;
+TiedTruth truth_of(const Masses& members, const Masses& non_members, double fpr) {
+  TiedTruth truth;
   double tpr = 0;
   double realised = 0;
   for (size_t i = members.size(); i-- > 0;) {
@@ -66,7 +66,7 @@ Truth truth_of(const Masses& members, const Masses& non_members, double fpr) {
   return truth;
 }
 
-struct Misses {
+struct TiedMisses {
   int below = 0;
   int above = 0;
   void count(const Bounded& bounds, double truth) {
@@ -117,8 +117,8 @@ TEST(TiedScores, GiveBoundsThatCoverAtEverySize) {
   for (const Sizes& sizes : kSizes) {
     for (size_t i = 0; i < populations.size(); ++i) {
       const auto& [in, out] = populations[i];
-      const Truth truth = truth_of(in, out, kFpr);
-      Misses auc, gain, tpr;
+      const TiedTruth truth = truth_of(in, out, kFpr);
+      TiedMisses auc, gain, tpr;
       for (int run = 0; run < kRuns; ++run) {
         ScoreSets scores;
         for (int k = 0; k < sizes.members; ++k) scores.members.push_back(draw(engine, in));
@@ -212,7 +212,7 @@ TEST(TiedPairs, GiveBoundsOfTheAucThatCoverAtEverySize) {
       const double truth =
           truth_of(joint.members.here(), joint.non_members.here(), kPairedFpr).auc -
           truth_of(joint.members.there(), joint.non_members.there(), kPairedFpr).auc;
-      Misses auc;
+      TiedMisses auc;
       for (int run = 0; run < kRuns; ++run) {
         const auto [here, there] = draw_pair(engine, sizes, joint);
         auc.count(auc_difference(here, there, 0.95), truth);
@@ -228,9 +228,10 @@ TEST(TiedPairs, GiveBootstrapBoundsThatCover) {
   for (const Sizes& sizes : {Sizes{5, 5}, Sizes{20, 20}, Sizes{50, 50}, Sizes{20, 100}}) {
     for (size_t i = 0; i < std::size(kJoints); ++i) {
       const JointPair& joint = kJoints[i];
-      const Truth here = truth_of(joint.members.here(), joint.non_members.here(), kPairedFpr);
-      const Truth there = truth_of(joint.members.there(), joint.non_members.there(), kPairedFpr);
-      Misses gain, tpr;
+      const TiedTruth here = truth_of(joint.members.here(), joint.non_members.here(), kPairedFpr);
+      const TiedTruth there =
+          truth_of(joint.members.there(), joint.non_members.there(), kPairedFpr);
+      TiedMisses gain, tpr;
       for (int run = 0; run < kRuns; ++run) {
         const auto [one, two] = draw_pair(engine, sizes, joint);
         const uint64_t seed = static_cast<uint64_t>(run);

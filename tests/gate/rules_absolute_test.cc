@@ -13,14 +13,13 @@ namespace {
 using testing::add_cell;
 using testing::add_distances;
 using testing::add_rule;
+using testing::kInfinity;
 using testing::make_run;
 using testing::make_suite;
 using testing::Pattern;
 using Kind = RuleSpec::Kind;
 using Judged = RuleResult::Verdict;
 using ::testing::HasSubstr;
-
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 /// One rule on one cell of 100 samples.
 RuleResult judge_one(const Pattern& pattern, const std::string& metric, Kind kind, double limit) {

@@ -15,6 +15,7 @@ namespace {
 using testing::add_cell;
 using testing::add_distances;
 using testing::add_rule;
+using testing::kInfinity;
 using testing::make_run;
 using testing::make_suite;
 using testing::Pattern;
@@ -22,8 +23,6 @@ using Kind = RuleSpec::Kind;
 using Judged = RuleResult::Verdict;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 Evidence run_of(int64_t n, const Pattern& pattern) {
   Evidence run = make_run(n);

@@ -8,10 +8,15 @@
 #include <utility>
 #include <vector>
 
+#include "harness/gate/epsilon.h"
 #include "harness/gate/roc.h"
 #include "harness/gate/statistics.h"
 
 namespace assay::testing {
+
+inline constexpr EpsilonEstimator kEstimators[] = {EpsilonEstimator::kBonferroni,
+                                                   EpsilonEstimator::kSplit, EpsilonEstimator::kGdp,
+                                                   EpsilonEstimator::kOneRun};
 
 inline double normal_cdf(double z) {
   return boost::math::cdf(boost::math::normal_distribution<double>(), z);

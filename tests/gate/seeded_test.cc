@@ -52,14 +52,14 @@ SeededTerms draw(const World& world, Draws& draws) {
   return terms;
 }
 
-struct Misses {
+struct SeededMisses {
   double over = 0;   ///< share of lower bounds above the mean
   double under = 0;  ///< share of upper bounds under it
 };
 
-Misses misses(const World& world, int trials) {
+SeededMisses misses(const World& world, int trials) {
   Draws draws(static_cast<uint64_t>(world.seeds * 1000 + world.records));
-  Misses missed;
+  SeededMisses missed;
   for (int i = 0; i < trials; ++i) {
     const SeededBounds bounds =
         seeded_bounds(draw(world, draws), kConfidence, static_cast<uint64_t>(i));
@@ -79,7 +79,7 @@ TEST(SeededBounds, MissNoMoreOftenThanStatedWhateverTheSpreadOfTheSeeds) {
   for (const int64_t seeds : {3, 5, 10}) {
     for (const double tau : {0.0, 0.005, 0.02, 0.05}) {
       const World world = {.tau = tau, .seeds = seeds, .records = seeds == 10 ? 200 : 2000};
-      const Misses missed = misses(world, kTrials);
+      const SeededMisses missed = misses(world, kTrials);
       EXPECT_LE(missed.over, allowed(kTrials)) << seeds << " seeds, tau " << tau;
       EXPECT_LE(missed.under, allowed(kTrials)) << seeds << " seeds, tau " << tau;
     }
@@ -90,7 +90,7 @@ TEST(SeededBounds, MissNoMoreOftenThanStatedNearOneAndWhereRecordsAreAllOrNone) 
   constexpr int kTrials = 400;
   for (const World& world : {World{.mean = 0.985, .records = 200}, World{.mean = 0.5, .tau = 0.05},
                              World{.mean = 0.9, .tau = 0.005, .concentration = 0.01}}) {
-    const Misses missed = misses(world, kTrials);
+    const SeededMisses missed = misses(world, kTrials);
     EXPECT_LE(missed.over, allowed(kTrials)) << world.mean;
     EXPECT_LE(missed.under, allowed(kTrials)) << world.mean;
   }

@@ -10,14 +10,14 @@
 #include <random>
 #include <vector>
 
+#include "tests/gate/fixture.h"
+#include "tests/gate/scores.h"
+
 namespace assay {
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
-double normal_cdf(double z) {
-  return boost::math::cdf(boost::math::normal_distribution<double>(), z);
-}
+using testing::kInfinity;
+using testing::normal_cdf;
 
 /// Uniform in [0, 1) by arithmetic of our own, so that the draws are the same everywhere.
 double uniform(std::mt19937_64& engine) { return static_cast<double>(engine() >> 11) * 0x1.0p-53; }

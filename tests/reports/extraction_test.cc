@@ -17,12 +17,6 @@ using ::testing::Not;
 using testing::stolen_models;
 using Json = nlohmann::ordered_json;
 
-int64_t occurrences(const std::string& text, const std::string& part) {
-  int64_t n = 0;
-  for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++n;
-  return n;
-}
-
 TEST(ExtractionJson, TellsSurfaceBudgetsSeedsAndMonitors) {
   const Json json = Json::parse(report_json(stolen_models()->report));
   const Json& cell = json["cells"][0];
@@ -74,7 +68,7 @@ TEST(StolenCsv, HasARowPerTheft) {
   EXPECT_EQ(csv.substr(0, csv.find('\n')),
             "cell,budget,seed,queries,agreement,surrogate_accuracy,transfer_success,accuracy_ratio,"
             "mean_kl");
-  EXPECT_EQ(occurrences(csv, "\n"), 19);
+  EXPECT_EQ(testing::occurrences(csv, "\n"), 19U);
   EXPECT_THAT(csv, HasSubstr("\nsteal,10000,1,10000,0.921,0.829,0.461,"));
   EXPECT_THAT(csv, HasSubstr("\nsteal-labels,100,0,100,0.42,0.378,,"));
   EXPECT_EQ(stolen_csv(testing::failing()->report), "");
@@ -84,10 +78,11 @@ TEST(StolenCsv, HasARowPerTheft) {
 TEST(ExtractionHtml, DrawsTheSurfacesOfOneAttackTogetherAndTheBaselineDashed) {
   const std::string html = report_html(stolen_models()->report);
   const std::string part = html.substr(html.find("id=\"extraction\""));
-  EXPECT_EQ(occurrences(part, "aria-label=\"agreement over queries for knockoff\""), 1);
-  EXPECT_EQ(occurrences(part, "<polyline class=\"line hue s0\""), 2) << "in chart and legend";
-  EXPECT_EQ(occurrences(part, "<polyline class=\"line hue s1\""), 2);
-  EXPECT_EQ(occurrences(part, "<polyline class=\"line hue s0 before\""), 2);
+  EXPECT_EQ(testing::occurrences(part, "aria-label=\"agreement over queries for knockoff\""), 1U);
+  EXPECT_EQ(testing::occurrences(part, "<polyline class=\"line hue s0\""), 2U)
+      << "in chart and legend";
+  EXPECT_EQ(testing::occurrences(part, "<polyline class=\"line hue s1\""), 2U);
+  EXPECT_EQ(testing::occurrences(part, "<polyline class=\"line hue s0 before\""), 2U);
   EXPECT_THAT(part, HasSubstr("labels, baseline</span>"));
   EXPECT_THAT(report_html(testing::failing()->report), Not(HasSubstr("id=\"extraction\"")));
 }
@@ -96,7 +91,7 @@ TEST(ExtractionHtml, ACellOfAnotherPoolHasAChartOfItsOwn) {
   auto s = stolen_models();
   s->evidence.header.cells[1].sets["pool"] = "other";
   const std::string html = report_html(s->report);
-  EXPECT_EQ(occurrences(html, "aria-label=\"agreement over queries for knockoff\""), 2);
+  EXPECT_EQ(testing::occurrences(html, "aria-label=\"agreement over queries for knockoff\""), 2U);
   EXPECT_THAT(html, HasSubstr("queries from other"));
 }
 
@@ -116,7 +111,8 @@ TEST(ExtractionHtml, ShowsMonitorsFindingsAndWhyFiguresAreMissing) {
   EXPECT_THAT(part, HasSubstr(">among 500 benign<"));
   EXPECT_THAT(part, HasSubstr(">too few queries for a verdict<"));
   EXPECT_THAT(part, HasSubstr("hidden width"));
-  EXPECT_EQ(occurrences(part, "No transfer success: no adversarial made on the surrogate"), 1);
+  EXPECT_EQ(testing::occurrences(part, "No transfer success: no adversarial made on the surrogate"),
+            1U);
   EXPECT_THAT(part, HasSubstr("agreement after 10,000 queries 91.8 %"));
 }
 

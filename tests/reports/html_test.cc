@@ -16,9 +16,9 @@ using ::testing::Not;
 using testing::Sample;
 
 using Maker = std::unique_ptr<Sample> (*)();
-const std::vector<Maker> kAll = {testing::passing,      testing::failing, testing::inconclusive,
-                                 testing::incomplete,   testing::refused, testing::audited_members,
-                                 testing::stolen_models};
+const std::vector<Maker> kMakers = {
+    testing::passing, testing::failing,         testing::inconclusive, testing::incomplete,
+    testing::refused, testing::audited_members, testing::stolen_models};
 
 constexpr const char* kEvil = "<img src=x onerror=\"document.title='owned'\"><script>1</script>";
 
@@ -60,7 +60,7 @@ std::unique_ptr<Sample> hostile() {
 }
 
 TEST(ReportHtml, LoadsNothingFromOutside) {
-  for (const Maker make : kAll) {
+  for (const Maker make : kMakers) {
     const std::string html = report_html(make()->report);
     EXPECT_THAT(html, Not(::testing::ContainsRegex("https?://")));
     EXPECT_THAT(html, Not(HasSubstr("<script")));
@@ -78,7 +78,7 @@ TEST(ReportHtml, LoadsNothingFromOutside) {
 }
 
 TEST(ReportHtml, ReferencesOnlySectionsThatExist) {
-  for (const Maker make : kAll) {
+  for (const Maker make : kMakers) {
     const std::string html = report_html(make()->report);
     if (html.find("href=\"#rules\"") == std::string::npos) continue;
     EXPECT_THAT(html, HasSubstr("id=\"rules\""));
@@ -214,7 +214,7 @@ std::string frames(const std::vector<std::string>& pages, int width) {
 
 TEST(ReportHtmlInChromium, NeverOverflowsSidewaysOnPhoneOrDesktop) {
   std::vector<std::string> pages;
-  for (const Maker make : kAll) pages.push_back(report_html(make()->report));
+  for (const Maker make : kMakers) pages.push_back(report_html(make()->report));
   auto wordy = testing::failing();
   for (RuleResult& rule : wordy->decision.rules) rule.reason = std::string(300, 'w');
   wordy->decision.reason = wordy->suite.name = std::string(300, 'w');

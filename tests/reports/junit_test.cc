@@ -12,12 +12,6 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-size_t occurrences(const std::string& text, const std::string& part) {
-  size_t count = 0;
-  for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++count;
-  return count;
-}
-
 /// Tags close in order, quotes pair, and no raw & or < is left in text.
 void expect_well_formed(const std::string& xml) {
   std::vector<std::string> open;
@@ -29,7 +23,7 @@ void expect_well_formed(const std::string& xml) {
     ASSERT_NE(end, std::string::npos);
     const std::string tag = xml.substr(start + 1, end - start - 1);
     ASSERT_EQ(tag.find('<'), std::string::npos) << tag;
-    ASSERT_EQ(occurrences(tag, "\"") % 2, 0u) << tag;
+    ASSERT_EQ(testing::occurrences(tag, "\"") % 2, 0u) << tag;
     const std::string name = tag.substr(0, tag.find_first_of(" /", 1));
     if (tag[0] == '/') {
       ASSERT_FALSE(open.empty());
@@ -60,8 +54,8 @@ TEST(JunitXml, HasOneTestcasePerCellAndOneForTheGate) {
     const auto s = make();
     const std::string xml = junit_xml(s->report);
     expect_well_formed(xml);
-    EXPECT_EQ(occurrences(xml, "<testcase "), s->decision.cells.size() + 1);
-    EXPECT_EQ(occurrences(xml, "name=\"gate\""), 1u);
+    EXPECT_EQ(testing::occurrences(xml, "<testcase "), s->decision.cells.size() + 1);
+    EXPECT_EQ(testing::occurrences(xml, "name=\"gate\""), 1u);
   }
 }
 
@@ -73,15 +67,15 @@ TEST(JunitXml, APassHasNoFailure) {
 
 TEST(JunitXml, InconclusiveIsAFailureOfThatType) {
   const std::string xml = junit_xml(testing::inconclusive()->report);
-  EXPECT_EQ(occurrences(xml, "type=\"inconclusive\""), 3u);  // two cells and the gate
-  EXPECT_EQ(occurrences(xml, "<failure "), 3u);
+  EXPECT_EQ(testing::occurrences(xml, "type=\"inconclusive\""), 3u);  // two cells and the gate
+  EXPECT_EQ(testing::occurrences(xml, "<failure "), 3u);
   EXPECT_THAT(xml, HasSubstr("failures=\"3\""));
   EXPECT_THAT(xml, Not(HasSubstr("<skipped")));
 }
 
 TEST(JunitXml, IncompleteIsAnError) {
   const std::string xml = junit_xml(testing::incomplete()->report);
-  EXPECT_EQ(occurrences(xml, "<error "), 3u);  // two cells and the gate
+  EXPECT_EQ(testing::occurrences(xml, "<error "), 3u);  // two cells and the gate
   EXPECT_THAT(xml, HasSubstr("errors=\"3\""));
   EXPECT_THAT(xml, HasSubstr("time limit of 60 s reached"));
   EXPECT_THAT(xml, Not(HasSubstr("<skipped")));
@@ -102,7 +96,7 @@ TEST(JunitXml, OnlyNotApplicableIsSkipped) {
   }
   s->decision.rules[2].verdict = RuleResult::Verdict::kWaived;
   const std::string xml = junit_xml(s->report);
-  EXPECT_EQ(occurrences(xml, "<skipped "), 1u);
+  EXPECT_EQ(testing::occurrences(xml, "<skipped "), 1u);
   EXPECT_THAT(xml, HasSubstr("skipped=\"1\""));
 }
 
@@ -112,7 +106,7 @@ TEST(JunitXml, AFailedRuleOutweighsANotApplicableAndAnInconclusiveOne) {
   s->decision.rules[0].verdict = RuleResult::Verdict::kNotApplicable;
   s->decision.rules[1].verdict = RuleResult::Verdict::kInconclusive;
   s->decision.rules[2].verdict = RuleResult::Verdict::kFail;
-  EXPECT_EQ(occurrences(junit_xml(s->report), "<failure "), 1u);
+  EXPECT_EQ(testing::occurrences(junit_xml(s->report), "<failure "), 1u);
   EXPECT_THAT(junit_xml(s->report), HasSubstr("type=\"fail\""));
 }
 
@@ -123,9 +117,9 @@ TEST(JunitXml, AFaultOfTheCandidateFailsItsCellWithoutAnyRule) {
   row.status = Status::kError;
   row.cause = Cause::kCandidate;
   EXPECT_THAT(junit_xml(s->report), HasSubstr("the candidate itself failed on 1 sample"));
-  EXPECT_EQ(occurrences(junit_xml(s->report), "<failure "), 1u);
+  EXPECT_EQ(testing::occurrences(junit_xml(s->report), "<failure "), 1u);
   row.cause = Cause::kHost;
-  EXPECT_EQ(occurrences(junit_xml(s->report), "<failure "), 0u);
+  EXPECT_EQ(testing::occurrences(junit_xml(s->report), "<failure "), 0u);
 }
 
 TEST(JunitXml, WhatAnEarlyEndLeftOutIsAFailureNotAnErrorThatARetryMends) {
@@ -134,8 +128,8 @@ TEST(JunitXml, WhatAnEarlyEndLeftOutIsAFailureNotAnErrorThatARetryMends) {
   s->decision.rules.resize(1);  // of pgd@0.1
   s->evidence.ended_early = "clean accuracy fails";
   const std::string xml = junit_xml(s->report);
-  EXPECT_EQ(occurrences(xml, "<failure "), 5u);
-  EXPECT_EQ(occurrences(xml, "<error "), 0u);
+  EXPECT_EQ(testing::occurrences(xml, "<failure "), 5u);
+  EXPECT_EQ(testing::occurrences(xml, "<error "), 0u);
   EXPECT_THAT(xml, HasSubstr("not run: clean accuracy fails"));
 }
 

@@ -23,6 +23,12 @@ struct Sample {
   Report report;
 };
 
+inline size_t occurrences(const std::string& text, const std::string& part) {
+  size_t count = 0;
+  for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++count;
+  return count;
+}
+
 inline std::string hex(char digit) { return std::string(64, digit); }
 
 inline Estimate estimate(double value, double half, int64_t n = 4000) {

@@ -16,12 +16,6 @@ using testing::AuditTest;
 using ::testing::HasSubstr;
 using ::testing::ThrowsMessage;
 
-RunOptions with_workers(int workers) {
-  RunOptions options;
-  options.workers = workers;
-  return options;
-}
-
 TEST_F(AuditTest, EveryAuditedRecordIsScoredOnceMembersFirst) {
   const Evidence evidence = run_audit(audit_suite(), make_model(1), "s");
   EXPECT_TRUE(evidence.complete()) << evidence.interrupted;
@@ -51,8 +45,8 @@ TEST_F(AuditTest, EveryAuditedRecordIsScoredOnceMembersFirst) {
 
 TEST_F(AuditTest, GivesTheSameBytesForOneAndTwoWorkers) {
   const Suite suite = audit_suite(", shadows: 3");
-  const std::string one = to_text(run_audit(suite, make_model(1), "s1", with_workers(1)));
-  EXPECT_EQ(one, to_text(run_audit(suite, make_model(1), "s2", with_workers(2))));
+  const std::string one = to_text(run_audit(suite, make_model(1), "s1", testing::with_workers(1)));
+  EXPECT_EQ(one, to_text(run_audit(suite, make_model(1), "s2", testing::with_workers(2))));
 }
 
 TEST_F(AuditTest, ShardsDoAllButTheScores) {

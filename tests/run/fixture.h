@@ -14,6 +14,12 @@
 
 namespace assay::testing {
 
+inline RunOptions with_workers(int workers) {
+  RunOptions options;
+  options.workers = workers;
+  return options;
+}
+
 // A folder with a model, data and a suite; removed at the end.
 class RunTest : public ::testing::Test {
  protected:

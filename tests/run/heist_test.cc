@@ -15,12 +15,6 @@ namespace {
 using ::testing::HasSubstr;
 using testing::HeistTest;
 
-RunOptions with_workers(int workers) {
-  RunOptions options;
-  options.workers = workers;
-  return options;
-}
-
 TEST_F(HeistTest, EveryBudgetAndSeedIsMeasuredOnTheWholeTestSet) {
   const Evidence evidence = run_heist(heist_suite(steal()), make_model(1), "s");
   EXPECT_TRUE(evidence.complete()) << evidence.interrupted;
@@ -52,8 +46,8 @@ TEST_F(HeistTest, EveryBudgetAndSeedIsMeasuredOnTheWholeTestSet) {
 
 TEST_F(HeistTest, GivesTheSameBytesForOneAndTwoWorkers) {
   const Suite suite = heist_suite(steal());
-  const std::string one = to_text(run_heist(suite, make_model(1), "s1", with_workers(1)));
-  EXPECT_EQ(one, to_text(run_heist(suite, make_model(1), "s2", with_workers(2))));
+  const std::string one = to_text(run_heist(suite, make_model(1), "s1", testing::with_workers(1)));
+  EXPECT_EQ(one, to_text(run_heist(suite, make_model(1), "s2", testing::with_workers(2))));
 }
 
 TEST_F(HeistTest, AStopLeavesWhatWasStolenToTheNextRun) {

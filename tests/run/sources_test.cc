@@ -11,12 +11,6 @@ namespace {
 
 using testing::RunTest;
 
-RunOptions with_workers(int workers) {
-  RunOptions options;
-  options.workers = workers;
-  return options;
-}
-
 TEST_F(RunTest, AnEarlierCellsPointsAreTriedAgainWhereTheyAreNamed) {
   const Suite suite = make_suite(
       "defaults: {norm: linf}\nattacks:\n"
@@ -24,7 +18,7 @@ TEST_F(RunTest, AnEarlierCellsPointsAreTriedAgainWhereTheyAreNamed) {
       "  - {name: same, attack: transfer, eps: 0.1, source: wide}\n"
       "  - {name: narrow, attack: transfer, eps: 0.001, source: wide}\n");
   const Model model = make_model(1);
-  const Evidence evidence = run(suite, model, "s1", with_workers(1));
+  const Evidence evidence = run(suite, model, "s1", testing::with_workers(1));
   const auto broken = [&](size_t cell) {
     int64_t count = 0;
     for (const auto& row : evidence.rows(evidence.header.cells[cell])) {
@@ -35,7 +29,7 @@ TEST_F(RunTest, AnEarlierCellsPointsAreTriedAgainWhereTheyAreNamed) {
   EXPECT_GT(broken(0), 10);
   EXPECT_EQ(broken(1), broken(0));
   EXPECT_LT(broken(2), broken(0));
-  EXPECT_EQ(to_text(evidence), to_text(run(suite, model, "s8", with_workers(8))));
+  EXPECT_EQ(to_text(evidence), to_text(run(suite, model, "s8", testing::with_workers(8))));
   EXPECT_EQ(evidence.header.cells[1].key_fields.at("params.source"), evidence.header.cells[0].key);
 }
 
@@ -43,7 +37,7 @@ TEST_F(RunTest, TheCorpusIsTriedAndItsManifestIsInTheKey) {
   const Suite suite = make_suite("attacks:\n  - {name: c, attack: corpus, norm: linf, eps: 0.5}\n",
                                  "sample: {first: 40}\n");
   const Model model = make_model(1);
-  RunOptions options = with_workers(2);
+  RunOptions options = testing::with_workers(2);
   options.sources.model = [](const std::string&) { return nullptr; };
   options.sources.points = [](const std::string& source, const SampleInfo& sample) {
     EXPECT_EQ(source, kCorpus);
@@ -73,7 +67,7 @@ TEST_F(RunTest, FeaturesThatMayNotMoveDoNotAndRoundedSuccessesHold) {
       "  - {name: held, attack: pgd, steps: 5, fixed: [0, 5, 6, 9, 10, 15], levels: 256}\n"
       "  - {name: box, attack: square, queries: 200, fixed: [0, 5, 6, 9, 10, 15]}\n");
   const Model model = make_model(1);
-  const Evidence evidence = run(suite, model, "s", with_workers(2));
+  const Evidence evidence = run(suite, model, "s", testing::with_workers(2));
   const auto broken = [&](size_t cell) {
     int64_t count = 0;
     for (const auto& row : evidence.rows(evidence.header.cells[cell])) {

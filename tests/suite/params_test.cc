@@ -27,7 +27,7 @@ ParamMap bind(const std::string& yaml) {
   return params.values();
 }
 
-std::string fault_of(const std::string& yaml) {
+std::string bind_fault(const std::string& yaml) {
   try {
     bind(yaml);
   } catch (const Error& error) {
@@ -64,24 +64,24 @@ TEST(Params, EqualValuesHaveEqualBytes) {
 }
 
 TEST(Params, FaultsNamePlaceValueAndRange) {
-  EXPECT_EQ(fault_of("{ steps: 0 }"),
+  EXPECT_EQ(bind_fault("{ steps: 0 }"),
             "f:1:10: `steps` is `0`, expected a whole number from 1 to 1000");
-  EXPECT_THAT(fault_of("{ steps: 1.5 }"), HasSubstr("`1.5`, expected a whole number"));
-  EXPECT_THAT(fault_of("{ steps: '5' }"), HasSubstr("remove the quotes"));
-  EXPECT_THAT(fault_of("{ steps: [5] }"), HasSubstr("a list"));
-  EXPECT_THAT(fault_of("{ steps: }"), HasSubstr("f:1:10: `steps` is empty"));
-  EXPECT_THAT(fault_of("{ steps: 99999999999999999999 }"), HasSubstr("whole number"));
-  EXPECT_THAT(fault_of("{ momentum: 2 }"), HasSubstr("a number from 0 to 1"));
-  EXPECT_THAT(fault_of("{ loss: cw }"), HasSubstr("`loss` is `cw`; one of ce, dlr"));
-  EXPECT_THAT(fault_of("{ random_start: 1 }"), HasSubstr("true or false"));
-  EXPECT_THAT(fault_of("{ budgets: [5, x] }"), HasSubstr("f:1:16: `budgets` is `x`"));
-  EXPECT_THAT(fault_of("{ source: {} }"), HasSubstr("a map, expected a text"));
+  EXPECT_THAT(bind_fault("{ steps: 1.5 }"), HasSubstr("`1.5`, expected a whole number"));
+  EXPECT_THAT(bind_fault("{ steps: '5' }"), HasSubstr("remove the quotes"));
+  EXPECT_THAT(bind_fault("{ steps: [5] }"), HasSubstr("a list"));
+  EXPECT_THAT(bind_fault("{ steps: }"), HasSubstr("f:1:10: `steps` is empty"));
+  EXPECT_THAT(bind_fault("{ steps: 99999999999999999999 }"), HasSubstr("whole number"));
+  EXPECT_THAT(bind_fault("{ momentum: 2 }"), HasSubstr("a number from 0 to 1"));
+  EXPECT_THAT(bind_fault("{ loss: cw }"), HasSubstr("`loss` is `cw`; one of ce, dlr"));
+  EXPECT_THAT(bind_fault("{ random_start: 1 }"), HasSubstr("true or false"));
+  EXPECT_THAT(bind_fault("{ budgets: [5, x] }"), HasSubstr("f:1:16: `budgets` is `x`"));
+  EXPECT_THAT(bind_fault("{ source: {} }"), HasSubstr("a map, expected a text"));
 }
 
 TEST(Params, KeysThatNobodyReadAreRefused) {
-  EXPECT_THAT(fault_of("{ name: x, attack: pgd, step: 3 }"),
+  EXPECT_THAT(bind_fault("{ name: x, attack: pgd, step: 3 }"),
               HasSubstr("f:1:12: unknown parameter `attack`"));
-  EXPECT_THAT(fault_of("{ name: x, setps: 3 }"), HasSubstr("did you mean `steps`"));
+  EXPECT_THAT(bind_fault("{ name: x, setps: 3 }"), HasSubstr("did you mean `steps`"));
 }
 
 TEST(Params, AttackFaultsArePlacedAtTheirParameter) {
