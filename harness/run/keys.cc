@@ -18,6 +18,10 @@ std::string digest_of(const std::map<std::string, std::string>& fields) {
   return sha256(text);
 }
 
+std::string judging_version() { return ASSAY_JUDGING_VERSION; }
+
+std::string scoring_version() { return ASSAY_SCORING_VERSION; }
+
 std::string model_text(const ModelSpec& spec) {
   std::string text;
   add_field(&text, "shape", joined(spec.shape));
@@ -28,6 +32,16 @@ std::string model_text(const ModelSpec& spec) {
   add_field(&text, "output_index", spec.output_index);
   add_field(&text, "classes", std::to_string(spec.classes));
   add_field(&text, "dtype", spec.dtype == ModelSpec::Dtype::kFloat64 ? "float64" : "float32");
+  return text;
+}
+
+std::string outputs_text(const Suite& suite, const std::string& model, int64_t view,
+                         const std::string& content) {
+  std::string text = "outputs\n" + model_text(suite.model);
+  add_field(&text, "judging_version", judging_version());
+  add_field(&text, "model", model);
+  add_field(&text, "view", std::to_string(view));
+  add_field(&text, "records", content);
   return text;
 }
 

@@ -17,6 +17,12 @@ void add_field(std::string* text, std::string_view name, std::string_view value)
 
 std::string digest_of(const std::map<std::string, std::string>& fields);
 
+/// Digest of the code through which every query and verdict goes.
+std::string judging_version();
+
+/// Digest of the code that makes a membership cell's scores of outputs.
+std::string scoring_version();
+
 /// All of the suite's model section that outputs depend on, besides the file.
 std::string model_text(const ModelSpec& spec);
 
@@ -85,6 +91,11 @@ class CellPlanner {
 std::string content_digest(const std::vector<RecordRef>& records, int64_t begin, int64_t end);
 /// Of the digests of a whole set, in whatever order.
 std::string set_digest(const Records& records);
+
+/// What outputs on records are known by, whatever cell asks for them. `model` is the key of the
+/// model, or of the unit that trains or steals it; `content` the records' digest.
+std::string outputs_text(const Suite& suite, const std::string& model, int64_t view,
+                         const std::string& content);
 
 /// Records per unit of outputs: by the inputs' size alone, so that they take 64 MiB at most.
 int64_t chunk_size(const Suite& suite);

@@ -109,10 +109,11 @@ std::map<std::string, std::string> attack_fields(const Suite& suite, const Attac
   return fields;
 }
 
-// The version changes with what a unit holds, so that a store does not give what lacks it.
+// With the code that judges, so that a store does not give what an earlier one found.
 std::string clean_unit_key(const std::string& model_key, const std::string& samples,
                            const Unit& unit) {
-  std::string text = "clean 2\n" + model_key;
+  std::string text = "clean\n" + model_key;
+  add_field(&text, "judging_version", judging_version());
   add_field(&text, "samples", samples);
   add_field(&text, "probes", joined(unit.probes));
   return sha256(text);
@@ -363,7 +364,8 @@ Plan make_plan(const Suite& suite, const FileIdentity& model,
     }
     // The eps of one minimum-norm entry read the same units.
     const std::optional<double> eps = info.minimum_norm ? std::nullopt : cell.eps;
-    std::string text = "block 2\n" + model_key;
+    std::string text = "block\n" + model_key;
+    add_field(&text, "judging_version", judging_version());
     add_field(&text, "attack", digest_of(attack_fields(suite, spec, attacks, all, eps)));
     plan_blocks(suite, cell, info.minimum_norm, text, ranges, sources, &plan);
   }

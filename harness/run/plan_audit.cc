@@ -83,6 +83,137 @@ std::vector<std::pair<int64_t, int64_t>> chunks_of(const Suite& suite, const Aud
   return chunks;
 }
 
+// Units that the score builds on, as they are planned.
+class Parts {
+ public:
+  explicit Parts(CellPlanner* planner) : planner_(planner) {}
+
+  void add(Unit unit) {
+    keys_ += unit.key + '\n';
+    after_.push_back(unit.key);
+    planner_->add(std::move(unit));
+  }
+
+  Unit make(Unit::Kind kind, const std::string& text) const { return planner_->make(kind, text); }
+  /// Of the units added so far, in order.
+  const std::string& keys() const { return keys_; }
+  const std::vector<std::string>& after() const { return after_; }
+
+ private:
+  CellPlanner* planner_;
+  std::string keys_;
+  std::vector<std::string> after_;
+};
+
+// The cell's key beyond params, and what the key holds of a file that they name.
+void add_versions(const Inference& inference, const std::vector<Attack>& attacks,
+                  const Audit& audit, CellHeader* cell) {
+  cell->key_fields["scoring_version"] = scoring_version();
+  if (audit.shadows.count > 0) {
+    const std::string& wanted = audit.shadows.recipe.architecture;
+    // A file is known by what it holds, and what stands in for the candidate is another attack.
+    if (names_file(wanted) || !audit.architecture->reason().empty()) {
+      cell->key_fields["params.architecture"] = audit.architecture->digest();
+    }
+    cell->key_fields["training_version"] = training_version();
+  }
+  // What is measured is this attack's, and changes with it.
+  if (inference.boundary_queries > 0) {
+    cell->key_fields["boundary_version"] = find_attack(attacks, kBoundaryAttack).info.version;
+  }
+}
+
+// Keys of the trained shadows' units.
+std::vector<std::string> plan_training(const Suite& suite, const Audit& audit,
+                                       const std::string& train, CellPlanner* planner) {
+  std::vector<std::string> keys;
+  for (int64_t shadow = 0; shadow < audit.shadows.count; ++shadow) {
+    Unit unit = planner->make(Unit::Kind::kTrain, shadow_text(suite, audit, train, shadow));
+    unit.shadow = shadow;
+    unit.part = shadow + 1;
+    keys.push_back(unit.key);
+    planner->add(std::move(unit));
+  }
+  return keys;
+}
+
+// Outputs of the candidate, models[0], and of the others. `start` is the file that shadows start
+// from, or "": after all others, on audited records as they are.
+void plan_outputs(const Suite& suite, const Audit& audit, int64_t views,
+                  const std::vector<std::string>& models, const std::string& start, Parts* parts) {
+  const auto others = static_cast<int64_t>(models.size()) - 1;
+  for (const auto& [begin, end] : chunks_of(suite, audit)) {
+    const std::string content = content_digest(audit.records, begin, end);
+    const bool start_too = !start.empty() && begin < audit.audited;
+    for (int64_t shadow = -1; shadow < others + (start_too ? 1 : 0); ++shadow) {
+      const bool starts = shadow == others;
+      const std::string& model = starts ? start : models[static_cast<size_t>(shadow + 1)];
+      for (int64_t view = 0; view < (starts ? 1 : views); ++view) {
+        Unit unit = parts->make(Unit::Kind::kOutputs, outputs_text(suite, model, view, content));
+        unit.shadow = shadow;
+        unit.view = view;
+        unit.begin = begin;
+        unit.end = end;
+        unit.part = shadow < 0 ? part_of(audit, begin, chunk_size(suite)) : shadow + 1;
+        if (shadow >= 0 && !starts) unit.after = {model};
+        parts->add(std::move(unit));
+      }
+    }
+  }
+}
+
+// Searching takes long: a block of it is a unit.
+void plan_boundary(const Suite& suite, const Audit& audit, int64_t queries,
+                   const std::string& version, const std::string& model_key, Parts* parts) {
+  const int64_t block = block_size(suite);
+  for (int64_t begin = 0; begin < audit.audited; begin += block) {
+    const int64_t end = std::min(begin + block, audit.audited);
+    std::string text = "boundary\n" + model_text(suite.model);
+    add_field(&text, "judging_version", judging_version());
+    add_field(&text, "model", model_key);
+    add_field(&text, "queries", std::to_string(queries));
+    add_field(&text, "version", version);
+    add_field(&text, "seed", std::to_string(suite.seed));
+    add_field(&text, "records", content_digest(audit.records, begin, end));
+    Unit unit = parts->make(Unit::Kind::kBoundary, text);
+    unit.begin = begin;
+    unit.end = end;
+    unit.part = begin / block;
+    parts->add(std::move(unit));
+  }
+}
+
+void plan_features(const Suite& suite, const Audit& audit, int64_t features,
+                   const Platform& platform, Parts* parts) {
+  if (features == 0) return;
+  for (const auto& [begin, end] : chunks_of(suite, audit)) {
+    std::string text = "features 1\n" + model_text(suite.model);
+    add_field(&text, "libtorch", platform.libtorch);
+    add_field(&text, "cpu_capability", platform.cpu_capability);
+    add_field(&text, "device", platform.device);
+    add_field(&text, "directions", std::to_string(features));
+    add_field(&text, "seed", std::to_string(suite.seed));
+    add_field(&text, "records", content_digest(audit.records, begin, end));
+    Unit unit = parts->make(Unit::Kind::kFeatures, text);
+    unit.begin = begin;
+    unit.end = end;
+    unit.part = part_of(audit, begin, chunk_size(suite));
+    parts->add(std::move(unit));
+  }
+}
+
+// Keys of the stolen surrogates' units that the entry refers to.
+std::vector<std::string> references_of(const Suite& suite, const AttackSpec& spec,
+                                       const Audit& audit, const RecordSets& sets,
+                                       const CellHeader* stolen) {
+  if (stolen == nullptr) return {};
+  const auto pool = stolen->sets.find("pool");
+  if (pool != stolen->sets.end() && suite.data.contains(pool->second)) {
+    refuse_seen(spec, audit, sets.pools.at(pool->second), pool->second);
+  }
+  return stolen_units(*stolen, spec.references);
+}
+
 }  // namespace
 
 void plan_audit(const Suite& suite, const AttackSpec& spec, const Inference& inference,
@@ -91,122 +222,37 @@ void plan_audit(const Suite& suite, const AttackSpec& spec, const Inference& inf
                 Plan* plan, CellHeader* cell) {
   plan->audits.push_back(make_audit(suite, spec, inference, *inputs.sets));
   Audit& audit = plan->audits.back();
-  const size_t entry = static_cast<size_t>(&spec - suite.attacks.data());
+  std::string train, start;
   if (audit.shadows.count > 0) {
-    const std::string& wanted = audit.shadows.recipe.architecture;
-    audit.architecture = inputs.architectures.at(wanted);
-    // A file is known by what it holds, and what stands in for the candidate is another attack.
-    if (names_file(wanted) || !audit.architecture->reason().empty()) {
-      cell->key_fields["params.architecture"] = audit.architecture->digest();
-    }
-    cell->key_fields["training_version"] = training_version();
-  }
-  // What is measured is this attack's, and changes with it.
-  std::string boundary_version;
-  if (inference.boundary_queries > 0) {
-    boundary_version = find_attack(attacks, kBoundaryAttack).info.version;
-    cell->key_fields["boundary_version"] = boundary_version;
-  }
-  add_sets(audit, *inputs.sets, cell);
-  CellPlanner planner(entry, plan, cell);
-
-  std::string train;
-  if (audit.shadows.count > 0) {
+    audit.architecture = inputs.architectures.at(audit.shadows.recipe.architecture);
     train = train_text(suite, audit, *audit.architecture, platform);
+    if (names_file(audit.shadows.recipe.architecture)) start = "start of " + sha256(train);
   }
-  std::vector<std::string> models = {model_key};
-  for (int64_t shadow = 0; shadow < audit.shadows.count; ++shadow) {
-    Unit unit = planner.make(Unit::Kind::kTrain, shadow_text(suite, audit, train, shadow));
-    unit.shadow = shadow;
-    unit.part = shadow + 1;
-    models.push_back(unit.key);
-    planner.add(std::move(unit));
-  }
+  add_versions(inference, attacks, audit, cell);
+  add_sets(audit, *inputs.sets, cell);
+  CellPlanner planner(static_cast<size_t>(&spec - suite.attacks.data()), plan, cell);
 
-  std::vector<std::string> references;
-  if (stolen != nullptr) {
-    references = stolen_units(*stolen, spec.references);
-    const auto pool = stolen->sets.find("pool");
-    if (pool != stolen->sets.end() && suite.data.contains(pool->second)) {
-      refuse_seen(spec, audit, inputs.sets->pools.at(pool->second), pool->second);
-    }
-  }
+  std::vector<std::string> models = plan_training(suite, audit, train, &planner);
+  const std::vector<std::string> references =
+      references_of(suite, spec, audit, *inputs.sets, stolen);
   audit.references = static_cast<int64_t>(references.size());
   models.insert(models.end(), references.begin(), references.end());
-  const auto others = static_cast<int64_t>(models.size()) - 1;
-  std::string outputs;
-  std::vector<std::string> after(models.begin() + 1, models.end());
-  const bool starts = audit.shadows.count > 0 && names_file(audit.shadows.recipe.architecture);
-  if (starts) models.push_back("start of " + sha256(train));
-  const int64_t chunk = chunk_size(suite);
-  const std::vector<std::pair<int64_t, int64_t>> chunks = chunks_of(suite, audit);
-  for (const auto& [begin, end] : chunks) {
-    const std::string content = content_digest(audit.records, begin, end);
-    // After all others the file that shadows start from, on audited records as they are.
-    const bool start_too = starts && begin < audit.audited;
-    for (int64_t shadow = -1; shadow < others + (start_too ? 1 : 0); ++shadow) {
-      const int64_t views = shadow < others ? inference.views : 1;
-      for (int64_t view = 0; view < views; ++view) {
-        std::string text = "outputs 1\n" + model_text(suite.model);
-        add_field(&text, "model", models[static_cast<size_t>(shadow + 1)]);
-        add_field(&text, "view", std::to_string(view));
-        add_field(&text, "records", content);
-        Unit unit = planner.make(Unit::Kind::kOutputs, text);
-        unit.shadow = shadow;
-        unit.view = view;
-        unit.begin = begin;
-        unit.end = end;
-        unit.part = shadow < 0 ? part_of(audit, begin, chunk) : shadow + 1;
-        if (shadow >= 0 && shadow < others) {
-          unit.after = {models[static_cast<size_t>(shadow + 1)]};
-        }
-        outputs += unit.key + '\n';
-        after.push_back(unit.key);
-        planner.add(std::move(unit));
-      }
-    }
-  }
-  // Searching takes long: a block of it is a unit.
-  const int64_t block = block_size(suite);
-  for (int64_t begin = 0; begin < audit.audited && inference.boundary_queries > 0; begin += block) {
-    const int64_t end = std::min(begin + block, audit.audited);
-    std::string text = "boundary 1\n" + model_text(suite.model);
-    add_field(&text, "model", model_key);
-    add_field(&text, "queries", std::to_string(inference.boundary_queries));
-    add_field(&text, "version", boundary_version);
-    add_field(&text, "seed", std::to_string(suite.seed));
-    add_field(&text, "records", content_digest(audit.records, begin, end));
-    Unit unit = planner.make(Unit::Kind::kBoundary, text);
-    unit.begin = begin;
-    unit.end = end;
-    unit.part = begin / block;
-    outputs += unit.key + '\n';
-    after.push_back(unit.key);
-    planner.add(std::move(unit));
-  }
+  std::vector<std::string> after = models;
+  models.insert(models.begin(), model_key);
 
-  for (const auto& [begin, end] : chunks) {
-    if (inference.features == 0) break;
-    std::string text = "features 1\n" + model_text(suite.model);
-    add_field(&text, "libtorch", platform.libtorch);
-    add_field(&text, "cpu_capability", platform.cpu_capability);
-    add_field(&text, "device", platform.device);
-    add_field(&text, "directions", std::to_string(inference.features));
-    add_field(&text, "seed", std::to_string(suite.seed));
-    add_field(&text, "records", content_digest(audit.records, begin, end));
-    Unit unit = planner.make(Unit::Kind::kFeatures, text);
-    unit.begin = begin;
-    unit.end = end;
-    unit.part = part_of(audit, begin, chunk);
-    outputs += unit.key + '\n';
-    after.push_back(unit.key);
-    planner.add(std::move(unit));
+  Parts parts(&planner);
+  plan_outputs(suite, audit, inference.views, models, start, &parts);
+  if (inference.boundary_queries > 0) {
+    plan_boundary(suite, audit, inference.boundary_queries, cell->key_fields.at("boundary_version"),
+                  model_key, &parts);
   }
+  plan_features(suite, audit, inference.features, platform, &parts);
 
-  std::string text = "score 4\n" + outputs;
+  std::string text = "score\n" + parts.keys();
   add_field(&text, "cell", digest_of(cell->key_fields));
   add_field(&text, "training", train);
   Unit score = planner.make(Unit::Kind::kScore, text);
+  after.insert(after.end(), parts.after().begin(), parts.after().end());
   score.after = std::move(after);
   planner.add(std::move(score));
 }

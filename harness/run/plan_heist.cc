@@ -57,7 +57,8 @@ std::string steal_text(const Suite& suite, const AttackSpec& spec, const Audit& 
 
 std::string transfer_text(const Suite& suite, const Audit& audit, const Extraction& extraction,
                           const std::string& version, const std::string& model_key) {
-  std::string text = "transfer 1\n" + model_text(suite.model);
+  std::string text = "transfer\n" + model_text(suite.model);
+  add_field(&text, "judging_version", judging_version());
   add_field(&text, "model", model_key);
   add_field(&text, "version", version);
   add_field(&text, "eps", number_text(extraction.transfer_eps));
@@ -88,19 +89,6 @@ std::string replay_text(const Suite& suite, const Audit& audit) {
   add_field(&text, "benign", sha256(benign));
   return text;
 }
-
-// The same for cells of one test set, and for the outputs of membership cells.
-std::string outputs_text(const Suite& suite, const std::string& model, const std::string& content) {
-  std::string text = "outputs 1\n" + model_text(suite.model);
-  add_field(&text, "model", model);
-  add_field(&text, "view", "0");
-  add_field(&text, "records", content);
-  return text;
-}
-
-}  // namespace
-
-namespace {
 
 // Records of the thief's pool that another set has too, by content.
 int64_t shared_with(const Records& pool, const std::vector<SampleInfo>& others) {
@@ -260,7 +248,7 @@ void plan_heist(const Suite& suite, const AttackSpec& spec, const Extraction& ex
       const int64_t end = std::min(begin + chunk_size(suite), all);
       Unit unit =
           planner.make(Unit::Kind::kOutputs,
-                       outputs_text(suite, model, content_digest(audit.records, begin, end)));
+                       outputs_text(suite, model, 0, content_digest(audit.records, begin, end)));
       unit.shadow = i;
       unit.begin = begin;
       unit.end = end;
