@@ -4,6 +4,7 @@
 #include <numeric>
 #include <set>
 
+#include "harness/cli/progress.h"
 #include "harness/cli/sample_scales.h"
 #include "harness/cli/sources.h"
 #include "harness/monitor/monitor.h"
@@ -154,6 +155,7 @@ Subject::Subject(const Session& session, const std::filesystem::path& path, Stor
     : session_(session), path_(path) {
   if (!std::filesystem::exists(path)) throw Error("no such model file: " + path.string());
   const FileIdentity identity{path.string(), sha256_file(path)};
+  sha256_ = identity.sha256;
   const std::string key = facts_key(session.suite, identity, session.platform);
   const std::optional<std::string> known = store->get_fact(key);
   if (!known || !parse_facts(*known, &facts_)) {
@@ -181,7 +183,10 @@ Sources Subject::sources() { return sources_->sources(); }
 
 Model Subject::load(const ModelFacts* known) const {
   if (!session_.failed.empty()) throw Error(session_.failed, ExitCode::kIncomplete);
-  std::string work = "load:" + sha256_file(path_);
+  if (const std::string signal = caught_signal(); !signal.empty()) {
+    throw Error("stopped by " + signal, ExitCode::kIncomplete);
+  }
+  std::string work = "load:" + sha256_;
   if (const Crash* crash = find_crash(session_.crashes, work)) {
     throw Error(path_.string() + " crashed the process (" + crash->signal +
                     ") while it was loaded and probed; the fault is in the model's own code",

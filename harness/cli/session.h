@@ -67,6 +67,7 @@ class Subject {
 
   const Session& session_;
   std::filesystem::path path_;
+  std::string sha256_;  ///< of the file
   std::optional<Model> model_;
   ModelFacts facts_;
   std::unique_ptr<SourceSet> sources_;

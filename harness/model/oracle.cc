@@ -203,6 +203,11 @@ at::Tensor Oracle::queries_left() const {
 void Oracle::count(const at::Tensor& x, const at::Tensor& rows, Access needed) {
   ASSAY_CHECK(threat_.access <= needed, "an attack asked for more access than it declares");
   ASSAY_CHECK(x.size(0) == rows.size(0), "a query needs one block row for each of its rows");
+  if (block_.stop != nullptr) {
+    if (const std::string reason = (*block_.stop)(); !reason.empty()) {
+      throw Error(reason, ExitCode::kIncomplete);
+    }
+  }
   const at::Tensor places = rows.contiguous();
   const int64_t* place = places.const_data_ptr<int64_t>();
   int64_t* queries = queries_.data_ptr<int64_t>();

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <optional>
 #include <string>
@@ -31,6 +32,8 @@ struct Block {
   at::Tensor points;
   at::Tensor point_rows;          ///< [p] int64: the block rows they belong to
   const Model* source = nullptr;  ///< the model that `source` names, if it names one
+  /// Asked before each query: a reason to end the work on the block, or "".
+  const std::function<std::string()>* stop = nullptr;
   int64_t size() const { return x.size(0); }
 };
 

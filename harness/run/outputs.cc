@@ -122,6 +122,7 @@ UnitResult run_boundary(const Suite& suite, const Plan& plan, const Unit& unit,
   Block block;
   block.x = x;
   block.y = labels;
+  block.stop = &options.stop;
   for (const RecordRef& record : records) block.ids.push_back(hash64(record.info().digest));
   const at::Tensor right = logits.argmax(1).eq(labels).logical_and(finite);
   const auto search = [&](const std::vector<int64_t>& rows) {

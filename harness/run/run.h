@@ -49,7 +49,8 @@ struct RunOptions {
   /// Of earlier attempts. The units they hit go row by row, without the rows that crashed.
   std::vector<Crash> crashes;
   Sources sources;
-  /// Asked between units: a reason to stop (time limit, signal), or "". Called from any worker.
+  /// Asked between units and before each query: a reason to stop (time limit, signal), or "". Units
+  /// in flight are given up then. Called from any worker.
   std::function<std::string()> stop = [] { return std::string(); };
   /// Called after each unit, one call at a time.
   std::function<void(const Progress&)> progress = [](const Progress&) {};

@@ -148,6 +148,7 @@ Block sub_block(const Block& block, const std::vector<int64_t>& rows) {
   if (static_cast<int64_t>(rows.size()) == block.size()) return block;
   const at::Tensor index = at::tensor(rows, at::kLong);
   Block part;
+  part.stop = block.stop;
   part.x = block.x.index_select(0, index);
   part.y = block.y.index_select(0, index);
   if (block.target.defined()) part.target = block.target.index_select(0, index);

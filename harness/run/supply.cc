@@ -28,6 +28,7 @@ at::Tensor found_by(const UnitResult& unit, int64_t sample, const at::Tensor& li
 }  // namespace
 
 void supply(const Supplies& supplies, const std::string& source, Block* block) {
+  block->stop = &supplies.stop;
   if (source.empty()) return;
   const auto earlier = supplies.results.find(source);
   const bool outside = earlier == supplies.results.end();

@@ -20,9 +20,10 @@ struct Supplies {
   const Store& store;  ///< has the points of the others
   const Header& header;
   std::map<uint64_t, int64_t> samples;  ///< indices into header.samples by their keys for Rng
+  const std::function<std::string()>& stop;  ///< RunOptions::stop
 };
 
-/// Sets the block's `source` model, or its `points`, to what `source` names; nothing for "".
+/// Sets the block's `stop`, and its `source` model or `points` to what `source` names ("": none).
 void supply(const Supplies& supplies, const std::string& source, Block* block);
 
 }  // namespace assay

@@ -250,7 +250,7 @@ void refuse_crashed_source(const std::vector<Crash>& crashes, const AttackSpec& 
 Supplies gather(const Suite& suite, const Header& header, const Unit& unit,
                 const std::function<const UnitResult&(const std::string&)>& result_of,
                 const RunOptions& options, const Store& store) {
-  Supplies supplies{options.sources, {}, {}, "", store, header, {}};
+  Supplies supplies{options.sources, {}, {}, "", store, header, {}, options.stop};
   for (const auto& [name, key] : unit.sources) {
     const UnitResult& result = result_of(key);
     supplies.results[name] = &result;

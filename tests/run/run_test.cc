@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cmath>
 
 #include "tests/run/fixture.h"
@@ -18,18 +19,12 @@ constexpr const char* kPgd =
     "  - {name: pgd, attack: pgd, norm: linf, eps: [0.02, 0.1], steps: 5, restarts: 2}\n"
     "  - {name: two, attack: pgd, norm: l2, eps: 0.3, steps: 5, random_start: true}\n";
 
-RunOptions with_workers(int workers) {
-  RunOptions options;
-  options.workers = workers;
-  return options;
-}
-
 TEST_F(RunTest, GivesTheSameBytesForOneTwoAndEightWorkers) {
   const Suite suite = make_suite(kPgd);
   const Model model = make_model(1);
-  const std::string one = to_text(run(suite, model, "s1", with_workers(1)));
-  EXPECT_EQ(one, to_text(run(suite, model, "s2", with_workers(2))));
-  EXPECT_EQ(one, to_text(run(suite, model, "s8", with_workers(8))));
+  const std::string one = to_text(run(suite, model, "s1", testing::with_workers(1)));
+  EXPECT_EQ(one, to_text(run(suite, model, "s2", testing::with_workers(2))));
+  EXPECT_EQ(one, to_text(run(suite, model, "s8", testing::with_workers(8))));
 }
 
 TEST_F(RunTest, VerdictsDoNotDependOnTheBlockSize) {
@@ -84,14 +79,31 @@ TEST_F(RunTest, ARunThatWasStoppedGoesOn) {
   const Model model = make_model(1);
   const std::string whole = to_text(run(suite, model, "whole"));
   RunOptions options;
-  int asked = 0;
-  options.stop = [&asked] { return ++asked > 25 ? std::string("enough") : std::string(); };
+  size_t done = 0;
+  options.progress = [&done](const Progress& progress) { done = progress.done; };
+  options.stop = [&done] { return done >= 20 ? std::string("enough") : std::string(); };
   const Evidence part = run(suite, model, "s", options);
   EXPECT_EQ(part.interrupted, "enough");
-  // Some of the questions come between phases, after no unit.
-  EXPECT_LE(part.units.size(), 25U);
-  EXPECT_GE(part.units.size(), 20U);
+  EXPECT_EQ(part.units.size(), 20U);
   EXPECT_EQ(to_text(run(suite, model, "s")), whole);
+}
+
+TEST_F(RunTest, AUnitInFlightIsGivenUpAtTheNextQueryWhenARunIsToStop) {
+  const Suite suite = make_suite(
+      "attacks:\n  - {name: pgd, attack: pgd, norm: linf, eps: 1e-6, steps: 100000}\n"
+      "  - {name: two, attack: ensemble, norm: linf, eps: 1e-6, attacks: [\n"
+      "      {attack: fgsm}, {attack: square, queries: 100000}]}\n");
+  const Model model = make_model(1);
+  RunOptions options;
+  for (const int workers : {1, 2}) {
+    options.workers = workers;
+    std::atomic<int> asked = 0;
+    options.stop = [&asked] { return ++asked > 60 ? std::string("enough") : std::string(); };
+    const Evidence part = run(suite, model, "s", options);
+    EXPECT_EQ(part.interrupted, "enough");
+    EXPECT_EQ(part.units.size(), part.header.clean_units.size());
+    EXPECT_LE(asked, 60 + 2 * workers + 1);
+  }
 }
 
 TEST_F(RunTest, EndsAfterTheCleanPassWhereTheGateSaysSo) {
@@ -219,8 +231,8 @@ TEST_F(RunTest, ARandomisedModelGivesTheSameBytesAgain) {
       Shape{{1, 4, 4}, 3},
       "def forward(self, x):\n    return torch.flatten(torch.dropout(x, 0.5, True), 1)[:, :3]", {});
   ASSERT_TRUE(model.facts().random);
-  EXPECT_EQ(to_text(run(suite, model, "s1", with_workers(1))),
-            to_text(run(suite, model, "s2", with_workers(4))));
+  EXPECT_EQ(to_text(run(suite, model, "s1", testing::with_workers(1))),
+            to_text(run(suite, model, "s2", testing::with_workers(4))));
 }
 
 // The labels of the test's data, each drowned in one of ten calls.
@@ -260,7 +272,7 @@ TEST_F(RunTest, ARandomisedModelIsNotBrokenByItsOwnMoods) {
       "    z = torch.tensor([[0.0, 1.0, 0.0]]) + torch.flatten(x, 1)[:, :3] * 0.001\n"
       "    return z * (1.0 - 2.0 * torch.rand([x.size(0), 1]).lt(0.2).to(x.dtype))\n",
       {});
-  const Evidence evidence = run(suite, moody, "s", with_workers(1));
+  const Evidence evidence = run(suite, moody, "s", testing::with_workers(1));
   int64_t right = 0;
   for (const Verdict& row : evidence.units.back().rows) {
     EXPECT_NE(row.status, Status::kUnconfirmed);
@@ -284,7 +296,7 @@ TEST_F(RunTest, WhatASearchFindsOnARandomisedModelIsConfirmed) {
                            {{"weight", testing::random_normal({16, 3}, 4)}});
   ASSERT_TRUE(noisy.facts().random);
   write_data(150, noisy);
-  const Evidence evidence = run(suite, noisy, "s", with_workers(1));
+  const Evidence evidence = run(suite, noisy, "s", testing::with_workers(1));
   std::map<std::string, int64_t> broken;
   for (const UnitResult& unit : evidence.units) {
     for (const Verdict& row : unit.rows) {
@@ -337,8 +349,8 @@ TEST(UnitSize, CutsASampleIntoPartsOfAboutOneSizeThatFitABlock) {
 TEST_F(RunTest, CrashesOfEarlierAttemptsAreTheCandidatesFaultAndOfNoOtherSample) {
   const Suite suite = make_suite(kPgd);
   const Model model = make_model(1);
-  const Evidence sound = run(suite, model, "sound", with_workers(1));
-  RunOptions options = with_workers(1);
+  const Evidence sound = run(suite, model, "sound", testing::with_workers(1));
+  RunOptions options = testing::with_workers(1);
   const UnitResult& unit = sound.units.back();
   size_t hit = 0;
   while (unit.rows[hit].status != Status::kBroken) ++hit;
@@ -362,8 +374,8 @@ TEST_F(RunTest, CrashesOfEarlierAttemptsAreTheCandidatesFaultAndOfNoOtherSample)
 TEST_F(RunTest, AUnitThatCrashedTooOftenIsNotTriedAgain) {
   const Suite suite = make_suite(kPgd);
   const Model model = make_model(1);
-  const std::string key = run(suite, model, "sound", with_workers(1)).units.back().key;
-  RunOptions options = with_workers(1);
+  const std::string key = run(suite, model, "sound", testing::with_workers(1)).units.back().key;
+  RunOptions options = testing::with_workers(1);
   options.crashes.assign(32, {"another unit", 0, "SIGSEGV"});
   options.crashes.push_back({key, -1, "SIGSEGV"});
   const Evidence crashed = run(suite, model, "crashed", options);
