@@ -13,10 +13,10 @@ set(ASSAY_SUITE_SCRIPTS "${CMAKE_CURRENT_LIST_DIR}")
 # An inconclusive cell or gate fails, since ctest counts skipped tests as passed; INCONCLUSIVE skip
 # shows it as skipped instead. TIMEOUT is for the run; without it ctest's own default holds.
 # An empty value is an error; so is a NAME that begins with another and a dot, whose tests it could
-# share. Relative paths are taken from the calling folder; MODEL and BASELINE may be made by the build and
-# may be generator expressions. The evidence and reports lie in assay/NAME below the calling
-# folder's build folder, new for each run of ctest; what was computed for the same model, samples
-# and attack is taken from the store beside it.
+# share. Relative paths are taken from the calling folder; MODEL and BASELINE may be made by the
+# build and may be generator expressions. The evidence and reports lie in assay/NAME below the
+# calling folder's build folder, new for each run of ctest; what was computed for the same model,
+# samples and attack is taken from the store beside it.
 function(assay_add_suite)
   cmake_parse_arguments(PARSE_ARGV 0 arg "" "NAME;SUITE;MODEL;BASELINE;INCONCLUSIVE;TIMEOUT" "")
   if(arg_UNPARSED_ARGUMENTS)
