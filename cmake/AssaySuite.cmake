@@ -12,18 +12,25 @@ set(ASSAY_SUITE_SCRIPTS "${CMAKE_CURRENT_LIST_DIR}")
 #   NAME.gate    judges the whole; fails on every exit but 0
 # An inconclusive cell or gate fails, since ctest counts skipped tests as passed; INCONCLUSIVE skip
 # shows it as skipped instead. TIMEOUT is for the run; without it ctest's own default holds.
-# Relative paths are taken from the calling folder; MODEL and BASELINE may be made by the build and
-# may be generator expressions. The evidence and reports lie in assay/NAME below the calling
-# folder's build folder, new for each run of ctest; what was computed for the same model, samples
-# and attack is taken from the store beside it.
+# An empty value is an error; so is a NAME that begins with another and a dot, whose tests it could
+# share. Relative paths are taken from the calling folder; MODEL and BASELINE may be made by the
+# build and may be generator expressions. The evidence and reports lie in assay/NAME below the
+# calling folder's build folder, new for each run of ctest; what was computed for the same model,
+# samples and attack is taken from the store beside it.
 function(assay_add_suite)
   cmake_parse_arguments(PARSE_ARGV 0 arg "" "NAME;SUITE;MODEL;BASELINE;INCONCLUSIVE;TIMEOUT" "")
   if(arg_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "assay_add_suite: unknown argument ${arg_UNPARSED_ARGUMENTS}, allowed are "
       "NAME, SUITE, MODEL, BASELINE, INCONCLUSIVE, TIMEOUT")
   endif()
+  # cmake_parse_arguments takes an empty value for none.
+  foreach(key NAME SUITE MODEL BASELINE INCONCLUSIVE TIMEOUT)
+    if(key IN_LIST ARGV AND "${arg_${key}}" STREQUAL "")
+      message(FATAL_ERROR "assay_add_suite: ${key} is empty; is a variable unset?")
+    endif()
+  endforeach()
   foreach(needed NAME SUITE MODEL)
-    if(NOT arg_${needed})
+    if(NOT DEFINED arg_${needed})
       message(FATAL_ERROR "assay_add_suite: ${needed} is missing")
     endif()
   endforeach()
@@ -39,7 +46,7 @@ function(assay_add_suite)
     message(FATAL_ERROR "assay_add_suite: TIMEOUT ${arg_TIMEOUT} is not a number of seconds")
   endif()
   foreach(path SUITE MODEL BASELINE)
-    if(arg_${path} AND NOT arg_${path} MATCHES "^\\$<" AND NOT arg_${path} STREQUAL "none")
+    if(DEFINED arg_${path} AND NOT arg_${path} MATCHES "^\\$<" AND NOT arg_${path} STREQUAL "none")
       cmake_path(ABSOLUTE_PATH arg_${path} BASE_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}" NORMALIZE)
     endif()
   endforeach()
@@ -50,6 +57,14 @@ function(assay_add_suite)
   if(arg_NAME IN_LIST taken)
     message(FATAL_ERROR "assay_add_suite: the name ${arg_NAME} is taken already")
   endif()
+  foreach(other IN LISTS taken)
+    string(FIND "${other}." "${arg_NAME}." inside)
+    string(FIND "${arg_NAME}." "${other}." outside)
+    if(inside EQUAL 0 OR outside EQUAL 0)
+      message(FATAL_ERROR "assay_add_suite: the names ${other} and ${arg_NAME} may give tests of "
+        "one name: ${arg_NAME}.<cell>, ${other}.<cell>; let neither begin with the other and a dot")
+    endif()
+  endforeach()
   set_property(DIRECTORY APPEND PROPERTY ASSAY_SUITES "${arg_NAME}")
 
   # A run takes all cores, so ctest shall run nothing beside it.
@@ -57,13 +72,16 @@ function(assay_add_suite)
   set(folder "${CMAKE_CURRENT_BINARY_DIR}/assay")
   # Which cells a suite has is asked when ctest starts, so that an edited suite needs no configure.
   set(tests "${folder}/${arg_NAME}-tests.cmake")
+  set(baseline "")
+  if(DEFINED arg_BASELINE)
+    set(baseline "set(ASSAY_BASELINE [==[${arg_BASELINE}]==])\n")
+  endif()
   set(settings "set(ASSAY_CMAKE [==[${CMAKE_COMMAND}]==])
 set(ASSAY_PROGRAM [==[$<TARGET_FILE:Assay::assay>]==])
 set(ASSAY_NAME [==[${arg_NAME}]==])
 set(ASSAY_SUITE [==[${arg_SUITE}]==])
 set(ASSAY_MODEL [==[${arg_MODEL}]==])
-set(ASSAY_BASELINE [==[${arg_BASELINE}]==])
-set(ASSAY_OUT [==[${folder}/${arg_NAME}]==])
+${baseline}set(ASSAY_OUT [==[${folder}/${arg_NAME}]==])
 set(ASSAY_STORE [==[${folder}/store]==])
 set(ASSAY_INCONCLUSIVE [==[${arg_INCONCLUSIVE}]==])
 set(ASSAY_TIMEOUT [==[${arg_TIMEOUT}]==])

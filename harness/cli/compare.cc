@@ -1,12 +1,14 @@
 // assay compare: two runs, sample by sample.
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <iostream>
-#include <map>
 
 #include "harness/cli/commands.h"
 #include "harness/gate/extraction.h"
 #include "harness/gate/membership.h"
+#include "harness/gate/metrics.h"
+#include "harness/gate/pairing.h"
 #include "harness/gate/statistics.h"
 #include "harness/gate/view.h"
 #include "harness/record/evidence.h"
@@ -66,17 +68,6 @@ std::vector<std::pair<const CellHeader*, const CellHeader*>> pairs_of(const Side
   return pairs;
 }
 
-// Verdicts of a cell by sample id and content digest.
-std::map<std::string, Status> statuses(const Side& side, const CellHeader& cell) {
-  std::map<std::string, Status> found;
-  for (const std::optional<Verdict>& row : side.evidence.rows(cell)) {
-    if (!row) continue;
-    const SampleInfo& sample = side.evidence.header.samples[static_cast<size_t>(row->sample)];
-    found[sample.id + '\n' + sample.digest] = row->status;
-  }
-  return found;
-}
-
 // Where the two are not measured alike.
 void print_key_differences(const CellHeader& first, const CellHeader& second) {
   if (first.key == second.key) return;
@@ -94,67 +85,100 @@ std::string name_of(const CellHeader& first, const CellHeader& second) {
   return first.name == second.name ? first.name : first.name + " | " + second.name;
 }
 
-void compare_samples(const Side& a, const CellHeader& first, const Side& b,
-                     const CellHeader& second) {
-  const std::map<std::string, Status> left = statuses(a, first);
-  const std::map<std::string, Status> right = statuses(b, second);
-  int64_t n = 0, lost = 0, won = 0, robust_a = 0, robust_b = 0;
-  for (const auto& [sample, status] : left) {
-    const auto other = right.find(sample);
-    if (other == right.end()) continue;
-    const bool in_a = status == Status::kRobust, in_b = other->second == Status::kRobust;
-    ++n;
-    robust_a += in_a;
-    robust_b += in_b;
-    lost += in_a && !in_b;
-    won += in_b && !in_a;
-  }
-  const std::string name = name_of(first, second);
-  if (n == 0) {
+constexpr double kConfidence = 0.95;
+
+// One of the two runs' cells, as the gate sees it.
+struct Place {
+  const EvidenceView& view;
+  const CellView& cell;
+};
+
+bool has_metric(const CellHeader& cell, const std::string& metric) {
+  const std::vector<std::string> names = metrics_of(cell);
+  return std::find(names.begin(), names.end(), metric) != names.end();
+}
+
+std::vector<int64_t> partners_in(const Place& first, const Place& second) {
+  return pair_samples(first.view.evidence->header.samples, second.view.evidence->header.samples);
+}
+
+// As the gate would with A as the baseline.
+void compare_samples(const Place& a, const Place& b) {
+  const PairedCounts pairs =
+      count_pairs(robust_facts(b.cell), robust_facts(a.cell), partners_in(b, a));
+  const std::string name = name_of(*a.cell.header, *b.cell.header);
+  if (pairs.n == 0) {
     std::printf("%-20s no sample in common\n", name.c_str());
     return;
   }
-  const Interval bounds = tango(lost, won, n, 0.95);
-  const auto share = [n](int64_t k) { return static_cast<double>(k) / static_cast<double>(n); };
+  const auto lost = static_cast<int64_t>(pairs.regressed.size());
+  const auto won = static_cast<int64_t>(pairs.repaired.size());
+  const Interval bounds = tango(lost, won, pairs.n, kConfidence);
+  const auto share = [&pairs](int64_t k) {
+    return static_cast<double>(k) / static_cast<double>(pairs.n);
+  };
   std::printf("%-20s %6ld %8.4f %8.4f %+8.4f [%+.4f, %+.4f] %5ld %5ld\n", name.c_str(),
-              static_cast<long>(n), share(robust_a), share(robust_b), share(lost - won),
-              bounds.lower, bounds.upper, static_cast<long>(lost), static_cast<long>(won));
+              static_cast<long>(pairs.n), share(pairs.baseline), share(pairs.here),
+              share(lost - won), bounds.lower, bounds.upper, static_cast<long>(lost),
+              static_cast<long>(won));
 }
 
-void print_estimate(const char* of, const Estimate& estimate) {
+// `0.1234` or `+0.1234`, or what stands for a bound that is absent or infinite.
+std::string number(const std::optional<double>& value, bool difference) {
+  if (!value) return "unknown";
+  if (!std::isfinite(*value)) return *value > 0 ? "infinite" : "-infinite";
+  char text[32];
+  std::snprintf(text, sizeof text, difference ? "%+.4f" : "%.4f", *value + 0.0);  // never -0
+  return text;
+}
+
+void print_estimate(const std::string& of, const Estimate& estimate) {
   if (!estimate.value) {
-    std::printf("    %-4s %s\n", of, estimate.reason.c_str());
+    std::printf("    %-4s %s\n", of.c_str(), estimate.reason.c_str());
     return;
   }
-  const bool difference = std::string_view(of) == "A-B";
-  std::printf(
-      difference ? "    %-4s %8ld %+9.4f  [%+.4f, %+.4f]\n" : "    %-4s %8ld %9.4f  [%.4f, %.4f]\n",
-      of, static_cast<long>(estimate.n), *estimate.value, *estimate.lower, *estimate.upper);
+  const bool difference = of == "A-B" || of == "drop";
+  std::printf("    %-4s %8ld %9s  [%s, %s]\n", of.c_str(), static_cast<long>(estimate.n),
+              number(estimate.value, difference).c_str(),
+              number(estimate.lower, difference).c_str(),
+              number(estimate.upper, difference).c_str());
 }
 
-void print_metric(const std::string& metric, const Estimate& a, const Estimate& b,
-                  const Estimate& difference) {
+void print_metric(const std::string& metric, const Place& a, const Place& b) {
   std::printf("  %s\n", metric.c_str());
-  print_estimate("A", a);
-  print_estimate("B", b);
-  print_estimate("A-B", difference);
+  print_estimate("A", reportable(*measure(metric, a.view, a.cell, kConfidence)));
+  print_estimate("B", reportable(*measure(metric, b.view, b.cell, kConfidence)));
 }
 
-constexpr double kConfidence = 0.95;
+// The difference is max_drop's, the share of A's median that B has lost.
+void compare_distances(const Place& a, const Place& b) {
+  print_metric("median_distance", a, b);
+  const std::vector<DistancePair> pairs =
+      pair_distances(b.view, b.cell, a.view, a.cell, partners_in(b, a));
+  Estimate drop;
+  drop.n = static_cast<int64_t>(pairs.size());
+  drop.reason = "no sample in both runs is rightly classified by A";
+  if (!pairs.empty()) {
+    const MedianDrop found = median_drop(pairs, kConfidence);
+    drop.reason = "unknown, since a median is infinite";
+    if (std::isfinite(found.here) && std::isfinite(found.baseline)) {
+      drop.value = found.value;
+      drop.lower = found.lower;
+      drop.upper = found.upper;
+    }
+  }
+  print_estimate("drop", drop);
+}
 
-void compare_thefts(const EvidenceView& a, const CellView& first, const EvidenceView& b,
-                    const CellView& second) {
-  const std::vector<int64_t> theirs = budgets_of(second.header->params);
+void compare_thefts(const Place& a, const Place& b) {
   int64_t shared = 0;
-  for (const int64_t budget : budgets_of(first.header->params)) {
-    if (std::find(theirs.begin(), theirs.end(), budget) == theirs.end()) continue;
+  for (const std::string& name : metrics_of(*a.cell.header)) {
+    if (!has_metric(*b.cell.header, name)) continue;
     ++shared;
-    const ExtractionMetric metric{"agreement", budget};
-    print_metric(
-        "agreement@" + std::to_string(budget),
-        estimate_of(extraction_figure(metric, first, kConfidence)),
-        estimate_of(extraction_figure(metric, second, kConfidence)),
-        estimate_of(extraction_difference(metric, a, first, b, second, kConfidence).figure));
+    print_metric(name, a, b);
+    print_estimate("A-B", estimate_of(extraction_difference(extraction_metric(name), a.view, a.cell,
+                                                            b.view, b.cell, kConfidence)
+                                          .figure));
   }
   if (shared == 0) std::printf("  no budget in common\n");
 }
@@ -175,6 +199,12 @@ Estimate membership_difference(const std::string& metric, const EvidenceView& a,
                       std::to_string(non_members) + " non-members";
     return estimate;
   }
+  for (const ScoreSets* scores : {&pairs.here, &pairs.there}) {
+    if (fpr == 0 || !estimate.reason.empty()) continue;
+    estimate.reason = tpr_obstacle(make_roc(*scores), fpr, kConfidence,
+                                   negatives_of(metric, *first.header));
+  }
+  if (!estimate.reason.empty()) return estimate;
   const uint64_t seed = hash64(first.header->key);
   const Bounded bounds = fpr > 0 ? tpr_difference(pairs.here, pairs.there, fpr, kConfidence, seed)
                          : metric == "auc"
@@ -186,12 +216,15 @@ Estimate membership_difference(const std::string& metric, const EvidenceView& a,
   return estimate;
 }
 
-void compare_scores(const EvidenceView& a, const CellView& first, const EvidenceView& b,
-                    const CellView& second) {
-  for (const char* metric : {"auc", "advantage", "tpr_at_fpr_0.01"}) {
-    print_metric(metric, measure_membership(metric, a, first, kConfidence),
-                 measure_membership(metric, b, second, kConfidence),
-                 membership_difference(metric, a, first, b, second));
+void compare_scores(const Place& a, const Place& b) {
+  for (const std::string& metric : metrics_of(*a.cell.header)) {
+    const bool wanted = metric == "auc" || metric == "advantage" || metric == "tpr_at_fpr_0.01";
+    const auto here = measure_membership(metric, a.view, a.cell, kConfidence);
+    const auto there = measure_membership(metric, b.view, b.cell, kConfidence);
+    if (!wanted && !here.value && !there.value) continue;
+    print_metric(metric, a, b);
+    if (metric == "epsilon_lower") continue;  // the difference of two bounds bounds nothing
+    print_estimate("A-B", membership_difference(metric, a.view, a.cell, b.view, b.cell));
   }
 }
 
@@ -204,29 +237,40 @@ struct Sides {
   bool titled = false;
 };
 
-void require_one_family(const CellHeader& first, const CellHeader& second) {
-  if (first.family == second.family) return;
-  throw Error("cell `" + first.name + "` is of family " + std::string(to_string(first.family)) +
-              ", and `" + second.name + "` of " + std::string(to_string(second.family)) +
-              "; compare cells of one family");
+void require_comparable(const CellHeader& first, const CellHeader& second) {
+  if (first.family != second.family) {
+    throw Error("cell `" + first.name + "` is of family " + std::string(to_string(first.family)) +
+                ", and `" + second.name + "` of " + std::string(to_string(second.family)) +
+                "; compare cells of one family");
+  }
+  if (first.family != Family::kEvasion) return;
+  for (const char* metric : {"robust_accuracy", "median_distance"}) {
+    if (has_metric(first, metric) && has_metric(second, metric)) return;
+  }
+  throw Error("cell `" + first.name + "` and cell `" + second.name +
+              "`: one has no radius, and the other no distances; give the entry without one `eps`");
 }
 
 void compare_cells(Sides& sides, const CellHeader& first, const CellHeader& second) {
-  if (first.family == Family::kEvasion) {
+  const Place a{sides.view_a, *sides.view_a.find(first.name)};
+  const Place b{sides.view_b, *sides.view_b.find(second.name)};
+  const std::string robust = "robust_accuracy";
+  if (has_metric(first, robust) && has_metric(second, robust)) {
     if (!sides.titled) {
       std::printf("%-20s %6s %8s %8s %8s %18s %5s %5s\n", "robust accuracy", "n", "A", "B", "A-B",
                   "95 % one-sided", "lost", "won");
     }
     sides.titled = true;
-    compare_samples(sides.a, first, sides.b, second);
+    compare_samples(a, b);
   } else {
     std::printf("%-28s %9s  95 %% one-sided\n", name_of(first, second).c_str(), "value");
-    const CellView& here = *sides.view_a.find(first.name);
-    const CellView& there = *sides.view_b.find(second.name);
+    sides.titled = false;
     if (first.family == Family::kExtraction) {
-      compare_thefts(sides.view_a, here, sides.view_b, there);
+      compare_thefts(a, b);
+    } else if (first.family == Family::kMembership) {
+      compare_scores(a, b);
     } else {
-      compare_scores(sides.view_a, here, sides.view_b, there);
+      compare_distances(a, b);
     }
   }
   print_key_differences(first, second);
@@ -236,7 +280,7 @@ ExitCode compare(const std::string& left, const std::string& right) {
   Sides sides{open_side(left), open_side(right), {}, {}};
   const auto pairs = pairs_of(sides.a, sides.b);
   // Before half a table is printed.
-  for (const auto& [cell, other] : pairs) require_one_family(*cell, *other);
+  for (const auto& [cell, other] : pairs) require_comparable(*cell, *other);
   sides.view_a = view_evidence(sides.a.evidence);
   sides.view_b = view_evidence(sides.b.evidence);
   std::printf("A %s\nB %s\n", sides.a.evidence.header.model.path.c_str(),

@@ -12,6 +12,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr const char* kNoPictures = "assay: the report goes without pictures: ";
+
 Report report_of(const Judged& judged) {
   Report report;
   report.suite = &judged.suite;
@@ -32,12 +34,18 @@ std::unique_ptr<Dataset> open_test(const Judged& judged) {
   try {
     return std::make_unique<Dataset>(Dataset::open(test->second, judged.suite.model));
   } catch (const Error& error) {
-    std::cerr << "assay: the report goes without pictures: " << error.what() << std::endl;
+    std::cerr << kNoPictures << error.what() << std::endl;
     return nullptr;
   }
 }
 
 }  // namespace
+
+void require_folder(const fs::path& folder) {
+  std::error_code error;
+  if (!fs::exists(folder, error) || fs::is_directory(folder, error)) return;
+  throw Error(folder.string() + " is a file; name the run folder, which holds more of the run");
+}
 
 Suite suite_of(const Evidence& evidence, const RunFacts& facts) {
   Suite suite = restore_suite(evidence.header.suite, evidence.header.suite_folder,
@@ -53,6 +61,7 @@ void judge(Judged* judged) {
 }
 
 Judged judge_folder(const fs::path& folder) {
+  require_folder(folder);
   Judged judged;
   if (std::optional<Evidence> unmeasured = read_unmeasured(folder)) {
     judged.evidence = std::move(*unmeasured);
@@ -75,11 +84,15 @@ void print_judged(const Judged& judged, const fs::path& folder) {
 
 void write_all_reports(const Judged& judged, const fs::path& folder) {
   Report report = report_of(judged);
-  const Adversarials adversarials = read_adversarials(fs::path(folder) / kAdversarialsFile);
-  if (!adversarials.empty()) {
-    const std::unique_ptr<Dataset> dataset = open_test(judged);
-    report.pictures =
-        choose_pictures(judged.evidence, judged.decision, adversarials, dataset.get(), 12);
+  try {
+    const Adversarials adversarials = read_adversarials(folder / kAdversarialsFile);
+    if (!adversarials.empty()) {
+      const std::unique_ptr<Dataset> dataset = open_test(judged);
+      report.pictures =
+          choose_pictures(judged.evidence, judged.decision, adversarials, dataset.get(), 12);
+    }
+  } catch (const Error& error) {
+    std::cerr << kNoPictures << error.what() << std::endl;
   }
   write_reports(folder, report);
   print_summary(report, folder);

@@ -19,6 +19,9 @@ struct Judged {
   Decision decision;
 };
 
+/// Throws Error (kUsage) for a file in a run folder's place, such as its evidence alone.
+void require_folder(const std::filesystem::path& folder);
+
 /// The suite that evidence was made with.
 Suite suite_of(const Evidence& evidence, const RunFacts& facts);
 

@@ -37,6 +37,10 @@ const char* footer_of(const std::string& command) {
   if (command == "replay") {
     return "exit codes: 0 all reproduce, 1 some do not, 2 usage, suite or data error";
   }
+  if (command == "train") {
+    return "exit codes: 0 done, 2 usage or data error, 3 a fault of the machine, such\n"
+           "as a full disk (worth a retry)";
+  }
   return "exit codes: 0 done, 2 usage, suite or data error";
 }
 
@@ -112,6 +116,24 @@ int end_output(const std::string& command, int code) {
   return printing.contains(command) ? static_cast<int>(assay::ExitCode::kUsage) : code;
 }
 
+// Which argument is empty, as a shell leaves one whose variable is not set; "" if none is. CLI11
+// takes the word after `--out=` for its value, and for commands "" is an option not given.
+std::string empty_argument(int argc, char** argv) {
+  for (int i = 1; i < argc; ++i) {
+    const std::string argument = argv[i];
+    const std::string before = argv[i - 1];
+    if (argument.starts_with("--") && argument.find('=') == argument.size() - 1) {
+      return "`" + argument.substr(0, argument.size() - 1) + "`";
+    }
+    if (!argument.empty()) continue;
+    const bool value = before.starts_with("--") && before.find('=') == std::string::npos;
+    return value    ? "`" + before + "`"
+           : i == 1 ? "the command"
+                    : "the argument after `" + before + "`";
+  }
+  return "";
+}
+
 int run_command(int argc, char** argv) {
   keep_standard_files();
   std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is an error of the write, not the end
@@ -128,6 +150,9 @@ int run_command(int argc, char** argv) {
       assay::add_schema(app),  assay::add_train(app),    assay::add_monitor(app),
   };
   wrap_help(app);
+  if (const std::string empty = empty_argument(argc, argv); !empty.empty()) {
+    return fail(empty + " is empty; is a variable unset?", assay::ExitCode::kUsage);
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {  // --help, --version

@@ -46,6 +46,7 @@ Shards read_shards(const std::vector<std::string>& folders) {
   RunFacts& facts = shards.facts;
   std::string first;  // the folder that `facts` come from
   for (const std::string& folder : folders) {
+    require_folder(folder);
     if (std::optional<Evidence> unmeasured = read_unmeasured(folder)) {
       shards.unmeasured.push_back(std::move(*unmeasured));
     } else {

@@ -112,6 +112,7 @@ ExitCode tried(const std::function<ExitCode()>& work) {
 }
 
 Model load_model(const Suite& suite, const std::filesystem::path& path) {
+  if (std::filesystem::exists(path)) require_file(path);
   Model model = Model::load(suite.model, path, block_size(suite), suite.run.device);
   require_gradients(suite, model.facts(), path.string());
   return model;

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "harness/cli/commands.h"
+#include "harness/cli/judged.h"
 #include "harness/cli/output.h"
 #include "harness/cli/session.h"
 #include "harness/cli/supervise.h"
@@ -29,8 +30,9 @@ struct Claim {
 
 class Replay {
  public:
-  Replay(const std::string& folder, const Attempt& attempt)
-      : attempt_(attempt), evidence_(read_evidence(folder)) {
+  Replay(const std::string& folder, const Attempt& attempt) : attempt_(attempt) {
+    require_folder(folder);
+    evidence_ = read_evidence(folder);
     const Header& header = evidence_.header;
     suite_ = restore_suite(header.suite, header.suite_folder,
                            infos_of(with_ensemble(attack_table())), monitor_infos());
@@ -57,6 +59,7 @@ class Replay {
     if (!fs::exists(file)) {
       throw Error("the run's model is not at " + file.string() + "; name it with --model");
     }
+    require_file(file);
     open_data();
     std::string text;
     if (sha256_file(file) != evidence_.header.model.sha256) {

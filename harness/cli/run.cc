@@ -72,6 +72,7 @@ class Run {
   ExitCode measure_sides(Baseline baseline);
   void begin(const Evidence& empty, const std::string& baseline_sha256);
   ExitCode finish(const Evidence& evidence, const Baseline& baseline);
+  void keep_in_corpus(const Evidence& evidence, const Evidence* incumbent);
   ExitCode end_unmeasured(const Evidence& evidence);
   ExitCode refused(const std::string& reason);
   ExitCode stopped(const std::string& reason);
@@ -231,6 +232,19 @@ ExitCode Run::stopped(const std::string& reason) {
   return ExitCode::kIncomplete;
 }
 
+// Whole runs only, and both sides after both were planned: what a run finds is for the next one,
+// however this one was cut into shards or attempts. So nothing of this one depends on it.
+void Run::keep_in_corpus(const Evidence& evidence, const Evidence* incumbent) {
+  try {
+    Corpus corpus(store_->folder());
+    corpus.add(found_in(evidence, *store_));
+    if (incumbent) corpus.add(found_in(*incumbent, *store_));
+  } catch (const Error& error) {
+    std::cerr << "assay: the corpus gets nothing of this run, whose verdict stands: "
+              << error.what() << std::endl;
+  }
+}
+
 ExitCode Run::finish(const Evidence& evidence, const Baseline& baseline) {
   const Evidence* incumbent = baseline.evidence ? &*baseline.evidence : nullptr;
   write_evidence(folder_, evidence);
@@ -254,11 +268,7 @@ ExitCode Run::finish(const Evidence& evidence, const Baseline& baseline) {
   write_reports(folder_, report);
   print_summary(report, folder_);
   if (computed_ && evidence.complete() && (!incumbent || incumbent->complete())) {
-    // Whole runs only, and both sides after both were planned: what a run finds is for the next
-    // one, however this one was cut into shards or attempts.
-    Corpus corpus(store_->folder());
-    corpus.add(found_in(evidence, *store_));
-    if (incumbent) corpus.add(found_in(*incumbent, *store_));
+    keep_in_corpus(evidence, incumbent);
   }
   // A shard only measures: pass, fail and inconclusive belong to the merge.
   if (shard_.count == 1) return exit_code(decision.outcome);

@@ -22,12 +22,15 @@ fs::path prepare_folder(const std::string& out, bool resume, const std::string& 
     for (const char c : started) {
       if (c != '-' && c != ':') stamp += c;
     }
-    fs::path folder = fs::path("runs") / (stamp + "-" + suite);
-    for (int i = 2; fs::exists(folder); ++i) {
-      folder = fs::path("runs") / (stamp + "-" + suite + "-" + std::to_string(i));
+    make_folder("runs");
+    // Whoever creates it has it: two runs may start in the same second.
+    for (int i = 1;; ++i) {
+      const fs::path folder =
+          fs::path("runs") / (stamp + "-" + suite + (i > 1 ? "-" + std::to_string(i) : ""));
+      std::error_code error;
+      if (fs::create_directory(folder, error)) return folder;
+      if (error && error != std::errc::file_exists) make_folder(folder);  // throws what it is
     }
-    make_folder(folder);
-    return folder;
   }
   const fs::path folder = out;
   std::error_code error;

@@ -97,15 +97,30 @@ void Session::open_sets() {
   for (const std::string& name : pools) sets.pools[name] = read(name, {});
 }
 
+void require_file(const std::filesystem::path& path) {
+  using Type = std::filesystem::file_type;
+  std::error_code error;
+  const Type type = std::filesystem::status(path, error).type();
+  if (type == Type::regular) return;
+  const std::string what = type == Type::directory ? "a folder"
+                           : type == Type::fifo    ? "a pipe"
+                           : type == Type::socket  ? "a socket"
+                                                   : "a device";
+  throw Error(path.string() + (error ? " cannot be looked at: " + error.message()
+                                     : " is " + what + "; name a file"));
+}
+
 void check_paths(const Suite& suite) {
   if (!std::filesystem::exists(suite.model.path)) {
     throw Error("no such model file: " + suite.model.path.string());
   }
-  if (!suite.baseline.empty() && suite.baseline != "none" &&
-      !std::filesystem::exists(suite.baseline)) {
+  require_file(suite.model.path);
+  if (suite.baseline.empty() || suite.baseline == "none") return;
+  if (!std::filesystem::exists(suite.baseline)) {
     throw Error("no such baseline: " + suite.baseline +
                 "; name a model, a run folder or an evidence file, or `none` for a first run");
   }
+  if (!std::filesystem::is_directory(suite.baseline)) require_file(suite.baseline);
 }
 
 bool is_model(const std::string& path) {

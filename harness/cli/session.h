@@ -74,7 +74,12 @@ class Subject {
   Plan plan_;
 };
 
-/// Throws Error (kUsage) where the suite names a candidate or a baseline that does not exist.
+/// Throws Error (kUsage) for a path that is there and is no file: a folder, or a pipe or device,
+/// which might be read without end.
+void require_file(const std::filesystem::path& path);
+
+/// Throws Error (kUsage) where the suite names a candidate or a baseline that does not exist, or
+/// is nothing that can be read.
 void check_paths(const Suite& suite);
 
 /// True if a baseline's path is taken for a model: it is no folder and no evidence file.

@@ -12,6 +12,10 @@ namespace {
 
 using Outcomes = RuleResult::Verdict;
 
+constexpr const char* kDoubtfulHint =
+    "the attack left the ball or claimed a success that a fresh forward denies; see the status "
+    "column of samples.csv";
+
 /// Rows that no rule may be decided on; "" if there are none.
 std::string doubtful_rows(const CellView& cell) {
   const SampleCounts& counts = cell.counts;
@@ -47,9 +51,7 @@ bool settle_missing(const RuleSpec& rule, const Trial& trial, RuleResult& result
 bool settle_unusable(const RuleSpec& rule, const Trial& trial, RuleResult& result) {
   const std::string doubtful = doubtful_rows(*trial.cell);
   if (!doubtful.empty()) {
-    settle(result, Outcomes::kInconclusive, doubtful,
-           "the attack left the ball or claimed a success that a fresh forward denies; see the "
-           "status column of samples.csv");
+    settle(result, Outcomes::kInconclusive, doubtful, kDoubtfulHint);
     return true;
   }
   const std::vector<std::optional<Verdict>>& rows = trial.cell->rows;
@@ -78,7 +80,7 @@ bool settle_unpaired(const Trial& trial, RuleResult& result) {
   }
   const std::string doubtful = doubtful_rows(*trial.pairing->cell);
   if (!doubtful.empty()) {
-    settle(result, Outcomes::kInconclusive, "in the baseline " + doubtful);
+    settle(result, Outcomes::kInconclusive, "in the baseline " + doubtful, kDoubtfulHint);
     return true;
   }
   return false;

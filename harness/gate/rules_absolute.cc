@@ -12,9 +12,7 @@ namespace {
 
 using Outcomes = RuleResult::Verdict;
 
-std::string value_text(const Estimate& estimate) {
-  return std::isfinite(*estimate.value) ? figure(*estimate.value) : "infinite";
-}
+std::string value_text(double value) { return std::isfinite(value) ? figure(value) : "infinite"; }
 
 /// What would decide an inconclusive rule on a share.
 std::string share_hint(const RuleSpec& rule, const Estimate& estimate) {
@@ -31,14 +29,28 @@ std::string share_hint(const RuleSpec& rule, const Estimate& estimate) {
          " would decide if the value holds; these " + shown;
 }
 
-/// Of a median, one end is enough to decide; without it, more samples are all that can help.
-std::string median_hint(const RuleSpec& rule, const Estimate& estimate) {
+/// Of a median, one end is enough to decide: whether more or less than half of the samples lie
+/// beyond the limit.
+std::string median_hint(const RuleSpec& rule, const Trial& trial, const Estimate& estimate) {
   const bool at_least = rule.kind == RuleSpec::Kind::kAtLeast;
   const std::optional<double>& end = at_least ? estimate.lower : estimate.upper;
   if (!end) return few_for_median(rule.confidence);
-  if (!std::isfinite(*end)) return "more samples: this end of the interval is infinite";
-  return "these " + count(estimate.n, "sample") + " can show " +
-         (at_least ? "at_least " + figure(round_down(*end)) : "at_most " + figure(round_up(*end)));
+  int64_t beyond = 0;
+  for (const std::optional<double>& distance : distances(*trial.candidate, *trial.cell)) {
+    if (distance && (at_least ? *distance < rule.limit : *distance > rule.limit)) ++beyond;
+  }
+  const double share = static_cast<double>(beyond) / static_cast<double>(estimate.n);
+  const int64_t needed = samples_for_limit(share, 0.5, rule.confidence);
+  const std::string lie =
+      " of the samples lie " + std::string(at_least ? "under " : "over ") + figure(rule.limit);
+  return (needed == kNoSampleSuffices
+              ? "no number of samples decides this if half" + lie
+              : "about " + count(std::max(needed, estimate.n + 1), "sample") + " would decide if " +
+                    percent(share) + lie) +
+         "; these " + count(estimate.n, "sample") + " can show " +
+         (!std::isfinite(*end) ? "no bound on this side"
+          : at_least           ? "at_least " + figure(round_down(*end))
+                               : "at_most " + figure(round_up(*end)));
 }
 
 std::string hint_of(const RuleSpec& rule, const Trial& trial, const Estimate& estimate) {
@@ -50,8 +62,17 @@ std::string hint_of(const RuleSpec& rule, const Trial& trial, const Estimate& es
     case Family::kEvasion:
       break;
   }
-  return rule.metric == "median_distance" ? median_hint(rule, estimate)
+  return rule.metric == "median_distance" ? median_hint(rule, trial, estimate)
                                           : share_hint(rule, estimate);
+}
+
+/// What would give a metric that has no value one.
+std::string missing_hint(const RuleSpec& rule, const Trial& trial) {
+  const CellView& cell = *trial.cell;
+  if (cell.header->family == Family::kMembership) return missing_score_hint(rule, trial);
+  if (cell.header->family == Family::kExtraction) return "";  // the reason says it
+  const bool aimed = std::count(cell.aimed.begin(), cell.aimed.end(), false) == 0;
+  return aimed ? "choose another `target`, or samples of other classes" : kCleanHint;
 }
 
 }  // namespace
@@ -77,7 +98,7 @@ void judge_absolute(const RuleSpec& rule, const Trial& trial, RuleResult& result
   result.upper = shown.upper;
   result.n = estimate.n;
   if (!estimate.value) {
-    settle(result, Outcomes::kInconclusive, estimate.reason);
+    settle(result, Outcomes::kInconclusive, estimate.reason, missing_hint(rule, trial));
     return;
   }
   if (rule.metric == "epsilon_lower") return judge_epsilon(rule, trial, estimate, result);
@@ -87,21 +108,21 @@ void judge_absolute(const RuleSpec& rule, const Trial& trial, RuleResult& result
   const bool fail = at_least ? estimate.upper && *estimate.upper < rule.limit
                              : estimate.lower && *estimate.lower > rule.limit;
   if (pass) {
-    settle(result, Outcomes::kPass, "");
+    settle(result, Outcomes::kPass, shown.reason);  // of a value that is not finite
     if (rule.metric == "auc" && !at_least) doubt_reversal(rule, estimate, result);
   } else if (fail) {
     settle(result, Outcomes::kFail,
-           rule.metric + " is " + value_text(estimate) + " and " +
-               (at_least ? "at most " + figure(*estimate.upper) + ", under "
-                         : "at least " + figure(*estimate.lower) + ", over ") +
+           rule.metric + " is " + value_text(*estimate.value) + " and " +
+               (at_least ? "at most " + value_text(*estimate.upper) + ", under "
+                         : "at least " + value_text(*estimate.lower) + ", over ") +
                limit_text(rule),
            rule.metric == "clean_accuracy" ? kCleanHint : "");
   } else {
     const auto end = [](const std::optional<double>& bound) {
-      return !bound ? "unknown" : std::isfinite(*bound) ? figure(*bound) : "infinite";
+      return bound ? value_text(*bound) : "unknown";
     };
     settle(result, Outcomes::kInconclusive,
-           rule.metric + " is " + value_text(estimate) + ", between " + end(estimate.lower) +
+           rule.metric + " is " + value_text(*estimate.value) + ", between " + end(estimate.lower) +
                " and " + end(estimate.upper) + ": these samples cannot tell it from " +
                limit_text(rule),
            hint_of(rule, trial, estimate));

@@ -43,6 +43,8 @@ void doubt_reversal(const RuleSpec& rule, const Estimate& auc, RuleResult& resul
 void distrust_unlike_shadows(const RuleSpec& rule, const Trial& trial, RuleResult& result);
 /// What would decide an inconclusive at_least or at_most.
 std::string membership_hint(const RuleSpec& rule, const Estimate& estimate);
+/// What would give a metric that has no value one.
+std::string missing_score_hint(const RuleSpec& rule, const Trial& trial);
 /// at_least and at_most on epsilon_lower, whose estimate has a value.
 void judge_epsilon(const RuleSpec& rule, const Trial& trial, const Estimate& estimate,
                    RuleResult& result);

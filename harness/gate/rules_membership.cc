@@ -24,6 +24,22 @@ std::string records_text(double records) {
          ", members and non-members as many as now in proportion, would decide if the value holds";
 }
 
+constexpr const char* kTieAdvice =
+    "an attack whose scores tie less, such as loss or lira, gives the metric a threshold";
+
+/// Records from the metric's side that would give it a value; "" if it has enough of them.
+std::string more_records(const RuleSpec& rule, const CellHeader& cell, const ScoreSets& scores) {
+  if (scores.members.size() < 2 || scores.non_members.size() < 2) {
+    return "audit two members and two non-members or more";
+  }
+  const double fpr = fpr_of(rule.metric);
+  if (fpr == 0 || static_cast<int64_t>(scores.non_members.size()) >= non_members_needed(fpr)) {
+    return "";
+  }
+  return "audit " + std::to_string(non_members_needed(fpr)) + " " +
+         std::string(negatives_of(rule.metric, cell)) + " or more";
+}
+
 /// Why the scores of two runs, from the metric's side, cannot be compared; "" if they can.
 std::string pairing_obstacle(const RuleSpec& rule, const CellHeader& cell,
                              const PairedScores& pairs) {
@@ -140,6 +156,15 @@ void settle_powerless(const RuleSpec& rule, const EpsilonAudit& audit, const Res
 
 }  // namespace
 
+std::string missing_score_hint(const RuleSpec& rule, const Trial& trial) {
+  const CellHeader& cell = *trial.cell->header;
+  const ScoreSets scores =
+      from_its_side(rule.metric, cell, audited_scores(*trial.candidate, *trial.cell).scores);
+  const std::string more = more_records(rule, cell, scores);
+  if (!more.empty()) return more;
+  return fpr_of(rule.metric) > 0 ? kTieAdvice : "";  // epsilon's reasons say it
+}
+
 std::string membership_hint(const RuleSpec& rule, const Estimate& estimate) {
   const bool at_least = rule.kind == RuleSpec::Kind::kAtLeast;
   const double gap = *estimate.value - rule.limit;
@@ -228,11 +253,12 @@ void judge_paired_membership(const RuleSpec& rule, const Trial& trial, Judgement
   result.n = static_cast<int64_t>(pairs.here.members.size() + pairs.here.non_members.size());
   const std::string obstacle = pairing_obstacle(rule, *trial.cell->header, pairs);
   if (!obstacle.empty()) {
-    settle(result, Outcomes::kInconclusive, obstacle, "audit the same records in both runs");
+    settle(result, Outcomes::kInconclusive, obstacle,
+           more_records(rule, *trial.cell->header, pairs.here) + ", the same records in both runs");
     return;
   }
   const std::string tied = tie_obstacle(rule, *trial.cell->header, pairs);
-  if (!tied.empty()) return settle(result, Outcomes::kInconclusive, tied);
+  if (!tied.empty()) return settle(result, Outcomes::kInconclusive, tied, kTieAdvice);
   result.value = value_of(rule, pairs.here);
   result.baseline = value_of(rule, pairs.there);
   const Bounded rise = rise_of(rule, trial, pairs);

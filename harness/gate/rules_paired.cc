@@ -74,7 +74,8 @@ void judge_share(const RuleSpec& rule, const Trial& trial, Judgement& judgement)
   RuleResult& result = judgement.result;
   result.n = pairs.n;
   if (pairs.n == 0) {
-    settle(result, Outcomes::kInconclusive, "no sample is in both runs");
+    settle(result, Outcomes::kInconclusive, "no sample is in both runs",
+           "draw the same samples for both runs, or give the incumbent's model file as baseline");
     return;
   }
   const int64_t b = static_cast<int64_t>(pairs.regressed.size());
@@ -102,8 +103,28 @@ void judge_share(const RuleSpec& rule, const Trial& trial, Judgement& judgement)
 std::string median_hint(const RuleSpec& rule, const Difference& difference, int64_t n) {
   if (!difference.upper) return few_for_median(rule.confidence);
   if (!std::isfinite(*difference.upper)) return "more samples: the bound is infinite";
-  return "these " + count(n, "sample") + " can show " + std::string(to_string(rule.kind)) + " " +
+  const double gap = difference.value - rule.limit;
+  const double reach =
+      gap < 0 ? *difference.upper - difference.value : difference.value - *difference.lower;
+  // Bounds close in as the root of the number of samples.
+  const double needed = std::ceil(static_cast<double>(n) * std::pow(reach / gap, 2));
+  return (needed < 1e15
+              ? "about " + count(std::max(static_cast<int64_t>(needed), n + 1), "sample") +
+                    " would decide if the medians hold"
+              : "no number of samples decides this if the medians hold") +
+         "; these " + count(n, "sample") + " can show " + std::string(to_string(rule.kind)) + " " +
          percent(round_up(*difference.upper));
+}
+
+/// Why a median, or both, has no value; "" where both have.
+std::string unbroken_text(const MedianDrop& drop) {
+  const bool here = std::isinf(drop.here);
+  const bool before = std::isinf(drop.baseline);
+  if (!here && !before) return "";
+  return "half or more of the samples were never broken in " +
+         std::string(here && before ? "both runs"
+                     : here         ? "the candidate, whose median is infinite"
+                                    : "the baseline, whose median is infinite");
 }
 
 void judge_median(const RuleSpec& rule, const Trial& trial, Judgement& judgement) {
@@ -113,15 +134,25 @@ void judge_median(const RuleSpec& rule, const Trial& trial, Judgement& judgement
   result.n = static_cast<int64_t>(pairs.size());
   if (pairs.empty()) {
     settle(result, Outcomes::kInconclusive,
-           "no sample in both runs is rightly classified by the baseline");
+           "no sample in both runs is rightly classified by the baseline",
+           "draw the same samples for both runs, of those that the baseline classifies rightly");
     return;
   }
   const MedianDrop drop = median_drop(pairs, rule.confidence);
   result.value = finite(drop.here);
   result.baseline = finite(drop.baseline);
+  const std::string unbroken = unbroken_text(drop);
+  if (std::isinf(drop.here) && std::isinf(drop.baseline)) {
+    settle(result, Outcomes::kInconclusive,
+           unbroken + ", so that nothing tells their medians apart",
+           "an attack that breaks more than half of the samples in one of them would decide: more "
+           "steps, another one, or score access where gradients are not finite");
+    return;
+  }
   Difference difference = {drop.value, drop.lower, drop.upper};
   if (!is_drop(rule)) difference = mirrored(difference);
   decide_difference(rule, difference, median_hint(rule, difference, result.n), result);
+  if (!unbroken.empty()) result.reason += (result.reason.empty() ? "" : "; ") + unbroken;
   if (is_drop(rule) && (rule.limit >= 1 || drop.baseline <= 0)) {
     settle_vacuous(rule, "no candidate's distances can drop by more than they are", result);
   } else if (is_drop(rule) && result.verdict == Outcomes::kPass && difference.lower &&
@@ -136,9 +167,9 @@ void judge_median(const RuleSpec& rule, const Trial& trial, Judgement& judgement
 
 Difference mirrored(const Difference& drop) {
   Difference rise;
-  rise.value = -drop.value;
-  if (drop.upper) rise.lower = -*drop.upper;
-  if (drop.lower) rise.upper = -*drop.lower;
+  rise.value = 0 - drop.value;  // never -0
+  if (drop.upper) rise.lower = 0 - *drop.upper;
+  if (drop.lower) rise.upper = 0 - *drop.lower;
   return rise;
 }
 

@@ -80,7 +80,23 @@ std::vector<std::string> class_folders(const fs::path& root) {
   }
   std::vector<std::string> names;
   for (const fs::directory_entry& entry : entries_of(root)) {
-    if (entry.is_directory(error)) names.push_back(entry.path().filename().string());
+    const fs::file_status status = entry.status(error);
+    const std::string path = entry.path().string();
+    // A class that is passed over would change every figure; a README beside the classes none.
+    if (!fs::status_known(status)) {
+      throw Error(path + ": cannot be looked into: " + error.message());
+    }
+    if (!fs::exists(status)) {
+      throw Error(path + ": is a link that leads nowhere; mend it, or remove it");
+    }
+    if (fs::is_directory(status)) {
+      names.push_back(entry.path().filename().string());
+    } else if (is_image_name(entry.path())) {
+      throw Error(path +
+                  ": is an image beside the class folders, and has no class; move it into "
+                  "one, or out of " +
+                  root.string());
+    }
   }
   std::sort(names.begin(), names.end());
   return names;
@@ -124,6 +140,7 @@ class ImageSource : public Source {
                                            : " (`class_order: FILE` lists classes of which "
                                              "there are no images)"));
     }
+    check_names(classes, spec.class_names);
     list(classes, ordered);
   }
 
@@ -185,6 +202,23 @@ class ImageSource : public Source {
       }
     }
     return classes;
+  }
+
+  // Folders named otherwise than the model's classes (`n01440764`, `tench`) tell nothing of order.
+  void check_names(const std::vector<std::string>& classes,
+                   const std::vector<std::string>& names) const {
+    for (size_t c = 0; c < classes.size() && c < names.size(); ++c) {
+      const auto at = std::find(names.begin(), names.end(), classes[c]);
+      if (at == names.end() || names[c] == classes[c]) continue;
+      const bool ordered = !data_.class_order.empty();
+      throw Error(data_.where,
+                  "data." + data_.name + ": class `" + classes[c] + "` is number " +
+                      std::to_string(c) + " in " +
+                      (ordered ? data_.class_order.string() : "the order of the folders' bytes") +
+                      ", and " + std::to_string(at - names.begin()) + " in model.classes; " +
+                      (ordered ? "write both in the model's order"
+                               : "list the folders in the model's order in a `class_order` file"));
+    }
   }
 
   void list(const std::vector<std::string>& classes, bool ordered) {

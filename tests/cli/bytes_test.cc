@@ -138,12 +138,7 @@ TEST_F(Bytes, ReportsShowPicturesOnlyOfSamplesAsTheyWereJudged) {
 }
 
 TEST_F(Bytes, AMergeWithoutAShardsOutputsIsIncompleteAndTellsToCopyThem) {
-  const std::string set = "{ format: csv, path: samples.csv, label: label";
-  write_suite(
-      {.data = set + " }\n  in: " + set + ", rows: [0, 40] }\n  out: " + set + ", rows: [40, 90] }",
-       .attacks = "- { name: mia, attack: loss, members: in, non_members: out }\n"
-                  "  - { name: pgd, attack: pgd, eps: [0.1], steps: 3 }",
-       .rules = "- { cell: mia, metric: auc, at_most: 1 }"});
+  write_suite(audit_parts());
   ASSERT_EQ(fresh("s0", {"--shard", "0/2"}).code, 0);
   ASSERT_EQ(fresh("s1", {"--shard", "1/2"}).code, 0);
   ASSERT_EQ(assay({"merge", "s0", "s1", "--out", "whole"}).code, 0);

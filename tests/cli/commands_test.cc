@@ -27,6 +27,28 @@ TEST_F(Commands, GateJudgesAgainWithTheSameExitCode) {
   expect_end(assay({"gate", "nowhere"}), 2, {"nowhere"});
 }
 
+TEST_F(Commands, WhatIsBesideTheEvidenceIsNotLeftOutByNamingTheEvidence) {
+  write_suite({});
+  ASSERT_EQ(run("out").code, 0);
+  for (const std::vector<std::string>& args :
+       std::vector<std::vector<std::string>>{{"gate", "out/evidence.jsonl"},
+                                             {"report", "out/evidence.jsonl"},
+                                             {"replay", "out/evidence.jsonl"},
+                                             {"merge", "out/evidence.jsonl", "--out", "m"}}) {
+    expect_end(assay(args), 2, {"out/evidence.jsonl is a file; name the run folder"});
+  }
+}
+
+TEST_F(Commands, ReportGoesWithoutPicturesWhereTheAdversarialsAreDamaged) {
+  write_suite(image_parts());
+  ASSERT_EQ(run("out", {"--save-adversarials", "all"}).code, 0);
+  const std::string whole = read("out/report.html");
+  write("out/adversarials.safetensors", read("out/adversarials.safetensors").substr(0, 100));
+  const Ended ended = assay({"report", "out"});
+  expect_end(ended, 0, {"the report goes without pictures", "adversarials.safetensors"});
+  EXPECT_LT(read("out/report.html").size(), whole.size());
+}
+
 TEST_F(Commands, GateOfACellKnowsOnlyItsOwnRules) {
   write_suite({.rules = std::string(kFail) +
                         "\n    - { cell: \"pgd@8/255\", metric: robust_accuracy, at_least: 0.9 }"});
@@ -64,64 +86,6 @@ TEST_F(Commands, ReportWritesTheSameReportsAgain) {
   for (const auto& [name, text] : before) {
     EXPECT_TRUE(read("out/" + name) == text) << name << " differs";
   }
-}
-
-TEST_F(Commands, CompareCountsSamplesLostAndWon) {
-  write_suite({});
-  ASSERT_EQ(run("a").code, 0);
-  ASSERT_EQ(run("b", {"--model", prepared("careless.pt").string()}).code, 0);
-  const Ended all = assay({"compare", "a", "b"});
-  expect_end(all, 0, {});
-  EXPECT_THAT(all.out, HasSubstr("right.pt"));
-  // At 8/255 the careless model loses the 25 samples of class 0 that are 0.05 from the line.
-  const Ended one = assay({"compare", "a:pgd@8/255", "b:pgd@8/255"});
-  expect_end(one, 0, {});
-  EXPECT_THAT(one.out, ::testing::ContainsRegex("100 +1.0000 +0.7500 +\\+0.2500 .* 25 +0"));
-  const Ended crossed = assay({"compare", "a:pgd@0.1", "a:pgd@8/255"});
-  expect_end(crossed, 0, {});
-  EXPECT_THAT(crossed.out, HasSubstr("eps"));
-  EXPECT_LE(widest_line(all.out), 80U + path("a").string().size()) << all.out;
-  expect_end(assay({"compare", "a", "c"}), 2, {"no such run", "FOLDER:CELL"});
-  const Ended mistyped = assay({"compare", "a:pdg@0.1", "b"});
-  expect_end(mistyped, 2, {"pdg@0.1", "pgd@0.1"});
-  EXPECT_EQ(mistyped.out, "") << "half a table";
-  EXPECT_EQ(assay({"compare", "a:pgd@16/510", "b"}).out, one.out);
-  EXPECT_EQ(assay({"compare", "a:pgd@*", "b"}).out, all.out);
-}
-
-TEST_F(Commands, CompareShowsWhatThievesGotAtEachBudget) {
-  write_suite({.attacks = "- { name: steal, attack: equation_solving, surface: probabilities, "
-                          "budgets: [20, 50] }\n"
-                          "  - { name: pgd, attack: pgd, eps: [0.1], steps: 3 }",
-               .rules = "- { cell: steal, metric: \"agreement@50\", at_least: 0.5 }"});
-  ASSERT_EQ(run("a").code, 0);
-  ASSERT_EQ(run("b", {"--model", prepared("careless.pt").string()}).code, 0);
-  for (const auto& [left, right] : {std::pair{"a:steal", "b"}, {"a:steal", "b:steal"}}) {
-    const Ended all = assay({"compare", left, right});
-    expect_end(all, 0, {});
-    EXPECT_THAT(all.out, HasSubstr("steal"));
-    EXPECT_THAT(all.out, HasSubstr("\n  agreement@20\n    A "));
-    EXPECT_THAT(all.out, HasSubstr("\n  agreement@50\n    A "));
-    EXPECT_THAT(all.out, ::testing::ContainsRegex("A-B +100 +[+-]0.0000  \\[-0.0"));
-    EXPECT_EQ(all.out.find("robust accuracy") != std::string::npos, left == std::string("a"));
-  }
-}
-
-TEST_F(Commands, CompareShowsHowMuchScoresTell) {
-  const std::string set = "{ format: csv, path: samples.csv, label: label";
-  write_suite(
-      {.data = set + " }\n  in: " + set + ", rows: [0, 40] }\n  out: " + set + ", rows: [40, 90] }",
-       .attacks = "- { name: mia, attack: loss, members: in, non_members: out }\n"
-                  "  - { name: pgd, attack: pgd, eps: [0.1], steps: 3 }",
-       .rules = "- { cell: mia, metric: auc, at_most: 1 }"});
-  run("a");
-  run("b", {"--model", prepared("careless.pt").string()});
-  const Ended all = assay({"compare", "a:mia", "b:mia"});
-  expect_end(all, 0, {});
-  EXPECT_THAT(all.out, ::testing::ContainsRegex("\n  auc\n    A +90 +0\\..*\n    B +90 .*\n"
-                                                "    A-B +90 +[+-]0\\."));
-  EXPECT_THAT(all.out, HasSubstr("too few records in both: 40 members, 50 non-members"));
-  expect_end(assay({"compare", "a:mia", "b:pgd@0.1"}), 2, {"`mia` is of family membership"});
 }
 
 TEST_F(Commands, AttacksAreListedAndDescribed) {
@@ -308,6 +272,7 @@ TEST_F(Commands, HelpFitsAnEightyColumnTerminal) {
   EXPECT_THAT(assay({"gate", "--help"}).out, HasSubstr("4 inconclusive"));
   EXPECT_THAT(assay({"replay", "--help"}).out, HasSubstr("0 all reproduce"));
   EXPECT_THAT(assay({"compare", "--help"}).out, HasSubstr("codes: 0 done, 2 usage"));
+  EXPECT_THAT(assay({"train", "--help"}).out, HasSubstr("3 a fault of the machine"));
   EXPECT_THAT(assay({"--version"}).out, ::testing::ContainsRegex("^[0-9]+\\.[0-9]+\\.[0-9]+"));
 }
 

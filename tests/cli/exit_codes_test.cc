@@ -51,6 +51,39 @@ TEST_F(ExitCodes, TwoForUsageAndNothingIsWritten) {
   EXPECT_FALSE(exists("runs"));
 }
 
+TEST_F(ExitCodes, TwoForAnEmptyArgumentOfAnyCommandWhichIsNamed) {
+  write_suite({});
+  ASSERT_EQ(run("done").code, 0);
+  struct Case {
+    std::vector<std::string> args;
+    std::string says;
+  };
+  for (const auto& [args, says] : std::vector<Case>{
+           {{"run", "suite.yaml", "--out", "x", "--model", ""}, "`--model` is empty"},
+           {{"run", "suite.yaml", "--out", "x", "--model="}, "`--model` is empty"},
+           {{"run", "suite.yaml", "--baseline", "", "--out", "x"}, "`--baseline` is empty"},
+           {{"run", "--baseline=", "suite.yaml", "--out", "x"}, "`--baseline` is empty"},
+           {{"run", "suite.yaml", "--out", ""}, "`--out` is empty"},
+           {{"run", "suite.yaml", "--out", "x", "--shard", ""}, "`--shard` is empty"},
+           {{"run", "suite.yaml", "--out", "x", "--store", ""}, "`--store` is empty"},
+           {{"run", "suite.yaml", "--out", "x", "--set", ""}, "`--set` is empty"},
+           {{"run", "", "--out", "x"}, "the argument after `run` is empty"},
+           {{"validate", "suite.yaml", "--model", ""}, "`--model` is empty"},
+           {{"plan", "suite.yaml", "--model", ""}, "`--model` is empty"},
+           {{"plan", "suite.yaml", "--store", ""}, "`--store` is empty"},
+           {{"gate", "done", "--cell", ""}, "`--cell` is empty"},
+           {{"merge", "--out=", "x", "done"}, "`--out` is empty"},
+           {{"replay", "done", "--model", ""}, "`--model` is empty"},
+           {{"monitor", "log.npy", "--suite", ""}, "`--suite` is empty"},
+           {{"compare", "done", ""}, "the argument after `done` is empty"}}) {
+    const Ended ended = assay(args);
+    EXPECT_EQ(ended.code, 2) << says;
+    EXPECT_EQ(ended.err, "assay: " + says + "; is a variable unset?\n");
+    EXPECT_EQ(ended.out, "");
+  }
+  EXPECT_FALSE(exists("x") || exists("runs"));
+}
+
 TEST_F(ExitCodes, ThreeWhenTheTimeLimitIsOver) {
   SuiteParts parts;
   parts.rules = kFail;

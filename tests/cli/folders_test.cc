@@ -3,6 +3,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <memory>
+#include <set>
 
 #include "tests/cli/workshop.h"
 
@@ -33,6 +35,30 @@ TEST_F(Folders, TheDefaultIsANewFolderInRunsThatLatestPointsAt) {
   ASSERT_EQ(assay({"run", "suite.yaml"}).code, 0);
   EXPECT_NE(fs::read_symlink(path("runs/latest")), found[0]);
   EXPECT_EQ(decision("runs/latest"), "pass");
+}
+
+TEST_F(Folders, RunsThatStartAtOnceGetOneEach) {
+  write_suite({});
+  std::vector<std::unique_ptr<Program>> runs;
+  for (int i = 0; i < 4; ++i) {
+    runs.push_back(std::make_unique<Program>(invocation({"run", "suite.yaml"})));
+  }
+  std::set<std::string> folders;
+  for (const auto& run : runs) {
+    const Ended ended = run->wait();
+    EXPECT_EQ(ended.code, 0) << ended.err;
+    folders.insert(ended.out.substr(ended.out.rfind("runs/")));
+  }
+  EXPECT_EQ(folders.size(), 4U);
+}
+
+TEST_F(Folders, ADamagedCorpusIsToldAndLeavesTheVerdict) {
+  write_suite({});
+  write(".assay/corpus.sqlite",
+        "this is no data base, and is longer than a header of one is, 100 "
+        "bytes: ........................................");
+  expect_end(run("out"), 0, {"the corpus gets nothing of this run", "corpus.sqlite"});
+  EXPECT_EQ(decision("out"), "pass");
 }
 
 TEST_F(Folders, OneInUseIsRefusedAndLeftAlone) {

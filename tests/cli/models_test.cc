@@ -1,4 +1,6 @@
 // Models as people hand them in: unusable, faulty in places, or with quirks.
+#include <sys/stat.h>
+
 #include <fstream>
 
 #include "tests/cli/workshop.h"
@@ -99,8 +101,29 @@ TEST_F(Models, ThoseThatCannotBeJudgedAreRefused) {
 TEST_F(Models, AMissingOneIsTheUsersError) {
   write_suite({});
   expect_end(run("out", {"--model", "absent.pt"}), 2, {"no such model file", "absent.pt"});
+}
+
+TEST_F(Models, WhatIsNoFileIsTheUsersErrorAndIsNotRead) {
+  write_suite({});
   fs::create_directories(path("folder.pt"));
-  expect_end(run("out", {"--model", "folder.pt"}), 2, {"folder.pt", "folder"});
+  ASSERT_EQ(mkfifo(path("pipe.pt").c_str(), 0600), 0);
+  const std::string good = prepared("right.pt").string();
+  ASSERT_EQ(run("good", {"--save-adversarials", "all"}).code, 0);
+  for (const auto& [model, is] : {std::pair{"folder.pt", "is a folder; name a file"},
+                                  {"pipe.pt", "is a pipe; name a file"},
+                                  {"/dev/zero", "is a device; name a file"}}) {
+    for (const std::vector<std::string>& args : std::vector<std::vector<std::string>>{
+             {"run", "suite.yaml", "--out", "out", "--model", model},
+             {"validate", "suite.yaml", "--load", "--model", model},
+             {"plan", "suite.yaml", "--estimate", "--model", model},
+             {"replay", "good", "--model", model}}) {
+      expect_end(assay(args), 2, {model, is});
+    }
+  }
+  for (const char* pipe : {"pipe.pt", "/dev/zero"}) {
+    expect_end(run("out", {"--model", good, "--baseline", pipe}), 2, {pipe, "; name a file"});
+  }
+  EXPECT_FALSE(exists("out"));
 }
 
 TEST_F(Models, OneThatThrowsOnAnInputFailsTheGateNamingIt) {

@@ -38,6 +38,17 @@ SuiteParts image_parts() {
   return parts;
 }
 
+SuiteParts audit_parts() {
+  const std::string set = "{ format: csv, path: samples.csv, label: label";
+  SuiteParts parts;
+  parts.data = set + " }\n  in: " + set + ", rows: [0, 40] }\n  out: " + set + ", rows: [40, 90] }";
+  parts.attacks =
+      "- { name: mia, attack: loss, members: in, non_members: out }\n"
+      "  - { name: pgd, attack: pgd, eps: [0.1], steps: 3 }";
+  parts.rules = "- { cell: mia, metric: auc, at_most: 1 }";
+  return parts;
+}
+
 Workshop::Workshop() : folder_(fresh_folder()) {
   std::ostringstream csv;
   csv << "x0,x1,label\n";

@@ -40,6 +40,10 @@ inline constexpr const char* kPaired = "- { cell: \"*\", metric: robust_accuracy
 /// The parts of a suite on 256 images of 8 x 8 in 4 classes, in blocks of 16.
 SuiteParts image_parts();
 
+/// The parts of a suite on the default samples that audits 40 members and 50 non-members, and
+/// attacks all by pgd.
+SuiteParts audit_parts();
+
 /// A prepared model or data file (written by models.cc before the tests).
 std::filesystem::path prepared(const std::string& name);
 

@@ -105,6 +105,7 @@ TEST(AttackSuccess, IsAbsentWithAReasonWhereNothingIsRightlyClassified) {
   EXPECT_EQ(decision.outcome, Outcome::kInconclusive);
   EXPECT_FALSE(decision.rules[0].value.has_value());
   EXPECT_FALSE(decision.rules[0].lower.has_value());
+  EXPECT_THAT(decision.rules[0].hint, HasSubstr("normalize"));
   const Estimate& estimate = decision.cells[0].metrics.at("attack_success");
   EXPECT_FALSE(estimate.value.has_value());
   EXPECT_EQ(estimate.n, 0);
@@ -192,8 +193,10 @@ TEST(MedianDistance, PassesAtLeastWhereTheLowerBoundIsInfinite) {
   EXPECT_FALSE(rule.value.has_value());
   EXPECT_FALSE(rule.lower.has_value());
   EXPECT_FALSE(rule.upper.has_value());
-  EXPECT_EQ(judge_median(std::vector<double>(20, kInfinity), Kind::kAtMost, 1000).verdict,
-            Judged::kFail);
+  EXPECT_THAT(rule.reason, HasSubstr("never broken")) << "why there is no value";
+  const RuleResult most = judge_median(std::vector<double>(20, kInfinity), Kind::kAtMost, 1000);
+  EXPECT_EQ(most.verdict, Judged::kFail);
+  EXPECT_THAT(most.reason, HasSubstr("is infinite and at least infinite, over"));
 }
 
 TEST(MedianDistance, IsAbsentWithAReasonWhereHalfWereNeverBroken) {
@@ -222,6 +225,24 @@ TEST(MedianDistance, IsInconclusiveWithTooFewSamplesForBounds) {
   const RuleResult rule = judge_median({5, 5, 5, 5}, Kind::kAtLeast, 0.1);
   EXPECT_EQ(rule.verdict, Judged::kInconclusive);
   EXPECT_THAT(rule.hint, HasSubstr("5 samples or more"));
+}
+
+TEST(MedianDistance, HintsAtTheSamplesNeeded) {
+  std::vector<double> distances(20, 1);
+  std::fill_n(distances.begin(), 8, 0.1);
+  const RuleResult rule = judge_median(distances, Kind::kAtLeast, 0.5);
+  EXPECT_EQ(rule.verdict, Judged::kInconclusive);
+  EXPECT_THAT(rule.hint, HasSubstr("would decide if 40% of the samples lie under 0.5"));
+  EXPECT_THAT(rule.hint, HasSubstr("these 20 samples can show at_least 0.1"));
+  // As many as it says, in the same proportion, do decide.
+  const int64_t needed = std::stoll(rule.hint.substr(rule.hint.find_first_of("0123456789")));
+  ASSERT_GT(needed, 20);
+  std::vector<double> more(static_cast<size_t>(needed), 1);
+  std::fill_n(more.begin(), needed * 2 / 5, 0.1);
+  EXPECT_EQ(judge_median(more, Kind::kAtLeast, 0.5).verdict, Judged::kPass);
+  std::fill_n(distances.begin(), 10, 0.1);
+  EXPECT_THAT(judge_median(distances, Kind::kAtLeast, 0.5).hint,
+              HasSubstr("no number of samples decides this if half of the samples lie under 0.5"));
 }
 
 TEST(MedianDistance, IsNotYieldedByCellsOfFixedRadius) {

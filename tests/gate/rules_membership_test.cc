@@ -41,6 +41,23 @@ TEST(EpsilonRule, DoesNotPassOnScoresThatAreAllEqual) {
   EXPECT_FALSE(power.epsilon_detectable.has_value());
 }
 
+TEST(TprRule, WithTooFewNonMembersHintsAtHowManyAreNeeded) {
+  const Evidence run = audit_of(ramp(1000, 0), ramp(400, 0));
+  const RuleResult alone = judge_one(run, "tpr_at_fpr_0.01", Kind::kAtMost, 0.1);
+  EXPECT_EQ(alone.verdict, Judged::kInconclusive);
+  EXPECT_EQ(alone.hint, "audit 1000 non-members or more");
+  Suite suite = make_suite(run);
+  testing::add_rule(suite, "tpr_at_fpr_0.01", Kind::kMaxRise, 0.1);
+  const RuleResult paired = decide(suite, run, &run).rules[0];
+  EXPECT_EQ(paired.verdict, Judged::kInconclusive);
+  EXPECT_EQ(paired.hint, "audit 1000 non-members or more, the same records in both runs");
+}
+
+TEST(TprRule, OnScoresThatTieHintsAtOthers) {
+  const Evidence run = audit_of(std::vector<double>(2000, 1), std::vector<double>(2000, 1));
+  EXPECT_THAT(judge_one(run, "tpr_at_fpr_0.01", Kind::kAtMost, 0.1).hint, HasSubstr("tie less"));
+}
+
 TEST(EpsilonRule, OfOneRunIsInconclusiveWhereTheSetsContradictTheCoin) {
   Evidence run = audit_of(ramp(9000, 0), ramp(1000, 0));
   run.header.cells[0].params["estimator"] = std::string("one_run");

@@ -345,6 +345,7 @@ TEST(MedianDrop, IsInconclusiveWhereTheRatiosDisagree) {
   const RuleResult rule = compare_distances(here, before, Kind::kMaxDrop, 0.05).rules[0];
   EXPECT_EQ(rule.verdict, Judged::kInconclusive);
   EXPECT_THAT(rule.hint, HasSubstr("can show max_drop 20%"));
+  EXPECT_THAT(rule.hint, ::testing::ContainsRegex("about [0-9]+ samples would decide"));
   EXPECT_EQ(compare_distances({1, 1, 1, 1}, {1, 1, 1, 1}, Kind::kMaxDrop, 0.05).outcome,
             Outcome::kInconclusive)
       << "four samples bound no median";
@@ -353,14 +354,41 @@ TEST(MedianDrop, IsInconclusiveWhereTheRatiosDisagree) {
 TEST(MedianDrop, TakesInfinitiesInItsStride) {
   const std::vector<double> never(20, kInfinity);
   const std::vector<double> one(20, 1);
-  EXPECT_EQ(compare_distances(never, never, Kind::kMaxDrop, 0.05).outcome, Outcome::kPass);
-  EXPECT_EQ(compare_distances(never, one, Kind::kMaxDrop, 0.05).outcome, Outcome::kPass);
+  const Decision kept = compare_distances(never, one, Kind::kMaxDrop, 0.05);
+  EXPECT_EQ(kept.outcome, Outcome::kPass);
+  EXPECT_FALSE(kept.rules[0].value.has_value());
+  EXPECT_EQ(kept.rules[0].reason,
+            "half or more of the samples were never broken in the candidate, whose median is "
+            "infinite");
   const Decision fallen = compare_distances(one, never, Kind::kMaxDrop, 0.05);
   EXPECT_EQ(fallen.outcome, Outcome::kFail);
   EXPECT_DOUBLE_EQ(*fallen.rules[0].difference, 1);
+  EXPECT_THAT(fallen.rules[0].reason, HasSubstr("never broken in the baseline"));
   const Decision risen = compare_distances(never, one, Kind::kMaxRise, 0.05);
   EXPECT_EQ(risen.outcome, Outcome::kFail);
   EXPECT_FALSE(risen.rules[0].difference.has_value());
+}
+
+TEST(MedianDrop, OfTwoInfiniteMediansIsUnknown) {
+  std::vector<double> most(20, kInfinity);
+  std::fill_n(most.begin(), 9, 0.1);
+  std::vector<double> others(20, kInfinity);
+  std::fill_n(others.begin(), 9, 2);
+  for (const Kind kind : {Kind::kMaxDrop, Kind::kMaxRise}) {
+    const RuleResult rule = compare_distances(most, others, kind, 0.05).rules[0];
+    EXPECT_EQ(rule.verdict, Judged::kInconclusive);
+    EXPECT_FALSE(rule.difference.has_value());
+    EXPECT_THAT(rule.reason, HasSubstr("half or more of the samples were never broken in both"));
+    EXPECT_THAT(rule.hint, HasSubstr("breaks more than half"));
+  }
+}
+
+TEST(MedianDrop, IsNeverMinusZero) {
+  const std::vector<double> one(20, 1);
+  const RuleResult rule = compare_distances(one, one, Kind::kMaxRise, 0.05).rules[0];
+  EXPECT_FALSE(std::signbit(*rule.difference));
+  EXPECT_FALSE(std::signbit(*rule.lower));
+  EXPECT_FALSE(std::signbit(*rule.upper));
 }
 
 TEST(MedianDrop, CountsWhatOnlyTheBaselineClassifiesAsLost) {

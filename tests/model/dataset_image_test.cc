@@ -103,6 +103,45 @@ TEST_F(ImageFolderTest, ClassOrderNumbersTheFolders) {
               HasSubstr("order lists 2 classes; expected 3 by model.classes"));
 }
 
+TEST_F(ImageFolderTest, ClassesThatTheModelNamesHaveItsNumbers) {
+  write("set/cat/1.png", one(7));
+  write("set/dog/1.png", one(8));
+  ModelSpec model = model_of({1, 1, 1}, 2);
+  model.class_names = {"cat", "dog"};
+  EXPECT_NO_THROW(Dataset::open(data(), model));
+  model.class_names = {"tom", "rex"};  // the folders may be called otherwise
+  EXPECT_NO_THROW(Dataset::open(data(), model));
+  model.class_names = {"dog", "cat"};
+  EXPECT_THAT(error(data(), model),
+              AllOf(HasSubstr("data.test: class `cat` is number 0 in the order of the folders' "
+                              "bytes, and 1 in model.classes"),
+                    HasSubstr("`class_order` file")));
+  DataSpec spec = data();
+  spec.class_order = write("order", "dog\ncat\n");
+  EXPECT_NO_THROW(Dataset::open(spec, model));
+  write("order", "cat\ndog\n");
+  EXPECT_THAT(error(spec, model), HasSubstr("write both in the model's order"));
+}
+
+TEST_F(ImageFolderTest, NothingBesideTheClassFoldersIsAClassPassedOver) {
+  write("set/cat/1.png", one(7));
+  write("set/dog/1.png", one(8));
+  write("set/README.txt", "no sample");
+  DataSpec spec = data();
+  spec.class_order = write("order", "cat\ndog\nowl\n");
+  const ModelSpec model = model_of({1, 1, 1}, 3);
+  ASSERT_NO_THROW(Dataset::open(spec, model));
+  const std::filesystem::path owl = folder_ / "set/owl";
+  std::filesystem::create_symlink("nowhere", owl);
+  EXPECT_THAT(error(spec, model), HasSubstr("set/owl: is a link that leads nowhere; mend it"));
+  std::filesystem::remove(owl);
+  std::filesystem::create_symlink("owl", owl);
+  EXPECT_THAT(error(spec, model), HasSubstr("set/owl: cannot be looked into"));
+  std::filesystem::remove(owl);
+  write("set/2.png", one(9));
+  EXPECT_THAT(error(spec, model), HasSubstr("set/2.png: is an image beside the class folders"));
+}
+
 TEST_F(ImageFolderTest, ColourIsChannelsFirstAndRowsTakesAPart) {
   write("set/a/1.png", png(2, 1, {1, 2, 3, 4, 5, 6}));
   write("set/a/2.png", png(2, 1, {7, 8}));
