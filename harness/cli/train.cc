@@ -11,7 +11,7 @@
 namespace assay {
 namespace {
 
-struct TrainOptions {
+struct TrainArguments {
   std::string images;
   std::string labels;
   std::string out;
@@ -38,7 +38,7 @@ Dataset open_data(const DataSpec& data, const ModelSpec& spec) {
   }
 }
 
-ExitCode train_network(const TrainOptions& options) {
+ExitCode train_network(const TrainArguments& options) {
   DataSpec data;
   data.name = "train";
   data.format = DataSpec::Format::kIdx;
@@ -70,7 +70,7 @@ ExitCode train_network(const TrainOptions& options) {
 }  // namespace
 
 Command add_train(CLI::App& app) {
-  auto options = std::make_shared<TrainOptions>();
+  auto options = std::make_shared<TrainArguments>();
   CLI::App* command = app.add_subcommand("train", "train a small CNN on idx images (TorchScript)");
   command->add_option("--images", options->images, "idx images (.gz too)")
       ->required()
