@@ -5,35 +5,17 @@
 #include <cmath>
 
 #include "harness/suite/error.h"
-#include "tests/testing/models.h"
+#include "tests/model/oracle_fixture.h"
 
 namespace assay {
 namespace {
 
+using testing::linf;
+using testing::rows;
 using testing::Shape;
+using testing::threshold_model;
+using testing::two_samples;
 using testing::values;
-
-// Label 1 if the first entry is above 0.5, else 0; two entries in [0, 1].
-Model threshold_model() {
-  return testing::linear_model(Shape{{2}, 2}, values({-1, 0, 1, 0}).view({2, 2}),
-                               values({0.5, -0.5}));
-}
-
-Block two_samples() {
-  Block block;
-  block.x = values({0.4, 0.5, 0.2, 0.5}).view({2, 2});
-  block.y = at::zeros({2}, at::kLong);
-  block.ids = {1, 2};
-  return block;
-}
-
-ThreatModel linf(std::optional<double> eps) {
-  ThreatModel threat;
-  threat.eps = eps;
-  return threat;
-}
-
-at::Tensor rows(std::vector<int64_t> numbers) { return at::tensor(numbers, at::kLong); }
 
 TEST(Oracle, KeepsTheFirstBrokenPointInsideTheBall) {
   const Model model = threshold_model();
