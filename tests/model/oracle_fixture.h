@@ -1,7 +1,6 @@
-// What the oracle's tests ask about.
+// What the oracle's tests attack.
 #pragma once
 
-#include <cstdint>
 #include <optional>
 #include <vector>
 
@@ -10,7 +9,7 @@
 
 namespace assay::testing {
 
-// Label 1 if the first entry is above 0.5, else 0; two entries in [0, 1].
+/// Label 1 if the first entry is above 0.5, else 0; two entries in [0, 1].
 inline Model threshold_model() {
   return linear_model(Shape{{2}, 2}, values({-1, 0, 1, 0}).view({2, 2}), values({0.5, -0.5}));
 }

@@ -9,7 +9,6 @@ namespace {
 
 using testing::linf;
 using testing::rows;
-using testing::Shape;
 using testing::threshold_model;
 using testing::two_samples;
 using testing::values;
