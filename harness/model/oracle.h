@@ -175,7 +175,7 @@ class Oracle {
   // The point of the true ball for one of the ball in which every feature may move by eps; outside
   // it, one that is not in the true ball either.
   at::Tensor scaled(const at::Tensor& x, const at::Tensor& rows) const;
-  // Entries on the levels of the box, between the clean input and x.
+  // Entries on levels of the box: towards the clean input; l1, l2: nearest, in the ball if x is.
   at::Tensor rounded(const at::Tensor& x, const at::Tensor& rows) const;
   // Takes points out of `valid` that the model's votes do not break: by chance, or once rounded.
   // With q the chance that a forward breaks a point, it passes the second vote and fails before the
