@@ -245,9 +245,11 @@ void Oracle::watch(const at::Tensor& x, const at::Tensor& seen, const at::Tensor
     const at::Tensor finite = logits.index_select(0, hits).isfinite().all(1);
     const at::Tensor away = distance(points, x0, threat_).contiguous();
     at::Tensor valid = in_box(points, threat_.lo, threat_.hi).logical_and_(finite);
-    if (trace_ && by_distance_) {
+    // Where whole levels count and nothing bounds them, only points that broke once rounded do.
+    const bool own = threat_.access == Access::kLabel && (threat_.eps || threat_.levels == 0);
+    const bool whole = threat_.access == Access::kLabel && !own;
+    if (trace_ && by_distance_ && !whole) {
       // By labels an attack goes by its own points, whatever rounding and shares leave of them.
-      const bool own = threat_.access == Access::kLabel;
       trace_crossings(hits, own ? distance(seen.index_select(0, hits), x0, threat_) : away, valid,
                       rows);
     }
@@ -259,6 +261,7 @@ void Oracle::watch(const at::Tensor& x, const at::Tensor& seen, const at::Tensor
     }
     const bool rounds = threat_.levels > 0 && threat_.access != Access::kGradient;
     if (model_.facts().random || rounds) vote(points, hit_rows, valid);
+    if (trace_ && whole) trace_crossings(hits, away, valid, rows);
     keep_best(points, hit_rows, away, valid);
   }
   const int64_t steps = std::min(traced_rows_, rows.size(0));
