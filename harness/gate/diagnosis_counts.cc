@@ -72,13 +72,14 @@ void add_optimisation(const Diagnosis& d, const std::string& cell, std::vector<F
                          "tell whether it had converged",
                      "give the attack more steps (or queries) until this flag is gone"});
   } else if (d.unfinished > kFew && above(d.unfinished, d.traced, kTenth)) {
-    flags.push_back({"incomplete_optimisation", cell,
-                     "for " + share_of(d.unfinished, d.traced, "sample") +
-                         " no run of the attack had converged: in the last tenth of its steps the "
-                         "margin still fell by more than 5% of its whole fall, or the distance by "
-                         "more than 20% of what is left",
-                     "give the attack more steps (or queries) until this flag is gone; more "
-                     "restarts do not help"});
+    flags.push_back(
+        {"incomplete_optimisation", cell,
+         "for " + share_of(d.unfinished, d.traced, "sample") +
+             " no run of the attack had converged: in the last tenth of its steps the "
+             "margin still fell by more than 5% of its whole fall (by scores: 10%), or the "
+             "distance by more than 20% of what is left",
+         "give the attack more steps (or queries) until this flag is gone; more "
+         "restarts do not help"});
   }
   if (d.unstarted > 0) {
     flags.push_back({"no_starting_point", cell,

@@ -13,6 +13,9 @@
 namespace assay {
 namespace {
 
+// Queries that make a step of a search by scores; of small inputs as many as they have entries.
+constexpr int64_t kScoreWindow = 100;
+
 // The largest magnitude of a row's d entries, as bits: these order as magnitudes do, with NaN above
 // infinity.
 template <typename Bits, typename Number>
@@ -65,6 +68,7 @@ Oracle::Oracle(const Model& model, const ThreatModel& threat, const Block& block
   crossed_ = at::zeros({n}, at::kBool);
   failed_ = at::zeros({n}, at::kBool);
   from_afar_ = at::zeros({n}, at::kBool);
+  walks_ = at::zeros({n}, at::kBool);
   best_x_ = block.x.clone();
   best_distance_ = at::full({n}, std::numeric_limits<double>::infinity(), at::kDouble);
   queries_ = at::zeros({n}, at::kLong);
@@ -79,8 +83,10 @@ Oracle::Oracle(const Model& model, const ThreatModel& threat, const Block& block
     reach_ = at::tensor(threat.feature_scale, at::kDouble).mul(*threat.eps).reshape(shape);
   }
   if (!threat.unbounded) {
+    const int64_t entries = block.x.numel() / n;
     trace_.emplace(block.y, threat.goal == Goal::kTargeted ? block.target : at::Tensor(),
-                   threat.norm == Norm::kL0);
+                   threat.norm == Norm::kL0,
+                   threat.access == Access::kScore ? std::min(kScoreWindow, entries) : 1);
   }
 }
 
@@ -163,12 +169,14 @@ at::Tensor Oracle::labels(const at::Tensor& x, const at::Tensor& rows) {
 at::Tensor Oracle::labels_from_afar(const at::Tensor& x, const at::Tensor& rows) {
   count(x, rows, Access::kLabel);
   from_afar_.index_fill_(0, rows, true);
+  walks_.index_fill_(0, rows, true);
   return ask_labels(scales() ? scaled(x, rows) : sent(x, rows), x, rows);
 }
 
 at::Tensor Oracle::labels_once_admissible(const at::Tensor& x, const at::Tensor& rows) {
   count(x, rows, Access::kLabel);
   from_afar_.index_fill_(0, rows, true);
+  walks_.index_fill_(0, rows, true);
   return ask_labels(admissible(scales() ? scaled(x, rows) : x, rows), x, rows);
 }
 
@@ -222,6 +230,7 @@ void Oracle::settle(const at::Tensor& rows) {
 
 void Oracle::count_step(const at::Tensor& rows) {
   ASSAY_CHECK(threat_.access == Access::kLabel, "of other attacks every query is a step");
+  walks_.index_fill_(0, rows, true);
   if (trace_) trace_->add(rows);
 }
 
@@ -265,7 +274,9 @@ void Oracle::watch(const at::Tensor& x, const at::Tensor& seen, const at::Tensor
     keep_best(points, hit_rows, away, valid);
   }
   const int64_t steps = std::min(traced_rows_, rows.size(0));
-  if (!trace_ || threat_.access == Access::kLabel || steps == 0) return;
+  if (!trace_ || threat_.access == Access::kLabel) return;
+  if (threat_.access == Access::kScore) trace_->spend(rows);
+  if (steps == 0) return;
   trace_->add(logits.narrow(0, 0, steps), rows.narrow(0, 0, steps));
 }
 
@@ -290,11 +301,14 @@ void Oracle::trace_crossings(const at::Tensor& hits, const at::Tensor& away,
                              const at::Tensor& valid, const at::Tensor& rows) {
   const at::Tensor lengths = away.contiguous();
   const at::Tensor samples = rows.index_select(0, hits);
-  const bool all = threat_.access == Access::kLabel;  // what is no step is found on the way to one
+  const bool labels = threat_.access == Access::kLabel;
   for (int64_t i = 0; i < hits.size(0); ++i) {
-    if (!all && hits.const_data_ptr<int64_t>()[i] >= traced_rows_) continue;
-    if (!valid.const_data_ptr<bool>()[i]) continue;
-    trace_->cross(samples.const_data_ptr<int64_t>()[i], lengths.const_data_ptr<double>()[i]);
+    const int64_t sample = samples.const_data_ptr<int64_t>()[i];
+    // By labels, what is no step is found on the way to one, by attacks that take any.
+    const bool traced = labels ? walks_.const_data_ptr<bool>()[sample]
+                               : hits.const_data_ptr<int64_t>()[i] < traced_rows_;
+    if (!traced || !valid.const_data_ptr<bool>()[i]) continue;
+    trace_->cross(sample, lengths.const_data_ptr<double>()[i]);
   }
 }
 
