@@ -119,8 +119,8 @@ std::vector<Flag> diagnose_counts(const EvidenceView& view) {
   if (clean.unstable > kFew && above(clean.unstable, clean.surrounded, kTenth)) {
     flags.push_back({"unstable_predictions", "",
                      "around " + share_of(clean.unstable, clean.surrounded, "clean sample") +
-                         " the margin changes by more than 10% of the logits' spread, on average "
-                         "within 1/64 of the box",
+                         " the margin changes by more than 10% of the logits' spread from what its "
+                         "gradient says, on average within 1/64 of the box",
                      "gradients point nowhere on such a surface; average them (eot), smooth the "
                      "model for the attack, or rely on attacks with score and label access"});
   }
