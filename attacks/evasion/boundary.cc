@@ -7,7 +7,8 @@
 // the steps. Deviations: each sample draws its own directions (the reference shares them over a
 // batch); the start is bisected to the boundary; steps that have shrunk to nothing start over at
 // their first size rather than end the attack, so that the budget is used; queries are the budget,
-// not steps; where only levels count, every tenth step tries the end of the ball on its way too.
+// not steps; where only levels count, every tenth step tries the end of the ball on its way too or,
+// without eps, every 300th what rounding leaves of points just beyond the boundary.
 // Cost per sample, at most: queries forwards, no gradients. Without eps it finds the smallest
 // distance; with eps it stops at the first broken point inside the ball.
 #include "attacks/math/boundary.h"
@@ -183,8 +184,9 @@ Candidates run(Oracle& oracle, const Rng& rng, const Settings& settings) {
     if (fringe.rows.size(0) == 0) return oracle.best();
     walk(oracle, fringe, steps, step, rng, settings);
     // Before their steps have adapted, all samples stand still.
-    if (step % (kEvery * kSourceWindow) == 0) oracle.count_step(fringe.rows);
-    if (step % kEvery == 0) try_ends(oracle, fringe);
+    const bool adapted = step % (kEvery * kSourceWindow) == 0;
+    if (adapted) oracle.count_step(fringe.rows);
+    if (oracle.threat().eps ? step % kEvery == 0 : adapted) try_rounded(oracle, fringe);
   }
 }
 

@@ -12,7 +12,7 @@
 // are shares of the box, where the reference's are in normalised units; inputs that are no images
 // have no frequencies and are probed in all directions; what the schedule leaves of the budget
 // sharpens the last point; where only levels count, each iteration tries the end of the ball on its
-// way too.
+// way too or, without eps, what rounding leaves of points just beyond the boundary.
 // Cost per sample, at most: queries forwards, no gradients. Without eps it finds the smallest
 // distance; with eps it stops at the first broken point inside the ball.
 #include <algorithm>
@@ -170,7 +170,9 @@ Candidates run(Oracle& oracle, const Rng& rng, const Settings& settings) {
   for (int64_t iteration = 0; iteration < schedule.iterations; ++iteration) {
     keep_rows(retire(oracle, fringe, kFewestProbes + kWalk), {&normal});
     if (fringe.rows.size(0) == 0) return oracle.best();
-    at::Tensor probes = oracle.queries_left().index_select(0, fringe.rows).sub(kWalk);  // [m]
+    at::Tensor probes = oracle.queries_left()
+                            .index_select(0, fringe.rows)
+                            .sub(kWalk + outward_queries(oracle));  // [m]
     const bool last = iteration + 1 == schedule.iterations;
     if (!last) probes = probes.clamp_max(std::llround(wanted));
     wanted *= schedule.growth;
@@ -182,7 +184,7 @@ Candidates run(Oracle& oracle, const Rng& rng, const Settings& settings) {
     oracle.count_step(fringe.rows);
     shoot(oracle, fringe, normal, settings.tolerance * whole);
     oracle.count_step(fringe.rows);
-    try_ends(oracle, fringe);
+    try_rounded(oracle, fringe);
   }
   retire(oracle, fringe, std::numeric_limits<int64_t>::max());
   return oracle.best();

@@ -6,7 +6,8 @@
 // Deviations: runs until the budget is spent rather than a number of iterations, and claims the
 // nearest point of all queries, probes too; starts are noise on ever coarser grids in turn;
 // bisection stops at 1e-6 of the way at the latest, since float32 inputs cannot tell more; where
-// only levels count, each iteration tries the end of the ball on its way too.
+// only levels count, each iteration tries the end of the ball on its way too or, without eps, what
+// rounding leaves of points just beyond the boundary.
 // Probes of all samples share batches.
 // Cost per sample, at most: queries forwards, no gradients. Without eps it finds the smallest
 // distance; with eps it stops at the first broken point inside the ball.
@@ -92,7 +93,7 @@ Candidates run(Oracle& oracle, const Rng& rng, const Settings& settings) {
     const auto wanted = static_cast<int64_t>(static_cast<double>(settings.probes) * root);
     const at::Tensor probes = oracle.queries_left()
                                   .index_select(0, fringe.rows)
-                                  .sub(walk)
+                                  .sub(walk + outward_queries(oracle))
                                   .clamp_max(std::min(wanted, settings.most_probes));
     const at::Tensor delta = iteration == 1 ? at::full_like(away, 0.1 * (threat.hi - threat.lo))
                                             : away.div(d).clamp_min(1e-12);
@@ -107,7 +108,7 @@ Candidates run(Oracle& oracle, const Rng& rng, const Settings& settings) {
     oracle.count_step(fringe.rows);
     fringe.x = cross(fringe.x);
     oracle.count_step(fringe.rows);
-    try_ends(oracle, fringe);
+    try_rounded(oracle, fringe);
   }
   return oracle.best();
 }

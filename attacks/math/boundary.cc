@@ -214,7 +214,7 @@ namespace {
 constexpr int64_t kOutward = 16;
 
 // From the points `left` [k] of the fringe away from x0 until what is left of them once rounded is
-// broken, and back as far as it stays so.
+// broken, and back as far as it stays so. In linf rounding only takes from a point.
 void go_outward(Oracle& oracle, const Fringe& fringe, const at::Tensor& left) {
   const at::Tensor rows = fringe.rows.index_select(0, left);
   const at::Tensor x0 = fringe.x0.index_select(0, left).to(at::kDouble);
@@ -224,11 +224,14 @@ void go_outward(Oracle& oracle, const Fringe& fringe, const at::Tensor& left) {
     const at::Tensor point = x0.index_select(0, indices).add(part.mul(spread(t, part)));
     return point.clamp(oracle.threat().lo, oracle.threat().hi).to(fringe.x.scalar_type());
   };
-  at::Tensor low = at::ones({left.size(0)}, at::kDouble);  // [k] lengths in those of the steps
+  const bool only_takes = oracle.threat().norm == Norm::kLinf;
+  // [k] lengths in those of the steps
+  at::Tensor low = at::full({left.size(0)}, only_takes ? 1.0 : 0.9, at::kDouble);
   at::Tensor high = low.clone();
   at::Tensor open = at::arange(left.size(0), at::kLong);
   at::Tensor hit = at::zeros({left.size(0)}, at::kBool);
-  for (const double length : {1.1, 1.25, 1.5, 2.0, 4.0}) {
+  for (const double length : {1.0, 1.1, 1.25, 1.5, 2.0, 4.0}) {
+    if (length == 1 && only_takes) continue;
     open = open.index_select(0, able(oracle, rows.index_select(0, open), 1));
     if (open.size(0) == 0) break;
     high.index_fill_(0, open, length);
@@ -274,9 +277,15 @@ at::Tensor longest(const Oracle& oracle, const at::Tensor& x0, const at::Tensor&
 
 }  // namespace
 
-void try_ends(Oracle& oracle, const Fringe& fringe) {
+int64_t outward_queries(const Oracle& oracle) { return oracle.threat().levels > 0 ? kOutward : 0; }
+
+void try_rounded(Oracle& oracle, const Fringe& fringe) {
   const ThreatModel& threat = oracle.threat();
-  if (threat.levels == 0 || !threat.eps) return;
+  if (threat.levels == 0) return;
+  if (!threat.eps) {
+    go_outward(oracle, fringe, able(oracle, fringe.rows, kOutward));
+    return;
+  }
   const at::Tensor paying = able(oracle, fringe.rows, 2);
   if (paying.size(0) == 0) return;
   const at::Tensor rows = fringe.rows.index_select(0, paying);
@@ -298,13 +307,13 @@ void try_ends(Oracle& oracle, const Fringe& fringe) {
 
 at::Tensor retire(Oracle& oracle, Fringe& fringe, int64_t queries) {
   const bool rounds = oracle.threat().levels > 0;
-  const at::Tensor paying = able(oracle, fringe.rows, queries + (rounds ? kOutward : 0));
+  const at::Tensor paying = able(oracle, fringe.rows, queries + outward_queries(oracle));
   const at::Tensor poor = at::ones_like(fringe.rows, at::kBool);
   const at::Tensor left = poor.index_fill_(0, paying, false).nonzero().squeeze(1);
   if (rounds) {
     Fringe leaving = fringe;
     leaving.keep(left);
-    try_ends(oracle, leaving);
+    if (oracle.threat().eps) try_rounded(oracle, leaving);
     go_outward(oracle, fringe, left);
   }
   bisect(oracle, fringe.x0.index_select(0, left), fringe.x.index_select(0, left),

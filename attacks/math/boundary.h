@@ -63,11 +63,15 @@ at::Tensor bisect(Oracle& oracle, const at::Tensor& x0, const at::Tensor& x, con
 /// [k] indices into rows whose sample is not decided and can pay for `queries` more.
 at::Tensor able(const Oracle& oracle, const at::Tensor& rows, int64_t queries);
 
-/// Where only whole levels count, and there is an eps: sends what rounding leaves of the ends of
-/// the ball on the ways through the fringe's points, two queries for each sample that can pay. A
-/// broken point is no success where rounding takes it back; one at the end of the ball loses least
-/// by it.
-void try_ends(Oracle& oracle, const Fringe& fringe);
+/// Where only whole levels count: sends what rounding leaves of points on the ways through the
+/// fringe's. A broken point is no success where rounding takes it back. With an eps these are the
+/// ends of the ball, two queries for each sample that can pay: one at the end of the ball loses
+/// least. Without one it goes outward from the boundary until the rounded point is broken, for
+/// samples that can pay for outward_queries().
+void try_rounded(Oracle& oracle, const Fringe& fringe);
+
+/// Queries that going outward takes at most; 0 where no levels are asked for.
+int64_t outward_queries(const Oracle& oracle);
 
 /// Keeps the samples of the fringe that can pay for `queries` more → their indices [k]. Those that
 /// are left out and not decided spend the rest of their budgets on bisecting towards x0. Where only

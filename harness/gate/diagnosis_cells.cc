@@ -72,35 +72,57 @@ bool white_box(const CellHeader& cell) {
 
 bool iterates(const CellHeader& cell) { return white_box(cell) && !single_step(cell); }
 
-/// True if a stage without gradient access finds its points on the candidate itself, not by the
-/// gradients of another model or in what earlier runs found.
-bool blind_stage(const CellHeader& header, size_t stage) {
-  if (header.stage_access[stage] == Access::kGradient) return false;
-  const auto attack = header.key_fields.find("params.stages." + std::to_string(stage) + ".attack");
-  return attack == header.key_fields.end() ||
-         (attack->second != "transfer" && attack->second != "corpus");
+/// A kind of stages of an ensemble.
+using StageKind = bool (*)(const CellHeader& header, size_t stage);
+
+bool sees(const CellHeader& header, size_t stage) {
+  return stage < header.stage_access.size() && header.stage_access[stage] == Access::kGradient;
+}
+
+bool sees_and_iterates(const CellHeader& header, size_t stage) {
+  const auto is = [&](const char* field, const char* text) {
+    const auto found = header.key_fields.find("params.stages." + std::to_string(stage) + field);
+    return found != header.key_fields.end() && found->second == text;
+  };
+  return sees(header, stage) && !is(".attack", "fgsm") && !is(".steps", "1");
+}
+
+/// Which stage of an ensemble broke a sample; their number where none is known to have.
+size_t stage_that_broke(const CellHeader& header, const Verdict& row) {
+  const auto& stages = header.stages;
+  return static_cast<size_t>(std::find(stages.begin(), stages.end(), breaking_stage(row)) -
+                             stages.begin());
 }
 
 /// Samples that a cell broke without gradients: all of a black-box cell, or those of an ensemble's
-/// stages without gradient access. `left`, of an ensemble: those that a stage with gradient access
-/// had left standing before.
-Samples broken_blindly(const CellView& cell, Samples* left) {
+/// stages without gradient access. Points that come from other models, or from what broke them
+/// earlier, are found without the candidate's gradients, too.
+Samples broken_blindly(const CellView& cell) {
   const CellHeader& header = *cell.header;
   Samples samples = with_status(cell, Status::kBroken);
-  left->assign(samples.size(), false);
   if (header.stages.empty()) {
     if (header.threat.access == Access::kGradient) samples.assign(samples.size(), false);
     return samples;
   }
-  const auto seeing =
-      std::find(header.stage_access.begin(), header.stage_access.end(), Access::kGradient);
   for (size_t i = 0; i < samples.size(); ++i) {
     if (!samples[i]) continue;
-    const auto stage =
-        std::find(header.stages.begin(), header.stages.end(), breaking_stage(*cell.rows[i]));
-    const auto at = static_cast<size_t>(stage - header.stages.begin());
-    samples[i] = at < header.stage_access.size() && blind_stage(header, at);
-    (*left)[i] = seeing - header.stage_access.begin() < stage - header.stages.begin();
+    const size_t stage = stage_that_broke(header, *cell.rows[i]);
+    samples[i] = stage < header.stage_access.size() && !sees(header, stage);
+  }
+  return samples;
+}
+
+/// Samples that an ensemble's stages of a kind had left standing when one of another kind broke
+/// them.
+Samples left_to_others(const CellView& cell, StageKind kind) {
+  const CellHeader& header = *cell.header;
+  Samples samples = with_status(cell, Status::kBroken);
+  size_t first = 0;
+  while (first < header.stages.size() && !kind(header, first)) ++first;
+  for (size_t i = 0; i < samples.size(); ++i) {
+    if (!samples[i]) continue;
+    const size_t stage = stage_that_broke(header, *cell.rows[i]);
+    samples[i] = stage < header.stages.size() && first < stage && !kind(header, stage);
   }
   return samples;
 }
@@ -124,13 +146,15 @@ std::vector<const CellView*> stronger_than(const EvidenceView& view, const CellV
   return cells;
 }
 
-/// Of `broken`, the samples that stand in every one of `cells` but `weaker` itself.
+/// Of `broken`, the samples that every one of `cells` but `weaker` itself left standing, ensembles
+/// by their stages of this kind.
 Samples left_by_all(Samples broken, const CellView& weaker,
-                    const std::vector<const CellView*>& cells) {
+                    const std::vector<const CellView*>& cells, StageKind kind) {
   for (const CellView* cell : cells) {
     if (cell == &weaker) continue;
     const Samples standing = with_status(*cell, Status::kRobust);
-    for (size_t i = 0; i < broken.size(); ++i) broken[i] = broken[i] && standing[i];
+    const Samples left = left_to_others(*cell, kind);
+    for (size_t i = 0; i < broken.size(); ++i) broken[i] = broken[i] && (standing[i] || left[i]);
   }
   return broken;
 }
@@ -145,15 +169,15 @@ const CellView& strongest(const std::vector<const CellView*>& cells) {
 void compare_access(const EvidenceView& view, std::vector<Flag>& flags) {
   for (const CellView& blind : view.cells) {
     if (!has_ball(blind)) continue;
-    Samples left;
-    Samples broken = broken_blindly(blind, &left);
+    Samples broken = broken_blindly(blind);
     if (count_true(broken) < kFew) continue;
     const std::vector<const CellView*> white = stronger_than(view, blind, white_box);
     if (white.empty()) continue;
     // Without another cell, what an ensemble broke before its first white-box stage has no witness.
     const bool others = white.size() > 1 || white[0] != &blind;
+    const Samples left = left_to_others(blind, sees);
     for (size_t i = 0; i < broken.size(); ++i) broken[i] = broken[i] && (others || left[i]);
-    const int64_t beaten = count_true(left_by_all(broken, blind, white));
+    const int64_t beaten = count_true(left_by_all(broken, blind, white, sees));
     if (!too_many(beaten, broken.size(), kBeaten)) continue;
     const std::string& name = strongest(white).header->name;
     const std::string how = blind.header->stages.empty()
@@ -175,7 +199,7 @@ void compare_steps(const EvidenceView& view, std::vector<Flag>& flags) {
     const Samples broken = with_status(single, Status::kBroken);
     const std::vector<const CellView*> iterative = stronger_than(view, single, iterates);
     if (iterative.empty()) continue;
-    const int64_t beaten = count_true(left_by_all(broken, single, iterative));
+    const int64_t beaten = count_true(left_by_all(broken, single, iterative, sees_and_iterates));
     if (!too_many(beaten, broken.size(), kBeaten)) continue;
     flags.push_back({"single_step_beats_iterative", strongest(iterative).header->name,
                      "the single step of " + single.header->name + " broke " +

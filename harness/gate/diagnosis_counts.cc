@@ -72,13 +72,14 @@ void add_optimisation(const Diagnosis& d, const std::string& cell, std::vector<F
                          "tell whether it had converged",
                      "give the attack more steps (or queries) until this flag is gone"});
   } else if (d.unfinished > kHandful && above(d.unfinished, d.traced, kTenth)) {
-    flags.push_back({"incomplete_optimisation", cell,
-                     "for " + share_of(d.unfinished, d.traced, "sample") +
-                         " no run of the attack had converged: in the last tenth of its steps the "
-                         "margin still fell by more than 5% of its whole fall, or the distance by "
-                         "more than 20% of what is left",
-                     "give the attack more steps (or queries) until this flag is gone; more "
-                     "restarts do not help"});
+    flags.push_back(
+        {"incomplete_optimisation", cell,
+         "for " + share_of(d.unfinished, d.traced, "sample") +
+             " no run of the attack had converged: in the last tenth of its steps the "
+             "margin still fell by more than 5% of its whole fall (by scores: 10%), or the "
+             "distance by more than 20% of what is left",
+         "give the attack more steps (or queries) until this flag is gone; more "
+         "restarts do not help"});
   }
   if (d.unstarted > 0) {
     flags.push_back({"no_starting_point", cell,
@@ -118,8 +119,8 @@ std::vector<Flag> diagnose_counts(const EvidenceView& view) {
   if (clean.unstable > kHandful && above(clean.unstable, clean.surrounded, kTenth)) {
     flags.push_back({"unstable_predictions", "",
                      "around " + share_of(clean.unstable, clean.surrounded, "clean sample") +
-                         " the margin changes by more than 10% of the logits' spread, on average "
-                         "within 1/64 of the box",
+                         " the margin changes by more than 10% of the logits' spread from what its "
+                         "gradient says, on average within 1/64 of the box",
                      "gradients point nowhere on such a surface; average them (eot), smooth the "
                      "model for the attack, or rely on attacks with score and label access"});
   }

@@ -13,6 +13,9 @@
 namespace assay {
 namespace {
 
+// Queries that make a step of a search by scores; of small inputs as many as they have entries.
+constexpr int64_t kScoreWindow = 100;
+
 // The largest magnitude of a row's d entries, as bits: these order as magnitudes do, with NaN above
 // infinity.
 template <typename Bits, typename Number>
@@ -65,6 +68,7 @@ Oracle::Oracle(const Model& model, const ThreatModel& threat, const Block& block
   crossed_ = at::zeros({n}, at::kBool);
   failed_ = at::zeros({n}, at::kBool);
   from_afar_ = at::zeros({n}, at::kBool);
+  walks_ = at::zeros({n}, at::kBool);
   best_x_ = block.x.clone();
   best_distance_ = at::full({n}, std::numeric_limits<double>::infinity(), at::kDouble);
   queries_ = at::zeros({n}, at::kLong);
@@ -79,8 +83,10 @@ Oracle::Oracle(const Model& model, const ThreatModel& threat, const Block& block
     reach_ = at::tensor(threat.feature_scale, at::kDouble).mul(*threat.eps).reshape(shape);
   }
   if (!threat.unbounded) {
+    const int64_t entries = block.x.numel() / n;
     trace_.emplace(block.y, threat.goal == Goal::kTargeted ? block.target : at::Tensor(),
-                   threat.norm == Norm::kL0);
+                   threat.norm == Norm::kL0,
+                   threat.access == Access::kScore ? std::min(kScoreWindow, entries) : 1);
   }
 }
 
@@ -163,12 +169,14 @@ at::Tensor Oracle::labels(const at::Tensor& x, const at::Tensor& rows) {
 at::Tensor Oracle::labels_from_afar(const at::Tensor& x, const at::Tensor& rows) {
   count(x, rows, Access::kLabel);
   from_afar_.index_fill_(0, rows, true);
+  walks_.index_fill_(0, rows, true);
   return ask_labels(scales() ? scaled(x, rows) : sent(x, rows), x, rows);
 }
 
 at::Tensor Oracle::labels_once_admissible(const at::Tensor& x, const at::Tensor& rows) {
   count(x, rows, Access::kLabel);
   from_afar_.index_fill_(0, rows, true);
+  walks_.index_fill_(0, rows, true);
   return ask_labels(admissible(scales() ? scaled(x, rows) : x, rows), x, rows);
 }
 
@@ -227,6 +235,7 @@ void Oracle::settle(const at::Tensor& rows) {
 
 void Oracle::count_step(const at::Tensor& rows) {
   ASSAY_CHECK(threat_.access == Access::kLabel, "of other attacks every query is a step");
+  walks_.index_fill_(0, rows, true);
   if (trace_) trace_->add(rows);
 }
 
@@ -250,9 +259,11 @@ void Oracle::watch(const at::Tensor& x, const at::Tensor& seen, const at::Tensor
     const at::Tensor finite = logits.index_select(0, hits).isfinite().all(1);
     const at::Tensor away = distance(points, x0, threat_).contiguous();
     at::Tensor valid = in_box(points, threat_.lo, threat_.hi).logical_and_(finite);
-    if (trace_ && by_distance_) {
+    // Where whole levels count and nothing bounds them, only points that broke once rounded do.
+    const bool own = threat_.access == Access::kLabel && (threat_.eps || threat_.levels == 0);
+    const bool whole = threat_.access == Access::kLabel && !own;
+    if (trace_ && by_distance_ && !whole) {
       // By labels an attack goes by its own points, whatever rounding and shares leave of them.
-      const bool own = threat_.access == Access::kLabel;
       trace_crossings(hits, own ? distance(seen.index_select(0, hits), x0, threat_) : away, valid,
                       rows);
     }
@@ -264,10 +275,13 @@ void Oracle::watch(const at::Tensor& x, const at::Tensor& seen, const at::Tensor
     }
     const bool rounds = threat_.levels > 0 && threat_.access != Access::kGradient;
     if (model_.facts().random || rounds) vote(points, hit_rows, valid);
+    if (trace_ && whole) trace_crossings(hits, away, valid, rows);
     keep_best(points, hit_rows, away, valid);
   }
   const int64_t steps = std::min(traced_rows_, rows.size(0));
-  if (!trace_ || threat_.access == Access::kLabel || steps == 0) return;
+  if (!trace_ || threat_.access == Access::kLabel) return;
+  if (threat_.access == Access::kScore) trace_->spend(rows);
+  if (steps == 0) return;
   trace_->add(logits.narrow(0, 0, steps), rows.narrow(0, 0, steps));
 }
 
@@ -292,11 +306,14 @@ void Oracle::trace_crossings(const at::Tensor& hits, const at::Tensor& away,
                              const at::Tensor& valid, const at::Tensor& rows) {
   const at::Tensor lengths = away.contiguous();
   const at::Tensor samples = rows.index_select(0, hits);
-  const bool all = threat_.access == Access::kLabel;  // what is no step is found on the way to one
+  const bool labels = threat_.access == Access::kLabel;
   for (int64_t i = 0; i < hits.size(0); ++i) {
-    if (!all && hits.const_data_ptr<int64_t>()[i] >= traced_rows_) continue;
-    if (!valid.const_data_ptr<bool>()[i]) continue;
-    trace_->cross(samples.const_data_ptr<int64_t>()[i], lengths.const_data_ptr<double>()[i]);
+    const int64_t sample = samples.const_data_ptr<int64_t>()[i];
+    // By labels, what is no step is found on the way to one, by attacks that take any.
+    const bool traced = labels ? walks_.const_data_ptr<bool>()[sample]
+                               : hits.const_data_ptr<int64_t>()[i] < traced_rows_;
+    if (!traced || !valid.const_data_ptr<bool>()[i]) continue;
+    trace_->cross(sample, lengths.const_data_ptr<double>()[i]);
   }
 }
 

@@ -144,8 +144,9 @@ class Oracle {
   at::Tensor zero_gradients() const { return zero_gradients_; }
   /// [n] int64: gradient rows with a NaN or an infinity.
   at::Tensor nonfinite_gradients() const { return nonfinite_gradients_; }
-  /// How the attack's steps fared: every row of a query is one, of attacks that see more than
-  /// labels, unless an Untraced says otherwise. Empty where the box alone bounds them.
+  /// How the attack's steps fared: every row of a query is one, of attacks that see gradients, and
+  /// every hundred queries of a sample that see scores, unless an Untraced says otherwise. Empty
+  /// where the box alone bounds them.
   const std::optional<Trace>& trace() const { return trace_; }
   /// [n] int64: number of queries of the sample when its best point was found; 0 where none.
   at::Tensor queries_at_best() const { return queries_at_best_; }
@@ -178,7 +179,7 @@ class Oracle {
   // The point of the true ball for one of the ball in which every feature may move by eps; outside
   // it, one that is not in the true ball either.
   at::Tensor scaled(const at::Tensor& x, const at::Tensor& rows) const;
-  // Entries on the levels of the box, between the clean input and x.
+  // Entries on levels of the box: towards the clean input; l1, l2: nearest, in the ball if x is.
   at::Tensor rounded(const at::Tensor& x, const at::Tensor& rows) const;
   // Takes points out of `valid` that the model's votes do not break: by chance, or once rounded.
   // With q the chance that a forward breaks a point, it passes the second vote and fails before the
@@ -198,6 +199,7 @@ class Oracle {
   at::Tensor fixed_;  // indices of features that may not move, or undefined
   at::Tensor reach_;  // [1, ...] float64, how far each feature may, or undefined
   at::Tensor decided_, found_, failed_, crossed_, from_afar_;
+  at::Tensor walks_;  // [n] bool: by labels, it comes from afar or counts its steps
   at::Tensor best_x_, best_distance_;
   at::Tensor queries_, gradients_, zero_gradients_, nonfinite_gradients_, queries_at_best_;
   std::optional<Trace> trace_;

@@ -9,9 +9,13 @@ namespace {
 constexpr size_t kPoints = 64;  // so that a place in the trace is known to 2 % or better
 constexpr int64_t kFewestSteps = 10;
 constexpr float kStillFalling = 0.05F;
+// The best of random draws goes on improving as the logarithm of their number, by fits and starts.
+constexpr float kStillFallingByScores = 0.1F;
 // Attacks that anneal their steps still come nearer at the end, by design, and those by labels
 // alone for as long as they last.
 constexpr float kStillNearing = 0.2F;
+
+float still_falling(int64_t window) { return window > 1 ? kStillFallingByScores : kStillFalling; }
 
 template <typename Run>
 void for_each(const at::Tensor& rows, Run run) {
@@ -22,8 +26,8 @@ void for_each(const at::Tensor& rows, Run run) {
 
 }  // namespace
 
-Trace::Trace(const at::Tensor& y, const at::Tensor& target, bool counts)
-    : targeted_(target.defined()), counts_(counts) {
+Trace::Trace(const at::Tensor& y, const at::Tensor& target, bool counts, int64_t window)
+    : targeted_(target.defined()), counts_(counts), window_(window) {
   const at::Tensor wanted = (targeted_ ? target : y).contiguous();
   const int64_t* labels = wanted.const_data_ptr<int64_t>();
   wanted_.assign(labels, labels + wanted.numel());
@@ -53,6 +57,10 @@ void Trace::cross(int64_t sample, double distance) {
   path.first = std::numeric_limits<float>::infinity();
   path.best = static_cast<float>(distance);
   std::fill(path.points.begin(), path.points.end(), path.first);
+}
+
+void Trace::spend(const at::Tensor& rows) {
+  for_each(rows, [&](size_t sample) { ++paths_[sample].spent; });
 }
 
 void Trace::add(const at::Tensor& logits, const at::Tensor& rows) {
@@ -88,9 +96,12 @@ void Trace::add(const at::Tensor& rows) {
 
 void Trace::step(Path* path, float value) const {
   if (!path->crossed) {
-    if (path->steps == 0) path->first = path->best = value;
+    if (!path->begun) path->first = path->best = value;
     path->best = std::min(path->best, value);
   }
+  path->begun = true;
+  if (window_ > 1 && path->spent < window_) return;
+  path->spent = 0;
   ++path->steps;
   if (path->steps % path->stride != 0) return;
   if (path->points.size() == kPoints) {
@@ -111,12 +122,13 @@ bool Trace::converged(const Path& path) const {
   if (path.steps < kFewestSteps) return false;
   const int64_t place = (path.steps - path.steps / 10) / path.stride;  // a point's number from 1
   const float before = place < 1 ? path.first : path.points[static_cast<size_t>(place - 1)];
-  const float allowed = path.crossed ? slack(path.best) : kStillFalling * (path.first - path.best);
+  const float allowed =
+      path.crossed ? slack(path.best) : still_falling(window_) * (path.first - path.best);
   return before - path.best <= allowed;
 }
 
 void Trace::conclude(const Path& path, Sum* sum) const {
-  if (path.steps == 0 && !path.crossed) return;
+  if (!path.begun && !path.crossed) return;
   sum->any = true;
   sum->tells = sum->tells || path.steps >= kFewestSteps;
   Best& best = sum->best[path.crossed ? 1 : 0];
@@ -145,7 +157,7 @@ bool Trace::unfinished(int64_t sample) const {
   if (!sum.tells) return false;
   const bool crossed = std::isfinite(sum.best[1].value);
   const Best& best = sum.best[crossed ? 1 : 0];
-  const float allowed = crossed ? slack(best.value) : kStillFalling * best.fall;
+  const float allowed = crossed ? slack(best.value) : still_falling(window_) * best.fall;
   return !(best.finished - best.value <= allowed);
 }
 

@@ -21,7 +21,9 @@ class Trace {
  public:
   /// Margin: the way left to the goal, z_y − max of the others or, with `target`, max of the others
   /// − z_t. y, target [n] int64; target may be undefined. `counts`: distances are whole numbers.
-  Trace(const at::Tensor& y, const at::Tensor& target, bool counts = false);
+  /// `window`: of searches by scores, how many queries make a step. One query tells nothing there:
+  /// most find nothing better, however much there is left to find.
+  Trace(const at::Tensor& y, const at::Tensor& target, bool counts = false, int64_t window = 1);
 
   /// The samples at `rows` [m] begin a new ascent.
   void start(const at::Tensor& rows);
@@ -31,8 +33,11 @@ class Trace {
   /// A broken point of the sample was seen at this distance from the clean input, on the way of the
   /// next step.
   void cross(int64_t sample, double distance);
-  /// Steps of the samples at `rows` [m] to points with these logits [m, K]. Those that are not
-  /// finite are none.
+  /// The samples at `rows` [m] paid for a query, of whatever kind; before add(). Where a window is
+  /// one query, it need not be told.
+  void spend(const at::Tensor& rows);
+  /// Steps of the samples at `rows` [m] to points with these logits [m, K], or where a window of
+  /// queries is not full, points on the way of one. Those that are not finite are none.
   void add(const at::Tensor& logits, const at::Tensor& rows);
   /// Steps of which no margin is known: they count from the first crossing on.
   void add(const at::Tensor& rows);
@@ -42,8 +47,8 @@ class Trace {
   /// True if there were ascents, and none had.
   bool hasty(int64_t sample) const;
   /// True if it tells, and no ascent that came as far as any had converged. One has not if, in the
-  /// last tenth of its steps, its margin fell by more than .05 of its whole fall (Indicators of
-  /// Attack Failure: incomplete optimisation), or its distance by more than .2 of what is left.
+  /// last tenth of its steps, its margin fell by more than .05 of its whole fall, .1 by scores
+  /// (Indicators of Attack Failure: incomplete optimisation), or its distance by .2 of the rest.
   bool unfinished(int64_t sample) const;
 
  private:
@@ -51,6 +56,8 @@ class Trace {
   struct Path {
     int64_t steps = 0;
     int64_t stride = 1;
+    int64_t spent = 0;  // queries since the last step
+    bool begun = false;
     bool crossed = false;
     float first = 0;
     float best = 0;
@@ -79,6 +86,7 @@ class Trace {
   std::vector<int64_t> wanted_;  // the label that the margin is about
   bool targeted_;
   bool counts_;
+  int64_t window_;
   std::vector<Path> paths_;  // of the ascents under way
   std::vector<Sum> sums_;    // of those before
 };

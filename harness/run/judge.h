@@ -18,7 +18,7 @@ struct Signs {
   bool traced = false;  ///< this and the next two: see Trace
   bool unfinished = false;
   bool hasty = false;
-  Access traced_by = Access::kLabel;  ///< of stages: the most that one that traced it could see
+  Access traced_by = Access::kLabel;  ///< of stages: what the one could see that these are of
   bool unstarted = false;             ///< a label-only attack found nothing to start from
   bool silent = false;                ///< broken, but the attack did not claim it
 };

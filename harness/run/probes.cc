@@ -12,11 +12,25 @@ namespace {
 constexpr double kReach = 1.0 / 64;  // the reference's ±4/255, in widths of the box
 constexpr double kMeanChange = 0.1;
 
-// [m] margins of logits [m, K], float64, for label y.
-at::Tensor margins(const at::Tensor& logits, int64_t y) {
+// The label that a model finds second to y at a row of logits [K].
+int64_t second_to(const at::Tensor& logits, int64_t y) {
   const at::Tensor others = logits.clone();
-  others.select(1, y).fill_(-std::numeric_limits<double>::infinity());
-  return logits.select(1, y).sub(others.amax(1));
+  others[y].fill_(-std::numeric_limits<double>::infinity());
+  return others.argmax().item<int64_t>();
+}
+
+// What the gradient at x [m, ...] says of how far label y is ahead of the `second` [m] at points
+// [k, m, ...] → [k, m] float64: how much more than at x. 0 for a model without a gradient.
+at::Tensor foretold(const Model& model, const at::Tensor& x, const at::Tensor& points,
+                    const at::Tensor& y, const at::Tensor& second) {
+  const int64_t m = x.size(0);
+  if (!model.facts().gradient) return at::zeros({points.size(0), m}, at::kDouble);
+  const Tape tape = model.record(x);
+  at::Tensor c = at::zeros_like(tape.logits());
+  c.scatter_(1, y.unsqueeze(1), 1.0).scatter_(1, second.unsqueeze(1), -1.0);
+  const at::Tensor gradient = at::nan_to_num(tape.vjp(c), 0.0, 0.0, 0.0).to(at::kDouble);
+  const at::Tensor step = points.to(at::kDouble).sub(x.to(at::kDouble));
+  return step.flatten(2).mul(gradient.flatten(1)).sum(2);
 }
 
 }  // namespace
@@ -85,16 +99,24 @@ int64_t count_unstable(const Model& model, const at::Tensor& x, std::span<const 
   const int64_t m = x.size(0);
   const at::Tensor logits =
       model.logits(at::cat(points, 0)).to(at::kDouble).view({kNeighbours + 1, m, model.classes()});
+  const at::Tensor labels = at::tensor(std::vector<int64_t>(y.begin(), y.end()));
+  const at::Tensor second = at::empty_like(labels);
+  for (int64_t i = 0; i < m; ++i) {
+    second[i] = second_to(logits[0][i], y[static_cast<size_t>(i)]);
+  }
+  points.erase(points.begin());
+  const at::Tensor told = foretold(model, x, at::stack(points, 0), labels, second);
   int64_t unstable = 0;
   for (int64_t i = 0; i < m; ++i) {
     const at::Tensor seen = logits.select(1, i);  // [kNeighbours + 1, K]
     // Measured by the spread of the logits: by the margin itself, as the reference does, every
     // sample near a boundary would count.
     const double spread = seen[0].max().sub(seen[0].min()).item<double>();
-    const at::Tensor found = margins(seen, y[static_cast<size_t>(i)]);  // [kNeighbours + 1]
-    const at::Tensor change = found.slice(0, 1).sub(found[0]).abs().div(spread > 0 ? spread : 1);
+    const at::Tensor ahead =
+        seen.select(1, y[static_cast<size_t>(i)]).sub(seen.select(1, second[i].item<int64_t>()));
+    const at::Tensor change = ahead.slice(0, 1).sub(ahead[0]).sub(told.select(1, i)).abs();
     // Also true for NaN.
-    unstable += change.mean().item<double>() <= kMeanChange ? 0 : 1;
+    unstable += change.mean().item<double>() <= kMeanChange * (spread > 0 ? spread : 1) ? 0 : 1;
   }
   return unstable;
 }

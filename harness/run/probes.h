@@ -29,9 +29,11 @@ std::optional<AttackSpec> whole_box_spec(const AttackSpec& spec, double eps, dou
 /// Random points that a probe is looked at with.
 inline constexpr int64_t kNeighbours = 16;
 
-/// How many of x [m, ...] with labels y have a margin that changes by more than 10 % of the logits'
-/// spread on average over kNeighbours random points within 1/64 of the box (Indicators of Attack
-/// Failure: unstable predictions). Sends m * (kNeighbours + 1) rows at once. Throws ModelFailure.
+/// How many of x [m, ...] with labels y have a lead over the second label that changes by more than
+/// 10 % of the logits' spread from what the gradient says, on average over kNeighbours random
+/// points within 1/64 of the box (Indicators of Attack Failure: unstable predictions; there any
+/// change counts, of steep models that are linear too). Sends m * (kNeighbours + 1) rows at once,
+/// and m with a gradient. Throws ModelFailure.
 int64_t count_unstable(const Model& model, const at::Tensor& x, std::span<const int64_t> y,
                        std::span<const uint64_t> ids, const Rng& rng);
 

@@ -54,14 +54,18 @@ void add_stage(const Verdict& later, Verdict* row) {
 void add_signs(const Signs& later, Access access, Signs* signs) {
   signs->zero_gradients += later.zero_gradients;
   signs->nonfinite_gradients += later.nonfinite_gradients;
-  // The last word counts. One that sees less than others did takes nothing back: scores may end
-  // well where gradients did not, and labels alone have no say.
-  const bool sees_less = signs->traced && access > signs->traced_by;
-  const bool heard = !sees_less || (access == Access::kScore && !later.unfinished);
-  if (later.traced && heard) signs->unfinished = later.unfinished;
-  if (later.traced) signs->traced_by = std::min(signs->traced_by, access);
-  signs->traced = signs->traced || later.traced;
-  signs->hasty = !signs->traced && (signs->hasty || later.hasty);
+  // The last stage that can tell and sees no less than those before has the last word: scores or
+  // labels that end well do not show that gradients did. One that took too few steps to tell has it
+  // only where none before saw as much.
+  const bool stepped = signs->traced || signs->hasty;
+  const bool heard = later.traced ? !stepped || access <= signs->traced_by
+                                  : later.hasty && (!stepped || access < signs->traced_by);
+  if (heard) {
+    signs->traced = later.traced;
+    signs->unfinished = later.unfinished;
+    signs->hasty = later.hasty;
+    signs->traced_by = access;
+  }
   signs->unstarted = signs->unstarted || later.unstarted;
   signs->silent = signs->silent || later.silent;
 }

@@ -89,7 +89,7 @@ void look_around(const Suite& suite, const Header& header, const Unit& unit, con
     const at::Tensor rows =
         at::tensor(std::vector(probes.begin() + static_cast<int64_t>(first),
                                probes.begin() + static_cast<int64_t>(first + count)));
-    result->cost.judged += static_cast<int64_t>(count) * (kNeighbours + 1);
+    result->cost.judged += static_cast<int64_t>(count) * (kNeighbours + 2);
     return count_unstable(model, x.index_select(0, rows), std::span(labels).subspan(first, count),
                           std::span(ids).subspan(first, count), rng);
   };

@@ -93,6 +93,7 @@ Suite build(Value& root, const std::filesystem::path& folder, std::span<const At
   suite.data = load_data(*root.find("data"), folder);
   if (Value* sample = root.find("sample")) suite.sample = load_sample(*sample, folder);
   suite.attacks = load_attacks(root, suite, attacks);
+  name_baseline(suite, folder);
   suite.cells = make_cells(suite.attacks);
   if (Value* gate = root.find("gate")) load_gate(*gate, suite, attacks);
   if (Value* section = root.find("monitors")) {

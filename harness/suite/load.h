@@ -40,6 +40,9 @@ std::vector<AttackSpec> load_attacks(Value& root, const Suite& suite,
 std::vector<Cell> make_cells(const std::vector<AttackSpec>& attacks);
 /// Checks what `source` and `references` name, and fills those fields in.
 void link_sources(std::vector<AttackSpec>& specs);
+/// Makes every `source` that is the file of the suite's baseline `baseline`: what it is called must
+/// not matter.
+void name_baseline(Suite& suite, const std::filesystem::path& folder);
 
 /// Reads confidence and rules into `suite`, whose cells must be there.
 void load_gate(Value& section, Suite& suite, std::span<const AttackInfo> attacks);

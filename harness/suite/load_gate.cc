@@ -163,9 +163,9 @@ std::vector<size_t> covered(const Value& rule, const RuleSpec& spec, const Suite
   }
   if (refused && cells.empty()) {
     throw Error(selector.where, "`" + std::string(to_string(spec.kind)) + "` on `" + spec.selector +
-                                    "` is refused: its points come from the corpus or " +
-                                    "the baseline, and do not compare two models fairly; " +
-                                    "write at_least");
+                                    "` is refused: its points come from the corpus, " +
+                                    "the baseline or a file of adversarials, and do not compare " +
+                                    "two models fairly; " + "write at_least");
   }
   if (cells.empty()) refuse_metric(rule, matched, suite, attacks);
   return cells;

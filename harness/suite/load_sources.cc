@@ -27,6 +27,12 @@ bool tries_corpus(const AttackSpec& spec) {
          std::any_of(spec.stages.begin(), spec.stages.end(), tries_corpus);
 }
 
+bool names_cell_of(const std::string& source, const AttackSpec& spec) {
+  const std::vector<std::string> names = source_names(spec);
+  return std::any_of(names.begin(), names.end(),
+                     [&](const std::string& name) { return selects(source, name); });
+}
+
 void link(AttackSpec& spec, const Names& names) {
   for (const auto& [key, field] : {std::pair("source", &AttackSpec::source),
                                    std::pair("references", &AttackSpec::references)}) {
@@ -101,19 +107,38 @@ std::string source_of(const AttackSpec& spec) {
   return spec.attack == kCorpus || starts_there ? kCorpus : spec.source;
 }
 
+void name_baseline(Suite& suite, const std::filesystem::path& folder) {
+  if (suite.baseline.empty() || suite.baseline == "none") return;
+  const auto rename = [&](AttackSpec& spec) {
+    if (spec.source.empty() || spec.family != Family::kEvasion) return;
+    const bool cell =
+        std::any_of(suite.attacks.begin(), suite.attacks.end(),
+                    [&](const AttackSpec& other) { return names_cell_of(spec.source, other); });
+    if (cell) return;
+    const std::filesystem::path file = std::filesystem::absolute(resolve(folder, spec.source));
+    const std::filesystem::path baseline = std::filesystem::absolute(suite.baseline);
+    std::error_code error;
+    const bool same = file.lexically_normal() == baseline.lexically_normal() ||
+                      std::filesystem::equivalent(file, baseline, error);
+    if (same && !error) spec.source = "baseline";
+  };
+  for (AttackSpec& spec : suite.attacks) {
+    rename(spec);
+    for (AttackSpec& stage : spec.stages) rename(stage);
+  }
+}
+
 bool favours_one(const Suite& suite, const AttackSpec& spec) {
   if (uses_corpus(spec) || spec.source == "baseline") return true;
   const auto favours = [&](const AttackSpec& other) { return favours_one(suite, other); };
   if (std::any_of(spec.stages.begin(), spec.stages.end(), favours)) return true;
+  if (spec.source.empty()) return false;
   // Sources are cells of earlier entries, so that the chain ends.
-  return !spec.source.empty() &&
-         std::any_of(suite.attacks.begin(), suite.attacks.end(), [&](const AttackSpec& other) {
-           const std::vector<std::string> names = source_names(other);
-           return std::any_of(
-                      names.begin(), names.end(),
-                      [&](const std::string& name) { return selects(spec.source, name); }) &&
-                  favours(other);
-         });
+  for (const AttackSpec& other : suite.attacks) {
+    if (names_cell_of(spec.source, other)) return favours(other);
+  }
+  // Points in a file broke some model, and nobody knows which.
+  return std::filesystem::path(spec.source).extension() == ".safetensors";
 }
 
 bool uses_corpus(const AttackSpec& spec) {

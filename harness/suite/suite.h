@@ -291,8 +291,8 @@ std::vector<std::string> source_names(const AttackSpec& spec);
 bool uses_corpus(const AttackSpec& spec);
 
 /// True if the points of an entry, or of one that it takes points from, were made for one of two
-/// models: those of the corpus were chosen on other models, and those of the baseline are the
-/// incumbent's own. No paired rule holds there.
+/// models: those of the corpus or of a file were chosen on other models, and those of the baseline
+/// are the incumbent's own. No paired rule holds there.
 bool favours_one(const Suite& suite, const AttackSpec& spec);
 
 /// The parameters of an entry or a stage, as its attack's `bind` reads them.

@@ -9,10 +9,12 @@ namespace {
 
 using testing::add_cell;
 using testing::add_distances;
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using testing::make_run;
+using ::testing::Not;
 using testing::Pattern;
 
 constexpr double kInfinite = std::numeric_limits<double>::infinity();
@@ -135,15 +137,51 @@ TEST(BlackBox, AStageBeforeTheFirstWhiteBoxOneBeatsNothing) {
   EXPECT_THAT(flags(run), IsEmpty()) << "in a smaller ball";
 }
 
-TEST(BlackBox, StagesThatTakeTheirPointsFromElsewhereAreNotBlind) {
+// An ensemble of apgd and then `second`, with 20 samples broken, each by the stage that is named.
+CellHeader& add_ensemble(Evidence& run, const std::string& name, double eps,
+                         const std::string& broken_by, const std::string& second = "square") {
+  CellHeader& cell = add(run, name, "ensemble", eps, {{'B', 20}, {'R', 80}});
+  cell.stages = {"apgd", second};
+  cell.stage_access = {Access::kGradient, Access::kScore};
+  cell.key_fields["params.stages.0.attack"] = "apgd";
+  cell.key_fields["params.stages.1.attack"] = second;
+  for (size_t i = 0; i < 20; ++i) run.units.back().rows[i].breaking_attack = broken_by;
+  return cell;
+}
+
+// What matters is what gradients did in each of them, not what came of it all.
+TEST(BlackBox, EnsemblesAndTheirRadiiDoNotSilenceEachOther) {
   Evidence run = make_run(100);
-  CellHeader& cell = add(run, "aa", "ensemble", 0.1, {{'B', 20}, {'R', 80}});
-  cell.stages = {"quick", "then"};
-  cell.stage_access = {Access::kGradient, Access::kLabel};
-  for (size_t i = 0; i < 20; ++i) run.units.back().rows[i].breaking_attack = "then";
+  add_ensemble(run, "aa@0.1", 0.1, "square");
+  add_ensemble(run, "rapid", 0.1, "square");
+  EXPECT_THAT(flags(run),
+              ElementsAre("black_box_beats_white_box aa@0.1", "black_box_beats_white_box aa@0.1"));
+  add_ensemble(run, "aa@0.2", 0.2, "square");
+  EXPECT_EQ(flags(run).size(), 3u) << "the apgd of the larger ball left them, too";
+  for (size_t i = 0; i < 20; ++i) run.units.back().rows[i].breaking_attack = "apgd";
+  EXPECT_THAT(flags(run), IsEmpty()) << "it broke them";
+}
+
+TEST(BlackBox, WhatNoWhiteBoxStageEverSawIsNotLeftByIt) {
+  Evidence run = make_run(100);
+  for (const char* name : {"aa", "rapid"}) {
+    CellHeader& cell = add_ensemble(run, name, 0.1, "square");
+    std::swap(cell.stages[0], cell.stages[1]);
+    std::swap(cell.stage_access[0], cell.stage_access[1]);
+  }
+  EXPECT_THAT(flags(run), IsEmpty());
+}
+
+// As a cell of their own they are compared, too: the sign is that gradients left what there is.
+TEST(BlackBox, StagesThatTakeTheirPointsFromElsewhereCount) {
   for (const char* attack : {"rays", "transfer", "corpus"}) {
-    run.header.cells[0].key_fields["params.stages.1.attack"] = attack;
-    EXPECT_EQ(flags(run).empty(), std::string(attack) != "rays") << attack;
+    Evidence run = make_run(100);
+    CellHeader& cell = add_ensemble(run, "aa", 0.1, "then", attack);
+    cell.stages[1] = "then";
+    cell.stage_access[1] = Access::kLabel;
+    EXPECT_THAT(flags(run), ElementsAre("black_box_beats_white_box aa")) << attack;
+    for (size_t i = 0; i < 20; ++i) run.units.back().rows[i].breaking_attack = "apgd";
+    EXPECT_THAT(flags(run), IsEmpty()) << attack;
   }
 }
 
@@ -159,6 +197,19 @@ TEST(SingleStep, ThatBreaksWhatIterationsLeaveIsAFlagOnTheIterations) {
   EXPECT_THAT(flags(run), ElementsAre("single_step_beats_iterative pgd"));
   run.header.cells[1].threat.eps = 0.05;
   EXPECT_THAT(flags(run), IsEmpty()) << "a smaller ball may hold less";
+}
+
+TEST(SingleStep, BeatsTheIterationsOfAnEnsembleWhateverItsOtherStagesBroke) {
+  Evidence run = make_run(100);
+  add(run, "fgsm", "fgsm", 0.1, {{'B', 20}, {'R', 80}});
+  CellHeader& cell = add_ensemble(run, "aa", 0.1, "square");
+  EXPECT_THAT(flags(run), Contains("single_step_beats_iterative aa"));
+  cell.key_fields["params.stages.0.attack"] = "fgsm";
+  EXPECT_THAT(flags(run), Not(Contains("single_step_beats_iterative aa")))
+      << "no iteration left them";
+  cell.key_fields["params.stages.0.attack"] = "apgd";
+  for (size_t i = 0; i < 20; ++i) run.units.back().rows[i].breaking_attack = "apgd";
+  EXPECT_THAT(flags(run), IsEmpty());
 }
 
 // Radii.

@@ -73,6 +73,39 @@ TEST(OracleTrace, ByLabelsStepsAreTheAttacksOwnAndDistancesThoseItSees) {
   EXPECT_TRUE(oracle.trace()->unfinished(1)) << "from .79 to .62, of which .31 is sent";
 }
 
+// Two entries: two queries make a step, whatever they are for.
+TEST(OracleTrace, ByScoresAStepIsAsManyQueriesAsThereAreEntriesUpToAHundred) {
+  const Model model = threshold_model();
+  const Block block = two_samples();
+  ThreatModel threat = linf(0.1);
+  threat.access = Access::kScore;
+  for (const bool probes : {false, true}) {
+    Oracle oracle(model, threat, block, 0, 0);
+    for (int64_t i = 0; i < 19; ++i) {
+      const Untraced only(oracle, 1);
+      oracle.logits(values({0.2, 0.5, 0.2, 0.5}).view({2, 2}).narrow(0, 0, probes ? 2 : 1),
+                    rows({1, 1}).narrow(0, 0, probes ? 2 : 1));
+      EXPECT_EQ(oracle.trace()->hasty(1), !probes || i < 9) << i;
+    }
+    EXPECT_EQ(oracle.trace()->tells(1), probes);
+  }
+}
+
+TEST(OracleTrace, AnAttackByLabelsThatTakesNoStepsLeavesNone) {
+  const Model model = threshold_model();
+  const Block block = two_samples();
+  ThreatModel threat = linf(0.4);
+  threat.access = Access::kLabel;
+  Oracle oracle(model, threat, block, 0, 0);
+  const auto send = [&] { oracle.labels(values({0.9, 0.9}).view({1, 2}), rows({1})); };
+  send();  // broken, but too far away
+  EXPECT_FALSE(oracle.found()[1].item<bool>());
+  EXPECT_FALSE(oracle.trace()->hasty(1)) << "a crossing on the way to nowhere";
+  oracle.count_step(rows({1}));
+  send();
+  EXPECT_TRUE(oracle.trace()->hasty(1));
+}
+
 TEST(OracleTrace, WhereTheBoxAloneBoundsAnAttackThereIsNoTrace) {
   const Model model = threshold_model();
   const Block block = two_samples();

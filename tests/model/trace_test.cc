@@ -82,6 +82,35 @@ TEST(Trace, OfTooFewStepsItIsHastyAndOfNoneItSaysNothing) {
   EXPECT_FALSE(trace_of({}).tells(0));
 }
 
+// As trace_of, but a step is `window` queries, of which each margin pays for `each`.
+Trace trace_in_windows(const std::vector<double>& margins, int64_t window, int64_t each = 1) {
+  Trace trace(rows({0}), {}, false, window);
+  for (const double margin : margins) {
+    for (int64_t query = 0; query < each; ++query) trace.spend(rows({0}));
+    trace.add(values({margin, 0.0, -100.0}).view({1, 3}), rows({0}));
+  }
+  return trace;
+}
+
+TEST(Trace, WhereAWindowOfQueriesIsAStepFewerThanTenWindowsTellNothing) {
+  EXPECT_TRUE(trace_in_windows(falling(5, 1), 100).hasty(0)) << "not one of them is full";
+  EXPECT_TRUE(trace_in_windows(falling(999, 1), 100).hasty(0));
+  EXPECT_TRUE(trace_in_windows(falling(1000, 1), 100).unfinished(0));
+  EXPECT_TRUE(trace_in_windows(falling(9, 1), 100, 101).hasty(0));
+  EXPECT_TRUE(trace_in_windows(falling(10, 1), 100, 101).unfinished(0)) << "a step each";
+  EXPECT_FALSE(trace_in_windows({}, 100).hasty(0));
+}
+
+// Whether one of the last few queries happens to find something must not matter.
+TEST(Trace, OfWindowsTheLastTenthCountsWhereverItsGainsFall) {
+  for (const size_t lucky : {1650U, 1810U, 1999U}) {
+    std::vector<double> margins = falling(2000, 1);
+    std::fill(margins.begin() + 1600, margins.end(), 2.8);
+    margins[lucky] = 1;
+    EXPECT_EQ(trace_in_windows(margins, 100).unfinished(0), lucky > 1800) << lucky;
+  }
+}
+
 // Feeds one sample of label 0 several ascents.
 Trace trace_of_ascents(const std::vector<std::vector<double>>& ascents) {
   Trace trace(rows({0}), {});

@@ -9,6 +9,7 @@ namespace {
 using testing::broken_model;
 using ::testing::Contains;
 using testing::DiagnosisTest;
+using ::testing::HasSubstr;
 using ::testing::Not;
 
 TEST_F(DiagnosisTest, TooFewStepsAreAnIncompleteOptimisation) {
@@ -38,6 +39,55 @@ TEST_F(DiagnosisTest, OfAnEnsembleTheLastStageThatTellsHasTheLastWord) {
   EXPECT_THAT(found, Contains("incomplete_optimisation worse"));
   EXPECT_EQ(total("scores").unfinished, 0) << "scores take back nothing that gradients told";
   EXPECT_THAT(found, Contains("incomplete_optimisation labels")) << "labels take none back";
+}
+
+// Neither scores nor labels show that gradients had steps enough, and a stage that sees more and
+// has too few says so however those before it ended.
+TEST_F(DiagnosisTest, OfAnEnsembleAStageThatSeesLessTakesNothingBack) {
+  const Model model = broken_model("    return x.matmul(self.weight)\n");
+  const std::string slow = "{attack: pgd, steps: 12, step_size: 0.001, random_start: false}";
+  const std::string hasty = "{attack: pgd, steps: 3, step_size: 0.002, random_start: false}";
+  const std::string hunt = "{attack: sign_hunter, queries: 400}";
+  const auto entry = [](const std::string& name, const std::string& stages) {
+    return "  - {name: " + name + ", attack: ensemble, stages: [" + stages + "]}\n";
+  };
+  const std::vector<std::string> found =
+      names("defaults: {norm: linf, eps: 0.02}\nattacks:\n" + entry("slow", slow + ", " + hunt) +
+                entry("hasty", hasty + ", " + hunt) +
+                entry("rays", hasty + ", {attack: rays, queries: 2000}") +
+                entry("before", hunt + ", " + hasty) +
+                entry("sound", hasty + ", " + hunt + ", {attack: apgd, steps: 30}") +
+                "  - {name: hunt, attack: sign_hunter, queries: 400}\n",
+            model);
+  for (const char* cell : {"slow", "hasty", "rays", "before"}) {
+    EXPECT_GT(total(cell).standing, 10) << cell;
+    EXPECT_THAT(found, Contains(std::string("incomplete_optimisation ") + cell));
+  }
+  for (const char* cell : {"sound", "hunt"}) {
+    EXPECT_EQ(total(cell).traced, total(cell).standing) << cell;
+    EXPECT_THAT(found, Not(Contains(std::string("incomplete_optimisation ") + cell)));
+  }
+}
+
+// One lucky draw, or a point that rounding takes back, is no search that came to no end.
+TEST_F(DiagnosisTest, AttacksByLabelsThatTakeNoStepsAreNeverIncomplete) {
+  const std::string cells =
+      "defaults: {norm: linf, eps: 0.05}\nattacks:\n"
+      "  - {name: pgd, attack: pgd, steps: 20}\n"
+      "  - {name: noise, attack: noise, draws: 50, levels: 40}\n"
+      "  - {name: again, attack: transfer, source: pgd, levels: 40}\n"
+      "  - {name: voted, attack: noise, draws: 50}\n";
+  const Model sound = broken_model("    return x.matmul(self.weight)\n");
+  for (const std::string& flag : names(cells, sound)) {
+    EXPECT_THAT(flag, Not(HasSubstr("incomplete_optimisation"))) << "rounded";
+  }
+  EXPECT_GT(total("again").standing, 10);
+  const Model random = broken_model(
+      "    z = x.matmul(self.weight)\n"
+      "    return z + torch.randn([x.size(0), 3])\n");
+  flags(cells, random);
+  EXPECT_GT(total("voted").standing, 0);
+  EXPECT_EQ(total("voted").hasty + total("voted").unfinished, 0) << "voted down";
 }
 
 TEST_F(DiagnosisTest, TooFewStepsToTellAreAnIncompleteOptimisationWhereTheAttackIterates) {

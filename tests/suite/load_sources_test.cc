@@ -32,6 +32,27 @@ TEST(LoadSources, APairedRuleOnPointsOfTheBaselineIsRefused) {
               HasSubstr("is refused"));
 }
 
+// What matters is the file, not what the suite calls it.
+TEST(LoadSources, APairedRuleOnTheBaselinesPathOrOnAFileOfAdversarialsIsRefused) {
+  const auto suite = [](const std::string& source, const std::string& kind) {
+    return "baseline: inc.pt\n" + std::string(kSmall) +
+           "attacks: [ { name: t, attack: transfer, norm: linf, eps: 0.1, source: " + source +
+           " } ]\ngate: { rules: [ { cell: t, metric: robust_accuracy, " + kind + ": 0.1 } ] }\n";
+  };
+  for (const char* source : {"inc.pt", "./inc.pt", "../x/../inc.pt", "found.safetensors"}) {
+    const bool away = std::string(source).starts_with("..");
+    if (away) {
+      EXPECT_EQ(load(suite(source, "max_drop")).attacks[0].source, source) << "another folder";
+      continue;
+    }
+    EXPECT_THAT(fault(suite(source, "max_drop")), HasSubstr("is refused")) << source;
+    EXPECT_THAT(fault(suite(source, "max_drop")), HasSubstr("write at_least")) << source;
+    EXPECT_EQ(load(suite(source, "at_least")).rules.size(), 1u) << source;
+  }
+  EXPECT_EQ(load(suite("inc.pt", "at_least")).attacks[0].source, "baseline");
+  EXPECT_EQ(load(suite("other.pt", "max_drop")).attacks[0].source, "other.pt");
+}
+
 TEST(LoadSources, ACellCannotTakePointsOfALaterOne) {
   EXPECT_THAT(fault(std::string(kSmall) +
                     "defaults: { norm: linf }\nattacks: [ { name: t, attack: transfer, eps: 0.1, "
