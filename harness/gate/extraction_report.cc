@@ -126,13 +126,7 @@ Constant most_frequent(const std::vector<SampleInfo>& records) {
 }
 
 constexpr double kStrict = 0.99;
-
 constexpr double kSure = 0.95;
-
-/// So much more agreement may labels teach, beyond chance, before the training counts as bad.
-constexpr double kAhead = 0.01;
-/// How far two trainings of one seed may be apart by chance, where no second seed shows it.
-constexpr double kSpread = 0.05;
 
 /// `what` on the share `agreement` of the test records, with this standard error: why that is
 /// nothing, or "".
@@ -162,28 +156,6 @@ std::optional<std::string> nothing_at(const EvidenceView& view, const CellView& 
   if (!agreement.reason.empty()) return std::nullopt;
   return nothing_in(view, cell, budget, "the surrogates agree", agreement.bounds.value,
                     agreement.bounds.record_error);
-}
-
-/// Agreement of one seed's surrogate, and of a network trained on the labels of the same answers.
-struct Taught {
-  double answers = 0;
-  double labels = 0;
-};
-
-/// Of the seeds at a budget; none where no seed has a network trained on labels. A seed without one
-/// gave its answers back, and stands for both.
-std::vector<Taught> taught_at(const CellView& cell, int64_t budget) {
-  std::vector<Taught> seeds;
-  bool looked = false;
-  for (const Stolen& stolen : cell.scored->extracted->stolen) {
-    if (stolen.budget != budget || stolen.agreement.empty()) continue;
-    const double answers = share_of_ones(stolen.agreement);
-    const auto labels = stolen.findings.find("agreement_labels");
-    const bool known = labels != stolen.findings.end();
-    looked = looked || known;
-    seeds.push_back({answers, known ? labels->second : answers});
-  }
-  return looked ? seeds : std::vector<Taught>();
 }
 
 /// Why the surrogate that `source` names, the first seed's, is none to make points on.
@@ -265,41 +237,6 @@ std::string learnt_nothing(const EvidenceView& view, const CellView& cell) {
     if (nothing) return *nothing;
   }
   return "";
-}
-
-std::optional<double> agreement_of_labels(const CellView& cell, int64_t budget) {
-  const std::vector<Taught> seeds = taught_at(cell, budget);
-  if (seeds.empty()) return std::nullopt;
-  double sum = 0;
-  for (const Taught& seed : seeds) sum += seed.labels;
-  return sum / static_cast<double>(seeds.size());
-}
-
-std::string undertrained(const CellView& cell, int64_t budget) {
-  const std::vector<Taught> seeds = taught_at(cell, budget);
-  if (seeds.empty()) return "";
-  const auto n = static_cast<double>(seeds.size());
-  double answers = 0, labels = 0;
-  for (const Taught& seed : seeds) {
-    answers += seed.answers / n;
-    labels += seed.labels / n;
-  }
-  const double ahead = labels - answers;
-  double squares = 0;
-  for (const Taught& seed : seeds) {
-    squares += (seed.labels - seed.answers - ahead) * (seed.labels - seed.answers - ahead);
-  }
-  const auto records = static_cast<double>(cell.scored->extracted->candidate.size());
-  const double of_records = (answers * (1 - answers) + labels * (1 - labels)) / records;
-  // One seed shows no spread of its own.
-  const double error = seeds.size() < 2 ? kSpread + normal_quantile(kSure) * std::sqrt(of_records)
-                                        : student_quantile(kSure, n - 1) *
-                                              std::sqrt(squares / (n - 1) / n + of_records);
-  if (ahead - error <= kAhead) return "";
-  return "the thief is badly trained: with " + std::to_string(budget) +
-         " queries the surrogates agree with the candidate on " + percent(answers) +
-         " of the records, and networks trained on the labels of the same answers alone on " +
-         percent(labels);
 }
 
 std::vector<Flag> doubts_of_sources(const EvidenceView& view, const CellHeader& cell) {
