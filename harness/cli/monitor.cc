@@ -157,14 +157,16 @@ void watch(const QueryLog& log, const Expected& expected, double alpha, MonitorR
       // A run labels benign traffic with the model's answers, which a data set's own labels are
       // not.
       const bool comparable = expected.benign.labelled || !looks_at_labels(spec);
-      result = watch_log(spec.name, make_detector(spec, given), log.stream.view(),
-                         comparable ? traffic.view() : QueryView{.width = all.width},
+      const QueryView benign = comparable ? traffic.view() : QueryView{.width = all.width};
+      result = watch_log(spec.name, make_detector(spec, given), log.stream.view(), benign,
                          alpha / static_cast<double>(expected.detectors.size()));
       if (!std::isfinite(result.alarms.threshold)) {
         throw Error("its threshold is no number: the reference's values are too large");
       }
-      if (result.alarms.raised > 0 && result.benign.checks == 0) {
-        result.reason += all.size() == 0 ? "; give --reference" : "; give --reference-outputs";
+      if (benign.size() == 0 && result.alarms.checks > 0 && !result.reason.empty()) {
+        if (all.size() == 0) result.reason += "; give --reference";
+        if (!comparable) result.reason += all.size() == 0 ? " and " : "; give ";
+        if (!comparable) result.reason += "--reference-outputs";
       }
     } catch (const Error& error) {
       // What the suite asks for must be possible; of all that there is, some may not be.
