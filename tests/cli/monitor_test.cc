@@ -106,6 +106,9 @@ assay_monitor_log_info{path="a \"log\" \\.npy"} 1
 # TYPE assay_monitor_queries counter
 # HELP assay_monitor_queries Queries in the log.
 assay_monitor_queries_total 3
+# TYPE assay_monitor_verdict gauge
+# HELP assay_monitor_verdict 0: quiet; 1: an alarm or drift; 4: a test came to no verdict.
+assay_monitor_verdict 4
 # TYPE assay_monitor_alarms counter
 # HELP assay_monitor_alarms Queries answered while the alarm stood.
 assay_monitor_alarms_total{monitor="blacklight"} 1
@@ -138,6 +141,32 @@ TEST_F(Monitor, DriftIsAMetric) {
   EXPECT_THAT(metrics.out, HasSubstr("\nassay_monitor_detected{monitor=\"blacklight\"} 0\n"));
   EXPECT_THAT(metrics.out, Not(HasSubstr("labels")));
   EXPECT_THAT(metrics.out, EndsWith("\n# EOF\n"));
+}
+
+// A part of the log that is an alarm has a place in it, and the log a verdict.
+TEST_F(Monitor, AnAlarmInAPartOfTheLogIsAMetric) {
+  write("reference.npy", npy(scattered(1000, 1)));
+  Rows rows = scattered(300, 2);
+  for (int i = 0; i < 200; ++i) rows.push_back(rows[7]);
+  const Ended metrics = watch(rows, {"--reference", "reference.npy", "--format", "openmetrics"});
+  expect_end(metrics, 1, {});
+  EXPECT_THAT(metrics.out, HasSubstr("\nassay_monitor_verdict 1\n"));
+  EXPECT_THAT(metrics.out, HasSubstr("\nassay_monitor_detected{monitor=\"blacklight\"} 1\n"));
+  const auto place = [&](const std::string& end) {
+    const std::string name = "\nassay_monitor_window_" + end + "{monitor=\"blacklight\"} ";
+    const size_t at = metrics.out.find(name);
+    return at == std::string::npos ? -1 : std::stoi(metrics.out.substr(at + name.size()));
+  };
+  EXPECT_GE(place("begin"), 128);
+  EXPECT_GT(place("end"), 300);
+  EXPECT_LE(place("end"), 500);
+  write("reference.csv", labels_csv(1000));
+  const Ended quiet =
+      watch(scattered(300, 2), {"--reference", "reference.npy", "--reference-outputs",
+                                "reference.csv", "--format", "openmetrics"});
+  expect_end(quiet, 0, {});
+  EXPECT_THAT(quiet.out, HasSubstr("\nassay_monitor_verdict 0\n"));
+  EXPECT_THAT(quiet.out, Not(HasSubstr("window")));
 }
 
 TEST_F(Monitor, OptionsThatContradictAreRefused) {
