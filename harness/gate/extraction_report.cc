@@ -158,6 +158,17 @@ std::optional<std::string> nothing_at(const EvidenceView& view, const CellView& 
                     agreement.bounds.record_error);
 }
 
+/// What attacks that solve for weights take a candidate for, and the finding that is 1 where it is.
+struct Premise {
+  const char* attack;
+  const char* finding;
+  const char* model;
+};
+constexpr Premise kPremises[] = {
+    {"equation_solving", "affine", "affine models"},
+    {"relu_recovery", "one_hidden_layer", "networks with one hidden ReLU layer"},
+};
+
 /// Why the surrogate that `source` names, the first seed's, is none to make points on.
 std::optional<Flag> doubt_of(const EvidenceView& view, const CellHeader& cell,
                              const std::string& source) {
@@ -181,6 +192,9 @@ std::optional<Flag> doubt_of(const EvidenceView& view, const CellHeader& cell,
         weak = nothing_in(view, thief, budget, "the first surrogate agrees", agreement, error);
       }
       if (!weak.empty()) return Flag{"extraction_weak", cell.name, of + weak, kWeakThiefAdvice};
+      if (const std::string other = misapplied(thief); !other.empty()) {
+        return Flag{"extraction_weak", cell.name, of + other, kMisappliedAdvice};
+      }
       if (ill.empty()) continue;
       return Flag{"extraction_undertrained", cell.name, of + ill, kUndertrainedAdvice};
     }
@@ -239,6 +253,28 @@ std::string learnt_nothing(const EvidenceView& view, const CellView& cell) {
   return "";
 }
 
+std::string misapplied(const CellView& cell) {
+  const auto premise =
+      std::find_if(std::begin(kPremises), std::end(kPremises),
+                   [&](const Premise& one) { return cell.header->attack == one.attack; });
+  if (premise == std::end(kPremises)) return "";
+  // Of the largest budget that tells: a smaller one may end before all is found.
+  int64_t budget = -1;
+  bool holds = false;
+  for (const Stolen& stolen : cell.scored->extracted->stolen) {
+    const auto finding = stolen.findings.find(premise->finding);
+    if (finding == stolen.findings.end() || stolen.budget < budget) continue;
+    holds = finding->second == 1 && (holds || stolen.budget > budget);
+    budget = stolen.budget;
+  }
+  if (holds) return "";
+  const std::string what = cell.header->attack + " is for " + premise->model + ", and ";
+  if (budget < 0) return what + "no budget was enough to tell whether the candidate is one";
+  return what + "with " + std::to_string(budget) +
+         " queries the candidate's answers do not show that it is one (`" + premise->finding +
+         "` is 0)";
+}
+
 std::vector<Flag> doubts_of_sources(const EvidenceView& view, const CellHeader& cell) {
   if (cell.family != Family::kEvasion) return {};
   std::vector<Flag> doubts;
@@ -264,6 +300,8 @@ std::vector<Flag> diagnose_extraction(const EvidenceView& view) {
     const std::string weak = learnt_nothing(view, cell);
     if (!weak.empty()) {
       flags.push_back({"extraction_weak", cell.header->name, weak, kWeakThiefAdvice});
+    } else if (const std::string other = misapplied(cell); !other.empty()) {
+      flags.push_back({"extraction_weak", cell.header->name, other, kMisappliedAdvice});
     }
     const std::string ill = undertrained(cell, budgets.back());
     if (!ill.empty()) {

@@ -145,9 +145,12 @@ void distrust_weak_thieves(const RuleSpec& rule, const Trial& trial, RuleResult&
   const ExtractionMetric metric = extraction_metric(rule.metric);
   const std::string weak = learnt_nothing(*trial.candidate, *trial.cell);
   const std::string ill = undertrained(*trial.cell, metric.budget);
+  const std::string other = misapplied(*trial.cell);
   const std::string labels = doubt_of_labels(rule, trial, metric);
   if (!weak.empty()) {
     settle(result, Outcomes::kInconclusive, weak, kWeakThiefAdvice);
+  } else if (!other.empty()) {
+    settle(result, Outcomes::kInconclusive, other, kMisappliedAdvice);
   } else if (!ill.empty()) {
     settle(result, Outcomes::kInconclusive, ill, kUndertrainedAdvice);
   } else if (!labels.empty()) {
