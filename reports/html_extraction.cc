@@ -112,8 +112,9 @@ std::string monitor_table(const std::vector<MonitorResult>& monitors) {
                  "The thieves' queries at the largest budget, alone, as a monitor meets them that "
                  "watches each client by himself, and sent among benign ones: how many thieves "
                  "were noticed, by more alarms than benign traffic explains, after how many of "
-                 "their queries the first of these came (median), and what the monitor says of "
-                 "benign traffic alone.") +
+                 "their queries the first of these came (median; where alarms come only of a part "
+                 "that is judged by itself, its end), and what the monitor says of benign traffic "
+                 "alone.") +
          table({"monitor", "thief", ">thieves noticed", ">queries to alarm", ">queries flagged",
                 ">false alarms in 10,000", ">threshold"},
                rows);

@@ -22,8 +22,13 @@ namespace {
 
 // Turns between answers and equations, where answers leave something open.
 constexpr int64_t kTurns = 200;
-// Of an affine model, answers stay as close to the fit, as a share of how much they vary.
-constexpr double kAffine = 0.01;
+// Where answers are intervals, so many for each unknown tell whether the model is affine.
+constexpr int64_t kIntervals = 10;
+// What the fit may leave of an affine model's answers, as a share of how much they vary: turns
+// between intervals and equations end before they meet. Networks leave 0.07 and more of rounded
+// answers.
+constexpr double kExact = 0.01;
+constexpr double kOpen = 0.05;
 
 double rms(const at::Tensor& x) { return x.square().mean().sqrt().item<double>(); }
 
@@ -50,10 +55,10 @@ Theft extract(Victim& victim, const Rng& rng) {
       {"rank", static_cast<double>(equations.rank())},
       {"residual", residual},
   };
-  // As many unknowns as equations fit anything.
-  if (m > equations.rank()) {
-    const at::Tensor spread = wanted.sub(wanted.mean(0, /*keepdim=*/true));
-    findings["affine"] = residual <= kAffine * rms(spread) + 1e-9 ? 1 : 0;
+  // As many unknowns as equations fit anything, and intervals bend to many more.
+  if (m > equations.rank() * (brackets.exact() ? 1 : kIntervals)) {
+    const double share = brackets.exact() ? kExact : kOpen;
+    findings["affine"] = explains(wanted, equations.rank(), residual, share) ? 1 : 0;
   }
   return {.surrogate = dense_network(victim.spec(), {in_box(layer, victim.spec())}),
           .findings = std::move(findings)};

@@ -26,6 +26,7 @@
 
 #include "attacks/math/answers.h"
 #include "attacks/math/extraction_params.h"
+#include "attacks/math/least_squares.h"
 #include "attacks/math/relu_layer.h"
 #include "attacks/math/relu_neurons.h"
 #include "attacks/math/unit_box.h"
@@ -38,6 +39,7 @@ constexpr int64_t kNoiseProbes = 9;
 constexpr int64_t kLeastLine = 32;  // queries worth starting on a line with
 constexpr int64_t kTries = 3;       // step sizes at a kink
 constexpr int64_t kMore = 4;        // equations for each weight that is refined
+constexpr double kWhole = 0.01;     // of how much answers vary, all that a whole network leaves
 constexpr double kExact = 4;        // times the noise: all that noise leaves of a residual
 
 // Draws of uniform numbers.
@@ -191,10 +193,18 @@ class Recovery {
     if (hidden.second.size(0) == 0) {
       layers = {{at::zeros({last.second.size(0), d_}, at::kDouble), last.second}};
     }
-    return {.surrogate = dense_network(victim_.spec(), layers),
-            .findings = {{"hidden_width", static_cast<double>(neurons_.size())},
-                         {"linear_rank", static_cast<double>(rank)},
-                         {"residual", fit.residual(at::cat(points_), at::cat(outputs_))}}};
+    Theft theft;
+    theft.surrogate = dense_network(victim_.spec(), layers);
+    const at::Tensor outputs = at::cat(outputs_);
+    const double residual = fit.residual(at::cat(points_), outputs);
+    theft.findings = {{"hidden_width", static_cast<double>(neurons_.size())},
+                      {"linear_rank", static_cast<double>(rank)},
+                      {"residual", residual}};
+    const int64_t unknowns = d_ + 1 + static_cast<int64_t>(neurons_.size());
+    if (outputs.size(0) > unknowns) {
+      theft.findings["one_hidden_layer"] = explains(outputs, unknowns, residual, kWhole) ? 1 : 0;
+    }
+    return theft;
   }
 
   Victim& victim_;

@@ -1,6 +1,7 @@
 #include "attacks/math/least_squares.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 namespace assay::attacks {
@@ -17,6 +18,13 @@ LeastSquares::LeastSquares(const at::Tensor& a) {
 
 at::Tensor LeastSquares::solve(const at::Tensor& y) const {
   return right_.t().matmul(left_.t().matmul(y).div(values_.unsqueeze(1)));
+}
+
+bool explains(const at::Tensor& y, int64_t unknowns, double residual, double share) {
+  constexpr double kRounding = 1e-9;
+  const double left = static_cast<double>(y.size(0) - unknowns) / static_cast<double>(y.size(0));
+  const double spread = y.sub(y.mean(0)).square().mean().sqrt().item<double>();
+  return residual <= share * std::sqrt(left) * spread + kRounding;
 }
 
 }  // namespace assay::attacks

@@ -24,4 +24,10 @@ class LeastSquares {
   at::Tensor right_;   // [rank, p]
 };
 
+/// True if a fit of `unknowns` numbers for each column of y [n, K], n > unknowns, is what made y:
+/// the root mean square `residual` that it leaves is at most the share, in (0, 1), of how much y
+/// varies. Nearly as many unknowns as rows leave less of what they miss by chance, which is made up
+/// for.
+bool explains(const at::Tensor& y, int64_t unknowns, double residual, double share);
+
 }  // namespace assay::attacks

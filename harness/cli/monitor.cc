@@ -27,12 +27,12 @@ struct Expected {
   std::vector<DetectorSpec> detectors;
   QueryLog benign;  // none: the stream is empty
   Range range;
-  std::optional<int64_t> classes;
+  Classes classes;
   uint64_t seed = 0;
   bool by_suite = false;
 };
 
-void set_outputs(const std::string& path, std::optional<int64_t> classes, QueryLog& log) {
+void set_outputs(const std::string& path, const Classes& classes, QueryLog& log) {
   Answers answers = read_outputs(path, log.stream.view().size(), classes);
   log.stream.labels = std::move(answers.labels);
   log.classes = std::move(answers.classes);
@@ -47,17 +47,22 @@ QueryLog read_labelled(const std::string& path, const std::string& outputs,
   return log;
 }
 
-// Log and reference say what was answered by the number of a column: it must mean the same.
+// Log and reference say what was answered by a number: it must mean the same class.
 void check_columns(const MonitorOptions& options, const QueryLog& log, const QueryLog& benign) {
-  if (log.classes.empty() || benign.classes.empty() || log.classes == benign.classes) return;
+  if (!benign.labelled || log.classes == benign.classes) return;
   const auto text = [](const std::vector<std::string>& names) {
-    std::string list;
-    for (const std::string& name : names) list += (list.empty() ? "`" : ", `") + name + "`";
+    if (names.empty()) return std::string("labels");
+    std::string list = "columns, one a class:";
+    for (const std::string& name : names)
+      list += (name == names.front() ? " `" : ", `") + name + "`";
     return list;
   };
-  throw Error(options.outputs + ": its columns, one a class, are " + text(log.classes) +
-              ", and those of " + options.reference_outputs + " are " + text(benign.classes) +
-              "; give the same in the same order, or a column `label`");
+  const std::string& here = options.outputs.empty() ? options.log : options.outputs;
+  const std::string& there =
+      options.reference_outputs.empty() ? options.reference : options.reference_outputs;
+  throw Error(here + ": says what was answered by " + text(log.classes) + "; and " + there +
+              " by " + text(benign.classes) +
+              "; give the same columns in the same order in both, or a column `label`");
 }
 
 // The suite's benign traffic, with its own labels.
@@ -89,7 +94,7 @@ Expected expected_by_suite(const MonitorOptions& options) {
   expected.benign.stream = benign_of(suite);
   check_magnitudes(expected.benign.stream.view(), "data." + suite.monitors->benign);
   expected.range = {suite.model.lo, suite.model.hi};
-  expected.classes = suite.model.classes;
+  expected.classes = {suite.model.classes, suite.model.class_names};
   expected.seed = suite.seed;
   expected.by_suite = true;
   if (!options.reference_outputs.empty()) {
@@ -157,14 +162,16 @@ void watch(const QueryLog& log, const Expected& expected, double alpha, MonitorR
       // A run labels benign traffic with the model's answers, which a data set's own labels are
       // not.
       const bool comparable = expected.benign.labelled || !looks_at_labels(spec);
-      result = watch_log(spec.name, make_detector(spec, given), log.stream.view(),
-                         comparable ? traffic.view() : QueryView{.width = all.width},
+      const QueryView benign = comparable ? traffic.view() : QueryView{.width = all.width};
+      result = watch_log(spec.name, make_detector(spec, given), log.stream.view(), benign,
                          alpha / static_cast<double>(expected.detectors.size()));
       if (!std::isfinite(result.alarms.threshold)) {
         throw Error("its threshold is no number: the reference's values are too large");
       }
-      if (result.alarms.raised > 0 && result.benign.checks == 0) {
-        result.reason += all.size() == 0 ? "; give --reference" : "; give --reference-outputs";
+      if (benign.size() == 0 && result.alarms.checks > 0 && !result.reason.empty()) {
+        if (all.size() == 0) result.reason += "; give --reference";
+        if (!comparable) result.reason += all.size() == 0 ? " and " : "; give ";
+        if (!comparable) result.reason += "--reference-outputs";
       }
     } catch (const Error& error) {
       // What the suite asks for must be possible; of all that there is, some may not be.

@@ -168,9 +168,13 @@ std::string monitors_metrics(const MonitorReport& report) {
   MetricFamily benign_raised("assay_monitor_benign_raised", "counter",
                              "Checks on benign traffic that raised the alarm.");
   MetricFamily p_value("assay_monitor_p_value", "gauge",
-                       "Chance of as many alarms or more were the log benign traffic.");
+                       "Chance of as many alarms or more, in the log or any part of it that was "
+                       "looked at, were it benign traffic.");
   MetricFamily detected("assay_monitor_detected", "gauge",
                         "1 where there are more alarms than benign traffic explains.");
+  MetricFamily begin("assay_monitor_window_begin", "gauge",
+                     "Position of the first query, from 0, of the part of the log that shows it.");
+  MetricFamily end("assay_monitor_window_end", "gauge", "Position after its last query.");
   MetricFamily first("assay_monitor_first_alarm", "gauge", "Position of the first alarm, from 0.");
   MetricFamily threshold("assay_monitor_threshold", "gauge",
                          "Threshold of the monitor's statistic.");
@@ -192,9 +196,13 @@ std::string monitors_metrics(const MonitorReport& report) {
     if (!result.p_value) continue;
     add(p_value, number_text(*result.p_value));
     add(detected, result.alarm ? "1" : "0");
+    if (!result.alarm || !result.window) continue;
+    add(begin, std::to_string(result.window->begin));
+    add(end, std::to_string(result.window->end));
   }
   return alarms.text() + checks.text() + raised.text() + benign_checks.text() +
-         benign_raised.text() + p_value.text() + detected.text() + first.text() + threshold.text();
+         benign_raised.text() + p_value.text() + detected.text() + begin.text() + end.text() +
+         first.text() + threshold.text();
 }
 
 std::string drift_metrics(const MonitorReport& report) {
@@ -239,7 +247,11 @@ std::string to_openmetrics(const MonitorReport& report) {
   log.add("path", report.log, "1");
   MetricFamily queries("assay_monitor_queries", "counter", "Queries in the log.");
   queries.add(std::to_string(report.queries));
-  return log.text() + queries.text() + monitors_metrics(report) + drift_metrics(report) + "# EOF\n";
+  MetricFamily verdict("assay_monitor_verdict", "gauge",
+                       "0: quiet; 1: an alarm or drift; 4: a test came to no verdict.");
+  verdict.add(std::to_string(static_cast<int>(verdict_of(report))));
+  return log.text() + queries.text() + verdict.text() + monitors_metrics(report) +
+         drift_metrics(report) + "# EOF\n";
 }
 
 }  // namespace assay

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
+#include <numeric>
 #include <set>
 
 #include "harness/model/csv.h"
@@ -26,15 +26,13 @@ float checked_entry(double value, bool levels, const Range& range, const std::st
               number_text(range.hi) + "]" + (number ? "; say which it is with --range" : ""));
 }
 
-using Classes = std::optional<int64_t>;
-
-int64_t checked_answer(double value, Classes classes, const std::string& place) {
-  const double most = classes ? static_cast<double>(*classes - 1) : 1e9;
+int64_t checked_answer(double value, const Classes& classes, const std::string& place) {
+  const double most = classes.count ? static_cast<double>(*classes.count - 1) : 1e9;
   if (value >= 0 && value <= most && value == std::floor(value)) return static_cast<int64_t>(value);
   throw Error(place + "label " + value_text(value) + "; expected a whole number, " +
-              (classes ? "0 to " + number_text(most) + ", as the suite has " +
-                             std::to_string(*classes) + " classes"
-                       : std::string("0 or more")));
+              (classes.count ? "0 to " + number_text(most) + ", as the suite has " +
+                                   std::to_string(*classes.count) + " classes"
+                             : std::string("0 or more")));
 }
 
 std::string row_of(const Array& array, int64_t row) {
@@ -62,7 +60,7 @@ void read_inputs(const Array& x, const Range& range, QueryStream& stream) {
   stream.labels.assign(static_cast<size_t>(x.shape[0]), 0);
 }
 
-void read_labels(const Array& y, Classes classes, QueryLog& log) {
+void read_labels(const Array& y, const Classes& classes, QueryLog& log) {
   const int64_t n = log.stream.view().size();
   if (y.shape.size() != 1 || y.shape[0] != n) {
     throw Error(y.data.name() + ": holds an array of shape " + shape_text(y.shape) +
@@ -80,11 +78,31 @@ void read_labels(const Array& y, Classes classes, QueryLog& log) {
 // What the columns of a table of outputs mean.
 struct Columns {
   std::vector<std::string> names;
-  std::optional<size_t> label;  // absent: each is a class
+  std::optional<size_t> label;   // absent: each is a class
+  std::vector<int64_t> numbers;  // of the classes that they are named after; or empty
 };
 
-Columns columns_of(const std::string& header, Classes classes, const std::string& file) {
-  Columns columns{csv_header(header, file), {}};
+// The numbers of the classes that the columns are named after, where classes have names.
+std::vector<int64_t> numbers_of(const std::vector<std::string>& columns, const Classes& classes,
+                                const std::string& file) {
+  std::vector<int64_t> numbers;
+  const std::vector<std::string>& names = classes.names;
+  if (names.empty()) return numbers;
+  for (size_t i = 0; i < columns.size(); ++i) {
+    const auto name = std::find(names.begin(), names.end(), columns[i]);
+    if (name == names.end()) {
+      throw Error(Where{file, 1, 1}, "column `" + columns[i] + "` is none of the suite's classes" +
+                                         suggest(columns[i], names) +
+                                         "; name each column after its class, or give a column "
+                                         "`label`");
+    }
+    numbers.push_back(name - names.begin());
+  }
+  return numbers;
+}
+
+Columns columns_of(const std::string& header, const Classes& classes, const std::string& file) {
+  Columns columns{csv_header(header, file), {}, {}};
   std::set<std::string> known;
   for (const std::string& name : columns.names) {
     if (!known.insert(name).second) {
@@ -101,11 +119,13 @@ Columns columns_of(const std::string& header, Classes classes, const std::string
   } else if (columns.names.size() < 2) {
     throw Error(Where{file, 1, 1}, "has the one column `" + columns.names[0] +
                                        "`; expected a column `label`, or one for each class");
-  } else if (classes && static_cast<int64_t>(columns.names.size()) != *classes) {
+  } else if (classes.count && static_cast<int64_t>(columns.names.size()) != *classes.count) {
     throw Error(Where{file, 1, 1}, "has no column `label`, and " +
                                        std::to_string(columns.names.size()) +
-                                       " columns; the suite has " + std::to_string(*classes) +
+                                       " columns; the suite has " + std::to_string(*classes.count) +
                                        " classes, and expects one for each and no other");
+  } else {
+    columns.numbers = numbers_of(columns.names, classes, file);
   }
   return columns;
 }
@@ -118,56 +138,86 @@ double checked_field(const CsvField& field, const std::string& column, const Whe
                   "`; expected a number");
 }
 
-int64_t answer_of(const std::vector<CsvField>& fields, const Columns& columns, Classes classes,
-                  const Where& line) {
+// The label of a row, or the values of its classes in `row`.
+int64_t answer_of(const std::vector<CsvField>& fields, const Columns& columns,
+                  const Classes& classes, const Where& line, std::vector<double>* row) {
   if (columns.label) {
     const CsvField& field = fields[*columns.label];
     const double value = checked_field(field, "label", line);
     return checked_answer(value, classes, to_prefix(Where{line.file, line.line, field.column}));
   }
-  int64_t best = 0;
-  double most = -std::numeric_limits<double>::infinity();
+  row->clear();
   for (size_t i = 0; i < fields.size(); ++i) {
-    const double value = checked_field(fields[i], columns.names[i], line);
-    if (value > most) {
-      most = value;
-      best = static_cast<int64_t>(i);
-    }
+    row->push_back(checked_field(fields[i], columns.names[i], line));
   }
-  return best;
+  const auto best = std::max_element(row->begin(), row->end()) - row->begin();
+  return columns.numbers.empty() ? best : columns.numbers[static_cast<size_t>(best)];
 }
 
-// Which column holds 0, 1, 2, … or 1, 2, 3, … in order.
-class RowNumbers {
+// Finds a column that is no class, as it numbers or dates the rows.
+class NoClass {
  public:
-  explicit RowNumbers(const Columns& columns) : first_(columns.names.size(), NAN) {}
+  explicit NoClass(size_t columns)
+      : counts_(columns, true), beside_(columns, true), above_(columns, false) {}
 
-  void take(const std::vector<CsvField>& fields) {
-    for (size_t i = 0; i < fields.size(); ++i) {
-      double value = 0;
-      const bool number = parse_csv(fields[i].text, &value);
-      if (rows_ == 0 && number && (value == 0 || value == 1)) first_[i] = value;
-      if (!number || value != first_[i] + static_cast<double>(rows_)) first_[i] = NAN;
+  void take(const std::vector<double>& row) {
+    if (rows_ == 0) first_ = last_ = row;
+    for (size_t i = 0; i < row.size(); ++i) {
+      counts_[i] = counts_[i] && (first_[i] == 0 || first_[i] == 1) &&
+                   row[i] == first_[i] + static_cast<double>(rows_);
+      above_[i] = above_[i] || row[i] > 1;
+      if (!beside_[i]) continue;
+      double others = 0;
+      for (size_t k = 0; k < row.size(); ++k) others += k == i ? 0 : row[k];
+      beside_[i] = std::abs(others - 1) < 1e-3;
     }
+    const auto largest = std::max_element(row.begin(), row.end());
+    if (rows_ == 0) largest_ = static_cast<size_t>(largest - row.begin());
+    const double value = row[largest_];
+    always_ = always_ && value == *largest;
+    whole_ = whole_ && value > 1 && value == std::floor(value);
+    if (rows_ > 0) {
+      rises_ = rises_ && value >= last_[largest_];
+      falls_ = falls_ && value <= last_[largest_];
+      strict_ = strict_ && value != last_[largest_];
+    }
+    last_ = row;
     ++rows_;
   }
 
-  // Few rows may be in order by chance.
-  std::optional<size_t> found() const {
-    const auto numbers = [](double first) { return !std::isnan(first); };
-    const auto found = std::find_if(first_.begin(), first_.end(), numbers);
-    if (rows_ < 5 || found == first_.end()) return std::nullopt;
-    return static_cast<size_t>(found - first_.begin());
+  // What is wrong, or "". Few rows may be in order by chance.
+  std::string found(const std::vector<std::string>& names) const {
+    if (rows_ < 5) return "";
+    for (size_t i = 0; i < names.size(); ++i) {
+      const std::string column = "column `" + names[i] + "` ";
+      if (counts_[i]) return column + "numbers the rows";
+      if (beside_[i] && above_[i]) return column + "goes above 1, and the others sum to 1";
+    }
+    if (!always_ || first_[largest_] == last_[largest_] || !(rises_ || falls_) ||
+        !(strict_ || whole_))
+      return "";
+    return "column `" + names[largest_] + "` is the largest in every row and " +
+           (rises_ ? "ascends" : "descends") + ", as numbers and times of rows do";
   }
 
  private:
-  std::vector<double> first_;  // what the column starts with; NaN where it is out of order
+  std::vector<bool> counts_;  // by column: 0, 1, 2, … or 1, 2, 3, …
+  std::vector<bool> beside_;  // the others sum to 1 in every row
+  std::vector<bool> above_;   // 1, in one row or more
+  std::vector<double> first_, last_;
+  size_t largest_ = 0;  // column, of the first row
+  bool always_ = true;  // of every row
+  bool whole_ = true;   // whole numbers above 1
+  bool rises_ = true;   // nowhere less than in the row before
+  bool falls_ = true;   // nowhere more
+  bool strict_ = true;  // nowhere the same
   int64_t rows_ = 0;
 };
 
 }  // namespace
 
-QueryLog read_queries(const std::filesystem::path& path, const Range& range, Classes classes) {
+QueryLog read_queries(const std::filesystem::path& path, const Range& range,
+                      const Classes& classes) {
   QueryLog log;
   if (path.extension() == ".npy") {
     read_inputs(open_npy(path), range, log.stream);
@@ -185,15 +235,16 @@ QueryLog read_queries(const std::filesystem::path& path, const Range& range, Cla
   return log;
 }
 
-Answers read_outputs(const std::filesystem::path& path, int64_t count, Classes classes) {
+Answers read_outputs(const std::filesystem::path& path, int64_t count, const Classes& classes) {
   const Bytes file = Bytes::open(path);
   CsvLines lines(file, kLongestLine);
   std::string line;
   lines.next(&line);
   const Columns columns = columns_of(line, classes, file.name());
   std::vector<int64_t> labels;
-  RowNumbers numbers(columns);
+  NoClass no_class(columns.names.size());
   std::vector<CsvField> fields;
+  std::vector<double> row;
   int blank = 0;  // the first of those that end the file, unless the table goes on
   while (lines.next(&line)) {
     const Where place{file.name(), lines.line(), 1};
@@ -210,8 +261,8 @@ Answers read_outputs(const std::filesystem::path& path, int64_t count, Classes c
     if (static_cast<int64_t>(labels.size()) == count) {
       throw Error(place, "more rows than the " + std::to_string(count) + " queries");
     }
-    labels.push_back(answer_of(fields, columns, classes, place));
-    numbers.take(fields);
+    labels.push_back(answer_of(fields, columns, classes, place, &row));
+    if (!columns.label) no_class.take(row);
   }
   if (static_cast<int64_t>(labels.size()) < count) {
     throw Error(Where{file.name(), lines.line(), 0},
@@ -219,11 +270,13 @@ Answers read_outputs(const std::filesystem::path& path, int64_t count, Classes c
                     " rows; expected one for each of " + std::to_string(count) + " queries");
   }
   if (columns.label) return {std::move(labels), {}};
-  if (const std::optional<size_t> found = numbers.found()) {
-    throw Error(Where{file.name(), 1, 1}, "column `" + columns.names[*found] +
-                                              "` numbers the rows, and would be taken for a class; "
-                                              "leave it out (pandas: index=False)");
+  if (const std::string fault = no_class.found(columns.names); !fault.empty()) {
+    throw Error(Where{file.name(), 1, 1},
+                fault +
+                    ", and would be taken for a class; leave it out (pandas: index=False), or "
+                    "give a column `label`");
   }
+  if (!columns.numbers.empty()) return {std::move(labels), {}};
   return {std::move(labels), columns.names};
 }
 

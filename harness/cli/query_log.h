@@ -17,30 +17,40 @@ struct Range {
   double hi = 1;
 };
 
+/// The model's classes, as far as they are known.
+struct Classes {
+  std::optional<int64_t> count;
+  std::vector<std::string> names;  ///< empty, or `count`
+};
+
 /// Queries of a file, and whether it knows the model's answers (`labels` is all 0 where not).
 struct QueryLog {
   QueryStream stream;
   bool labelled = false;
-  std::vector<std::string> classes;  ///< columns of the outputs, one a class; or none
+  std::vector<std::string> classes;  ///< of Answers
 };
 
 /// Reads a .npy of inputs [n, ...], or a .safetensors with inputs `x` and, perhaps, `labels` [n].
 /// uint8 maps 0…255 onto the range. Throws Error (exit 2) naming the file and the row: for what is
-/// no such file, a truncated one, NaN, what lies outside the range, and labels that are none of
-/// `classes` classes, where that is known.
+/// no such file, a truncated one, NaN, what lies outside the range, and labels that are none of the
+/// classes.
 QueryLog read_queries(const std::filesystem::path& path, const Range& range,
-                      std::optional<int64_t> classes);
+                      const Classes& classes);
 
 /// What the model answered.
 struct Answers {
   std::vector<int64_t> labels;
-  std::vector<std::string> classes;  ///< the table's columns; none where it has a column `label`
+  /// The table's columns, one a class, by whose places the labels go; none where these are the
+  /// model's own numbers, of a column `label` or of columns that have its classes' names.
+  std::vector<std::string> classes;
 };
 
 /// What the model answered to `count` queries: the column `label`, or, where there is none, the
-/// number of the column with the largest value, one a class; of `classes` classes, where that is
-/// known. Throws Error naming line and column; also for a column that numbers the rows.
-Answers read_outputs(const std::filesystem::path& path, int64_t count,
-                     std::optional<int64_t> classes);
+/// column with the largest value, one a class: its number or, where classes have names, that of the
+/// class of its name. Throws Error naming line and column; also, from five rows on, for a column
+/// that is no class: it numbers the rows from 0 or 1; it goes above 1 where the others always sum
+/// to 1; or it is the largest in every row and ascends or descends all the way (if it stands still
+/// at times, in whole numbers above 1).
+Answers read_outputs(const std::filesystem::path& path, int64_t count, const Classes& classes);
 
 }  // namespace assay

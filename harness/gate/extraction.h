@@ -76,20 +76,37 @@ std::vector<BetterBudget> better_budgets(const ExtractionMetric& metric, const C
 /// explains; "" if they do.
 std::string learnt_nothing(const EvidenceView& view, const CellView& cell);
 
+/// Why a small figure of this cell tells of the attack and not of the candidate: what its thieves
+/// found contradicts, or does not show, that the candidate is what the attack takes it for (affine:
+/// equation_solving; a network with one hidden ReLU layer: relu_recovery); "" where it is shown,
+/// and of attacks that presume nothing.
+std::string misapplied(const CellView& cell);
+
+inline constexpr const char* kMisappliedAdvice =
+    "this attack is for other models: put the rule on a thief who presumes nothing, such as "
+    "`knockoff`, or give it more queries than weights where it cannot tell";
+
 inline constexpr const char* kUndertrainedAdvice =
     "the same thief learns more from the labels of the answers alone: put the rule on a cell with "
     "`surface: label` and the same defence instead, or mend the recipe: more epochs or steps, "
     "another learning rate";
 
-/// Mean agreement on the test set of networks that were trained on the bare labels of the same
-/// answers (`agreement_labels`), over the seeds at this budget, in [0, 1]; nullopt where nobody
-/// looked.
-std::optional<double> agreement_of_labels(const CellView& cell, int64_t budget);
-
 /// Why a small figure at this budget must not be read as protection: on the test set the surrogates
 /// agree with the candidate less than networks do that were trained on the bare labels of the same
 /// answers, beyond what chance in seeds and records explains; "" if not, or where nobody looked.
 std::string undertrained(const CellView& cell, int64_t budget);
+
+/// Why `at_most limit` on agreement is not shown of networks trained on the bare labels of the same
+/// answers (`agreement_labels`): their mean over the seeds at this budget, or what chance in seeds
+/// and records leaves above it at this confidence, exceeds the limit; "" if not, or where nobody
+/// looked. The limit is left to the caller to name.
+std::string labels_exceed(const CellView& cell, int64_t budget, double limit, double confidence);
+
+/// The same of `max_rise limit` between two cells with the same seeds, of the better here
+/// (surrogates or such networks) and the better in the baseline; "" too where surrogates are on
+/// both sides.
+std::string labels_rise(const CellView& cell, const CellView& baseline, int64_t budget,
+                        double limit, double confidence);
 
 /// Why the points of a cell that makes all of them on surrogates must not be read as an attack: a
 /// surrogate learnt nothing, or was badly trained. A flag for each such theft, with the cell's

@@ -126,13 +126,7 @@ Constant most_frequent(const std::vector<SampleInfo>& records) {
 }
 
 constexpr double kStrict = 0.99;
-
 constexpr double kSure = 0.95;
-
-/// So much more agreement may labels teach, beyond chance, before the training counts as bad.
-constexpr double kAhead = 0.01;
-/// How far two trainings of one seed may be apart by chance, where no second seed shows it.
-constexpr double kSpread = 0.05;
 
 /// `what` on the share `agreement` of the test records, with this standard error: why that is
 /// nothing, or "".
@@ -164,27 +158,16 @@ std::optional<std::string> nothing_at(const EvidenceView& view, const CellView& 
                     agreement.bounds.record_error);
 }
 
-/// Agreement of one seed's surrogate, and of a network trained on the labels of the same answers.
-struct Taught {
-  double answers = 0;
-  double labels = 0;
+/// What attacks that solve for weights take a candidate for, and the finding that is 1 where it is.
+struct Premise {
+  const char* attack;
+  const char* finding;
+  const char* model;
 };
-
-/// Of the seeds at a budget; none where no seed has a network trained on labels. A seed without one
-/// gave its answers back, and stands for both.
-std::vector<Taught> taught_at(const CellView& cell, int64_t budget) {
-  std::vector<Taught> seeds;
-  bool looked = false;
-  for (const Stolen& stolen : cell.scored->extracted->stolen) {
-    if (stolen.budget != budget || stolen.agreement.empty()) continue;
-    const double answers = share_of_ones(stolen.agreement);
-    const auto labels = stolen.findings.find("agreement_labels");
-    const bool known = labels != stolen.findings.end();
-    looked = looked || known;
-    seeds.push_back({answers, known ? labels->second : answers});
-  }
-  return looked ? seeds : std::vector<Taught>();
-}
+constexpr Premise kPremises[] = {
+    {"equation_solving", "affine", "affine models"},
+    {"relu_recovery", "one_hidden_layer", "networks with one hidden ReLU layer"},
+};
 
 /// Why the surrogate that `source` names, the first seed's, is none to make points on.
 std::optional<Flag> doubt_of(const EvidenceView& view, const CellHeader& cell,
@@ -209,6 +192,9 @@ std::optional<Flag> doubt_of(const EvidenceView& view, const CellHeader& cell,
         weak = nothing_in(view, thief, budget, "the first surrogate agrees", agreement, error);
       }
       if (!weak.empty()) return Flag{"extraction_weak", cell.name, of + weak, kWeakThiefAdvice};
+      if (const std::string other = misapplied(thief); !other.empty()) {
+        return Flag{"extraction_weak", cell.name, of + other, kMisappliedAdvice};
+      }
       if (ill.empty()) continue;
       return Flag{"extraction_undertrained", cell.name, of + ill, kUndertrainedAdvice};
     }
@@ -267,39 +253,26 @@ std::string learnt_nothing(const EvidenceView& view, const CellView& cell) {
   return "";
 }
 
-std::optional<double> agreement_of_labels(const CellView& cell, int64_t budget) {
-  const std::vector<Taught> seeds = taught_at(cell, budget);
-  if (seeds.empty()) return std::nullopt;
-  double sum = 0;
-  for (const Taught& seed : seeds) sum += seed.labels;
-  return sum / static_cast<double>(seeds.size());
-}
-
-std::string undertrained(const CellView& cell, int64_t budget) {
-  const std::vector<Taught> seeds = taught_at(cell, budget);
-  if (seeds.empty()) return "";
-  const auto n = static_cast<double>(seeds.size());
-  double answers = 0, labels = 0;
-  for (const Taught& seed : seeds) {
-    answers += seed.answers / n;
-    labels += seed.labels / n;
+std::string misapplied(const CellView& cell) {
+  const auto premise =
+      std::find_if(std::begin(kPremises), std::end(kPremises),
+                   [&](const Premise& one) { return cell.header->attack == one.attack; });
+  if (premise == std::end(kPremises)) return "";
+  // Of the largest budget that tells: a smaller one may end before all is found.
+  int64_t budget = -1;
+  bool holds = false;
+  for (const Stolen& stolen : cell.scored->extracted->stolen) {
+    const auto finding = stolen.findings.find(premise->finding);
+    if (finding == stolen.findings.end() || stolen.budget < budget) continue;
+    holds = finding->second == 1 && (holds || stolen.budget > budget);
+    budget = stolen.budget;
   }
-  const double ahead = labels - answers;
-  double squares = 0;
-  for (const Taught& seed : seeds) {
-    squares += (seed.labels - seed.answers - ahead) * (seed.labels - seed.answers - ahead);
-  }
-  const auto records = static_cast<double>(cell.scored->extracted->candidate.size());
-  const double of_records = (answers * (1 - answers) + labels * (1 - labels)) / records;
-  // One seed shows no spread of its own.
-  const double error = seeds.size() < 2 ? kSpread + normal_quantile(kSure) * std::sqrt(of_records)
-                                        : student_quantile(kSure, n - 1) *
-                                              std::sqrt(squares / (n - 1) / n + of_records);
-  if (ahead - error <= kAhead) return "";
-  return "the thief is badly trained: with " + std::to_string(budget) +
-         " queries the surrogates agree with the candidate on " + percent(answers) +
-         " of the records, and networks trained on the labels of the same answers alone on " +
-         percent(labels);
+  if (holds) return "";
+  const std::string what = cell.header->attack + " is for " + premise->model + ", and ";
+  if (budget < 0) return what + "no budget was enough to tell whether the candidate is one";
+  return what + "with " + std::to_string(budget) +
+         " queries the candidate's answers do not show that it is one (`" + premise->finding +
+         "` is 0)";
 }
 
 std::vector<Flag> doubts_of_sources(const EvidenceView& view, const CellHeader& cell) {
@@ -327,6 +300,8 @@ std::vector<Flag> diagnose_extraction(const EvidenceView& view) {
     const std::string weak = learnt_nothing(view, cell);
     if (!weak.empty()) {
       flags.push_back({"extraction_weak", cell.header->name, weak, kWeakThiefAdvice});
+    } else if (const std::string other = misapplied(cell); !other.empty()) {
+      flags.push_back({"extraction_weak", cell.header->name, other, kMisappliedAdvice});
     }
     const std::string ill = undertrained(cell, budgets.back());
     if (!ill.empty()) {

@@ -94,6 +94,17 @@ bool passes_at(const RuleSpec& rule, const Trial& trial, const ExtractionMetric&
                                               : *found.bounds.lower >= rule.limit;
 }
 
+/// Why a rule on agreement that passes is not shown of thieves who look at labels alone; "" if it
+/// is.
+std::string doubt_of_labels(const RuleSpec& rule, const Trial& trial,
+                            const ExtractionMetric& metric) {
+  if (metric.name != "agreement") return "";
+  if (rule.kind == RuleSpec::Kind::kAtMost) {
+    return labels_exceed(*trial.cell, metric.budget, rule.limit, rule.confidence);
+  }
+  return labels_rise(*trial.cell, *trial.pairing->cell, metric.budget, rule.limit, rule.confidence);
+}
+
 /// Whoever may send more queries may send fewer too.
 void distrust_larger_budget(const RuleSpec& rule, const Trial& trial, RuleResult& result) {
   const ExtractionMetric metric = extraction_metric(rule.metric);
@@ -134,16 +145,16 @@ void distrust_weak_thieves(const RuleSpec& rule, const Trial& trial, RuleResult&
   const ExtractionMetric metric = extraction_metric(rule.metric);
   const std::string weak = learnt_nothing(*trial.candidate, *trial.cell);
   const std::string ill = undertrained(*trial.cell, metric.budget);
-  const std::optional<double> labels = agreement_of_labels(*trial.cell, metric.budget);
+  const std::string other = misapplied(*trial.cell);
+  const std::string labels = doubt_of_labels(rule, trial, metric);
   if (!weak.empty()) {
     settle(result, Outcomes::kInconclusive, weak, kWeakThiefAdvice);
+  } else if (!other.empty()) {
+    settle(result, Outcomes::kInconclusive, other, kMisappliedAdvice);
   } else if (!ill.empty()) {
     settle(result, Outcomes::kInconclusive, ill, kUndertrainedAdvice);
-  } else if (metric.name == "agreement" && rule.kind == RuleSpec::Kind::kAtMost && labels &&
-             *labels > rule.limit) {
-    settle(result, Outcomes::kInconclusive,
-           "networks trained on the labels of the same answers alone agree on " + figure(*labels) +
-               ", over " + limit_text(rule),
+  } else if (!labels.empty()) {
+    settle(result, Outcomes::kInconclusive, labels + ", over " + limit_text(rule),
            kUndertrainedAdvice);
   } else {
     distrust_larger_budget(rule, trial, result);

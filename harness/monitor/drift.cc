@@ -19,6 +19,7 @@ constexpr int64_t kFewest = 20;    // rows a side
 constexpr double kExpected = 5;    // of each label on each side, for χ² to hold
 constexpr double kTests = 3;       // that share the level
 constexpr int64_t kColumns = 500;  // permutations in memory at a time
+constexpr int64_t kExact = 40000;  // m n up to which ks counts
 constexpr uint64_t kRows = 0x726f7773;
 constexpr uint64_t kPermutations = 0x7065726d;
 
@@ -53,6 +54,30 @@ double largest_distance(const std::vector<float>& a, const std::vector<float>& b
     most = std::max(most, std::abs(difference));
   }
   return most;
+}
+
+// Of the ways in which m and n values may lie among each other, all as likely, the share that is d
+// or more apart somewhere: a walk on the lattice, by the chance to be at (i, j) and to have been so
+// far apart, or not yet.
+double exact_p_value(double d, int64_t m, int64_t n) {
+  const int64_t apart = std::llround(d * static_cast<double>(m * n));  // of i n and j m
+  const auto size = static_cast<size_t>(n + 1);
+  std::vector<double> near(size), far(size);
+  for (int64_t i = 0; i <= m; ++i) {
+    for (int64_t j = 0; j <= n; ++j) {
+      const auto at = static_cast<size_t>(j);
+      const auto of_a = static_cast<double>(m - i);  // values that are left
+      const auto of_b = static_cast<double>(n - j);
+      const double from_a = i == 0 ? 0 : (of_a + 1) / (of_a + 1 + of_b);
+      const double from_b = j == 0 ? 0 : (of_b + 1) / (of_a + of_b + 1);
+      near[at] = i + j == 0 ? 1 : from_a * near[at] + (j == 0 ? 0 : from_b * near[at - 1]);
+      far[at] = from_a * far[at] + (j == 0 ? 0 : from_b * far[at - 1]);
+      if (std::abs(i * n - j * m) < apart) continue;
+      far[at] += near[at];
+      near[at] = 0;
+    }
+  }
+  return std::min(1.0, far.back());
 }
 
 // How many p-values Holm's procedure rejects at `alpha`.
@@ -251,9 +276,12 @@ DriftTest label_test(const QueryView& reference, const QueryView& recent, bool l
 }  // namespace
 
 double kolmogorov_p_value(double d, int64_t m, int64_t n) {
+  if (m * n <= kExact) return exact_p_value(d, m, n);
   const double effective =
       std::sqrt(static_cast<double>(m) * static_cast<double>(n) / static_cast<double>(m + n));
-  const double x = (effective + 0.12 + 0.11 / effective) * d;
+  // Distances have steps, and the limit none: what is half a step under this one counts too.
+  const double corrected = d - 0.5 / static_cast<double>(std::max(m, n));
+  const double x = (effective + 0.12 + 0.11 / effective) * corrected;
   if (x < 0.2) return 1;  // the series converges slowly there, to 1 within 1e-12
   double sum = 0;
   for (int k = 1; k <= 100; ++k) {

@@ -35,7 +35,7 @@ struct DriftTest {
   std::optional<int64_t> most_different;  ///< ks: the feature with the smallest p-value
 };
 
-/// Two-sample Kolmogorov–Smirnov per feature (asymptotic p-values, conservative for ties; constant
+/// Two-sample Kolmogorov–Smirnov per feature (conservative for ties; constant
 /// features are left out), MMD² with a Gaussian kernel (Gretton et al., JMLR 13 (2012) 723; the
 /// bandwidth is the median distance; permutation test), and χ² on the labels (rare ones together,
 /// so that 5 of each are expected). Labels are compared where `labels` says that both sides have
@@ -43,8 +43,9 @@ struct DriftTest {
 std::vector<DriftTest> drift_tests(const QueryView& reference, const QueryView& recent, bool labels,
                                    const DriftOptions& options);
 
-/// P(D > d) of the two-sample Kolmogorov–Smirnov distance of m and n values, by Kolmogorov's limit
-/// with Stephens' correction for finite samples (JRSS B 32 (1970) 115).
+/// P(D ≥ d) of the two-sample Kolmogorov–Smirnov distance of m and n values: exact where m n is
+/// 40,000 or less; else by Kolmogorov's limit at d less half a step, 1 / (2 max(m, n)), with
+/// Stephens' correction for finite samples (JRSS B 32 (1970) 115), up to a third too large.
 double kolmogorov_p_value(double d, int64_t m, int64_t n);
 
 }  // namespace assay

@@ -22,9 +22,12 @@ struct Efficacy {
   /// There were more alarms than benign traffic explains (watch_log): one query in a hundred with
   /// an alarm notices nobody where it is as many of benign ones. Absent where nothing can be said.
   std::optional<bool> noticed;
-  /// Attack queries sent up to and with the first that had an alarm; absent where none had.
+  /// Attack queries sent up to and with the first that had an alarm. Where none had and the attack
+  /// is noticed all the same, up to the end of the part that shows it (WatchResult::window): judged
+  /// together, queries before it hide it. Absent where there is neither.
   std::optional<int64_t> queries_to_alarm;
-  double flagged = 0;                 ///< share of attack queries with an alarm, in [0, 1]
+  double flagged = 0;                 ///< share of attack queries with an alarm, in [0, 1]; 0
+                                      ///< where only parts of the mix show the attack
   int64_t benign_queries = 0;         ///< of the benign traffic alone
   int64_t false_alarms = 0;           ///< benign queries with an alarm, without any attack
   double false_alarms_per_10000 = 0;  ///< benign queries; 0 where there are none

@@ -169,6 +169,8 @@ WatchResult watch_log(const std::string& name, const Detector& detector, const Q
       result.reason = "too few queries";
     } else if (result.alarms.raised > 0) {
       result.reason = "nothing tells how often benign traffic is an alarm";
+    } else if (result.alarms.beyond.empty()) {
+      result.reason = "judged as a whole only, in which others' queries hide an attack";
     }
     return result;
   }

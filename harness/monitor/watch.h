@@ -25,7 +25,7 @@ struct Window {
 /// One monitor's word on a log.
 struct WatchResult {
   std::string name;
-  std::string reason;  ///< why there is no p-value; "" if there is one
+  std::string reason;  ///< why there is no verdict; "" if there is one
   Alarms alarms;       ///< of the log
   AlarmRate benign;    ///< of benign traffic
   /// Chance of as many alarms or more in the log were it benign traffic: the least of up to three
@@ -49,8 +49,10 @@ struct WatchResult {
 /// counts as independent of others. That holds for monitors that judge queries one by one; the
 /// checks of prada, which follow one growing set, go together, so that it is exact only where
 /// benign traffic raises none. `alpha`: chance that benign traffic is an alarm; where no part of
-/// the log could be one at that level, there is no p-value. Detectors calibrated with a reference
-/// must have no query of it in common with `benign`.
+/// the log could be one at that level, there is no p-value. Without benign traffic there is none
+/// either, and no `reason` only where a detector that judges queries one by one raised no alarm at
+/// all: of others that means little, as a long log may hide a burst. Detectors calibrated with a
+/// reference must have no query of it in common with `benign`.
 WatchResult watch_log(const std::string& name, const Detector& detector, const QueryView& log,
                       const QueryView& benign, double alpha);
 

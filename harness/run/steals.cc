@@ -88,7 +88,14 @@ void add_doubts(const Audit& audit, bool sends_records, const Model& model, cons
   if (!sends_records || !audit.architecture || surface.kind == Surface::Kind::kLabel) return;
   if (fit && *fit >= kFits && !distorts(surface)) return;
   Surrogate plain = fresh(kPlainRound);
-  plain.fit(victim.asked(), at::one_hot(victim.labels(), victim.classes()).to(at::kDouble));
+  try {
+    plain.fit(victim.asked(), at::one_hot(victim.labels(), victim.classes()).to(at::kDouble));
+  } catch (const Error& error) {
+    if (error.code() == ExitCode::kIncomplete) throw;
+    // The theft stands without it: the recipe suits the answers and not their labels.
+    (*told)[std::string(kFinding) + "labels_diverged"] = "1";
+    return;
+  }
   if (const std::optional<double> agreement = agreement_of(plain, audit, model)) {
     (*told)[std::string(kFinding) + "agreement_labels"] = number_text(*agreement);
   }

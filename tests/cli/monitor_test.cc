@@ -48,23 +48,39 @@ TEST_F(Monitor, OtherTrafficIsDrift) {
   const Ended strict = watch(rows, {"--reference", "reference.npy", "--alpha", "1e-9"});
   expect_end(strict, 4, {});
   EXPECT_THAT(strict.out, HasSubstr("mmd says nothing: its p-value is"));
-  EXPECT_THAT(strict.out, HasSubstr("NOT CLEAR  no verdict of mmd, labels")) << strict.out;
+  EXPECT_THAT(strict.out, HasSubstr("NOT CLEAR  no verdict of prada, mmd, labels")) << strict.out;
 }
 
 // One in a thousand benign queries or so is an alarm of each of them, and near duplicates are.
 TEST_F(Monitor, AnAlarmNowAndThenIsNotAnAlarm) {
   write("reference.npy", npy(scattered(2000, 1)));
+  write("reference.csv", labels_csv(2000));
   Rows rows = scattered(300, 2);
   rows.push_back(rows[7]);
-  const Ended quiet = watch(rows, {"--reference", "reference.npy"});
+  const Ended quiet =
+      watch(rows, {"--reference", "reference.npy", "--reference-outputs", "reference.csv"});
   expect_end(quiet, 0, {});
   EXPECT_THAT(quiet.out, ::testing::ContainsRegex("blacklight +1 +300 +1 of 300 +0 of 9"));
-  EXPECT_THAT(quiet.out, EndsWith("QUIET  without labels\n"));
+  EXPECT_THAT(quiet.out, EndsWith("QUIET\n"));
   const Ended unknown = watch(rows);
   expect_end(unknown, 4, {});
   EXPECT_THAT(unknown.out, HasSubstr("nothing tells how often benign traffic is an alarm"));
-  EXPECT_THAT(unknown.out,
-              HasSubstr("NOT CLEAR  no verdict of blacklight, stateful; quiet: prada"));
+  EXPECT_THAT(unknown.out, HasSubstr("NOTHING CAN BE SAID"));
+}
+
+// prada looks at all queries together, so that it may raise no alarm where a part of the log would
+// be one: nothing is known without benign traffic that has the model's answers.
+TEST_F(Monitor, PradaIsNotQuietWithoutAnswersToBenignTraffic) {
+  write("reference.npy", npy(scattered(2000, 1)));
+  const Ended unanswered = watch(scattered(300, 2), {"--reference", "reference.npy"});
+  expect_end(unanswered, 4, {});
+  EXPECT_THAT(unanswered.out, HasSubstr("prada says nothing: judged as a whole only"));
+  EXPECT_THAT(unanswered.out, HasSubstr("attack; give --reference-outputs\n"));
+  EXPECT_THAT(unanswered.out, HasSubstr("NOT CLEAR  no verdict of prada, labels; quiet: black"));
+  const Ended alone = watch(scattered(300, 2));
+  expect_end(alone, 4, {});
+  EXPECT_THAT(alone.out, HasSubstr("attack; give --reference and --reference-outputs\n"));
+  EXPECT_THAT(alone.out, HasSubstr("quiet: blacklight\n"));
 }
 
 TEST_F(Monitor, TooFewQueriesForAnyTestAreInconclusive) {
@@ -90,6 +106,9 @@ assay_monitor_log_info{path="a \"log\" \\.npy"} 1
 # TYPE assay_monitor_queries counter
 # HELP assay_monitor_queries Queries in the log.
 assay_monitor_queries_total 3
+# TYPE assay_monitor_verdict gauge
+# HELP assay_monitor_verdict 0: quiet; 1: an alarm or drift; 4: a test came to no verdict.
+assay_monitor_verdict 4
 # TYPE assay_monitor_alarms counter
 # HELP assay_monitor_alarms Queries answered while the alarm stood.
 assay_monitor_alarms_total{monitor="blacklight"} 1
@@ -113,7 +132,7 @@ TEST_F(Monitor, DriftIsAMetric) {
   write("reference.npy", npy(scattered(400, 1)));
   const Ended metrics =
       watch(scattered(300, 2), {"--reference", "reference.npy", "--format", "openmetrics"});
-  expect_end(metrics, 0, {});
+  expect_end(metrics, 4, {});
   EXPECT_THAT(metrics.out, HasSubstr("# TYPE assay_drift_p_value gauge\n# HELP "));
   EXPECT_THAT(metrics.out, HasSubstr("\nassay_drift_p_value{test=\"mmd\"} 0."));
   EXPECT_THAT(metrics.out, HasSubstr("\nassay_drift_detected{test=\"ks\"} 0\n"));
@@ -122,6 +141,32 @@ TEST_F(Monitor, DriftIsAMetric) {
   EXPECT_THAT(metrics.out, HasSubstr("\nassay_monitor_detected{monitor=\"blacklight\"} 0\n"));
   EXPECT_THAT(metrics.out, Not(HasSubstr("labels")));
   EXPECT_THAT(metrics.out, EndsWith("\n# EOF\n"));
+}
+
+// A part of the log that is an alarm has a place in it, and the log a verdict.
+TEST_F(Monitor, AnAlarmInAPartOfTheLogIsAMetric) {
+  write("reference.npy", npy(scattered(1000, 1)));
+  Rows rows = scattered(300, 2);
+  for (int i = 0; i < 200; ++i) rows.push_back(rows[7]);
+  const Ended metrics = watch(rows, {"--reference", "reference.npy", "--format", "openmetrics"});
+  expect_end(metrics, 1, {});
+  EXPECT_THAT(metrics.out, HasSubstr("\nassay_monitor_verdict 1\n"));
+  EXPECT_THAT(metrics.out, HasSubstr("\nassay_monitor_detected{monitor=\"blacklight\"} 1\n"));
+  const auto place = [&](const std::string& end) {
+    const std::string name = "\nassay_monitor_window_" + end + "{monitor=\"blacklight\"} ";
+    const size_t at = metrics.out.find(name);
+    return at == std::string::npos ? -1 : std::stoi(metrics.out.substr(at + name.size()));
+  };
+  EXPECT_GE(place("begin"), 128);
+  EXPECT_GT(place("end"), 300);
+  EXPECT_LE(place("end"), 500);
+  write("reference.csv", labels_csv(1000));
+  const Ended quiet =
+      watch(scattered(300, 2), {"--reference", "reference.npy", "--reference-outputs",
+                                "reference.csv", "--format", "openmetrics"});
+  expect_end(quiet, 0, {});
+  EXPECT_THAT(quiet.out, HasSubstr("\nassay_monitor_verdict 0\n"));
+  EXPECT_THAT(quiet.out, Not(HasSubstr("window")));
 }
 
 TEST_F(Monitor, OptionsThatContradictAreRefused) {

@@ -1,5 +1,6 @@
 // What recorded queries and answers are taken for, and faults of theirs with their places.
 #include <cmath>
+#include <functional>
 
 #include "tests/cli/query_logs.h"
 
@@ -85,7 +86,7 @@ TEST_F(Monitor, AColumnThatNumbersTheRowsIsNoClass) {
     std::string shuffled = csv;
     for (int i = 0; i < 20; ++i) {
       csv += std::to_string(i + first) + ",0.2,0.8\n";
-      shuffled += std::to_string((i * 7 + first) % 20) + ",0.2,0.8\n";
+      shuffled += std::to_string((i * 7 + first) % 20) + ",0.2,0.7\n";
     }
     write("out.csv", csv);
     expect_end(assay({"monitor", "log.npy", "--outputs", "out.csv"}), 2,
@@ -103,6 +104,36 @@ TEST_F(Monitor, AColumnThatNumbersTheRowsIsNoClass) {
       << "beside a column `label` an index does no harm";
 }
 
+// Numbers of rows that start elsewhere, and times.
+TEST_F(Monitor, AColumnThatOnlyGrowsAndIsAlwaysTheLargestIsNoClass) {
+  write("log.npy", npy(scattered(20, 2)));
+  const auto written = [&](const std::function<std::string(int)>& id, const std::string& rest) {
+    std::string csv = "cat,id,dog\n";
+    for (int i = 0; i < 20; ++i) csv += "0.2," + id(i) + rest + '\n';
+    write("out.csv", csv);
+    return assay({"monitor", "log.npy", "--outputs", "out.csv"});
+  };
+  const auto from = [](int64_t first, int64_t step) {
+    return [=](int i) { return std::to_string(first + i * step); };
+  };
+  const std::string logit = ",-3.5";
+  for (const auto& id : {from(5000, 1), from(1700000000000000000, 37), from(5000, -3)}) {
+    expect_end(written(id, logit), 2,
+               {"out.csv:1:1: column `id` is the largest in every row and ", "scends, as numbers",
+                "index=False"});
+  }
+  const auto twice = [](int i) { return std::to_string(1700000000 + i / 2); };
+  expect_end(written(twice, logit), 2, {"ascends"});
+  const auto any = [](int i) { return std::to_string(i * 7 % 20); };
+  expect_end(written(any, ",0.8"), 2, {"column `id` goes above 1, and the others sum to 1"});
+  // Logits and votes as they are.
+  EXPECT_EQ(written([](int i) { return std::to_string(9 + i * 7 % 20); }, logit).code, 4);
+  EXPECT_EQ(written([](int) { return "9"; }, logit).code, 4);
+  EXPECT_EQ(written([](int i) { return i < 7 ? "1" : "0.999"; }, ",0").code, 4);
+  EXPECT_EQ(written([](int i) { return std::to_string(i - 4.5); }, logit).code, 4)
+      << "not always the largest";
+}
+
 TEST_F(Monitor, LogAndReferenceHaveTheSameClasses) {
   write("log.npy", npy(scattered(3, 2)));
   write("reference.npy", npy(scattered(3, 1)));
@@ -113,9 +144,48 @@ TEST_F(Monitor, LogAndReferenceHaveTheSameClasses) {
       "--reference", "reference.npy", "--reference-outputs", "reference.csv"};
   expect_end(
       assay(args), 2,
-      {"out.csv: its columns, one a class, are `cat`, `dog`", "reference.csv are `dog`, `cat`"});
+      {"out.csv: says what was answered by columns, one a class: `cat`, `dog`; and reference.csv "
+       "by columns, one a class: `dog`, `cat`; give"});
   write("reference.csv", "cat,dog\n1,2\n2,1\n1,2\n");
   EXPECT_EQ(assay(args).code, 4);
+  write("reference.csv", "label\n1\n0\n1\n");
+  expect_end(assay(args), 2, {"columns, one a class: `cat`, `dog`; and reference.csv by labels"});
+  write("log.safetensors", safetensors(scattered(3, 2), {1, 0, 1}));
+  write("reference.csv", "cat,dog\n1,2\n2,1\n1,2\n");
+  expect_end(assay({"monitor", "log.safetensors", "--reference", "reference.npy",
+                    "--reference-outputs", "reference.csv"}),
+             2,
+             {"log.safetensors: says what was answered by labels; and reference.csv by columns"});
+}
+
+// Whatever the order of the columns, and a column `label` has the same numbers.
+TEST_F(Monitor, ColumnsGoByTheNamesOfASuitesClasses) {
+  write_suite({.classes = "[dog, cat]",
+               .more = "monitors: { benign: test, detectors: [ { monitor: stateful, neighbours: 5 "
+                       "} ] }"});
+  const Rows rows = scattered(60, 3, 2);
+  write("log.npy", npy(rows));
+  std::string labels = "label\n", named = "cat,dog\n", benign = "label\n";
+  for (int i = 0; i < 60; ++i) {
+    labels += i % 3 == 0 ? "1\n" : "0\n";
+    named += i % 3 == 0 ? "0.9,0.1\n" : "0.1,0.9\n";
+  }
+  for (int i = 0; i < 100; ++i) benign += i % 3 == 0 ? "1\n" : "0\n";
+  write("benign.csv", benign);
+  const auto watched = [&](const std::string& answers) {
+    write("out.csv", answers);
+    return assay({"monitor", "log.npy", "--outputs", "out.csv", "--suite", "suite.yaml",
+                  "--reference-outputs", "benign.csv"});
+  };
+  const Ended by_label = watched(labels);
+  EXPECT_THAT(by_label.out, HasSubstr("\nlabels  "));
+  EXPECT_EQ(watched(named).out, by_label.out);
+  expect_end(watched("cta" + named.substr(3)), 2,
+             {"out.csv:1:1: column `cta` is none of the suite's classes", "`cat`"});
+  write_suite({.more = "monitors: { benign: test, detectors: [ { monitor: stateful, neighbours: 5 "
+                       "} ] }"});
+  expect_end(watched(named), 2,
+             {"out.csv: ", "columns, one a class: `cat`, `dog`; and benign.csv"});
 }
 
 // Squares of values near 1e20 are no number in float.

@@ -181,8 +181,54 @@ TEST(ExtractionRule, WhatLabelsTeachMustStayUnderTheLimitToo) {
   EXPECT_THAT(result.reason, HasSubstr("the labels of the same answers alone agree on 0.63, over"));
 }
 
+// Evidence of thieves of an attack that solves for weights; `finding` by budget and seed, -1: none.
+Evidence solved(const std::string& attack, const std::string& finding,
+                const std::vector<std::vector<double>>& told) {
+  Evidence run = make_theft_run(2000);
+  add_thefts(run, "steal", std::vector(told.size(), std::vector<double>{0.4, 0.4, 0.4}));
+  run.header.cells.back().attack = attack;
+  std::vector<Stolen>& stolen = last_extracted(run).stolen;
+  for (size_t i = 0; i < stolen.size(); ++i) {
+    const double value = told[i / 3][i % 3];
+    if (value >= 0) stolen[i].findings = {{finding, value}};
+  }
+  return run;
+}
+
+TEST(ExtractionRule, AnAttackForOtherModelsLetsNothingPass) {
+  for (const auto& [attack, finding] :
+       {std::pair("equation_solving", "affine"), std::pair("relu_recovery", "one_hidden_layer")}) {
+    const Evidence other = solved(attack, finding, {{-1, -1, -1}, {0, 0, 0}});
+    for (const char* metric : {"agreement@100", "agreement@1000"}) {
+      const RuleResult result = judged(other, metric, Kind::kAtMost, 0.7);
+      EXPECT_EQ(result.verdict, Judged::kInconclusive) << attack;
+      EXPECT_THAT(result.reason, HasSubstr("with 1000 queries the candidate's answers do not"));
+      EXPECT_THAT(result.hint, HasSubstr("knockoff"));
+    }
+    EXPECT_EQ(judged(other, "agreement@100", Kind::kMaxRise, 0.1, &other).verdict,
+              Judged::kInconclusive);
+    EXPECT_EQ(judged(other, "agreement@100", Kind::kAtMost, 0.3).verdict, Judged::kFail);
+    EXPECT_EQ(judged(other, "agreement@100", Kind::kAtLeast, 0.3).verdict, Judged::kPass);
+    ASSERT_EQ(decide(make_suite(other), other, nullptr).flags.size(), 1U);
+    EXPECT_EQ(decide(make_suite(other), other, nullptr).flags[0].id, "extraction_weak");
+    const auto verdict = [&](const std::vector<std::vector<double>>& told) {
+      return judged(solved(attack, finding, told), "agreement@100", Kind::kAtMost, 0.7).verdict;
+    };
+    EXPECT_EQ(verdict({{-1, -1, -1}}), Judged::kInconclusive) << "too few queries to tell";
+    EXPECT_EQ(verdict({{-1, -1, -1}, {1, 0, 1}}), Judged::kInconclusive);
+    EXPECT_EQ(verdict({{-1, -1, -1}, {1, 1, 0}}), Judged::kInconclusive);
+    EXPECT_EQ(verdict({{0, 0, 0}, {1, 1, 1}}), Judged::kPass) << "all is found with more queries";
+    const Evidence own = solved(attack, finding, {{0, 0, 0}, {1, 1, 1}});
+    EXPECT_TRUE(decide(make_suite(own), own, nullptr).flags.empty());
+  }
+  EXPECT_EQ(judged(solved("knockoff", "affine", {{0, 0, 0}}), "agreement@100", Kind::kAtMost, 0.7)
+                .verdict,
+            Judged::kPass);
+}
+
 // Thefts: `bad` learnt nothing with 100 queries in the first seed, `blind` would have learnt more
-// from labels, `lucky` nothing but in the first seed, and `good` most.
+// from labels, `lucky` nothing but in the first seed, `good` most, and `solver` took the candidate
+// for what it is not.
 Evidence chained() {
   Evidence run = testing::make_run(60);
   for (int64_t i = 0; i < 2000; ++i) {
@@ -193,6 +239,9 @@ Evidence chained() {
   for (Stolen& stolen : last_extracted(run).stolen) stolen.findings = {{"agreement_labels", 0.8}};
   add_thefts(run, "lucky", {{0.3, 0.2, 0.2}});
   add_thefts(run, "good", {{0.9, 0.9, 0.9}});
+  add_thefts(run, "solver", {{0.9, 0.9, 0.9}});
+  run.header.cells.back().attack = "equation_solving";
+  for (Stolen& stolen : last_extracted(run).stolen) stolen.findings = {{"affine", 0}};
   return run;
 }
 
@@ -213,9 +262,9 @@ RuleResult judged_at(const Evidence& run, const std::string& cell, const std::st
 
 TEST(ExtractionRule, ATransferCellPassesOnNoThiefWhoLearntNothing) {
   Evidence run = chained();
-  for (const char* source : {"bad@100", "bad", "good", "blind", "lucky"})
+  for (const char* source : {"bad@100", "bad", "good", "blind", "lucky", "solver"})
     add_transfer(run, source, source);
-  for (size_t i = run.header.cells.size() - 5; i < run.header.cells.size(); ++i) {
+  for (size_t i = run.header.cells.size() - 6; i < run.header.cells.size(); ++i) {
     run.header.cells[i].name = "on " + run.header.cells[i].name;
   }
   const auto verdict = [&](const std::string& source) {
@@ -226,6 +275,7 @@ TEST(ExtractionRule, ATransferCellPassesOnNoThiefWhoLearntNothing) {
   EXPECT_EQ(verdict("good"), Judged::kPass);
   EXPECT_EQ(verdict("blind"), Judged::kInconclusive);
   EXPECT_EQ(verdict("lucky"), Judged::kInconclusive) << "all seeds together learnt nothing";
+  EXPECT_EQ(verdict("solver"), Judged::kInconclusive) << "the candidate is not affine";
   EXPECT_THAT(judged_at(run, "on bad@100", "robust_accuracy", Kind::kAtLeast, 0.9).reason,
               HasSubstr("`bad@100`, its source: the thief learnt nothing: with 100 queries the "
                         "first surrogate agrees with the candidate on 20%"));

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <bit>
 #include <random>
 
 #include "tests/monitor/traffic.h"
@@ -39,10 +40,55 @@ TEST(Drift, KolmogorovsLimitIsNearTheExactProbability) {
                                                     {40, 30, 0.4, 0.0060496}}) {
     EXPECT_NEAR(kolmogorov_p_value(d, m, n), p, 0.25 * p) << m << ' ' << n;
   }
-  EXPECT_EQ(kolmogorov_p_value(0, 100, 100), 1);
+  EXPECT_NEAR(kolmogorov_p_value(0, 100, 100), 1, 1e-12);
+  EXPECT_EQ(kolmogorov_p_value(0, 1000, 1000), 1);
   EXPECT_NEAR(kolmogorov_p_value(1, 1000, 1000), 0, 1e-300);
   // Kolmogorov's table: P(sup |B| > 1.3581) = 0.05.
   EXPECT_NEAR(kolmogorov_p_value(1.3581 / std::sqrt(5e7), 100000000, 100000000), 0.05, 1e-4);
+}
+
+// All ways in which m and n values may lie among each other, by the bits of a number.
+double counted(double d, int64_t m, int64_t n) {
+  int64_t all = 0, apart = 0;
+  for (uint64_t order = 0; order < uint64_t{1} << (m + n); ++order) {
+    if (std::popcount(order) != m) continue;
+    int64_t i = 0, j = 0, most = 0;
+    for (int64_t k = 0; k < m + n; ++k) {
+      (order >> k & 1) == 1 ? ++i : ++j;
+      most = std::max(most, std::abs(i * n - j * m));
+    }
+    ++all;
+    apart += static_cast<double>(most) / static_cast<double>(m * n) >= d - 1e-12;
+  }
+  return static_cast<double>(apart) / static_cast<double>(all);
+}
+
+TEST(Drift, APValueOfFewRowsCountsWhatIsAsFarApart) {
+  EXPECT_NEAR(kolmogorov_p_value(1, 3, 3), 0.1, 1e-15);
+  for (const auto& [m, n] : {std::pair(5, 6), std::pair(8, 8), std::pair(4, 12), std::pair(1, 9)}) {
+    for (int k = 1; k <= m * n; ++k) {
+      const double d = static_cast<double>(k) / (m * n);
+      EXPECT_NEAR(kolmogorov_p_value(d, m, n), counted(d, m, n), 1e-13)
+          << d << ' ' << m << ' ' << n;
+    }
+  }
+  EXPECT_NEAR(kolmogorov_p_value(1, 20, 20) / (2.0 / 137846528820), 1, 1e-7) << "2 of 40 over 20";
+}
+
+// Exact, by the same walk in numpy.
+TEST(Drift, APValueOfManyRowsIsNoSmallerThanTheExactOne) {
+  struct Case {
+    int64_t m, n;
+    double d, p;
+  };
+  for (const auto& [m, n, d, p] : std::vector<Case>{{300, 300, 8700.0 / 90000, 0.121227},
+                                                    {300, 300, 16200.0 / 90000, 0.000115807},
+                                                    {300, 299, 11728.0 / 89700, 0.0108653},
+                                                    {250, 500, 21250.0 / 125000, 0.00012189},
+                                                    {50, 900, 10450.0 / 45000, 0.0101468}}) {
+    EXPECT_GE(kolmogorov_p_value(d, m, n), 0.99 * p) << m << ' ' << n;
+    EXPECT_LE(kolmogorov_p_value(d, m, n), 1.35 * p) << m << ' ' << n;
+  }
 }
 
 TEST(Drift, HoldsItsLevelWhereNothingChanged) {

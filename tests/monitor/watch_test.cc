@@ -188,6 +188,28 @@ TEST(Watch, StartsAnewInShorterPartsWhereChecksGoTogether) {
   }
 }
 
+// Natural images, and after them what JBDA sends: among all of them prada raises no alarm, and it
+// is only in the part that a burst is most of that it does.
+TEST(Watch, PradaSeesSyntheticQueriesAfterManyNaturalOnes) {
+  const Detector prada = detector("{ monitor: prada }");
+  const QueryStream benign = rows_of(fashion(), 0, 5000);
+  const QueryStream quiet = rows_of(fashion(), 5000, 9000);
+  const QueryStream burst = augmented(rows_of(fashion(), 9000, 9113), 3, 0.1F, 5);
+  QueryStream log = quiet;
+  for (int64_t i = 0; i < burst.view().size(); ++i) {
+    append(log, row_of(burst, i), burst.labels[static_cast<size_t>(i)]);
+  }
+  const WatchResult seen = watch_log("m", prada, log.view(), benign.view(), kAlpha / 6);
+  EXPECT_EQ(seen.alarms.raised, 0) << "the log as a whole";
+  EXPECT_TRUE(seen.alarm);
+  ASSERT_TRUE(seen.window);
+  EXPECT_GT(seen.window->end, 4000);
+  EXPECT_FALSE(watch_log("m", prada, quiet.view(), benign.view(), kAlpha / 6).alarm);
+  const WatchResult alone = watch_log("m", prada, log.view(), {.width = log.width}, kAlpha / 6);
+  EXPECT_FALSE(alone.alarm);
+  EXPECT_THAT(alone.reason, HasSubstr("judged as a whole only"));
+}
+
 // Natural images in a random order, and an image sent again and again in a place of the log.
 class WatchImages : public ::testing::Test {
  protected:
@@ -344,8 +366,11 @@ TEST(Watch, SaysWhyThereIsNoVerdict) {
   EXPECT_THAT(unknown.reason, HasSubstr("how often benign traffic is an alarm"));
   EXPECT_GT(unknown.alarms.raised, 0);
   EXPECT_FALSE(unknown.alarm);
-  EXPECT_EQ(watch_log("m", under(0), log.view(), {.width = 64}, kAlpha).reason, "")
+  EXPECT_EQ(watch_log("m", one_by_one(0), log.view(), {.width = 64}, kAlpha).reason, "")
       << "none is no more than benign traffic raises";
+  const WatchResult whole = watch_log("m", under(0), log.view(), {.width = 64}, kAlpha);
+  EXPECT_THAT(whole.reason, HasSubstr("judged as a whole only")) << "shorter parts might alarm";
+  EXPECT_EQ(whole.alarms.raised, 0);
   const Detector prada = detector("{ monitor: prada }");
   EXPECT_EQ(watch_log("m", prada, log.view(), log.view(), kAlpha).reason, "too few queries");
   EXPECT_THAT(watch_log("m", prada, scattered(300, 2).view(), log.view(), kAlpha).reason,

@@ -49,6 +49,33 @@ TEST_F(HeistTest, DistortedAnswersAreAlwaysHeldAgainstTheirLabels) {
   }
 }
 
+// A network whose loss is no number once a weight is large, as bare labels make it and flat answers
+// do not: the theft stands, and says that nobody knows what labels would have taught.
+TEST_F(HeistTest, ADiagnosisThatDivergesIsLeftOut) {
+  const std::filesystem::path file = folder_ / "brittle.pt";
+  testing::save_module(file,
+                       "def forward(self, x):\n"
+                       "    z = torch.flatten(x, 1).matmul(self.weight)\n"
+                       "    if float(self.weight.abs().max()) > 2.5:\n"
+                       "        z = z * float('nan')\n"
+                       "    return z\n",
+                       {{"weight", at::zeros({16, 3})}});
+  const Suite suite =
+      heist_suite(steal(", temperature: 1000, optimizer: sgd, learning_rate: 0.5, "
+                        "least_steps: 300, architecture: " +
+                        file.string()));
+  const Evidence evidence = run_heist(suite, make_model(1), "s");
+  EXPECT_EQ(evidence.interrupted, "");
+  int diverged = 0;
+  for (const Stolen& stolen : scored(evidence).stolen) {
+    EXPECT_EQ(stolen.agreement.size(), 50U);
+    EXPECT_NE(stolen.findings.contains("agreement_labels"),
+              stolen.findings.contains("labels_diverged"));
+    diverged += stolen.findings.contains("labels_diverged");
+  }
+  EXPECT_GT(diverged, 0);
+}
+
 // What labels teach is measured on the test set: another one is another theft.
 TEST_F(HeistTest, AnotherTestSetMeasuresAnew) {
   const std::string entry = steal(", noise: 0.3");

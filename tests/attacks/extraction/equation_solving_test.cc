@@ -116,6 +116,14 @@ TEST(EquationSolving, AnswersThatLeaveSomethingOpenAreIntervals) {
   EXPECT_GT(agreement(model, rounded), 0.97);
   const Heist top = solve(model, 1000, {.kind = Kind::kTopK, .top_k = 3});
   EXPECT_GT(agreement(model, top), 0.99);
+  EXPECT_EQ(rounded.theft.findings.at("affine"), 1);
+  EXPECT_EQ(top.theft.findings.at("affine"), 1);
+  const Model bent = mlp_model({{20}, 5}, 16, 7);
+  EXPECT_EQ(solve(bent, 1000, {.kind = Kind::kRounded, .decimals = 1}).theft.findings.at("affine"),
+            0);
+  EXPECT_FALSE(
+      solve(bent, 60, {.kind = Kind::kRounded, .decimals = 1}).theft.findings.contains("affine"))
+      << "60 intervals are met by 21 unknowns";
 }
 
 TEST(EquationSolving, SaysWhereAModelIsNotAffine) {
@@ -124,6 +132,19 @@ TEST(EquationSolving, SaysWhereAModelIsNotAffine) {
   const Heist heist = solve(bent, 200, {});
   EXPECT_EQ(heist.theft.findings.at("affine"), 0);
   EXPECT_GT(heist.theft.findings.at("residual"), 0.05);
+}
+
+// A single equation more than there are unknowns is met by chance to a few percent.
+TEST(EquationSolving, AFitOfNearlyAsManyUnknownsAsAnswersIsNoSignOfAnAffineModel) {
+  enter_worker();
+  int affine = 0;
+  for (uint64_t seed = 0; seed < 10; ++seed) {
+    affine +=
+        solve(mlp_model({{300}, 2}, 8, 10 * seed + 1), 302, {}).theft.findings.at("affine") == 1;
+  }
+  EXPECT_EQ(affine, 0);
+  const Heist whole = solve(softmax_layer({{300}, 2, at::kDouble}, 3), 302, {});
+  EXPECT_EQ(whole.theft.findings.at("affine"), 1);
 }
 
 }  // namespace

@@ -61,6 +61,7 @@ TEST(ReluRecovery, GivesAFloat64NetworkBack) {
         EXPECT_EQ(heist.theft.findings.at("hidden_width"), width);
         EXPECT_EQ(heist.theft.findings.at("linear_rank"), 0);
         EXPECT_LT(heist.theft.findings.at("residual"), 1e-7);
+        EXPECT_EQ(heist.theft.findings.at("one_hidden_layer"), 1);
       }
     }
   }
@@ -74,6 +75,7 @@ TEST(ReluRecovery, GivesAFloat32NetworkBackTo1e4) {
       const Heist heist = steal("relu_recovery", "{}", net.model, Pool{}, 10000, {.kind = kind});
       const Model surrogate = surrogate_of(heist.theft, net.model.spec());
       EXPECT_EQ(heist.theft.findings.at("hidden_width"), width);
+      EXPECT_EQ(heist.theft.findings.at("one_hidden_layer"), 1);
       EXPECT_LT(largest_error(net.model, surrogate), 1e-4) << d << " " << to_string(kind);
       const at::Tensor x = random_uniform({2000, d}, 5, 0, 1);
       EXPECT_GT(agreement_of(net.model, surrogate, x), 0.9995);
@@ -116,6 +118,27 @@ TEST(ReluRecovery, ALargerBudgetFindsMore) {
   EXPECT_EQ(all, 12);
   EXPECT_LT(exact, 1e-6);
   EXPECT_GT(rough, exact);
+}
+
+TEST(ReluRecovery, SaysWhereAModelIsNoNetworkOfOneHiddenLayer) {
+  enter_worker();
+  const Shape shape{{8}, 3, at::kDouble};
+  const Model smooth = load_module(shape, R"(
+def forward(self, x):
+    return torch.tanh(x.matmul(self.first) * 4 - 2).matmul(self.second)
+)",
+                                   {{"first", random_normal({8, 6}, 1, at::kDouble)},
+                                    {"second", random_normal({6, 3}, 2, at::kDouble)}});
+  for (const int64_t budget : {30, 300, 3000}) {
+    const Heist heist = steal("relu_recovery", "{}", smooth, Pool{}, budget);
+    EXPECT_EQ(heist.theft.findings.at("one_hidden_layer"), 0) << budget;
+  }
+  // The budget ends before the neurons do, or before there is an equation to check them by.
+  const Net net = make_net({{16}, 3, at::kDouble}, 12, 5);
+  const Heist part = steal("relu_recovery", "{}", net.model, Pool{}, 300);
+  EXPECT_EQ(part.theft.findings.at("one_hidden_layer"), 0);
+  EXPECT_FALSE(steal("relu_recovery", "{}", net.model, Pool{}, 10)
+                   .theft.findings.contains("one_hidden_layer"));
 }
 
 TEST(ReluRecovery, StopsWhereLinesBringNothingNew) {

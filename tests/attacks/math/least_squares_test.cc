@@ -36,5 +36,15 @@ TEST(LeastSquares, NothingIsTheSolutionOfEmptyEquations) {
   EXPECT_TRUE(system.solve(at::ones({3, 1}, at::kDouble)).equal(at::zeros({2, 1}, at::kDouble)));
 }
 
+// Here 1 % of the spread, less where chance alone leaves little.
+TEST(LeastSquares, AFitExplainsWhatItMissesByLittleForItsUnknowns) {
+  const at::Tensor y = random_normal({1000, 3}, 5, at::kDouble).add(100);
+  EXPECT_TRUE(explains(y, 10, 0.0095, 0.01));
+  EXPECT_FALSE(explains(y, 10, 0.0105, 0.01));
+  EXPECT_FALSE(explains(y, 990, 0.0095, 0.01));
+  EXPECT_TRUE(explains(y, 990, 0.00095, 0.01));
+  EXPECT_TRUE(explains(at::ones({5, 2}, at::kDouble), 1, 1e-12, 0.01)) << "constant";
+}
+
 }  // namespace
 }  // namespace assay::attacks
