@@ -10,7 +10,7 @@
 namespace assay {
 namespace {
 
-constexpr double kSure = 0.95;
+constexpr double kOneSided = 0.95;
 
 /// So much more agreement may labels teach, beyond chance, before the training counts as bad.
 constexpr double kAhead = 0.01;
@@ -94,8 +94,8 @@ std::string undertrained(const CellView& cell, int64_t budget) {
   const double of_records = record_variance(answers, cell) + record_variance(labels, cell);
   const auto n = static_cast<double>(ahead.size());
   const double error =
-      n < 2 ? kSpread + normal_quantile(kSure) * std::sqrt(of_records)
-            : student_quantile(kSure, n - 1) * std::hypot(seed_error(ahead), std::sqrt(of_records));
+      n < 2 ? kSpread + normal_quantile(kOneSided) * std::sqrt(of_records)
+            : student_quantile(kOneSided, n - 1) * std::hypot(seed_error(ahead), std::sqrt(of_records));
   if (mean_of(ahead) - error <= kAhead) return "";
   return "the thief is badly trained: with " + std::to_string(budget) +
          " queries the surrogates agree with the candidate on " + percent(answers) +
