@@ -204,7 +204,7 @@ struct RuleResult {
   std::optional<int64_t> regressed;
   std::optional<int64_t> repaired;
   Verdict verdict = Verdict::kInconclusive;
-  std::string reason;  ///< one sentence, for every verdict but pass
+  std::string reason;  ///< one sentence, for every verdict but pass, and why a median is infinite
   std::string hint;    ///< what would decide or mend it
   int line = 0;        ///< of the rule in the suite
 };

@@ -46,22 +46,23 @@ std::string read_text(const std::filesystem::path& file) {
 }
 
 // Paths given on the command line are relative to where it is typed, not to the suite.
-std::string from_here(const std::string& path) {
+std::string from_here(const std::string& path, const std::string& option) {
+  if (path.empty()) throw Error("`" + option + "` is empty; is a variable unset?");
   return std::filesystem::absolute(path).lexically_normal().string();
 }
 
 void apply(Value& root, const Overrides& overrides) {
   for (const std::string& assignment : overrides.set) apply_set(root, assignment);
-  if (!overrides.model.empty()) {
+  if (overrides.model) {
     Value* model = root.find("model");
     if (model != nullptr && model->is_map()) {
-      model->set("path", text_value(from_here(overrides.model), Where{"--model"}));
+      model->set("path", text_value(from_here(*overrides.model, "--model"), Where{"--model"}));
     }
   }
-  if (!overrides.baseline.empty()) {
-    const bool none = overrides.baseline == "none";
-    root.set("baseline",
-             text_value(none ? "none" : from_here(overrides.baseline), Where{"--baseline"}));
+  if (overrides.baseline) {
+    const std::string& named = *overrides.baseline;
+    root.set("baseline", text_value(named == "none" ? named : from_here(named, "--baseline"),
+                                    Where{"--baseline"}));
   }
 }
 

@@ -261,9 +261,9 @@ struct Suite {
 
 /// Command-line settings that replace parts of a suite before it is validated.
 struct Overrides {
-  std::vector<std::string> set;  ///< `attacks.pgd.steps=10`
-  std::string model;
-  std::string baseline;
+  std::vector<std::string> set;         ///< `attacks.pgd.steps=10`
+  std::optional<std::string> model;     ///< not empty
+  std::optional<std::string> baseline;  ///< not empty
 };
 
 /// Reads, merges and validates a suite. Nothing but the suite file itself is opened.

@@ -92,5 +92,14 @@ TEST(Override, ModelNeedsNoPathInTheSuite) {
   EXPECT_EQ(load(text, overrides).model.path, "/models/here.pt");
 }
 
+TEST(Override, AnEmptyModelOrBaselineIsNotAnAbsentOne) {
+  Overrides overrides;
+  overrides.model = "";
+  EXPECT_THAT(fault(kExample, overrides), HasSubstr("`--model` is empty; is a variable unset?"));
+  overrides.model.reset();
+  overrides.baseline = "";
+  EXPECT_THAT(fault(kExample, overrides), HasSubstr("`--baseline` is empty"));
+}
+
 }  // namespace
 }  // namespace assay
