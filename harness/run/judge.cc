@@ -54,8 +54,8 @@ Signs signs_of(const Oracle& oracle, int64_t row) {
 
 }  // namespace
 
-Judged judge_block(const Model& model, const Oracle& oracle, const Candidates& candidates,
-                   const std::string& attack) {
+JudgedBlock judge_block(const Model& model, const Oracle& oracle, const Candidates& candidates,
+                        const std::string& attack) {
   const Block& block = oracle.block();
   const ThreatModel& threat = oracle.threat();
   const int64_t n = block.size();
@@ -69,7 +69,7 @@ Judged judge_block(const Model& model, const Oracle& oracle, const Candidates& c
   const at::Tensor valid = points.present.logical_and(in_ball).logical_and(boxed);
   const at::Tensor judged = valid.nonzero().squeeze(1);  // [v]
 
-  Judged result;
+  JudgedBlock result;
   result.rows.resize(static_cast<size_t>(n));
   result.forwards = judged.size(0);
   at::Tensor labels = at::full({n}, -1, at::kLong);

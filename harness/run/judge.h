@@ -24,7 +24,7 @@ struct Signs {
 };
 
 /// Verdicts for the rows of one attacked block, in its order, and their adversarials.
-struct Judged {
+struct JudgedBlock {
   std::vector<Verdict> rows;  ///< sample, clean and tensors are left to the caller
   std::vector<Signs> signs;   ///< by row
   at::Tensor adversarials;    ///< [k, ...shape]: of the rows whose `tensor_row` says so
@@ -34,7 +34,7 @@ struct Judged {
 /// Judges by a fresh forward of the module as it was loaded: the oracle's best point or, where it
 /// has none (or a farther one), the attack's claim. A claim outside ball or box is `invalid`, one
 /// that the fresh forward denies is `unconfirmed`.
-Judged judge_block(const Model& model, const Oracle& oracle, const Candidates& candidates,
-                   const std::string& attack);
+JudgedBlock judge_block(const Model& model, const Oracle& oracle, const Candidates& candidates,
+                        const std::string& attack);
 
 }  // namespace assay

@@ -13,12 +13,12 @@ namespace {
 
 // Attacks and judges a block. Where the model throws, each row is tried by itself: rows do not
 // influence each other, so the others come out as they would have.
-Judged attack_block(const Task& task, Block block, Cost* cost) {
+JudgedBlock attack_block(const Task& task, Block block, Cost* cost) {
   supply(task.supplies, task.source, &block);
   Oracle oracle(task.model, task.threat, block, task.bound.budget.queries,
                 task.bound.budget.gradients);
   if (task.minimum_norm) oracle.trace_distances();  // a stage at the ensemble's eps
-  Judged judged;
+  JudgedBlock judged;
   std::optional<std::string> failed;
   try {
     const Candidates candidates = task.bound.evade(oracle, block, task.rng);
@@ -101,8 +101,8 @@ void blame(const std::string& detail, Verdict* row) {
   row->detail = detail;
 }
 
-Judged fault_of_row(const Block& block, const std::string& detail) {
-  Judged judged;
+JudgedBlock fault_of_row(const Block& block, const std::string& detail) {
+  JudgedBlock judged;
   judged.rows.resize(1);
   judged.signs.resize(1);
   blame(detail, &judged.rows[0]);
@@ -119,15 +119,15 @@ Block one_row(const Block& block, int64_t row) {
   return one;
 }
 
-Judged in_parts(int64_t n, const std::vector<std::vector<int64_t>>& parts,
-                const std::function<Judged(const std::vector<int64_t>&)>& attack) {
-  Judged judged;
+JudgedBlock in_parts(int64_t n, const std::vector<std::vector<int64_t>>& parts,
+                     const std::function<JudgedBlock(const std::vector<int64_t>&)>& attack) {
+  JudgedBlock judged;
   judged.rows.resize(static_cast<size_t>(n));
   judged.signs.resize(static_cast<size_t>(n));
   std::vector<at::Tensor> found;
   int64_t kept = 0;
   for (const std::vector<int64_t>& part : parts) {
-    Judged of_part = attack(part);
+    JudgedBlock of_part = attack(part);
     for (size_t i = 0; i < part.size(); ++i) {
       Verdict& row = of_part.rows[i];
       if (row.tensor_row >= 0) row.tensor_row += kept;
@@ -141,7 +141,7 @@ Judged in_parts(int64_t n, const std::vector<std::vector<int64_t>>& parts,
   return judged;
 }
 
-Judged row_by_row(const Block& block, const std::function<Judged(int64_t)>& attack) {
+JudgedBlock row_by_row(const Block& block, const std::function<JudgedBlock(int64_t)>& attack) {
   std::vector<std::vector<int64_t>> rows;
   for (int64_t i = 0; i < block.size(); ++i) rows.push_back({i});
   return in_parts(block.size(), rows,
@@ -160,8 +160,8 @@ Block sub_block(const Block& block, const std::vector<int64_t>& rows) {
   return part;
 }
 
-Judged attack_in_stages(const std::vector<Task>& tasks, const Block& block, Cost* cost) {
-  Judged total;
+JudgedBlock attack_in_stages(const std::vector<Task>& tasks, const Block& block, Cost* cost) {
+  JudgedBlock total;
   total.rows.resize(static_cast<size_t>(block.size()));
   total.signs.resize(static_cast<size_t>(block.size()));
   std::vector<int64_t> left(static_cast<size_t>(block.size()));
@@ -170,7 +170,7 @@ Judged attack_in_stages(const std::vector<Task>& tasks, const Block& block, Cost
   int64_t kept = 0;
   for (const Task& task : tasks) {
     if (left.empty()) break;
-    const Judged judged = attack_block(task, sub_block(block, left), cost);
+    const JudgedBlock judged = attack_block(task, sub_block(block, left), cost);
     std::vector<int64_t> survivors;
     for (size_t i = 0; i < left.size(); ++i) {
       Verdict& row = total.rows[static_cast<size_t>(left[i])];
@@ -194,7 +194,7 @@ Judged attack_in_stages(const std::vector<Task>& tasks, const Block& block, Cost
   return total;
 }
 
-Diagnosis diagnosis_of(const Judged& judged, bool nearest) {
+Diagnosis diagnosis_of(const JudgedBlock& judged, bool nearest) {
   Diagnosis sum;
   for (size_t i = 0; i < judged.rows.size(); ++i) {
     const Verdict& row = judged.rows[i];

@@ -43,26 +43,26 @@ std::vector<Task> whole_box_tasks(const Suite& suite, const Unit& unit,
 void blame(const std::string& detail, Verdict* row);
 
 /// What is judged of a row that the candidate failed on.
-Judged fault_of_row(const Block& block, const std::string& detail);
+JudgedBlock fault_of_row(const Block& block, const std::string& detail);
 
 /// One sample of a block.
 Block one_row(const Block& block, int64_t row);
 
 /// Puts together what `attack` returns for parts of a block of `n` rows, each given by its rows.
-Judged in_parts(int64_t n, const std::vector<std::vector<int64_t>>& parts,
-                const std::function<Judged(const std::vector<int64_t>&)>& attack);
+JudgedBlock in_parts(int64_t n, const std::vector<std::vector<int64_t>>& parts,
+                     const std::function<JudgedBlock(const std::vector<int64_t>&)>& attack);
 
 /// The same for each row alone.
-Judged row_by_row(const Block& block, const std::function<Judged(int64_t)>& attack);
+JudgedBlock row_by_row(const Block& block, const std::function<JudgedBlock(int64_t)>& attack);
 
 /// The samples of a block at these positions.
 Block sub_block(const Block& block, const std::vector<int64_t>& rows);
 
 /// Runs the tasks in order, each on the samples that no earlier one broke.
-Judged attack_in_stages(const std::vector<Task>& tasks, const Block& block, Cost* cost);
+JudgedBlock attack_in_stages(const std::vector<Task>& tasks, const Block& block, Cost* cost);
 
 /// The counts of what was judged. `nearest`: broken samples count for how far their distances had
 /// converged, too.
-Diagnosis diagnosis_of(const Judged& judged, bool nearest);
+Diagnosis diagnosis_of(const JudgedBlock& judged, bool nearest);
 
 }  // namespace assay

@@ -192,9 +192,9 @@ Block make_block(const at::Tensor& x, const Chosen& chosen, const Header& header
 
 // Attacks a block; after a crash of this unit row by row. `rows` are the block's positions in the
 // unit.
-Judged attack_rows(const std::vector<Task>& tasks, const Block& block,
-                   const std::vector<int64_t>& rows, const Unit& unit, const UnitCrashes& crashed,
-                   Cost* cost) {
+JudgedBlock attack_rows(const std::vector<Task>& tasks, const Block& block,
+                        const std::vector<int64_t>& rows, const Unit& unit,
+                        const UnitCrashes& crashed, Cost* cost) {
   if (!crashed.any()) return attack_in_stages(tasks, block, cost);
   return row_by_row(block, [&](int64_t i) {
     const int64_t row = rows[static_cast<size_t>(i)];
@@ -207,9 +207,9 @@ Judged attack_rows(const std::vector<Task>& tasks, const Block& block,
 
 // Attacks the chosen rows, each in its own ball: those of one share of eps together, since rows do
 // not influence each other.
-Judged attack_chosen(const Suite& suite, const Unit& unit, const std::vector<Attack>& attacks,
-                     const Model& model, const Supplies& supplies, const Chosen& chosen,
-                     const Block& block, const UnitCrashes& crashed, Cost* cost) {
+JudgedBlock attack_chosen(const Suite& suite, const Unit& unit, const std::vector<Attack>& attacks,
+                          const Model& model, const Supplies& supplies, const Chosen& chosen,
+                          const Block& block, const UnitCrashes& crashed, Cost* cost) {
   const std::vector<double>& scale = unit.sample_scale;
   const auto share_of = [&](int64_t row) {
     return scale.empty() ? 1 : scale[static_cast<size_t>(row)];
@@ -281,7 +281,8 @@ void attack_in_whole_box(const std::vector<Task>& tasks, const Unit& unit, const
   }
   if (tasks.empty() || places.empty()) return;
   Cost cost;
-  const Judged judged = attack_rows(tasks, sub_block(block, places), rows, unit, crashed, &cost);
+  const JudgedBlock judged =
+      attack_rows(tasks, sub_block(block, places), rows, unit, crashed, &cost);
   for (const Verdict& row : judged.rows) {
     ++result->diagnosis.boxed;
     result->diagnosis.withstood += row.status == Status::kRobust;
@@ -324,7 +325,7 @@ UnitResult run_unit(const Suite& suite, const Plan& plan, const Unit& unit, cons
     }
   } else if (!chosen.rows.empty()) {
     const Block block = make_block(x, chosen, plan.header, unit);
-    const Judged judged =
+    const JudgedBlock judged =
         attack_chosen(suite, unit, attacks, model, supplies, chosen, block, crashed, &result.cost);
     const bool nearest = !unit.eps && !suite.attacks[unit.entry].threat.unbounded;
     result.diagnosis = diagnosis_of(judged, nearest);

@@ -45,7 +45,7 @@ TEST(Judge, ConfirmsInvalidatesAndDeniesClaims) {
   // in the ball and broken; outside the ball; inside, but not broken; no claim; outside the box
   const Candidates candidates = claims(block, {0.55, 0.7, 0.45, 0.55, 0.55}, {1, 1, 1, 0, 1});
   candidates.x[4][1] = -0.1;
-  const Judged judged = judge_block(model, oracle, candidates, "fake");
+  const JudgedBlock judged = judge_block(model, oracle, candidates, "fake");
   EXPECT_EQ(judged.rows[0].status, Status::kBroken);
   EXPECT_EQ(judged.rows[0].adversarial, 1);
   EXPECT_EQ(judged.rows[0].breaking_attack, "fake");
@@ -65,7 +65,7 @@ TEST(Judge, OnlyTheBoxBoundsPerturbationsOfTheirOwn) {
   threat.eps.reset();
   threat.unbounded = true;
   const Oracle oracle(model, threat, block, 0, 0);
-  const Judged judged =
+  const JudgedBlock judged =
       judge_block(model, oracle, claims(block, {1.0, 1.5, 0.3}, {1, 1, 1}), "fake");
   EXPECT_EQ(judged.rows[0].status, Status::kBroken);
   EXPECT_EQ(judged.rows[1].status, Status::kInvalid);
@@ -80,7 +80,7 @@ TEST(Judge, TheBallEndsWhereItsRadiusSays) {
   const Oracle oracle(model, linf(eps), block, 0, 0);
   const float inside = static_cast<float>(0.4F + eps);
   const float outside = static_cast<float>(0.4F + eps + 3 * 0x1p-23);
-  const Judged judged =
+  const JudgedBlock judged =
       judge_block(model, oracle, claims(block, {inside, outside}, {1, 1}), "fake");
   EXPECT_EQ(judged.rows[0].status, Status::kBroken);
   EXPECT_EQ(judged.rows[1].status, Status::kInvalid);
@@ -91,7 +91,7 @@ TEST(Judge, WhatTheOracleSawCountsWithoutAClaim) {
   const Block block = samples(2);
   Oracle oracle(model, linf(0.2), block, 0, 0);
   oracle.logits(values({0.58, 0.4}).view({1, 2}), at::tensor({0}, at::kLong));
-  const Judged judged = judge_block(model, oracle, claims(block, {0.4, 0.4}, {0, 0}), "fake");
+  const JudgedBlock judged = judge_block(model, oracle, claims(block, {0.4, 0.4}, {0, 0}), "fake");
   EXPECT_EQ(judged.rows[0].status, Status::kBroken);
   EXPECT_EQ(judged.rows[0].queries, 1);
   EXPECT_EQ(judged.rows[1].status, Status::kRobust);
@@ -104,7 +104,7 @@ TEST(Judge, AFailureOfTheModelIsItsError) {
   const Block block = samples(2);
   Oracle oracle(model, linf(1.0), block, 0, 0);
   oracle.logits(values({0.4, 0.25}).view({1, 2}), at::tensor({1}, at::kLong));
-  const Judged judged = judge_block(model, oracle, oracle.best(), "fake");
+  const JudgedBlock judged = judge_block(model, oracle, oracle.best(), "fake");
   EXPECT_EQ(judged.rows[1].status, Status::kError);
   EXPECT_EQ(judged.rows[1].cause, Cause::kCandidate);
 }

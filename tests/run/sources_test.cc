@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "harness/suite/error.h"
 #include "tests/run/fixture.h"
 
 namespace assay {
@@ -58,6 +59,31 @@ TEST_F(RunTest, TheCorpusIsTriedAndItsManifestIsInTheKey) {
   EXPECT_EQ(first.header.cells[0].key_fields.at("params.source"), "first");
   digests_ = {{kCorpus, "second"}};
   EXPECT_NE(run(suite, model, "s", options).header.cells[0].key, first.header.cells[0].key);
+}
+
+// Thrown from deep inside a unit, with its blocks and verdicts half made.
+TEST_F(RunTest, AnErrorOfASourceEndsTheRunAndNothingElse) {
+  const std::string stage = "{attack: transfer, source: x.safetensors}";
+  const Model model = make_model(1);
+  const std::vector<std::string> entries = {
+      "attack: transfer, source: x.safetensors", "attack: ensemble, stages: [" + stage + "]",
+      "attack: ensemble, stages: [{attack: fgsm}, " + stage + "]"};
+  for (const std::string& entry : entries) {
+    const Suite suite =
+        make_suite("attacks:\n  - {name: t, norm: linf, eps: 0.01, " + entry + "}\n");
+    RunOptions options = with_workers(2);
+    options.sources.model = [](const std::string&) { return nullptr; };
+    options.sources.points = [](const std::string&, const SampleInfo&) -> at::Tensor {
+      throw Error("the point of a sample is of no use");
+    };
+    digests_ = {{"x.safetensors", "digest"}};
+    try {
+      run(suite, model, "s", options);
+      ADD_FAILURE() << entry;
+    } catch (const Error& error) {
+      EXPECT_STREQ(error.what(), "the point of a sample is of no use") << entry;
+    }
+  }
 }
 
 TEST_F(RunTest, FeaturesThatMayNotMoveDoNotAndRoundedSuccessesHold) {

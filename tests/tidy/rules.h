@@ -33,6 +33,10 @@ Faults orphans(const Tree& tree);
 /// #pragma once, no `using namespace` in headers, no macros, x.cc includes x.h first.
 Faults header_habits(const Tree& tree);
 
+/// No two headers define a type of one name in one namespace: a program with both would take the
+/// destructor of either for the other.
+Faults types_of_one_name(const Tree& tree);
+
 /// At most 100 columns, no tabs, no trailing blanks, a final line end.
 Faults layout(const Tree& tree);
 

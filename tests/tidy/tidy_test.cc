@@ -97,6 +97,18 @@ TEST(Tidy, AHeaderWithoutTheHabitsIsFound) {
                   "reports/b.h:2: a macro", HasSubstr("reports/b.cc: its own header comes first")));
 }
 
+TEST(Tidy, TypesHaveNamesOfTheirOwn) { EXPECT_THAT(types_of_one_name(project()), IsEmpty()); }
+
+TEST(Tidy, TwoTypesOfOneNameAreFound) {
+  const std::string space = "#pragma once\nnamespace assay {\n";
+  EXPECT_THAT(
+      types_of_one_name({{"harness/cli/a.h", space + "struct Judged {\n};\n"},
+                         {"harness/run/b.h", space + "class Judged final : public Base {\n"},
+                         {"harness/run/c.h", space + "struct Judged;\nstruct Other {\n"},
+                         {"attacks/math/d.h", "namespace assay::attacks {\nstruct Other {\n"}}),
+      ElementsAre("harness/run/b.h: assay::Judged is defined in harness/cli/a.h, too"));
+}
+
 TEST(Tidy, LinesAreLaidOutForReading) { EXPECT_THAT(layout(project()), IsEmpty()); }
 
 TEST(Tidy, ABadLineIsFound) {
