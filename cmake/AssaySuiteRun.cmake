@@ -11,7 +11,8 @@ endif()
 # Generator expressions may turn out empty, and execute_process would drop the word.
 foreach(needed MODEL BASELINE)
   if(DEFINED ASSAY_${needed} AND "${ASSAY_${needed}}" STREQUAL "")
-    message(FATAL_ERROR "assay_add_suite: ${needed} of ${ASSAY_NAME} is empty; is a variable unset?")
+    message(FATAL_ERROR
+      "assay_add_suite: ${needed} of ${ASSAY_NAME} is empty; is a variable unset?")
   endif()
 endforeach()
 execute_process(COMMAND ${command} RESULT_VARIABLE exit)
