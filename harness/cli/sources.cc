@@ -1,13 +1,16 @@
 #include "harness/cli/sources.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <deque>
 #include <mutex>
 #include <set>
 
 #include "harness/cli/output.h"
+#include "harness/model/dataset_array.h"
 #include "harness/record/corpus.h"
+#include "harness/record/safetensors.h"
 #include "harness/suite/digest.h"
 #include "harness/suite/error.h"
 
@@ -68,13 +71,39 @@ std::string incumbent_of(const Suite& suite) {
 // Points by sample id, in the order of the file's cells.
 using PointsOf = std::map<std::string, std::vector<std::vector<double>>>;
 
+// Refuses an array that is no point of the model's input space, before any attack.
+void check_array(const ArrayInfo& array, const ModelSpec& model, const fs::path& file) {
+  const std::string what = "source: " + file.string() + ": `" + array.name + "` ";
+  if (array.dtype != "F32" && array.dtype != "F64") {
+    throw Error(what + "has dtype " + array.dtype +
+                "; points are F32 or F64, in the units of model.input.range");
+  }
+  if (array.shape != model.shape) {
+    throw Error(what + "has shape " + shape_text(array.shape) + "; model.input.shape is " +
+                shape_text(model.shape) + ", and each key holds one point");
+  }
+}
+
+void check_values(const std::vector<double>& values, const std::string& name,
+                  const fs::path& file) {
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (std::isfinite(values[i])) continue;
+    throw Error("source: " + file.string() + ": `" + name + "` holds " +
+                (std::isnan(values[i]) ? "NaN" : "an infinity") + " at entry " + std::to_string(i) +
+                "; points must be finite, or their samples would count as tried and robust");
+  }
+}
+
 // Keys are cell/sample, and both may hold slashes (`pgd@8/255`, `cats/1.png`): the sample is the
 // longest end that names one.
-PointsOf read_points(const fs::path& file, const std::vector<SampleInfo>& samples) {
+PointsOf read_points(const fs::path& file, const std::vector<SampleInfo>& samples,
+                     const ModelSpec& model) {
   std::set<std::string> ids;
   for (const SampleInfo& sample : samples) ids.insert(sample.id);
+  for (const ArrayInfo& array : read_safetensors_index(file)) check_array(array, model, file);
   PointsOf points;
   for (auto& [name, values] : read_adversarials(file)) {
+    check_values(values, name, file);
     for (size_t slash = name.find('/'); slash != std::string::npos;
          slash = name.find('/', slash + 1)) {
       const std::string id = name.substr(slash + 1);
@@ -157,14 +186,8 @@ at::Tensor SourceSet::Impl::points(const std::string& source, const SampleInfo& 
   const PointsOf& known = files.at(source);
   const auto found = known.find(sample.id);
   if (found == known.end()) return {};
-  const int64_t entries = entries_of(session.suite.model.shape);
   std::vector<at::Tensor> rows;
   for (const std::vector<double>& values : found->second) {
-    if (static_cast<int64_t>(values.size()) != entries) {
-      throw Error("source: " + source + " has " + std::to_string(values.size()) +
-                  " numbers for sample " + sample.id + "; model.input.shape has " +
-                  std::to_string(entries));
-    }
     rows.push_back(at::tensor(values, at::kDouble));
   }
   return shaped(rows);
@@ -208,7 +231,7 @@ SourceSet::SourceSet(const Session& session, const std::string& model_sha256, St
     const fs::path file = file_of(suite, source, where);
     impl_->digests[source] = sha256_file(file);
     if (file.extension() == ".safetensors") {
-      impl_->files[source] = read_points(file, session.described);
+      impl_->files[source] = read_points(file, session.described, suite.model);
     } else {
       impl_->models[source] = file;
     }
