@@ -68,6 +68,29 @@ std::string incumbent_of(const Suite& suite) {
   return sha256_file(path);
 }
 
+// Refuses paired rules on cells whose points come from this file: it is the incumbent under another
+// name, as the suite could not tell by its path.
+void refuse_paired_rules(const Suite& suite, const std::string& source, const Where& where) {
+  Suite named = suite;  // the same suite, had it said so
+  for (AttackSpec& spec : named.attacks) {
+    if (spec.source == source) spec.source = "baseline";
+    for (AttackSpec& stage : spec.stages) {
+      if (stage.source == source) stage.source = "baseline";
+    }
+  }
+  for (const RuleSpec& rule : suite.rules) {
+    if (!is_paired(rule.kind)) continue;
+    for (const size_t i : rule.cells) {
+      const AttackSpec& spec = named.attacks[suite.cells[i].spec];
+      if (spec.family != Family::kEvasion || !favours_one(named, spec)) continue;
+      throw Error(where, "`source: " + source + "` is the baseline under another name, and `" +
+                             std::string(to_string(rule.kind)) + "` on `" + suite.cells[i].name +
+                             "` does not compare two models fairly on its points; write " +
+                             "`source: baseline`, and at_least on that cell");
+    }
+  }
+}
+
 // Points by sample id, in the order of the file's cells.
 using PointsOf = std::map<std::string, std::vector<std::vector<double>>>;
 
@@ -227,9 +250,12 @@ at::Tensor SourceSet::Impl::from_corpus(const SampleInfo& sample) {
 SourceSet::SourceSet(const Session& session, const std::string& model_sha256, Store* store)
     : impl_(new Impl{session, store, {}, {}, {}, {}, {}, {}, {}}) {
   const Suite& suite = session.suite;
-  for (const auto& [source, where] : named_sources(suite)) {
+  const std::map<std::string, Where> named = named_sources(suite);
+  const std::string incumbent = named.empty() ? "" : incumbent_of(suite);
+  for (const auto& [source, where] : named) {
     const fs::path file = file_of(suite, source, where);
     impl_->digests[source] = sha256_file(file);
+    if (impl_->digests[source] == incumbent) refuse_paired_rules(suite, source, where);
     if (file.extension() == ".safetensors") {
       impl_->files[source] = read_points(file, session.described, suite.model);
     } else {
