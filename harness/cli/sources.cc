@@ -1,13 +1,16 @@
 #include "harness/cli/sources.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <deque>
 #include <mutex>
 #include <set>
 
 #include "harness/cli/output.h"
+#include "harness/model/dataset_array.h"
 #include "harness/record/corpus.h"
+#include "harness/record/safetensors.h"
 #include "harness/suite/digest.h"
 #include "harness/suite/error.h"
 
@@ -65,16 +68,65 @@ std::string incumbent_of(const Suite& suite) {
   return sha256_file(path);
 }
 
+// Refuses paired rules on cells whose points come from this file: it is the incumbent under another
+// name, as the suite could not tell by its path.
+void refuse_paired_rules(const Suite& suite, const std::string& source, const Where& where) {
+  Suite named = suite;  // the same suite, had it said so
+  for (AttackSpec& spec : named.attacks) {
+    if (spec.source == source) spec.source = "baseline";
+    for (AttackSpec& stage : spec.stages) {
+      if (stage.source == source) stage.source = "baseline";
+    }
+  }
+  for (const RuleSpec& rule : suite.rules) {
+    if (!is_paired(rule.kind)) continue;
+    for (const size_t i : rule.cells) {
+      const AttackSpec& spec = named.attacks[suite.cells[i].spec];
+      if (spec.family != Family::kEvasion || !favours_one(named, spec)) continue;
+      throw Error(where, "`source: " + source + "` is the baseline under another name, and `" +
+                             std::string(to_string(rule.kind)) + "` on `" + suite.cells[i].name +
+                             "` does not compare two models fairly on its points; write " +
+                             "`source: baseline`, and at_least on that cell");
+    }
+  }
+}
+
 // Points by sample id, in the order of the file's cells.
 using PointsOf = std::map<std::string, std::vector<std::vector<double>>>;
 
+// Refuses an array that is no point of the model's input space, before any attack.
+void check_array(const ArrayInfo& array, const ModelSpec& model, const fs::path& file) {
+  const std::string what = "source: " + file.string() + ": `" + array.name + "` ";
+  if (array.dtype != "F32" && array.dtype != "F64") {
+    throw Error(what + "has dtype " + array.dtype +
+                "; points are F32 or F64, in the units of model.input.range");
+  }
+  if (array.shape != model.shape) {
+    throw Error(what + "has shape " + shape_text(array.shape) + "; model.input.shape is " +
+                shape_text(model.shape) + ", and each key holds one point");
+  }
+}
+
+void check_values(const std::vector<double>& values, const std::string& name,
+                  const fs::path& file) {
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (std::isfinite(values[i])) continue;
+    throw Error("source: " + file.string() + ": `" + name + "` holds " +
+                (std::isnan(values[i]) ? "NaN" : "an infinity") + " at entry " + std::to_string(i) +
+                "; points must be finite, or their samples would count as tried and robust");
+  }
+}
+
 // Keys are cell/sample, and both may hold slashes (`pgd@8/255`, `cats/1.png`): the sample is the
 // longest end that names one.
-PointsOf read_points(const fs::path& file, const std::vector<SampleInfo>& samples) {
+PointsOf read_points(const fs::path& file, const std::vector<SampleInfo>& samples,
+                     const ModelSpec& model) {
   std::set<std::string> ids;
   for (const SampleInfo& sample : samples) ids.insert(sample.id);
+  for (const ArrayInfo& array : read_safetensors_index(file)) check_array(array, model, file);
   PointsOf points;
   for (auto& [name, values] : read_adversarials(file)) {
+    check_values(values, name, file);
     for (size_t slash = name.find('/'); slash != std::string::npos;
          slash = name.find('/', slash + 1)) {
       const std::string id = name.substr(slash + 1);
@@ -157,14 +209,8 @@ at::Tensor SourceSet::Impl::points(const std::string& source, const SampleInfo& 
   const PointsOf& known = files.at(source);
   const auto found = known.find(sample.id);
   if (found == known.end()) return {};
-  const int64_t entries = entries_of(session.suite.model.shape);
   std::vector<at::Tensor> rows;
   for (const std::vector<double>& values : found->second) {
-    if (static_cast<int64_t>(values.size()) != entries) {
-      throw Error("source: " + source + " has " + std::to_string(values.size()) +
-                  " numbers for sample " + sample.id + "; model.input.shape has " +
-                  std::to_string(entries));
-    }
     rows.push_back(at::tensor(values, at::kDouble));
   }
   return shaped(rows);
@@ -204,11 +250,14 @@ at::Tensor SourceSet::Impl::from_corpus(const SampleInfo& sample) {
 SourceSet::SourceSet(const Session& session, const std::string& model_sha256, Store* store)
     : impl_(new Impl{session, store, {}, {}, {}, {}, {}, {}, {}}) {
   const Suite& suite = session.suite;
-  for (const auto& [source, where] : named_sources(suite)) {
+  const std::map<std::string, Where> named = named_sources(suite);
+  const std::string incumbent = named.empty() ? "" : incumbent_of(suite);
+  for (const auto& [source, where] : named) {
     const fs::path file = file_of(suite, source, where);
     impl_->digests[source] = sha256_file(file);
+    if (impl_->digests[source] == incumbent) refuse_paired_rules(suite, source, where);
     if (file.extension() == ".safetensors") {
-      impl_->files[source] = read_points(file, session.described);
+      impl_->files[source] = read_points(file, session.described, suite.model);
     } else {
       impl_->models[source] = file;
     }

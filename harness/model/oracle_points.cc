@@ -1,5 +1,6 @@
 // What an oracle sends, and what the judge looks at, in place of an attack's points.
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <numeric>
 #include <vector>
@@ -27,6 +28,7 @@ class Levelled {
   Levelled(const double* x0, const double* x, int64_t d, const ThreatModel& threat,
            at::ScalarType type)
       : threat_(threat),
+        squares_(threat.norm == Norm::kL2),
         step_((threat.hi - threat.lo) / static_cast<double>(threat.levels - 1)),
         from_(static_cast<size_t>(d)),
         way_(from_.size()),
@@ -59,18 +61,18 @@ class Levelled {
     const size_t d = taken_.size();
     for (size_t i = 0; i < d; ++i) {
       const double y = from_[i] + t * way_[i];
-      const double to = y < half_[i] ? 0 : nearest_whole(y) - from_[i];
+      const double to = y < half_[i] ? 0.0 : nearest_whole(y) - from_[i];
       taken_[i] = std::min(std::max(to, 0.0), room_[i]);
     }
-    double sum = 0;
-    for (size_t i = 0; i < d; ++i) sum += power() == 2 ? taken_[i] * taken_[i] : taken_[i];
-    return sum;
+    std::array<double, 4> sums{};
+    for (size_t i = 0; i < d; ++i) sums[i % 4] += cost(taken_[i]);
+    return sums[0] + sums[1] + sums[2] + sums[3];
   }
 
   // Goes to the levels nearest to t times the way, t at most `longest`, and the farthest of them
   // that the ball allows.
   void fill(double longest) {
-    const double size = std::pow(*threat_.eps * (1 + 1e-9) / step_, power());
+    const double size = cost(*threat_.eps * (1 + 1e-9) / step_);
     double low = 0, high = longest;
     const double most = *std::max_element(way_.begin(), way_.end());
     if (longest > 1 && most > 0) high = std::max(longest, 1 / most);
@@ -87,9 +89,9 @@ class Levelled {
     size_t stride = std::max<size_t>(1, static_cast<size_t>(0.618 * static_cast<double>(d)));
     while (std::gcd(stride, d) != 1) ++stride;
     for (size_t k = 0, i = 0; k < d; ++k, i = (i + stride) % d) {
-      const double cost = std::pow(more[i], power()) - std::pow(taken_[i], power());
-      if (cost <= 0 || filled + cost > size) continue;
-      filled += cost;
+      const double added = cost(more[i]) - cost(taken_[i]);
+      if (added <= 0 || filled + added > size) continue;
+      filled += added;
       taken_[i] = more[i];
     }
   }
@@ -103,11 +105,13 @@ class Levelled {
   }
 
  private:
-  static constexpr int64_t kHalvings = 16;
+  static constexpr int64_t kHalvings = 10;
 
-  int power() const { return threat_.norm == Norm::kL2 ? 2 : 1; }
+  // What an entry, or the whole, adds to the norm, to the norm's power.
+  double cost(double length) const { return squares_ ? length * length : length; }
 
   const ThreatModel& threat_;
+  bool squares_;
   double step_;
   std::vector<double> from_, way_, half_, room_;
   std::vector<char> up_;
