@@ -203,7 +203,7 @@ void plan_audit(const Suite& suite, const AttackSpec& spec, const Inference& inf
     planner.add(std::move(unit));
   }
 
-  std::string text = "score 4\n" + outputs;
+  std::string text = "score 5\n" + outputs;
   add_field(&text, "cell", digest_of(cell->key_fields));
   add_field(&text, "training", train);
   Unit score = planner.make(Unit::Kind::kScore, text);
