@@ -103,7 +103,8 @@ function(assay_versions)
   endforeach()
   list(APPEND judging harness/run/unit.cc)
   assay_version(ASSAY_JUDGING_VERSION harness/run/keys.cc ${judging})
-  assay_version(ASSAY_SCORING_VERSION harness/run/keys.cc harness/run/score.cc harness/run/score.h
+  assay_version(ASSAY_SCORING_VERSION harness/run/keys.cc harness/run/offset.cc
+                harness/run/offset.h harness/run/score.cc harness/run/score.h
                 harness/run/likeness.cc harness/run/likeness.h)
 endfunction()
 

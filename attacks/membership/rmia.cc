@@ -79,7 +79,8 @@ std::optional<at::Tensor> attack_shadow(const at::Tensor& log_p, const at::Tenso
 
 // The a that tells best what shadows were trained on: no audited record has a part in it.
 double tune(const at::Tensor& log_p, const at::Tensor& in) {
-  // The paper's for CIFAR-10, where one shadow leaves none to attack it with.
+  // The paper's for CIFAR-10, where one shadow leaves none to attack it with, or one pair no record
+  // that neither saw.
   constexpr double kUntuned = 0.3;
   // Of mean AUCs that differ by rounding alone the first counts.
   constexpr double kEqual = 1e-9;
@@ -136,7 +137,8 @@ Bound bind(Params& params, const ThreatModel&) {
       .a = params.number_or_auto(
           "a", {0, 1},
           "offline: how far models that saw a record are above models that did not; auto: the "
-          "tenth that tells best what shadows saw, 0.3 with one shadow"),
+          "tenth that tells best what shadows saw, 0.3 with one shadow or one pair that shares "
+          "none"),
       .gamma = params.number("gamma", 2, {1e-6, 1e6}, "ratio from which on a record dominates"),
       .temperature = params.number("temperature", 2, {1e-3, 1e3}, "softmax: divides the logits"),
       .taylor = params.choice("likelihood", "softmax", {"softmax", "taylor"},

@@ -10,9 +10,10 @@ or, of any run by shards:
     bench/peers/membership.py s0 s1 merged
 
 Shards keep the logits of candidate and shadows, in float64, under `outputs`, and say in
-scoring.json which is which. This reads them, scores every record anew, and prints AUC and TPR next
-to those of merged/report.json; a difference of 1e-6 or more ends with 1. Written from the papers'
-formulas, not from the C++.
+scoring.json which is which. This reads them, brings the candidate to the scale and the balance of
+its shadows, scores every record anew, and prints scale, offset, AUC and TPR next to those of
+merged/report.json; a difference of 1e-6 or more ends with 1. Written from the papers' formulas, not
+from the C++.
 
 Not covered: `shokri`, `quantile`, and `label_only` with shadows. Their scores are not a function of
 the logits: each is the output of a network that starts from random weights, those of Assay's own
@@ -47,6 +48,8 @@ class Cell:
             name = tensors[key]
             file = next(f / "outputs" / name for f in folders if (f / "outputs" / name).exists())
             numbers = np.fromfile(file, np.float64)
+            if what == 0 and shadow >= count:
+                continue  # the file that shadows start from, which is none of them
             if what == 0:
                 target = self.logits if shadow < 0 else self.shadows[shadow]
                 target[view, begin:end] = numbers.reshape(end - begin, classes)
@@ -63,6 +66,68 @@ class Cell:
         kept[:self.audited] = True
         self.labels, self.seen = self.labels[kept], self.seen[:, kept]
         self.logits, self.shadows = self.logits[:, kept], self.shadows[:, :, kept]
+        self.tuned = {}
+
+    def rescale(self, offsets):
+        """Brings the candidate to the scale of its shadows and, with `offsets`, to their balance."""
+        fit = ~self.member & ~self.failed[:self.audited]
+        unseen = ~self.seen[:, :self.audited] & fit
+        rows = unseen.any(0)
+        if not rows.any():
+            return
+        y, own = self.labels[:self.audited][rows], self.logits[0, :self.audited][rows]
+        theirs, out = self.shadows[:, 0, :self.audited][:, rows], unseen[:, rows]
+        usual = (np.stack([label_margin(z, y) for z in theirs]) * out).sum(0) / out.sum(0)
+        mean = (theirs * out[..., None]).sum(0) / out.sum(0)[:, None]
+        offset = offset_of(own, mean, y)
+        slope = weighted_median(usual, label_margin(own + offset, y))
+        if not np.isfinite(slope) or slope <= 0:
+            return
+        self.tuned["scale"] = scale = 1 / slope
+        self.logits *= scale
+        if offsets and offset.any():
+            self.logits += offset * scale
+            self.tuned["offset"] = np.ptp(offset * scale)
+
+
+def label_margin(z, y):
+    others = z.copy()
+    np.put_along_axis(others, y[:, None], -np.inf, -1)
+    return pick(z, y) - others.max(-1)
+
+
+def weighted_median(x, y):
+    """The slope of y in x through 0 with the least sum of absolute deviations."""
+    used = x != 0
+    slopes = y[used] / x[used]
+    order = np.argsort(slopes, kind="stable")
+    below = np.cumsum(np.abs(x[used])[order])
+    return slopes[order[(below < below[-1] / 2).sum()]]
+
+
+def offset_of(own, mean, y):
+    """Least squares of margins, label over the mean's runner-up, in the mean's and two offsets."""
+    n, classes = own.shape
+    none = np.zeros(classes)
+    if n < 10 * classes:
+        return none
+    rest = mean.copy()
+    np.put_along_axis(rest, y[:, None], -np.inf, -1)
+    following = rest.argmax(-1)
+    design = np.zeros((n, classes))
+    design[np.arange(n), y] += 1
+    design[np.arange(n), following] -= 1
+    here, there = pick(own, y) - pick(own, following), pick(mean, y) - pick(mean, following)
+    normal = design.T @ design
+    solve = np.linalg.inv(normal + 1e-3 * np.eye(classes))  # what is never compared gets 0
+    without = lambda v: v - design @ (solve @ (design.T @ v))
+    a, b = without(here), without(there)
+    slope = (a @ b) / (b @ b)
+    if not np.isfinite(slope) or slope <= 0:
+        return none
+    found = solve @ (design.T @ (slope * there - here))
+    variance = ((a - slope * b) ** 2).sum() / (n - classes) * np.diag(solve @ normal @ solve)
+    return np.where(np.abs(found) > 3.0902323061678132 * np.sqrt(variance), found, 0)
 
 
 def log_sum_exp(z, axis):
@@ -277,6 +342,7 @@ ATTACKS = {
     "attack_p": attack_p, "attack_r": attack_r, "lira": lira, "rmia": rmia, "base": base,
     "label_only": label_only,
 }
+LABELS_ONLY = ("gap", "label_only")  # offsets would change the labels
 
 
 def metrics(scores, member):
@@ -302,6 +368,12 @@ def read_tensors(folders):
     return tensors
 
 
+def compare(cell, name, assay, own):
+    near = abs(assay - own) < TOLERANCE
+    print(f"{cell:24} {name:20} {assay:12.8f} {own:12.8f}{'' if near else '   APART'}")
+    return not near
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("folders", nargs="+", type=pathlib.Path,
@@ -318,21 +390,22 @@ def main():
             print(f"{scoring['cell']:24} {cell['attack']} is learnt by descent: not compared")
             continue
         outputs = Cell(scoring, tensors, shards)
+        if len(outputs.shadows) > 0:
+            outputs.rescale(offsets=cell["attack"] not in LABELS_ONLY)
         scores = ATTACKS[cell["attack"]](outputs, cell["params"])
         if scores is None:
             print(f"{scoring['cell']:24} learnt by descent: not compared")
             continue
+        for name, value in outputs.tuned.items():
+            apart += compare(scoring["cell"], name, cell["tuned"].get(name, np.nan), value)
         keep = ~outputs.failed[:outputs.audited]
         found = metrics(scores[keep], outputs.member[keep])
         if cell["params"].get("tail") == "non_members":  # TNR at that FNR
             found = {**metrics(-scores[keep], ~outputs.member[keep]), "auc": found["auc"]}
         for name, value in found.items():
             theirs = cell["metrics"][name]["value"]
-            if theirs is None:
-                continue
-            mark = "" if abs(theirs - value) < TOLERANCE else "   APART"
-            apart += bool(mark)
-            print(f"{scoring['cell']:24} {name:20} {theirs:12.8f} {value:12.8f}{mark}")
+            if theirs is not None:
+                apart += compare(scoring["cell"], name, theirs, value)
     return 1 if apart else 0
 
 

@@ -6,7 +6,7 @@
 namespace assay {
 namespace {
 
-constexpr int64_t kScoringVersion = 3;
+constexpr int64_t kScoringVersion = 4;
 
 Json to_json(const Scoring& cell) {
   Json json = {{"cell", cell.cell},     {"key", cell.key},
@@ -15,7 +15,7 @@ Json to_json(const Scoring& cell) {
                {"labels", cell.labels}, {"trained", cell.trained},
                {"in", cell.in},         {"architecture", cell.architecture},
                {"reason", cell.reason}, {"population", cell.population},
-               {"frozen", cell.frozen}};
+               {"frozen", cell.frozen}, {"shared", cell.shared}};
   for (const Scoring::Row& row : cell.rows) json["rows"].push_back({row.member, row.record});
   for (const Scoring::Part& part : cell.parts) {
     json["parts"].push_back(
@@ -47,6 +47,7 @@ Scoring from_json(const Json& json) {
   json.at("reason").get_to(cell.reason);
   json.at("population").get_to(cell.population);
   json.at("frozen").get_to(cell.frozen);
+  json.at("shared").get_to(cell.shared);
   for (const Json& row : json.at("rows")) {
     cell.rows.push_back({row.at(0).get<bool>(), row.at(1).get<int64_t>()});
   }

@@ -41,6 +41,10 @@ struct Scoring {
   std::vector<std::string> trained;
   /// By shadow, ascending: the records it was trained on.
   std::vector<std::vector<int64_t>> in;
+  /// Of its training records, what a shadow has in common with another (likeness.h); 1 where they
+  /// also have in common what they started from, or are surrogates, which learnt from one set of
+  /// answers.
+  double shared = 1;
   std::string architecture;  ///< as in Fidelity
   std::string reason;
   int64_t frozen = 0;

@@ -251,18 +251,19 @@ std::vector<int64_t> trained_on(const Audit& audit, int64_t shadow) {
   const auto all = static_cast<int64_t>(audit.training.size());
   const int64_t half = all / 2;
   const int64_t wanted = audit.shadows.train_records > 0 ? audit.shadows.train_records : half;
-  // Online, a pair of shadows shares one order and takes a half each.
+  // A pair of shadows shares one order. The first takes its head and the second its tail: online a
+  // half each, offline with as few records in common as the pool allows.
   const Rng rng(audit.seed, "shadows", 0);
-  const int64_t order = online ? shadow / 2 : shadow;
+  const int64_t order = shadow / 2;
   std::vector<std::pair<double, int64_t>> keys;
   for (int64_t i = 0; i < all; ++i) {
     const uint64_t key = audit.training_keys[static_cast<size_t>(i)];
     keys.emplace_back(rng.uniform(key, order, online ? 1 : 0), i);
   }
   std::sort(keys.begin(), keys.end());
-  const bool second = online && shadow % 2 == 1;
-  const int64_t begin = second ? half : 0;
-  const int64_t end = second ? all : (online ? half : wanted);
+  const bool second = shadow % 2 == 1;
+  const int64_t begin = !second ? 0 : online ? half : all - wanted;
+  const int64_t end = second ? all : online ? half : wanted;
   std::vector<int64_t> rows;
   for (int64_t i = begin; i < end; ++i) rows.push_back(keys[static_cast<size_t>(i)].second);
   std::sort(rows.begin(), rows.end());

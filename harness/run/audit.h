@@ -88,7 +88,7 @@ Audit make_heist(const Suite& suite, const AttackSpec& spec, const Extraction& e
                  const RecordSets& sets);
 
 /// What shadow number k is trained on: ascending positions in `training`. It does not depend on how
-/// many shadows there are.
+/// many shadows there are. Shadows 0 and 1, 2 and 3 and so on share as few records as there are.
 std::vector<int64_t> trained_on(const Audit& audit, int64_t shadow);
 
 /// Inputs [n, ...shape] and labels [n] of some records, in their order.

@@ -1,19 +1,25 @@
 #include "harness/run/likeness.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <optional>
 #include <vector>
 
 #include "harness/gate/membership.h"
 #include "harness/gate/roc.h"
 #include "harness/gate/text.h"
+#include "harness/run/offset.h"
 
 namespace assay {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr double kCoarse = 0.25;  // steps in quartile ranges that move no verdict
+constexpr double kAgreementConfidence = 0.99;
+constexpr int64_t kFewest = 60;  // records for which a correlation and its spread are known
 
 std::vector<double> to_vector(const at::Tensor& values) {
   const at::Tensor plain = values.to(at::kDouble).contiguous();
@@ -31,6 +37,17 @@ std::vector<double> margins_of(const at::Tensor& logits, const at::Tensor& rows)
 double quantile(const std::vector<double>& sorted, double share) {
   const auto last = static_cast<double>(sorted.size() - 1);
   return sorted[static_cast<size_t>(std::lround(std::clamp(share, 0.0, 1.0) * last))];
+}
+
+// The width of most gaps between neighbours that differ; infinite where none do.
+double step_of(const std::vector<double>& sorted) {
+  std::vector<double> gaps;
+  for (size_t i = 1; i < sorted.size(); ++i) {
+    if (sorted[i] > sorted[i - 1]) gaps.push_back(sorted[i] - sorted[i - 1]);
+  }
+  if (gaps.empty()) return kInfinity;
+  std::sort(gaps.begin(), gaps.end());
+  return quantile(gaps, 0.5);
 }
 
 int64_t distinct(const std::vector<double>& sorted) {
@@ -54,6 +71,7 @@ double slope_of(const at::Tensor& y, const at::Tensor& x) {
 
 // Margins of the candidate and of one shadow on the same records, each ascending.
 struct Pair {
+  at::Tensor rows;
   std::vector<double> candidate, shadow;
 
   /// Of the medians.
@@ -100,26 +118,172 @@ std::string shape_text(const std::vector<Pair>& pairs) {
   return "";
 }
 
+// Steps that the margins take, if there are half as many values as of shadows'.
+bool is_coarse(const Pair& pair) {
+  const double spread = quantile(pair.shadow, 0.75) - quantile(pair.shadow, 0.25);
+  return 2 * distinct(pair.candidate) < distinct(pair.shadow) &&
+         step_of(pair.candidate) * pair.ratio() > kCoarse * spread;
+}
+
+// Ranks of values [n], of mean 0 and variance 1; 0 where all are equal.
+std::vector<double> ranks_of(const std::vector<double>& values) {
+  std::vector<size_t> order(values.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return values[a] < values[b]; });
+  std::vector<double> ranks(values.size());
+  const auto n = static_cast<double>(values.size());
+  double squares = 0;
+  for (size_t begin = 0; begin < order.size();) {
+    size_t end = begin + 1;
+    while (end < order.size() && values[order[end]] == values[order[begin]]) ++end;
+    const double rank = (static_cast<double>(begin + end) - n) / 2;
+    for (size_t i = begin; i < end; ++i) ranks[order[i]] = rank;
+    squares += static_cast<double>(end - begin) * rank * rank;
+    begin = end;
+  }
+  for (double& rank : ranks) rank /= std::sqrt(std::max(squares / n, 1e-12));
+  return ranks;
+}
+
+double mean_product(const std::vector<double>& a, const std::vector<double>& b) {
+  double sum = 0;
+  for (size_t i = 0; i < a.size(); ++i) sum += a[i] * b[i];
+  return sum / static_cast<double>(a.size());
+}
+
+// What the rank correlation of two shadows would be, had they no training records in common, if all
+// that models differ in came from their records.
+double apart_from(double correlation, double shared) {
+  return std::max(0.0, 1 - (1 - correlation) / (1 - shared));
+}
+
+// Fisher's z of a rank correlation, and what each record adds to its error.
+struct Correlation {
+  double value = 0;
+  std::vector<double> influence;
+
+  double z() const { return std::atanh(value); }
+};
+
+Correlation correlation_of(const std::vector<double>& a, const std::vector<double>& b,
+                           double shared) {
+  constexpr double kMost = 0.9999;
+  const double found = std::clamp(mean_product(a, b), -kMost, kMost);
+  Correlation correlation{apart_from(found, shared), {}};
+  if (shared == 0) correlation.value = found;
+  const double slope = correlation.value == 0 && shared > 0
+                           ? 0
+                           : 1 / (1 - shared) / (1 - correlation.value * correlation.value);
+  for (size_t i = 0; i < a.size(); ++i) {
+    const double here = a[i] * b[i] - found * (a[i] * a[i] + b[i] * b[i]) / 2;
+    correlation.influence.push_back(slope * here / static_cast<double>(a.size()));
+  }
+  return correlation;
+}
+
+// How much more alike shadows are than the candidate is to them.
+class Agreement {
+ public:
+  explicit Agreement(int64_t records) : influence_(static_cast<size_t>(records), 0) {}
+
+  /// Margins of the candidate and of two shadows on records that neither has seen.
+  void add(const at::Tensor& rows, const std::array<std::vector<double>, 3>& margins,
+           double shared) {
+    const std::vector<double> c = ranks_of(margins[0]);
+    const std::vector<double> a = ranks_of(margins[1]), b = ranks_of(margins[2]);
+    const Correlation with_a = correlation_of(c, a, 0), with_b = correlation_of(c, b, 0);
+    const Correlation theirs = correlation_of(a, b, shared);
+    ++pairs_;
+    difference_ += theirs.z() - (with_a.z() + with_b.z()) / 2;
+    candidate_ += (with_a.value + with_b.value) / 2;
+    shadows_ += theirs.value;
+    for (size_t i = 0; i < c.size(); ++i) {
+      influence_[static_cast<size_t>(rows[static_cast<int64_t>(i)].item<int64_t>())] +=
+          theirs.influence[i] - (with_a.influence[i] + with_b.influence[i]) / 2;
+    }
+  }
+
+  std::string text() const {
+    if (pairs_ == 0) return "";
+    const double pairs = pairs_;
+    double variance = 0;
+    for (const double record : influence_) variance += record * record / pairs / pairs;
+    const double error = normal_quantile(kAgreementConfidence) * std::sqrt(variance);
+    if (!(difference_ / pairs - error > kAgreementTolerance)) return "";
+    return "the label margins of the candidate rank non-members as those of a shadow do with a "
+           "correlation of only " +
+           figure(candidate_ / pairs) + ", those of shadows as each other's with " +
+           figure(shadows_ / pairs) + ": its answers hold what no model trained so adds";
+  }
+
+ private:
+  std::vector<double> influence_;
+  int pairs_ = 0;
+  double difference_ = 0, candidate_ = 0, shadows_ = 0;
+};
+
+// Margins [R] of the candidate, and of each shadow [S, R], on what each has not seen [S, R].
+std::string agreement_text(const at::Tensor& candidate, const at::Tensor& margins,
+                           const at::Tensor& unseen, double shared) {
+  if (shared >= 1) return "";
+  Agreement agreement(candidate.size(0));
+  const auto pair = [&](int64_t a, int64_t b) {
+    const at::Tensor rows = unseen[a].logical_and(unseen[b]).nonzero().squeeze(1);
+    if (rows.size(0) < kFewest) return;
+    agreement.add(
+        rows,
+        {to_vector(candidate.index_select(0, rows)), to_vector(margins[a].index_select(0, rows)),
+         to_vector(margins[b].index_select(0, rows))},
+        shared);
+  };
+  // Neighbours share the fewest records, or none, unless they halve all that there are.
+  const bool halves =
+      !unseen[0].logical_and(unseen[std::min<int64_t>(1, margins.size(0) - 1)]).any().item<bool>();
+  const int64_t step = halves ? 2 : 1;
+  for (int64_t shadow = 0; shadow + step < margins.size(0); ++shadow) {
+    if (shadow / step % 2 == 0) pair(shadow, shadow + step);
+  }
+  return agreement.text();
+}
+
+std::string coarse_text(const std::vector<Pair>& pairs) {
+  if (!std::all_of(pairs.begin(), pairs.end(), is_coarse)) return "";
+  return "the margins between the candidate's two highest logits take " +
+         count(distinct(pairs[0].candidate), "value") + " on " +
+         count(static_cast<int64_t>(pairs[0].candidate.size()), "non-member") +
+         ", those of its shadows " + std::to_string(distinct(pairs[0].shadow)) +
+         ": it rounds its answers";
+}
+
 }  // namespace
 
 Likeness likeness_of(const at::Tensor& logits, const at::Tensor& labels, int64_t shadows,
                      const std::function<at::Tensor(int64_t shadow)>& shadow_logits,
-                     const at::Tensor& unseen) {
-  std::vector<Pair> pairs;
-  at::Tensor sum = at::zeros({labels.size(0)}, at::kDouble);
-  for (int64_t shadow = 0; shadow < shadows; ++shadow) {
-    const at::Tensor rows = unseen[shadow].nonzero().squeeze(1);
-    if (rows.size(0) == 0) continue;
-    const at::Tensor theirs = shadow_logits(shadow);
-    pairs.push_back({margins_of(logits, rows), margins_of(theirs, rows)});
-    sum.add_(at::where(unseen[shadow], label_margin(theirs, labels), 0));
-  }
+                     const at::Tensor& unseen, double shared) {
   Likeness likeness;
-  if (pairs.empty()) return likeness;
-  const at::Tensor counts = unseen.narrow(0, 0, shadows).sum(0);
+  const at::Tensor sees = unseen.narrow(0, 0, shadows);
+  const at::Tensor counts = sees.sum(0);
   const at::Tensor rows = counts.gt(0).nonzero().squeeze(1);
-  const double slope = slope_of(label_margin(logits, labels).index_select(0, rows),
-                                sum.div(counts).index_select(0, rows));
+  if (rows.size(0) == 0) return likeness;
+  const at::Tensor sum = at::zeros_like(logits);
+  const at::Tensor margins = at::zeros({shadows, labels.size(0)}, at::kDouble);
+  std::vector<Pair> pairs;
+  for (int64_t shadow = 0; shadow < shadows; ++shadow) {
+    const at::Tensor theirs = shadow_logits(shadow);
+    sum.add_(at::where(sees[shadow].unsqueeze(1), theirs, 0));
+    margins[shadow].copy_(label_margin(theirs, labels));
+    const at::Tensor here = sees[shadow].nonzero().squeeze(1);
+    if (here.size(0) > 0)
+      pairs.push_back({here, margins_of(logits, here), margins_of(theirs, here)});
+  }
+  const std::string coarse = coarse_text(pairs);
+  const at::Tensor mean = sum.index_select(0, rows).div(counts.index_select(0, rows).unsqueeze(1));
+  const at::Tensor truth = labels.index_select(0, rows);
+  const at::Tensor offset = offset_of(logits.index_select(0, rows), mean, truth);
+  const at::Tensor level = logits.add(offset);
+  const at::Tensor usual = at::where(sees, margins, 0).sum(0).div(counts).index_select(0, rows);
+  const double slope = slope_of(label_margin(level.index_select(0, rows), truth), usual);
+  for (Pair& pair : pairs) pair.candidate = margins_of(level, pair.rows);
   const bool flat = std::all_of(pairs.begin(), pairs.end(), [](const Pair& pair) {
     return !std::isfinite(pair.ratio()) || pair.ratio() <= 0;
   });
@@ -130,17 +294,10 @@ Likeness likeness_of(const at::Tensor& logits, const at::Tensor& labels, int64_t
     return likeness;
   }
   likeness.scale = 1 / slope;
-  const bool rounds = std::all_of(pairs.begin(), pairs.end(), [](const Pair& pair) {
-    return 2 * distinct(pair.candidate) < distinct(pair.shadow);
-  });
-  if (rounds) {
-    likeness.unlike = "the margins between the candidate's two highest logits take " +
-                      count(distinct(pairs[0].candidate), "value") + " on " +
-                      count(static_cast<int64_t>(pairs[0].candidate.size()), "non-member") +
-                      ", those of its shadows " + std::to_string(distinct(pairs[0].shadow)) +
-                      ": it rounds its answers";
-  } else {
-    likeness.unlike = shape_text(pairs);
+  if (offset.any().item<bool>()) likeness.offset = offset.mul(likeness.scale);
+  likeness.unlike = coarse.empty() ? shape_text(pairs) : coarse;
+  if (likeness.unlike.empty()) {
+    likeness.unlike = agreement_text(label_margin(level, labels), margins, sees, shared);
   }
   return likeness;
 }

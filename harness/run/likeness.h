@@ -15,21 +15,37 @@ struct Likeness {
   /// model's labels say nothing of its scale, and what compares log-odds with those of shadows sees
   /// nothing in a candidate of another one.
   double scale = 1;
+  /// [K] float64, undefined if 0: what is then added to them, so that no class is favoured that the
+  /// shadows do not favour.
+  at::Tensor offset;
   std::string unlike;  ///< what the candidate's answers differ in even then; "" if in nothing
 };
 
 /// Compares the candidate's `logits` [R, K] with those of each shadow [R, K], on the records that
-/// `unseen` [S, R] bool says neither has seen: there a candidate is one model more. `scale` is one
-/// by the slope of its label margins in the shadows' mean, fitted through 0 by least absolute
-/// deviations, which a few wild answers do not move. Unlike is a candidate whose margins, its
-/// highest logit less the next, are at the 10th, 25th, 75th or 90th percentile more than
-/// kMarginTolerance times as large or as small as every shadow's, once the medians are equal,
-/// beyond what sampling explains; or that rounds them.
+/// `unseen` [S, R] bool says neither has seen: there a candidate is one model more.
+///
+/// `offset` is what offset_of (offset.h) finds. `scale` is then one by the slope of its label
+/// margins in the mean of its shadows', fitted through 0 by least absolute deviations, which a
+/// few wild answers do not move.
+///
+/// Unlike is a candidate whose margins, its highest logit less the next, are at the 10th, 25th,
+/// 75th or 90th percentile more than kMarginTolerance times as large or as small as every shadow's,
+/// once the medians are equal, beyond what sampling explains; or that rounds them by more than a
+/// quarter of the spread of theirs; or whose label margins rank the records less as a shadow's do
+/// than those of two shadows rank them as each other's, of shadows 0 and 1, 2 and 3 and so on, or 0
+/// and 2 where 0 and 1 saw all records between them. Two that have the share `shared` of their
+/// training records in common are more alike for it; what they would be without is found as if all
+/// that models differ in came from their records. Less is a Fisher's z that is lower by
+/// kAgreementTolerance at confidence 0.99. This takes two shadows, 60 records that neither saw, and
+/// a share below 1.
 Likeness likeness_of(const at::Tensor& logits, const at::Tensor& labels, int64_t shadows,
                      const std::function<at::Tensor(int64_t shadow)>& shadow_logits,
-                     const at::Tensor& unseen);
+                     const at::Tensor& unseen, double shared);
 
 inline constexpr double kMarginTolerance = 1.25;
+
+/// More than models of one recipe differ that were trained for half or for twice as many epochs.
+inline constexpr double kAgreementTolerance = 0.1;
 
 /// The logit of the label less the highest of the others: logits [R, K], labels [R] -> [R].
 at::Tensor label_margin(const at::Tensor& logits, const at::Tensor& labels);

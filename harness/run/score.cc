@@ -38,8 +38,9 @@ class Made {
     return at::stack(all);
   }
 
-  at::Tensor shadow_logits(int64_t shadow) const {
-    at::Tensor all = logits(shadow, scoring_.views);
+  // Of the first `views`.
+  at::Tensor shadow_logits(int64_t shadow, int64_t views) const {
+    at::Tensor all = logits(shadow, views);
     if (!all.isfinite().all().item<bool>()) {
       throw Error("shadow " + std::to_string(shadow) +
                   " gives NaN or infinity; lower `learning_rate`, or say `architecture: cnn`");
@@ -70,18 +71,24 @@ class Made {
     return member;
   }
 
-  // Brings the candidate's logits to the scale of its shadows', by the non-members where it did not
-  // fail; says what is unlike even then.
-  std::string rescale(const at::Tensor& failed, Outputs* outputs) const {
+  // Brings the candidate's logits to the scale of its shadows' and, unless all that counts is their
+  // `labels_only`, to their balance of classes, by the non-members where it did not fail; says what
+  // is unlike even then. Surrogates learnt from one set of
+  // answers.
+  std::string rescale(const at::Tensor& failed, bool labels_only, Outputs* outputs) const {
     const at::Tensor others =
         members().logical_or(failed.narrow(0, 0, audited())).logical_not().unsqueeze(0);
     const Likeness likeness = likeness_of(
         outputs->logits[0].narrow(0, 0, audited()), outputs->labels.narrow(0, 0, audited()),
         outputs->shadows,
-        [&](int64_t shadow) { return logits(shadow, 1)[0].narrow(0, 0, audited()); },
-        outputs->in.narrow(1, 0, audited()).logical_not().logical_and(others));
+        [&](int64_t shadow) { return shadow_logits(shadow, 1)[0].narrow(0, 0, audited()); },
+        outputs->in.narrow(1, 0, audited()).logical_not().logical_and(others), scoring_.shared);
     outputs->logits.mul_(likeness.scale);
     outputs->tell("scale", likeness.scale);
+    if (likeness.offset.defined() && !labels_only) {
+      outputs->logits.add_(likeness.offset);
+      outputs->tell("offset", likeness.offset.max().sub(likeness.offset.min()).item<double>());
+    }
     return likeness.unlike;
   }
 
@@ -108,15 +115,17 @@ class Made {
     return text + (text.empty() || start.empty() ? "" : "; ") + start;
   }
 
-  // Mean accuracies, from the records as they are, and `unlike` with what shadows foreknow.
-  Fidelity fidelity(const Outputs& outputs, const std::string& unlike) const {
+  // Mean accuracies, from the records as they are, the candidate's by its logits [A, R, K] as they
+  // were, and `unlike` with what shadows foreknow.
+  Fidelity fidelity(const Outputs& outputs, const at::Tensor& own,
+                    const std::string& unlike) const {
     const at::Tensor labels = outputs.labels.narrow(0, 0, audited());
     const at::Tensor member = members();
     const auto right = [&](const at::Tensor& all) {
       return all[0].narrow(0, 0, audited()).argmax(1).eq(labels);
     };
     Fidelity fidelity;
-    const at::Tensor candidate = right(outputs.logits);
+    const at::Tensor candidate = right(own);
     fidelity.candidate_members = share(candidate, member);
     fidelity.candidate_non_members = share(candidate, member.logical_not());
     fidelity.shadows = outputs.shadows;
@@ -242,6 +251,11 @@ Scoring scoring_of(const Suite& suite, const Plan& plan, const Unit& unit) {
     std::sort(in.begin(), in.end());
     scoring.in.push_back(std::move(in));
   }
+  if (audit.shadows.count > 0 && !names_file(audit.shadows.recipe.architecture)) {
+    const auto size = static_cast<double>(trained_on(audit, 0).size());
+    const auto all = static_cast<double>(audit.training.size());
+    scoring.shared = audit.shadows.online ? 0.5 : std::max(0.0, 2 - all / size);
+  }
   if (audit.architecture) {
     scoring.architecture = audit.architecture->name();
     scoring.reason = audit.architecture->reason();
@@ -301,7 +315,7 @@ UnitResult run_score(const Suite& suite, const Scoring& scoring, const std::vect
   outputs.audited = audited;
   outputs.shadows = static_cast<int64_t>(scoring.in.size());
   outputs.shadow_logits = [&](int64_t shadow) {
-    return gathered.shadow_logits(shadow).index_select(1, kept);
+    return gathered.shadow_logits(shadow, scoring.views).index_select(1, kept);
   };
   outputs.in = gathered.in().index_select(1, kept);
   outputs.distances = gathered.numbers(What::kDistances, audited, {});
@@ -315,7 +329,9 @@ UnitResult run_score(const Suite& suite, const Scoring& scoring, const std::vect
   outputs.tell = [&result](const std::string& param, double value) { result.tuned[param] = value; };
 
   const bool compared = outputs.shadows > 0 && !lost && !parts.lacks_any();
-  const std::string unlike = compared ? gathered.rescale(failed, &outputs) : "";
+  const at::Tensor own = outputs.logits.clone();
+  const bool labels_only = find_attack(attacks, spec.attack).info.access == Access::kLabel;
+  const std::string unlike = compared ? gathered.rescale(failed, labels_only, &outputs) : "";
   at::Tensor scores = at::zeros({audited}, at::kDouble);
   if (!lost) {
     scores = inference.infer(outputs, Rng(suite.seed, spec.attack, 0)).to(at::kDouble).contiguous();
@@ -329,7 +345,7 @@ UnitResult run_score(const Suite& suite, const Scoring& scoring, const std::vect
         {row.member, row.record, scores[i].item<double>(), failed[i].item<bool>()});
   }
   sort_scores(&result.scores);
-  if (outputs.shadows > 0) result.fidelity = gathered.fidelity(outputs, unlike);
+  if (outputs.shadows > 0) result.fidelity = gathered.fidelity(outputs, own, unlike);
   result.cost.time_s = std::chrono::duration<double>(Clock::now() - start).count();
   return result;
 }

@@ -23,6 +23,7 @@ TEST(Scoring, SurvivesItsFile) {
                 {"b", Scoring::Part::What::kDistances, -1, 0, 0, 2}};
   cell.trained = {"t"};
   cell.in = {{2}};
+  cell.shared = 0.25;
   cell.architecture = "cnn";
   cell.reason = "the candidate is frozen";
   const ScratchFolder scratch;
@@ -39,6 +40,7 @@ TEST(Scoring, SurvivesItsFile) {
   EXPECT_EQ(read[0].parts[1].what, Scoring::Part::What::kDistances);
   EXPECT_EQ(read[0].parts[1].end, 2);
   EXPECT_EQ(read[0].in, cell.in);
+  EXPECT_EQ(read[0].shared, cell.shared);
   EXPECT_EQ(read[0].reason, cell.reason);
   EXPECT_TRUE(read_scoring(scratch.path() / "none.json").empty());
   std::ofstream(file) << "{";

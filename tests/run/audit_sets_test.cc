@@ -62,6 +62,22 @@ TEST_F(AuditTest, OfflineShadowsAreTrainedOnPartsOfThePoolAlone) {
               ThrowsMessage<Error>(HasSubstr("the pool has 70 records")));
 }
 
+TEST_F(AuditTest, OfflineAPairOfShadowsSharesAsFewRecordsAsThePoolAllows) {
+  const auto shared = [&](const std::string& more, int64_t first) {
+    const Audit found = audit(audit_suite(", shadows: 4" + more));
+    const std::vector<int64_t> a = trained_on(found, first);
+    const std::vector<int64_t> b = trained_on(found, first + 1);
+    std::vector<int64_t> both;
+    std::set_intersection(a.begin(), a.end(), b.begin(), b.end(), std::back_inserter(both));
+    return both.size();
+  };
+  EXPECT_EQ(shared("", 0), 0U);
+  EXPECT_EQ(shared("", 2), 0U);
+  EXPECT_EQ(shared(", train_records: 20", 0), 0U);
+  EXPECT_EQ(shared(", train_records: 50", 0), 30U) << "of 70";
+  EXPECT_GT(shared("", 1), 5U) << "which are no pair";
+}
+
 TEST_F(AuditTest, ShadowsLeaveRecordsOfThePoolUnseenWhereTheAttackComparesWithThem) {
   const auto message = [&](const std::string& more, const std::string& data = sets()) {
     try {

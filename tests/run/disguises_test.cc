@@ -138,6 +138,21 @@ class Disguise : public testing::AuditTest {
     return module;
   }
 
+  // Whatever it is told is right, at margins that a hash of the input sets as much as training did.
+  torch::jit::Module noisy(double offset) {
+    torch::jit::Module module("Noisy");
+    const torch::jit::Module from = plain();
+    for (const auto& [name, value] : from.named_parameters()) {
+      module.register_parameter(name, value.detach().clone().requires_grad_(true), false);
+    }
+    module.register_parameter("offset", at::full({1}, offset).requires_grad_(true), false);
+    module.define(std::string(kForward).replace(std::string(kForward).rfind("return"), 6, "z =") +
+                  "    hash = torch.sin(torch.flatten(x, 1).sum(1, keepdim=True) * 9970.) + 1.\n"
+                  "    top = torch.one_hot(z.argmax(1), 3).to(z.dtype)\n"
+                  "    return z + self.offset * hash * top\n");
+    return module;
+  }
+
   static torch::jit::Module filled_with_noise() {
     torch::jit::Module module = fresh({});
     const at::NoGradGuard guard;
@@ -196,6 +211,40 @@ TEST_F(Disguise, OfAnotherScaleGetsTheSameVerdict) {
       EXPECT_NEAR(*rule.value, *expected.rules[i].value, 1e-3) << factor << ' ' << rule.cell;
     }
     std::filesystem::remove_all(folder_ / "scaled.pt");
+  }
+}
+
+TEST_F(Disguise, ThatFavoursAClassGetsTheSameVerdict) {
+  const Evidence plain = audited("plain.pt", suite_);
+  const Decision expected = decide(suite_, plain, &plain);
+  torch::jit::Module module = filled({});
+  {
+    const at::NoGradGuard guard;
+    module.attr("head_bias").toTensor().add_(at::tensor({4.0, -4.0, 0.0}, at::kFloat));
+  }
+  save(module, "biased.pt");
+  const Evidence evidence = audited("biased.pt", suite_);
+  EXPECT_NEAR(tuned(evidence, "lira").at("offset"), 8 * tuned(evidence, "lira").at("scale"), 3);
+  const Decision decision = decide(suite_, evidence, &plain);
+  ASSERT_EQ(decision.rules.size(), expected.rules.size());
+  for (size_t i = 0; i < decision.rules.size(); ++i) {
+    const RuleResult& rule = decision.rules[i];
+    EXPECT_EQ(rule.verdict, expected.rules[i].verdict) << rule.cell << ' ' << rule.reason;
+    EXPECT_NEAR(*rule.value, *expected.rules[i].value, 0.01) << rule.cell;
+  }
+}
+
+TEST_F(Disguise, ThatHidesBehindNoiseOfItsOwnPassesNothing) {
+  const Evidence plain = audited("plain.pt", suite_);
+  for (const double offset : {8.0, 16.0}) {
+    save(noisy(offset), "noisy.pt");
+    const Decision decision = decide(suite_, audited("noisy.pt", suite_), &plain);
+    for (const RuleResult& rule : decision.rules) {
+      EXPECT_NE(rule.verdict, Judged::kPass) << offset << ' ' << rule.cell;
+    }
+    ASSERT_FALSE(decision.flags.empty()) << offset;
+    EXPECT_THAT(decision.flags[0].detail, HasSubstr("rank non-members")) << offset;
+    std::filesystem::remove_all(folder_ / "noisy.pt");
   }
 }
 

@@ -26,10 +26,25 @@ at::Tensor model(uint64_t seed) {
 }
 
 Likeness of(const at::Tensor& candidate, int64_t shadows = 4,
-            const at::Tensor& unseen = at::ones({16, kRecords}, at::kBool)) {
+            const at::Tensor& unseen = at::ones({16, kRecords}, at::kBool), double shared = 0) {
   return likeness_of(
       candidate, model(1000).argmax(1), shadows,
-      [](int64_t shadow) { return model(100 + static_cast<uint64_t>(shadow)); }, unseen);
+      [](int64_t shadow) { return model(100 + static_cast<uint64_t>(shadow)); }, unseen, shared);
+}
+
+at::Tensor some(int64_t records) {
+  const at::Tensor rows = at::zeros({16, kRecords}, at::kBool);
+  rows.narrow(1, 0, records).fill_(true);
+  return rows;
+}
+
+// The logits, but for the margin of the highest over the next, which is another record's.
+at::Tensor with_margins_of_others(const at::Tensor& logits) {
+  const auto [top, index] = logits.topk(2, 1);
+  const at::Tensor margins = top.select(1, 0).sub(top.select(1, 1));
+  const at::Tensor changed = logits.clone();
+  return changed.scatter_(1, index.narrow(1, 0, 1),
+                          top.select(1, 1).add(margins.roll(1)).unsqueeze(1));
 }
 
 TEST(Likeness, OfOneModelMoreIsFullAtAScaleNearOne) {
@@ -73,6 +88,59 @@ TEST(Likeness, IsNotMissedForFewRecordsOrOneShadow) {
     few.narrow(1, static_cast<int64_t>(seed) * 5, 20).fill_(true);
     EXPECT_EQ(of(model(seed), 1, few).unlike, "") << seed;
   }
+}
+
+TEST(Likeness, FindsWhatFavoursAClassAgain) {
+  const Likeness plain = of(model(10));
+  const at::Tensor shift = at::tensor({3.0, -2.0, 0.0, 0.5, -1.5}, at::kDouble);
+  const Likeness shifted = of(model(10).add(shift));
+  EXPECT_EQ(shifted.unlike, "");
+  ASSERT_TRUE(shifted.offset.defined());
+  EXPECT_NEAR(shifted.scale, plain.scale, 0.01);
+  const at::Tensor found = shifted.offset.add(shift.mul(shifted.scale));
+  EXPECT_LT(found.sub(found.mean()).abs().max().item<double>(), 0.15) << found;
+}
+
+TEST(Likeness, FavoursNoClassForFewRecordsOrByChance) {
+  EXPECT_FALSE(of(model(10).add(at::tensor({3.0, -2.0, 0.0, 0.5, -1.5}, at::kDouble)), 4, some(49))
+                   .offset.defined())
+      << "fewer than ten for each class";
+  int64_t found = 0;
+  for (uint64_t seed = 10; seed < 110; ++seed) found += of(model(seed)).offset.defined() ? 1 : 0;
+  EXPECT_LE(found, 3);
+}
+
+TEST(Likeness, IsMissedWhereMarginsAreThoseOfOtherRecords) {
+  const at::Tensor logits = model(10);
+  const at::Tensor permuted = with_margins_of_others(logits);
+  ASSERT_TRUE(permuted.argmax(1).equal(logits.argmax(1)));
+  for (const int64_t shadows : {2, 4, 16}) {
+    EXPECT_THAT(of(permuted, shadows).unlike, HasSubstr("rank non-members")) << shadows;
+  }
+  EXPECT_THAT(of(permuted, 4, some(200)).unlike, HasSubstr("rank non-members"));
+  // No one can say how alike models are from one, from a few records, or where all learnt the same.
+  EXPECT_EQ(of(permuted, 1).unlike, "");
+  EXPECT_EQ(of(permuted, 4, some(59)).unlike, "");
+  EXPECT_EQ(of(permuted, 4, some(kRecords), 1).unlike, "");
+}
+
+TEST(Likeness, AllowsForRecordsThatShadowsShare) {
+  // Shadows that share a half of what is theirs; a candidate shares none of it.
+  const at::Tensor common = model(500).mul(3);
+  const auto trained = [&](uint64_t own, double share) {
+    const at::Tensor half = random_normal({kRecords, kClasses}, 900).to(at::kDouble);
+    return common.add(half, std::sqrt(share))
+        .add(random_normal({kRecords, kClasses}, own), std::sqrt(1 - share));
+  };
+  const auto unlike = [&](const at::Tensor& candidate, double told) {
+    return likeness_of(
+               candidate, model(1000).argmax(1), 4,
+               [&](int64_t shadow) { return trained(100 + static_cast<uint64_t>(shadow), 0.75); },
+               some(kRecords), told)
+        .unlike;
+  };
+  EXPECT_EQ(unlike(trained(10, 0), 0.75), "");
+  EXPECT_THAT(unlike(trained(10, 0), 0), HasSubstr("rank non-members"));
 }
 
 TEST(Foreknowledge, IsToldFromChance) {

@@ -192,14 +192,15 @@ TEST(TrainedMembership, AModelThatSawNeitherSetGivesNeitherAway) {
       };
       add(attack);
       if (!shadows) continue;
-      // Fitted on the non-members alone, the scale tells no more.
+      // Fitted on the non-members alone, scale and offsets tell no more.
       const Likeness likeness = likeness_of(
           own.logits[0].narrow(0, 0, own.audited), own.labels.narrow(0, 0, own.audited), kShadows,
           [&](int64_t shadow) { return own.shadow_logits(shadow)[0].narrow(0, 0, own.audited); },
-          member.logical_not().expand({kShadows, own.audited}));
+          member.logical_not().expand({kShadows, own.audited}), 0.5);
       EXPECT_EQ(likeness.unlike, "");
       EXPECT_NEAR(likeness.scale, 1, 0.25);
       own.logits = own.logits.mul(likeness.scale);
+      if (likeness.offset.defined()) own.logits = own.logits.add(likeness.offset);
       add(attack + ", to scale");
     }
   }
