@@ -354,8 +354,10 @@ bool at_a_radius_in_linf(const AttackInfo& info, Norm norm) {
 bool in_the_ball(const AttackInfo& info, Norm norm) {
   return at_a_radius_in_linf(info, norm) && info.access != Access::kLabel && info.name != "fab";
 }
-bool nearest_by_gradients(const AttackInfo& info, Norm) {
-  return info.minimum_norm || info.name == "fab";
+// By labels alone the others need more queries, or find one level in linf anyhow.
+bool nearest_on_levels(const AttackInfo& info, Norm norm) {
+  return info.minimum_norm || info.name == "fab" ||
+         (norm == Norm::kL2 && (info.name == "hop_skip_jump" || info.name == "geoda"));
 }
 
 bool at_a_radius_by_more_than_labels(const AttackInfo& info, Norm norm) {
@@ -369,7 +371,7 @@ INSTANTIATE_TEST_SUITE_P(Attacks, ByShares, ::testing::ValuesIn(cases(at_a_radiu
 INSTANTIATE_TEST_SUITE_P(Attacks, BallsByLevels,
                          ::testing::ValuesIn(cases(at_a_radius_by_more_than_labels)), case_name);
 INSTANTIATE_TEST_SUITE_P(Attacks, InTheBall, ::testing::ValuesIn(cases(in_the_ball)), case_name);
-INSTANTIATE_TEST_SUITE_P(Attacks, ByLevels, ::testing::ValuesIn(cases(nearest_by_gradients)),
+INSTANTIATE_TEST_SUITE_P(Attacks, ByLevels, ::testing::ValuesIn(cases(nearest_on_levels)),
                          case_name);
 
 }  // namespace
