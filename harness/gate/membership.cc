@@ -116,6 +116,18 @@ std::string stand_in_text(const Fidelity& fidelity) {
          "less: export it with torch.jit.script, or say which network it is as `architecture`";
 }
 
+std::string lone_text(const Fidelity& fidelity) {
+  if (!fidelity.trained || fidelity.shadows != 1) return "";
+  return "one shadow does not show how alike models trained so are; train two or more";
+}
+
+/// Members and non-members.
+std::pair<int64_t, int64_t> sizes_of(const UnitResult& scored) {
+  int64_t members = 0;
+  for (const Score& score : scored.scores) members += score.member ? 1 : 0;
+  return {members, static_cast<int64_t>(scored.scores.size()) - members};
+}
+
 }  // namespace
 
 AuditedScores audited_scores(const EvidenceView& view, const CellView& cell) {
@@ -193,12 +205,19 @@ Estimate measure_membership(std::string_view metric, const EvidenceView& view, c
   return estimate;
 }
 
+std::string unequal_sets(const CellView& cell) {
+  if (cell.scored == nullptr || !cell.scored->fidelity) return "";
+  const auto [members, non_members] = sizes_of(*cell.scored);
+  const Fidelity& fidelity = *cell.scored->fidelity;
+  const std::string text = unequal_text(fidelity, members, non_members);
+  if (fidelity.unlike.find(kForeknown) == std::string::npos) return text;
+  return text + (text.empty() ? "" : "; ") + fidelity.unlike;
+}
+
 std::string not_comparable(const CellView& cell) {
   if (cell.scored == nullptr || !cell.scored->fidelity) return "";
   const Fidelity& fidelity = *cell.scored->fidelity;
-  int64_t members = 0;
-  int64_t non_members = 0;
-  for (const Score& score : cell.scored->scores) ++(score.member ? members : non_members);
+  const auto [members, non_members] = sizes_of(*cell.scored);
   std::string text;
   if (fidelity.trained) {
     text = gap_text(fidelity.shadow_members, fidelity.candidate_members, members, fidelity.shadows,
@@ -209,7 +228,7 @@ std::string not_comparable(const CellView& cell) {
                fidelity.shadows, "what they were not trained on", "non-members");
   for (const std::string& more :
        {other, unequal_text(fidelity, members, non_members), frozen_text(fidelity),
-        stand_in_text(fidelity), fidelity.unlike}) {
+        stand_in_text(fidelity), fidelity.unlike, lone_text(fidelity)}) {
     text += (text.empty() || more.empty() ? "" : "; ") + more;
   }
   return text.empty() ? "" : "not comparable: " + text;
@@ -229,7 +248,8 @@ std::vector<Flag> diagnose_membership(const EvidenceView& view) {
     const std::string& name = cell.header->name;
     const std::string foreign = not_comparable(cell);
     if (!foreign.empty()) {
-      flags.push_back({"shadows_not_comparable", name, foreign, kFidelityAdvice});
+      flags.push_back({"shadows_not_comparable", name, foreign,
+                       unequal_sets(cell).empty() ? kFidelityAdvice : kSetsAdvice});
     }
     const std::string reversed = reversed_score(view, cell, kReversedConfidence);
     if (!reversed.empty()) flags.push_back({"score_reversed", name, reversed, kReversedAdvice});

@@ -14,9 +14,11 @@
 namespace assay {
 
 inline constexpr const char* kFidelityAdvice =
-    "train the shadows as the candidate was trained: as many records, epochs and augmentations, "
-    "the "
-    "same architecture";
+    "train the shadows as the candidate was trained: as many records and epochs, the same "
+    "architecture";
+inline constexpr const char* kSetsAdvice =
+    "draw members and non_members from one source, at random; shadows that start from a file need "
+    "one that has not seen the members";
 inline constexpr const char* kReversedAdvice =
     "an attacker would turn the score round: look for members and non_members that changed places, "
     "or a model that was made to hide what it knows";
@@ -49,11 +51,20 @@ ScoreSets from_its_side(std::string_view metric, const CellHeader& cell, ScoreSe
 /// side.
 std::string_view negatives_of(std::string_view metric, const CellHeader& cell);
 
+/// What Fidelity::unlike says of models that know one set from the other.
+inline constexpr std::string_view kForeknown =
+    " tell members from non-members, though neither taught them anything";
+
+/// How models that were trained on neither set tell one from the other: then so does a candidate,
+/// whatever it remembers, and no figure of the cell says anything, small or large. "" if they do
+/// not.
+std::string unequal_sets(const CellView& cell);
+
 /// Why shadow models say nothing about this candidate: their accuracy on what they were trained on,
 /// or on non-members that they were not, differs from the candidate's by more than 0.05 and the
-/// sampling error of the two; or they tell members from non-members, though they were trained on
-/// neither; or they share frozen parameters with the candidate. "" if they are near, or there are
-/// none.
+/// sampling error of the two; or the sets are unequal; or they share frozen parameters with the
+/// candidate; or there is one alone, which does not show how alike two are. "" if they are near, or
+/// there are none.
 std::string not_comparable(const CellView& cell);
 
 /// At what confidence a score is flagged as reversed.

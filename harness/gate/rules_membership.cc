@@ -202,7 +202,9 @@ void doubt_reversal(const RuleSpec& rule, const Estimate& auc, RuleResult& resul
 void distrust_unlike_shadows(const RuleSpec& rule, const Trial& trial, RuleResult& result) {
   const std::string foreign = not_comparable(*trial.cell);
   if (foreign.empty()) return;
-  if (wants_little(rule) && result.verdict == Outcomes::kFail) {
+  if (const std::string unequal = unequal_sets(*trial.cell); !unequal.empty()) {
+    settle(result, Outcomes::kInconclusive, "not comparable: " + unequal, kSetsAdvice);
+  } else if (wants_little(rule) && result.verdict == Outcomes::kFail) {
     result.reason += "; though the shadows are unlike the candidate, which only weakens the attack";
     result.hint = kFidelityAdvice;
   } else {

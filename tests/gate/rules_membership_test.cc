@@ -171,5 +171,36 @@ TEST(Fidelity, IsNoneWhereAnswersOrStartAreUnlikeAndSaysSo) {
   EXPECT_EQ(result.reason, "not comparable: it rounds its answers");
 }
 
+TEST(Fidelity, OfModelsThatTellTheSetsApartLeavesNoFigureStanding) {
+  Evidence run = audit_of(ramp(1000, 0.5), ramp(1000, 0));
+  Fidelity fidelity = {16, 0.95, 0.9, 0.95, 0.9, "candidate", ""};
+  fidelity.unlike = "it rounds its answers";
+  run.units.back().fidelity = fidelity;
+  const RuleResult weak = judge_one(run, "auc", Kind::kAtMost, 0.6);
+  EXPECT_EQ(weak.verdict, Judged::kFail);
+  EXPECT_THAT(weak.reason, HasSubstr("which only weakens the attack"));
+  for (const bool sure : {true, false}) {
+    fidelity.unlike = sure ? "shadows that were trained on neither" + std::string(kForeknown) : "";
+    fidelity.shadow_unseen_members = sure ? 0.9 : 0.98;
+    run.units.back().fidelity = fidelity;
+    const RuleResult result = judge_one(run, "auc", Kind::kAtMost, 0.6);
+    EXPECT_EQ(result.verdict, Judged::kInconclusive) << sure;
+    EXPECT_THAT(result.reason, HasSubstr("trained on neither")) << sure;
+    EXPECT_THAT(result.hint, HasSubstr("from one source")) << sure;
+  }
+}
+
+TEST(Fidelity, OfOneShadowIsNone) {
+  Evidence run = audit_of(ramp(1000, 0.02), ramp(1000, 0));
+  Fidelity fidelity = {1, 0.95, 0.9, 0.95, 0.9, "candidate", ""};
+  run.units.back().fidelity = fidelity;
+  const RuleResult result = judge_one(run, "auc", Kind::kAtMost, 0.6);
+  EXPECT_EQ(result.verdict, Judged::kInconclusive);
+  EXPECT_THAT(result.reason, HasSubstr("train two or more"));
+  fidelity.trained = false;
+  run.units.back().fidelity = fidelity;
+  EXPECT_EQ(judge_one(run, "auc", Kind::kAtMost, 0.6).verdict, Judged::kPass) << "a surrogate";
+}
+
 }  // namespace
 }  // namespace assay
