@@ -13,6 +13,10 @@
 
 namespace assay {
 
+/// Key field of an extraction cell whose surrogates start with values of the candidate and keep
+/// them: their names. Absent where they have none.
+inline constexpr const char* kKeptField = "kept";
+
 /// `agreement@1000` is agreement at a budget of 1000 queries.
 struct ExtractionMetric {
   std::string name;  ///< one of kExtractionMetrics

@@ -135,6 +135,14 @@ std::string extraction_hint(const RuleSpec& rule, const Trial& trial, const Esti
 }
 
 void distrust_weak_thieves(const RuleSpec& rule, const Trial& trial, RuleResult& result) {
+  const auto kept = trial.cell->header->key_fields.find(kKeptField);
+  if (trial.cell->header->family == Family::kExtraction &&
+      kept != trial.cell->header->key_fields.end() &&
+      (result.verdict == Outcomes::kPass || result.verdict == Outcomes::kFail)) {
+    settle(result, Outcomes::kInconclusive,
+           "surrogates keep values of the candidate, which no thief has: " + kept->second,
+           "name the network that the thief has as `architecture`");
+  }
   if (result.verdict != Outcomes::kPass) return;
   if (trial.cell->header->family == Family::kEvasion && wants_robustness(rule)) {
     const std::vector<Flag> doubts = doubts_of_sources(*trial.candidate, *trial.cell->header);

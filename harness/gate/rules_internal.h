@@ -54,8 +54,8 @@ void judge_paired_membership(const RuleSpec& rule, const Trial& trial, Judgement
 /// What would decide an inconclusive at_least or at_most on an extraction cell.
 std::string extraction_hint(const RuleSpec& rule, const Trial& trial, const Estimate& estimate);
 /// Where thieves learnt nothing, presumed another model, were badly trained, or got more with fewer
-/// queries, no rule passes that their success would fail; nor one on a cell that makes its points on
-/// their surrogates.
+/// queries, no rule passes that their success would fail; nor one on a cell that makes its points
+/// on their surrogates. Where they were given values of the candidate, none passes and none fails.
 void distrust_weak_thieves(const RuleSpec& rule, const Trial& trial, RuleResult& result);
 /// The trials have a paired baseline cell.
 void judge_paired_extraction(const RuleSpec& rule, const Trial& trial, Judgement& judgement);

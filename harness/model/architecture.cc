@@ -276,6 +276,28 @@ Architecture Architecture::of(const ModelSpec& spec, const std::filesystem::path
   return Architecture(std::make_shared<const Impl>(std::move(impl)));
 }
 
+Architecture Architecture::anew(const ModelSpec& spec) const {
+  if (impl_->kept.empty()) return *this;
+  enter_worker();
+  Impl impl = *impl_;
+  for (const auto& [name, parameter] : impl.module.named_parameters()) {
+    if (parameter.is_floating_point()) impl.trained.insert(name);
+  }
+  if (impl.trained.size() > impl_->trained.size()) {
+    if (const std::string obstacle = find_obstacle(spec, &impl); !obstacle.empty()) {
+      impl = named_network(spec, suits_cnn(spec) ? "cnn" : "mlp");
+      impl.reason =
+          "the candidate cannot be trained from nothing, without what its author froze: " +
+          obstacle;
+      ASSAY_CHECK(find_obstacle(spec, &impl).empty(), "our own network can be trained");
+      return Architecture(std::make_shared<const Impl>(std::move(impl)));
+    }
+    impl.digest = digest_architecture(impl, spec);
+  }
+  impl.kept = kept_values(impl, spec);
+  return Architecture(std::make_shared<const Impl>(std::move(impl)));
+}
+
 const std::string& Architecture::digest() const { return impl_->digest; }
 const std::string& Architecture::name() const { return impl_->name; }
 const std::string& Architecture::reason() const { return impl_->reason; }

@@ -53,6 +53,12 @@ class Architecture {
   static Architecture of(const ModelSpec& spec, const std::filesystem::path& candidate,
                          const std::string& wanted);
 
+  /// The same for a thief, who knows a candidate's network but none of its values: parameters that
+  /// its author froze are trained too, and start afresh. Where that cannot be done a network of
+  /// ours stands in, with a reason(). What is left of kept() he has without stealing it. Any other
+  /// architecture as it is.
+  Architecture anew(const ModelSpec& spec) const;
+
   /// Over code, constants, names, shapes and types, the values of buffers that training does not
   /// set (normalisation) and of parameters that it leaves alone, and the spec; over the values of
   /// trained parameters only where they are the start, that is for a file. So a nightly candidate

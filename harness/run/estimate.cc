@@ -146,7 +146,8 @@ double estimate_heist(const Suite& suite, const AttackSpec& spec,
   recipe.epochs = 1;
   recipe.least_steps = 8;
   Surrogate surrogate(
-      Architecture::of(suite.model, path, architecture_file(suite.file.parent_path(), wanted)),
+      Architecture::of(suite.model, path, architecture_file(suite.file.parent_path(), wanted))
+          .anew(suite.model),
       suite.model, recipe, 0);
   const Clock::time_point begin = Clock::now();
   surrogate.fit(x, at::full({x.size(0), model.classes()},

@@ -4,6 +4,7 @@
 #include <set>
 #include <string_view>
 
+#include "harness/gate/extraction.h"
 #include "harness/monitor/monitor.h"
 #include "harness/run/keys.h"
 #include "harness/suite/digest.h"
@@ -98,6 +99,12 @@ int64_t shared_with(const Records& pool, const std::vector<SampleInfo>& others) 
                        [&](const SampleInfo& info) { return known.contains(info.content); });
 }
 
+std::string names_text(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
 // What makes a theft's figures mean something else than they say.
 void flag_heist(const Suite& suite, const Audit& audit, const std::string& wanted,
                 const CellHeader& cell, Header* header) {
@@ -108,6 +115,13 @@ void flag_heist(const Suite& suite, const Audit& audit, const std::string& wante
     flag("surrogate_architecture",
          audit.architecture->reason() + "; " + audit.architecture->name() + " stands in for it",
          "export the candidate with torch.jit.script, or say which network the thief has");
+  }
+  if (const auto kept = cell.key_fields.find(kKeptField); kept != cell.key_fields.end()) {
+    flag("surrogate_keeps_values",
+         "surrogates start with values of the candidate, which no thief has, and keep them: " +
+             kept->second,
+         "export what is learnt as parameters, or name the network that the thief has as "
+         "`architecture`");
   }
   if (audit.pool == nullptr) return;
   const std::string pool = "`" + cell.sets.at("pool") + "`";
@@ -190,7 +204,7 @@ void plan_heist(const Suite& suite, const AttackSpec& spec, const Extraction& ex
   const std::string& wanted = extraction.recipe.architecture;
   if (const auto known = inputs.architectures.find(wanted);
       extraction.surrogate && known != inputs.architectures.end()) {
-    audit.architecture = known->second;
+    audit.architecture = std::make_shared<Architecture>(known->second->anew(suite.model));
   }
   const auto all = static_cast<int64_t>(audit.records.size());
   cell->key_fields["training_version"] = training_version();
@@ -202,6 +216,9 @@ void plan_heist(const Suite& suite, const AttackSpec& spec, const Extraction& ex
     cell->key_fields["params.architecture"] = "candidate";
   } else if (audit.architecture) {
     cell->key_fields["params.architecture"] = audit.architecture->digest();
+  }
+  if (audit.architecture && !audit.architecture->kept().empty()) {
+    cell->key_fields[kKeptField] = names_text(audit.architecture->kept());
   }
   // What measures is this attack's, and changes with it.
   const std::string transfer_version =

@@ -37,6 +37,7 @@ inline constexpr std::array kFlagIds = {
     "pool_overlaps_test",
     "pool_overlaps_benign",
     "surrogate_architecture",
+    "surrogate_keeps_values",
     "partial_pairing",
 };
 

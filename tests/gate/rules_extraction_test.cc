@@ -226,6 +226,23 @@ TEST(ExtractionRule, AnAttackForOtherModelsLetsNothingPass) {
             Judged::kPass);
 }
 
+TEST(ExtractionRule, AThiefWhoWasGivenValuesOfTheCandidateDecidesNothing) {
+  Evidence run = robbed({0.6, 0.6, 0.6});
+  EXPECT_EQ(judged(run, "agreement@100", Kind::kAtMost, 0.9).verdict, Judged::kPass);
+  run.header.cells.back().key_fields[kKeptField] = "trunk";
+  for (const auto& [kind, limit] :
+       {std::pair(Kind::kAtMost, 0.9), std::pair(Kind::kAtMost, 0.2),
+        std::pair(Kind::kAtLeast, 0.2), std::pair(Kind::kMaxRise, 0.1)}) {
+    const RuleResult result = judged(run, "agreement@100", kind, limit, &run);
+    EXPECT_EQ(result.verdict, Judged::kInconclusive) << limit;
+    EXPECT_THAT(result.reason, HasSubstr("which no thief has: trunk"));
+  }
+  Evidence base = robbed({0.6, 0.6, 0.6});
+  base.header.cells.back().key = "another";
+  EXPECT_THAT(judged(run, "agreement@100", Kind::kMaxRise, 0.1, &base).reason,
+              HasSubstr("kept absent in the baseline, trunk here"));
+}
+
 // Thefts: `bad` learnt nothing with 100 queries in the first seed, `blind` would have learnt more
 // from labels, `lucky` nothing but in the first seed, `good` most, and `solver` took the candidate
 // for what it is not.

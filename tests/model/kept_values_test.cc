@@ -101,6 +101,47 @@ TEST(KeptValues, AreNamesOfFrozenParametersHoweverFew) {
               ElementsAre("offset"));
 }
 
+// A trained head on a frozen trunk, which the code may detach.
+Architecture thief_of(const std::string& trunk, uint64_t seed = 1) {
+  torch::jit::Module module("Net");
+  module.register_parameter("head", random_normal({8, 3}, 2).requires_grad_(true), false);
+  module.register_parameter("trunk", random_normal({64, 8}, seed).requires_grad_(false), false);
+  module.register_buffer("shift", random_normal({seed == 1 ? 40 : 8}, seed));
+  module.define("def forward(self, x):\n    z = torch.flatten(x, 1)\n    return (" + trunk +
+                ").matmul(self.head)\n");
+  const std::filesystem::path path = save_candidate(module, "kept");
+  const ModelSpec spec = testing::to_spec(kToyImage, path);
+  const Architecture known = Architecture::of(spec, path, "candidate");
+  std::filesystem::remove(path);
+  EXPECT_THAT(known.kept(), ::testing::Contains("trunk"));
+  return known.anew(spec);
+}
+
+TEST(KeptValues, OfParametersAThiefHasNone) {
+  const Architecture thief = thief_of("torch.relu(z.matmul(self.trunk))", 3);
+  EXPECT_EQ(thief.reason(), "");
+  EXPECT_EQ(thief.name(), "candidate");
+  EXPECT_THAT(thief.kept(), IsEmpty());
+  const torch::jit::Module start = instantiate(thief.impl(), 1);
+  EXPECT_FALSE(start.attr("trunk").toTensor().equal(random_normal({64, 8}, 3)));
+  EXPECT_EQ(trained_parameters(thief.impl(), start).size(), 2U);
+  EXPECT_FALSE(
+      start.attr("trunk").toTensor().equal(instantiate(thief.impl(), 2).attr("trunk").toTensor()));
+}
+
+TEST(KeptValues, OfBuffersAThiefHasThemAll) {
+  EXPECT_THAT(thief_of("torch.relu(z.matmul(self.trunk)) + self.shift[:8]").kept(),
+              ElementsAre("shift"));
+}
+
+TEST(KeptValues, WhereTheyCannotBeLearntAnotherNetworkStandsIn) {
+  const Architecture thief = thief_of("torch.relu(z.matmul(self.trunk.detach()))");
+  EXPECT_EQ(thief.name(), "cnn");
+  EXPECT_THAT(thief.reason(), HasSubstr("without what its author froze: parameters that its output "
+                                        "depends on get no gradient"));
+  EXPECT_THAT(thief.kept(), IsEmpty());
+}
+
 TEST(ArchitectureFile, WithTheValuesOfTheCandidateIsRefused) {
   const ModelSpec spec = testing::to_spec(kToyImage, "");
   const std::filesystem::path candidate = save_candidate(make_candidate({.weights = 1}), "mine");

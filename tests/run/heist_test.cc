@@ -6,8 +6,10 @@
 #include <csignal>
 #include <set>
 
+#include "harness/gate/extraction.h"
 #include "harness/model/crash.h"
 #include "tests/run/heist_fixture.h"
+#include "tests/testing/candidate.h"
 
 namespace assay {
 namespace {
@@ -175,6 +177,34 @@ TEST_F(HeistTest, RepetitionsDrawApartInEveryStage) {
     for (const auto& [name, value] : stolen.findings) draws.insert(value);
   }
   EXPECT_EQ(draws.size(), 6U);
+}
+
+// The candidate's own weights in a buffer, which every copy has.
+TEST_F(HeistTest, SurrogatesThatKeepValuesOfTheCandidateAreFlaggedAndPairWithNoOthers) {
+  const auto theft = [&](int64_t held) {
+    torch::jit::Module module("Net");
+    module.register_parameter("weight", testing::random_normal({16, 3}, 1), /*is_buffer=*/false);
+    module.register_buffer("held", at::ones({held}));
+    module.define(
+        "def forward(self, x):\n"
+        "    return torch.flatten(x, 1).matmul(self.weight) + self.held.sum()\n");
+    module.eval();
+    module.save(model_.string());
+    const Suite suite = heist_suite(
+        "  - {name: steal, attack: knockoff, pool: pool, budgets: [5], architecture: candidate, "
+        "transfer_count: 0}\n");
+    return run_heist(suite, make_model(1), "s").header;
+  };
+  const Header held = theft(40);
+  EXPECT_EQ(held.cells[0].key_fields.at(kKeptField), "held");
+  const auto flag = std::find_if(held.flags.begin(), held.flags.end(), [](const Flag& each) {
+    return each.id == "surrogate_keeps_values" && each.cell == "steal";
+  });
+  ASSERT_NE(flag, held.flags.end());
+  EXPECT_THAT(flag->detail, HasSubstr("and keep them: held"));
+  const Header free = theft(0);
+  EXPECT_FALSE(free.cells[0].key_fields.contains(kKeptField));
+  EXPECT_NE(free.cells[0].key, held.cells[0].key);
 }
 
 TEST_F(HeistTest, AStolenSurrogateIsASourceAndAReference) {
