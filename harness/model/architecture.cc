@@ -139,6 +139,9 @@ std::string try_step(const Architecture::Impl& impl, const ModelSpec& spec) {
   // A parameter without a gradient is no obstacle where nothing depends on it.
   module.eval();
   const at::Tensor before = forward.call(module, input);
+  if (!before.isfinite().all().item<bool>()) {
+    return "with fresh values it gives NaN or infinity in eval mode";
+  }
   bool all = true;
   for (size_t i = 0; i < parameters.size(); ++i) {
     if (gradients[i].defined()) {
