@@ -270,6 +270,7 @@ Architecture Architecture::of(const ModelSpec& spec, const std::filesystem::path
                   ", by which its copies would know the members; name a file of the network as it "
                   "was before it was trained, or with values that other data trained");
     }
+    if (!candidate.empty()) impl.kept = values_of(impl.module, load_archive(candidate));
     obstacle = find_obstacle(spec, &impl);
     if (!obstacle.empty()) {
       throw Error("architecture " + wanted + " cannot be trained: " + obstacle);
