@@ -23,8 +23,10 @@ Shadows shadow_params(Params& params, const ShadowUse& use) {
                      "candidate saw where the pool allows; 0: half of the pool");
   shadows.recipe = recipe_params(
       params, {},
-      "of the shadow models: candidate, cnn, mlp, or a TorchScript file, whose values are the "
-      "start; a candidate that cannot be trained is replaced by cnn or mlp",
+      "of the shadow models: candidate, cnn, mlp, auto (cnn for images, else mlp), or a "
+      "TorchScript "
+      "file, whose values are the start; cnn or mlp stands in for a candidate that cannot be "
+      "trained, and then the cell lets nothing pass",
       "of a shadow model's training: as many as the candidate saw",
       "peak: a linear warm-up over 10 % of the steps, then a cosine");
   if (use.references) {

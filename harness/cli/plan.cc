@@ -118,7 +118,8 @@ Model load_model(const Suite& suite, const std::filesystem::path& path) {
   return model;
 }
 
-// Loads a model, says what there is to say of it, and runs one block.
+// Loads a model, says what there is to say of it, runs one block, and makes the networks that
+// shadows and surrogates would be.
 void load_and_try(const Session& session, const std::string& role,
                   const std::filesystem::path& path) {
   const Working working(role, -1);
@@ -129,6 +130,9 @@ void load_and_try(const Session& session, const std::string& role,
     std::printf("flag %s: %s; %s\n", flag.id.c_str(), flag.detail.c_str(), flag.advice.c_str());
   }
   try_model(session, model);
+  for (const auto& [wanted, where] : architectures_of(session.suite, session.attacks)) {
+    read_architecture(session.suite, path, wanted, where);
+  }
 }
 
 // The suite with its data, its model and its baseline.

@@ -154,7 +154,6 @@ void require_gradients(const Suite& suite, const ModelFacts& facts, const std::s
   }
 }
 
-// The network that shadows are copies of; a file's path is relative to the suite.
 Architecture read_architecture(const Suite& suite, const std::filesystem::path& model,
                                const std::string& wanted, const Where& where) {
   if (wanted == "candidate") return Architecture::of(suite.model, model, wanted);

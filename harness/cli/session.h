@@ -91,4 +91,9 @@ Evidence read_whole_run(const std::string& path);
 /// Refuses a model that some attack of the suite cannot work on (no gradient).
 void require_gradients(const Suite& suite, const ModelFacts& facts, const std::string& path);
 
+/// The network that shadows and surrogates of a `model` are copies of, as a suite `wanted` it at
+/// `where`; a file's path is relative to the suite. Throws Error where there can be none.
+Architecture read_architecture(const Suite& suite, const std::filesystem::path& model,
+                               const std::string& wanted, const Where& where);
+
 }  // namespace assay

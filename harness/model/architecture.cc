@@ -139,6 +139,9 @@ std::string try_step(const Architecture::Impl& impl, const ModelSpec& spec) {
   // A parameter without a gradient is no obstacle where nothing depends on it.
   module.eval();
   const at::Tensor before = forward.call(module, input);
+  if (!before.isfinite().all().item<bool>()) {
+    return "with fresh values it gives NaN or infinity in eval mode";
+  }
   bool all = true;
   for (size_t i = 0; i < parameters.size(); ++i) {
     if (gradients[i].defined()) {
@@ -267,6 +270,7 @@ Architecture Architecture::of(const ModelSpec& spec, const std::filesystem::path
                   ", by which its copies would know the members; name a file of the network as it "
                   "was before it was trained, or with values that other data trained");
     }
+    if (!candidate.empty()) impl.kept = values_of(impl.module, load_archive(candidate));
     obstacle = find_obstacle(spec, &impl);
     if (!obstacle.empty()) {
       throw Error("architecture " + wanted + " cannot be trained: " + obstacle);

@@ -17,7 +17,7 @@ struct Architecture::Impl {
   std::string digest;
   torch::jit::Module module;      // in the spec's dtype, never called
   std::set<std::string> trained;  // names of the parameters that training moves
-  std::vector<std::string> kept;  // of a candidate: values that training leaves as they are
+  std::vector<std::string> kept;  // values of the candidate that training leaves as they are
   bool fresh = true;              // they start from random values, not from the module's
   bool channels_last = false;     // the code takes images with the channels innermost
 };

@@ -5,7 +5,10 @@
 #include <torch/script.h>
 
 #include <algorithm>
+#include <set>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "harness/model/architecture_digest.h"
 
@@ -15,15 +18,35 @@ namespace {
 // What no normalisation is made of, as packed weights of a quantised layer are.
 constexpr int64_t kOpaque = int64_t{1} << 40;
 
-// How many numbers a value holds that may be weights.
-int64_t weights_in(const c10::IValue& value) {
-  if (value.isTensor()) {
-    const at::Tensor& tensor = value.toTensor();
-    if (!tensor.defined() || tensor.scalar_type() == at::kLong || tensor.scalar_type() == at::kBool)
-      return 0;
-    return tensor.numel();
+// More integers than a shape has, or literal numbers than the layers of a network share.
+constexpr size_t kShape = 16;
+
+// What numbers a value holds that may be weights: 0 for integers that count something.
+int64_t weights_in(std::vector<int64_t> integers) {
+  const auto size = static_cast<int64_t>(integers.size());
+  std::sort(integers.begin(), integers.end());
+  for (size_t i = 2; i < integers.size(); ++i) {
+    if (integers[i] - integers[i - 1] != integers[1] - integers[0]) return size;
   }
+  return 0;
+}
+
+int64_t weights_in(const at::Tensor& tensor) {
+  if (!tensor.defined() || tensor.scalar_type() == at::kBool) return 0;
+  if (tensor.scalar_type() != at::kLong) return tensor.numel();
+  const at::Tensor plain = tensor.contiguous();
+  return weights_in(std::vector<int64_t>(plain.const_data_ptr<int64_t>(),
+                                         plain.const_data_ptr<int64_t>() + plain.numel()));
+}
+
+int64_t weights_in_list(const std::vector<int64_t>& integers) {
+  return integers.size() > kShape ? weights_in(integers) : 0;
+}
+
+int64_t weights_in(const c10::IValue& value) {
+  if (value.isTensor()) return weights_in(value.toTensor());
   if (value.isDoubleList()) return static_cast<int64_t>(value.toDoubleVector().size());
+  if (value.isIntList()) return weights_in_list(value.toIntVector());
   int64_t sum = 0;
   if (value.isGenericDict()) {
     for (const auto& entry : value.toGenericDict()) sum += weights_in(entry.value());
@@ -41,15 +64,31 @@ int64_t weights_in(const c10::IValue& value) {
   return sum;
 }
 
-int64_t weights_in(const torch::jit::Block* block) {
+// Integers that a node makes a list of, if all are literal.
+std::vector<int64_t> literals_of(const torch::jit::Node* node) {
+  std::vector<int64_t> integers;
+  if (node->kind() != c10::prim::ListConstruct) return integers;
+  for (const torch::jit::Value* input : node->inputs()) {
+    const auto value = torch::jit::toIValue(input);
+    if (!value || !value->isInt()) return {};
+    integers.push_back(value->toInt());
+  }
+  return integers;
+}
+
+// Adds literal numbers to `numbers`; how many weights the other constants hold.
+int64_t weights_in(const torch::jit::Block* block, std::set<double>* numbers) {
   int64_t sum = 0;
   for (const torch::jit::Node* node : block->nodes()) {
-    for (const torch::jit::Block* inner : node->blocks()) sum += weights_in(inner);
+    for (const torch::jit::Block* inner : node->blocks()) sum += weights_in(inner, numbers);
+    sum += weights_in_list(literals_of(node));
     for (const c10::Symbol name : node->attributeNames()) {
       using Kind = torch::jit::AttributeKind;
       if (node->kindOf(name) == Kind::t) sum += weights_in(c10::IValue(node->t(name)));
       if (node->kindOf(name) == Kind::ival) sum += weights_in(node->ival(name));
       if (node->kindOf(name) == Kind::fs) sum += static_cast<int64_t>(node->fs(name).size());
+      if (node->kindOf(name) == Kind::is) sum += weights_in_list(node->is(name));
+      if (node->kindOf(name) == Kind::f) numbers->insert(node->f(name));
     }
   }
   return sum;
@@ -60,7 +99,9 @@ int64_t weights_in_code(const torch::jit::Module& module) {
   const torch::jit::GraphOptimizerEnabledGuard inlining(true);
   const std::shared_ptr<torch::jit::Graph> graph = module.get_method("forward").graph()->copy();
   torch::jit::Inline(*graph);
-  return weights_in(graph->block());
+  std::set<double> numbers;
+  const int64_t weights = weights_in(graph->block(), &numbers);
+  return weights + (numbers.size() > kShape ? static_cast<int64_t>(numbers.size()) : 0);
 }
 
 }  // namespace
@@ -94,6 +135,28 @@ std::vector<std::string> kept_values(const Architecture::Impl& impl, const Model
     frozen.insert(frozen.end(), held.begin(), held.end());
   }
   return frozen;
+}
+
+std::vector<std::string> values_of(const torch::jit::Module& module,
+                                   const torch::jit::Module& other) {
+  const auto named = [](const torch::jit::Module& of) {
+    std::vector<std::pair<std::string, at::Tensor>> all;
+    for (const auto& [name, value] : of.named_parameters()) all.emplace_back(name, value.detach());
+    for (const auto& [name, value] : of.named_buffers()) all.emplace_back(name, value.detach());
+    return all;
+  };
+  const auto known = named(other);
+  std::vector<std::string> names;
+  for (const auto& [name, value] : named(module)) {
+    if (value.dim() < 2 || value.numel() < 2) continue;
+    const at::Tensor numbers = value.to(at::kDouble);
+    if (numbers.eq(numbers.flatten()[0]).all().item<bool>()) continue;
+    const bool shared = std::any_of(known.begin(), known.end(), [&](const auto& one) {
+      return one.second.sizes() == numbers.sizes() && one.second.to(at::kDouble).equal(numbers);
+    });
+    if (shared) names.push_back(name);
+  }
+  return names;
 }
 
 bool has_values_of(const torch::jit::Module& module, const torch::jit::Module& other) {

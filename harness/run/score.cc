@@ -160,14 +160,17 @@ class Made {
   const Scoring& scoring_;
 };
 
-// Names the first of what shadows keep of the candidate.
-std::string kept_text(const std::vector<std::string>& kept) {
+// Names the first of what shadows keep of the candidate, or start from in `file`.
+std::string kept_text(const std::vector<std::string>& kept, const std::string& file) {
   constexpr size_t kNamed = 6;
   std::string text;
   for (size_t i = 0; i < std::min(kept.size(), kNamed); ++i) {
     text += (i == 0 ? "" : ", ") + kept[i];
   }
   if (kept.size() > kNamed) text += " and " + std::to_string(kept.size() - kNamed) + " more";
+  if (!file.empty()) {
+    return text + " of " + file + (kept.size() == 1 ? " has" : " have") + " the candidate's values";
+  }
   return text + (kept.size() == 1 ? ", frozen in the candidate, keeps its values"
                                   : ", frozen in the candidate, keep its values");
 }
@@ -261,7 +264,8 @@ Scoring scoring_of(const Suite& suite, const Plan& plan, const Unit& unit) {
     scoring.reason = audit.architecture->reason();
     const std::vector<std::string>& kept = audit.architecture->kept();
     scoring.frozen = static_cast<int64_t>(kept.size());
-    if (!kept.empty()) scoring.reason = kept_text(kept);
+    const bool file = names_file(audit.shadows.recipe.architecture);
+    if (!kept.empty()) scoring.reason = kept_text(kept, file ? audit.architecture->name() : "");
   }
   return scoring;
 }

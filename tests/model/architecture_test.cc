@@ -89,6 +89,17 @@ def forward(self, x):
   std::filesystem::remove(path);
 }
 
+TEST(Architecture, ThatGivesNaNWithFreshValuesSaysSo) {
+  // The root of a weight is a number for trained ones alone.
+  torch::jit::Module module("Net");
+  module.register_parameter("head", at::ones({64, 3}).requires_grad_(true), false);
+  module.define("def forward(self, x):\n    return torch.flatten(x, 1).matmul(self.head.sqrt())\n");
+  const std::filesystem::path path = save_candidate(module, "nan");
+  const Architecture found = Architecture::of(testing::to_spec(kToyImage, path), path, "candidate");
+  std::filesystem::remove(path);
+  EXPECT_THAT(found.reason(), HasSubstr("it gives NaN or infinity"));
+}
+
 TEST(Architecture, FrozenTrunkKeepsItsValues) {
   const ModelSpec spec = testing::to_spec(kToyImage, "");
   const Architecture one = architecture_of({.weights = 1, .trunk_frozen = true}, spec);

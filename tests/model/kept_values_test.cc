@@ -74,6 +74,62 @@ TEST(KeptValues, AreAttributesAndConstantsThatHoldWeights) {
       ElementsAre("constants of its code"));
 }
 
+TEST(KeptValues, AreIntegersThatCountNothing) {
+  const auto integers = [](double scale) {
+    return random_normal({64, 8}, 1).mul(scale).round().to(at::kLong);
+  };
+  for (const double scale : {100.0, 65536.0, 1e12}) {
+    EXPECT_THAT(kept_of(kToyImage, "torch.relu(z.matmul(self.index.to(z.dtype) / 65536.))",
+                        [&](auto& m) { m.register_buffer("index", integers(scale)); }),
+                ElementsAre("index"))
+        << scale;
+  }
+  EXPECT_THAT(kept_of(kToyImage, "z.matmul(torch.tensor(self.list).to(z.dtype).view(64, 8))",
+                      [&](auto& m) {
+                        c10::List<int64_t> list;
+                        const at::Tensor all = integers(100).flatten();
+                        for (int64_t i = 0; i < 512; ++i) list.push_back(all[i].item<int64_t>());
+                        m.register_attribute("list", c10::ListType::ofInts(), list);
+                      }),
+              ElementsAre("list"));
+}
+
+TEST(KeptValues, AreLiteralsOfTheCode) {
+  const at::Tensor weights = random_normal({512}, 1);
+  for (const bool whole : {false, true}) {
+    std::string list;
+    for (int64_t i = 0; i < 512; ++i) {
+      const auto weight = weights[i].item<double>();
+      list += (i == 0 ? "" : ", ") +
+              (whole ? std::to_string(std::lround(weight * 1000)) : std::to_string(weight));
+    }
+    EXPECT_THAT(kept_of(kToyImage, "z.matmul(torch.tensor([" + list + "]).to(z.dtype).view(64, 8))",
+                        [](auto&) {}),
+                ElementsAre("constants of its code"))
+        << whole;
+  }
+}
+
+TEST(ArchitectureFile, SaysWhichOfItsValuesAreTheCandidates) {
+  const auto network = [](uint64_t trunk, uint64_t head) {
+    torch::jit::Module module("Net");
+    module.register_parameter("trunk", random_normal({64, 8}, trunk), false);
+    module.register_parameter("head", random_normal({8, 3}, head).requires_grad_(true), false);
+    module.register_buffer("mask", at::zeros({4, 4}));
+    module.define(
+        "def forward(self, x):\n"
+        "    return torch.relu(torch.flatten(x, 1).matmul(self.trunk)).matmul(self.head)\n");
+    return module;
+  };
+  const std::filesystem::path candidate = save_candidate(network(1, 2), "candidate");
+  const std::filesystem::path same = save_candidate(network(1, 3), "same");
+  const std::filesystem::path other = save_candidate(network(4, 3), "other");
+  const ModelSpec spec = testing::to_spec(kToyImage, candidate);
+  EXPECT_THAT(Architecture::of(spec, candidate, same.string()).kept(), ElementsAre("trunk"));
+  EXPECT_THAT(Architecture::of(spec, candidate, other.string()).kept(), IsEmpty());
+  for (const auto& path : {candidate, same, other}) std::filesystem::remove(path);
+}
+
 TEST(KeptValues, AreNotANormalisationOfTheInputsNorIndices) {
   const Shape features{{200}, 3};
   const auto normalised = [](auto& m) {
