@@ -15,13 +15,12 @@ namespace {
 
 using testing::add_distances;
 using testing::add_rule;
+using testing::kInfinity;
 using testing::make_run;
 using testing::make_suite;
 using Kind = RuleSpec::Kind;
 using Judged = RuleResult::Verdict;
 using ::testing::HasSubstr;
-
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 Decision compare_distances(const std::vector<double>& here, const std::vector<double>& before,
                            Kind kind, double limit) {
