@@ -12,7 +12,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-fs::path fresh_folder() {
+fs::path fresh_workshop() {
   std::string name = (fs::temp_directory_path() / "assay_cli_XXXXXX").string();
   if (mkdtemp(name.data()) == nullptr) throw std::runtime_error("cannot create " + name);
   return name;
@@ -49,7 +49,7 @@ SuiteParts audit_parts() {
   return parts;
 }
 
-Workshop::Workshop() : folder_(fresh_folder()) {
+Workshop::Workshop() : folder_(fresh_workshop()) {
   std::ostringstream csv;
   csv << "x0,x1,label\n";
   for (int i = 0; i < 100; ++i) {

@@ -12,7 +12,6 @@ namespace {
 
 using testing::add_cell;
 using testing::add_rule;
-using testing::kInfinity;
 using testing::make_run;
 using testing::make_suite;
 using testing::Pattern;

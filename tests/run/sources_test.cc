@@ -71,7 +71,7 @@ TEST_F(RunTest, AnErrorOfASourceEndsTheRunAndNothingElse) {
   for (const std::string& entry : entries) {
     const Suite suite =
         make_suite("attacks:\n  - {name: t, norm: linf, eps: 0.01, " + entry + "}\n");
-    RunOptions options = with_workers(2);
+    RunOptions options = testing::with_workers(2);
     options.sources.model = [](const std::string&) { return nullptr; };
     options.sources.points = [](const std::string&, const SampleInfo&) -> at::Tensor {
       throw Error("the point of a sample is of no use");
