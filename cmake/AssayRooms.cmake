@@ -30,10 +30,10 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND ASSAY_CCACHE)
   add_compile_options(-fpch-preprocess)
 endif()
 
-# Where whole builds are made (ASSAY_UNITY), sources are compiled several at a time, which saves more
-# than half: most of a file's time goes in headers and templates that its neighbours need too. Names
-# in one room's unnamed namespaces are unique for that; attacks, each of which has its own `Settings`
-# and `bind`, are compiled one by one.
+# Where whole builds are made (ASSAY_UNITY), sources are compiled several at a time, which saves
+# half or more: most of a file's time goes in headers and templates that its neighbours need too.
+# Names in one room's unnamed namespaces are unique for that; attacks, each of which has its own
+# `Settings` and `bind`, are compiled one by one.
 function(assay_unity target)
   set_target_properties(${target} PROPERTIES UNITY_BUILD ${ASSAY_UNITY} UNITY_BUILD_BATCH_SIZE 6)
 endfunction()

@@ -201,8 +201,8 @@ Estimate membership_difference(const std::string& metric, const EvidenceView& a,
   }
   for (const ScoreSets* scores : {&pairs.here, &pairs.there}) {
     if (fpr == 0 || !estimate.reason.empty()) continue;
-    estimate.reason = tpr_obstacle(make_roc(*scores), fpr, kConfidence,
-                                   negatives_of(metric, *first.header));
+    estimate.reason =
+        tpr_obstacle(make_roc(*scores), fpr, kConfidence, negatives_of(metric, *first.header));
   }
   if (!estimate.reason.empty()) return estimate;
   const uint64_t seed = hash64(first.header->key);

@@ -336,8 +336,7 @@ std::vector<RuleResult> passed_over(const Suite& suite, const RuleSpec& rule) {
     result.line = rule.where.line;
     result.verdict = Outcomes::kNotApplicable;
     result.reason =
-        "its points come from the corpus, the baseline or a file, and do not compare two models "
-        "fairly";
+        "its points come from the corpus, the baseline or a file, and compare no two models fairly";
     result.hint = "write at_least on this cell";
     results.push_back(std::move(result));
   }

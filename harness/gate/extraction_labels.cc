@@ -93,9 +93,9 @@ std::string undertrained(const CellView& cell, int64_t budget) {
   const std::vector<double> ahead = differences(taught.labels, taught.answers);
   const double of_records = record_variance(answers, cell) + record_variance(labels, cell);
   const auto n = static_cast<double>(ahead.size());
-  const double error =
-      n < 2 ? kSpread + normal_quantile(kOneSided) * std::sqrt(of_records)
-            : student_quantile(kOneSided, n - 1) * std::hypot(seed_error(ahead), std::sqrt(of_records));
+  const double error = n < 2 ? kSpread + normal_quantile(kOneSided) * std::sqrt(of_records)
+                             : student_quantile(kOneSided, n - 1) *
+                                   std::hypot(seed_error(ahead), std::sqrt(of_records));
   if (mean_of(ahead) - error <= kAhead) return "";
   return "the thief is badly trained: with " + std::to_string(budget) +
          " queries the surrogates agree with the candidate on " + percent(answers) +

@@ -19,7 +19,7 @@ struct Supplies {
   std::string lost;    ///< why there is no surrogate where one is named; "" if there is
   const Store& store;  ///< has the points of the others
   const Header& header;
-  std::map<uint64_t, int64_t> samples;  ///< indices into header.samples by their keys for Rng
+  std::map<uint64_t, int64_t> samples;       ///< indices into header.samples by their keys for Rng
   const std::function<std::string()>& stop;  ///< RunOptions::stop
 };
 
