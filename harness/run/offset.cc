@@ -1,8 +1,8 @@
 #include "harness/run/offset.h"
 
+#include <Eigen/Dense>
 #include <cmath>
 #include <limits>
-#include <vector>
 
 #include "harness/gate/membership.h"
 #include "harness/gate/roc.h"
@@ -12,98 +12,60 @@ namespace {
 
 constexpr int64_t kRecordsOfClass = 10;
 
-std::vector<double> to_vector(const at::Tensor& values) {
-  const at::Tensor plain = values.to(at::kDouble).contiguous();
-  return {plain.const_data_ptr<double>(), plain.const_data_ptr<double>() + plain.numel()};
-}
+using Matrix = Eigen::MatrixXd;
+using Vector = Eigen::VectorXd;
 
-double product(const std::vector<double>& a, const std::vector<double>& b) {
-  double sum = 0;
-  for (size_t i = 0; i < a.size(); ++i) sum += a[i] * b[i];
-  return sum;
-}
-
-// Inverse of a symmetric positive definite matrix [K * K], in its place.
-void invert(std::vector<double>* matrix, size_t size) {
-  std::vector<double>& m = *matrix;
-  for (size_t pivot = 0; pivot < size; ++pivot) {
-    const double factor = 1 / m[pivot * size + pivot];
-    m[pivot * size + pivot] = 1;
-    for (size_t j = 0; j < size; ++j) m[pivot * size + j] *= factor;
-    for (size_t i = 0; i < size; ++i) {
-      const double here = m[i * size + pivot];
-      if (i == pivot || here == 0) continue;
-      m[i * size + pivot] = 0;
-      for (size_t j = 0; j < size; ++j) m[i * size + j] -= here * m[pivot * size + j];
-    }
-  }
+Vector to_values(const at::Tensor& tensor) {
+  const at::Tensor plain = tensor.to(at::kDouble).contiguous();
+  return Eigen::Map<const Vector>(plain.const_data_ptr<double>(), plain.numel());
 }
 
 // Least squares of values in differences of two classes' offsets.
 class Differences {
  public:
-  Differences(const at::Tensor& plus, const at::Tensor& minus, size_t classes)
-      : plus_(to_sizes(plus)),
-        minus_(to_sizes(minus)),
-        classes_(classes),
-        inverse_(classes * classes, 0) {
+  Differences(const at::Tensor& plus, const at::Tensor& minus, int64_t classes)
+      : plus_(plus.contiguous()), minus_(minus.contiguous()) {
+    Matrix normal = Matrix::Zero(classes, classes);
+    for (int64_t i = 0; i < plus_.size(0); ++i) {
+      normal(up(i), up(i)) += 1;
+      normal(down(i), down(i)) += 1;
+      normal(up(i), down(i)) -= 1;
+      normal(down(i), up(i)) -= 1;
+    }
     // What no record compares has offset 0.
-    for (size_t k = 0; k < classes; ++k) inverse_[k * classes + k] = kRidge;
-    for (size_t i = 0; i < plus_.size(); ++i) {
-      inverse_[plus_[i] * classes + plus_[i]] += 1;
-      inverse_[minus_[i] * classes + minus_[i]] += 1;
-      inverse_[plus_[i] * classes + minus_[i]] -= 1;
-      inverse_[minus_[i] * classes + plus_[i]] -= 1;
-    }
-    const std::vector<double> normal = inverse_;
-    invert(&inverse_, classes);
-    // Diagonal of inverse * normal * inverse, less the ridge.
-    for (size_t k = 0; k < classes; ++k) {
-      double variance = inverse_[k * classes + k];
-      for (size_t j = 0; j < classes; ++j) {
-        variance -= kRidge * inverse_[k * classes + j] * inverse_[k * classes + j];
-      }
-      variances_.push_back(variance);
-    }
+    inverse_ = (normal + kRidge * Matrix::Identity(classes, classes))
+                   .ldlt()
+                   .solve(Matrix::Identity(classes, classes));
+    variances_ = (inverse_ * normal * inverse_).diagonal();
   }
 
-  std::vector<double> fit(const std::vector<double>& values) const {
-    std::vector<double> sums(classes_, 0), offsets(classes_, 0);
-    for (size_t i = 0; i < values.size(); ++i) {
-      sums[plus_[i]] += values[i];
-      sums[minus_[i]] -= values[i];
+  Vector fit(const Vector& values) const {
+    Vector sums = Vector::Zero(inverse_.rows());
+    for (int64_t i = 0; i < values.size(); ++i) {
+      sums[up(i)] += values[i];
+      sums[down(i)] -= values[i];
     }
-    for (size_t k = 0; k < classes_; ++k) {
-      for (size_t j = 0; j < classes_; ++j) offsets[k] += inverse_[k * classes_ + j] * sums[j];
-    }
-    return offsets;
+    return inverse_ * sums;
   }
 
-  std::vector<double> residuals(std::vector<double> values) const {
-    const std::vector<double> offsets = fit(values);
-    for (size_t i = 0; i < values.size(); ++i) {
-      values[i] -= offsets[plus_[i]] - offsets[minus_[i]];
-    }
+  Vector residuals(Vector values) const {
+    const Vector offsets = fit(values);
+    for (int64_t i = 0; i < values.size(); ++i) values[i] -= offsets[up(i)] - offsets[down(i)];
     return values;
   }
 
   /// Of an offset, for values of variance 1.
-  double variance(size_t k) const { return variances_[k]; }
+  double variance(int64_t k) const { return variances_[k]; }
 
  private:
   static constexpr double kRidge = 1e-3;
 
-  static std::vector<size_t> to_sizes(const at::Tensor& classes) {
-    std::vector<size_t> sizes;
-    for (int64_t i = 0; i < classes.size(0); ++i) {
-      sizes.push_back(static_cast<size_t>(classes[i].item<int64_t>()));
-    }
-    return sizes;
-  }
+  int64_t up(int64_t i) const { return plus_.const_data_ptr<int64_t>()[i]; }
+  int64_t down(int64_t i) const { return minus_.const_data_ptr<int64_t>()[i]; }
 
-  std::vector<size_t> plus_, minus_;
-  size_t classes_;
-  std::vector<double> inverse_, variances_;
+  at::Tensor plus_, minus_;  // [n] int64
+  Matrix inverse_;
+  Vector variances_;
 };
 
 }  // namespace
@@ -117,26 +79,19 @@ at::Tensor offset_of(const at::Tensor& logits, const at::Tensor& mean, const at:
   const at::Tensor next =
       mean.scatter(1, index, -std::numeric_limits<double>::infinity()).argmax(1, /*keepdim=*/true);
   const auto margins = [&](const at::Tensor& of) {
-    return to_vector(of.gather(1, index).sub(of.gather(1, next)).squeeze(1));
+    return to_values(of.gather(1, index).sub(of.gather(1, next)));
   };
-  const Differences differences(labels, next.squeeze(1), static_cast<size_t>(classes));
-  std::vector<double> here = margins(logits);
-  const std::vector<double> there = margins(mean);
-  const std::vector<double> y = differences.residuals(here), x = differences.residuals(there);
-  const double slope = product(x, y) / product(x, x);
+  const Differences differences(labels, next.squeeze(1), classes);
+  const Vector here = margins(logits), there = margins(mean);
+  const Vector y = differences.residuals(here), x = differences.residuals(there);
+  const double slope = x.dot(y) / x.squaredNorm();
   if (!std::isnormal(slope) || slope < 0) return offset;
-  double squares = 0;
-  for (size_t i = 0; i < here.size(); ++i) {
-    squares += (y[i] - slope * x[i]) * (y[i] - slope * x[i]);
-    here[i] = slope * there[i] - here[i];
-  }
-  const std::vector<double> offsets = differences.fit(here);
-  const double variance = squares / static_cast<double>(n - classes);
+  const Vector offsets = differences.fit(slope * there - here);
+  const double variance = (y - slope * x).squaredNorm() / static_cast<double>(n - classes);
   for (int64_t k = 0; k < classes; ++k) {
-    const auto at = static_cast<size_t>(k);
-    const double spread = std::sqrt(variance * differences.variance(at));
-    if (std::abs(offsets[at]) > normal_quantile(kReversedConfidence) * spread) {
-      offset[k].fill_(offsets[at]);
+    const double spread = std::sqrt(variance * differences.variance(k));
+    if (std::abs(offsets[k]) > normal_quantile(kReversedConfidence) * spread) {
+      offset[k].fill_(offsets[k]);
     }
   }
   return offset;
