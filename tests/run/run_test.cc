@@ -90,9 +90,9 @@ TEST_F(RunTest, ARunThatWasStoppedGoesOn) {
 
 TEST_F(RunTest, AUnitInFlightIsGivenUpAtTheNextQueryWhenARunIsToStop) {
   const Suite suite = make_suite(
-      "attacks:\n  - {name: pgd, attack: pgd, norm: linf, eps: 1e-6, steps: 100000}\n"
+      "attacks:\n  - {name: pgd, attack: pgd, norm: linf, eps: 1e-6, steps: 2000}\n"
       "  - {name: two, attack: ensemble, norm: linf, eps: 1e-6, stages: [\n"
-      "      {attack: fgsm}, {attack: square, queries: 100000}]}\n");
+      "      {attack: fgsm}, {attack: square, queries: 2000}]}\n");
   const Model model = make_model(1);
   RunOptions options;
   for (const int workers : {1, 2}) {
