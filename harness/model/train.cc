@@ -87,7 +87,9 @@ class Trainer {
     for (int worker = 1; worker < workers; ++worker) {
       threads.emplace_back([&, worker] {
         enter_worker();
-        for (begin.arrive_and_wait(); !over; begin.arrive_and_wait()) {
+        while (true) {
+          begin.arrive_and_wait();
+          if (over) return;
           work(worker);
           end.arrive_and_wait();
         }
