@@ -24,9 +24,8 @@ Shadows shadow_params(Params& params, const ShadowUse& use) {
   shadows.recipe = recipe_params(
       params, {},
       "of the shadow models: candidate, cnn, mlp, auto (cnn for images, else mlp), or a "
-      "TorchScript "
-      "file, whose values are the start; cnn or mlp stands in for a candidate that cannot be "
-      "trained, and then the cell lets nothing pass",
+      "TorchScript file, whose values are the start; cnn or mlp stands in for a candidate that "
+      "cannot be trained, and then the cell lets nothing pass",
       "of a shadow model's training: as many as the candidate saw",
       "peak: a linear warm-up over 10 % of the steps, then a cosine");
   if (use.references) {

@@ -64,9 +64,8 @@ std::vector<DistancePair> pair_distances(const EvidenceView& here, const CellVie
                                          const std::vector<int64_t>& partners);
 
 /// 1 - median here / median in the baseline; 0 where both are 0 or both are infinite, which the
-/// caller must tell apart. Paired
-/// bootstrap, percentiles; an end that so few samples cannot give is absent. Equal for equal
-/// arguments. One pair or more.
+/// caller must tell apart. Paired bootstrap, percentiles; an end that so few samples cannot give is
+/// absent. Equal for equal arguments. One pair or more.
 struct MedianDrop {
   double here = 0;
   double baseline = 0;

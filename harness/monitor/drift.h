@@ -35,11 +35,11 @@ struct DriftTest {
   std::optional<int64_t> most_different;  ///< ks: the feature with the smallest p-value
 };
 
-/// Two-sample Kolmogorov–Smirnov per feature (conservative for ties; constant
-/// features are left out), MMD² with a Gaussian kernel (Gretton et al., JMLR 13 (2012) 723; the
-/// bandwidth is the median distance; permutation test), and χ² on the labels (rare ones together,
-/// so that 5 of each are expected). Labels are compared where `labels` says that both sides have
-/// them. Each test needs 20 rows a side. Both are of one width. ks, mmd, labels, in this order.
+/// Two-sample Kolmogorov–Smirnov per feature (conservative for ties; constant features are left
+/// out), MMD² with a Gaussian kernel (Gretton et al., JMLR 13 (2012) 723; the bandwidth is the
+/// median distance; permutation test), and χ² on the labels (rare ones together, so that 5 of each
+/// are expected). Labels are compared where `labels` says that both sides have them. Each test
+/// needs 20 rows a side. Both are of one width. ks, mmd, labels, in this order.
 std::vector<DriftTest> drift_tests(const QueryView& reference, const QueryView& recent, bool labels,
                                    const DriftOptions& options);
 

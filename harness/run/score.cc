@@ -73,8 +73,7 @@ class Made {
 
   // Brings the candidate's logits to the scale of its shadows' and, unless all that counts is their
   // `labels_only`, to their balance of classes, by the non-members where it did not fail; says what
-  // is unlike even then. Surrogates learnt from one set of
-  // answers.
+  // is unlike even then.
   std::string rescale(const at::Tensor& failed, bool labels_only, Outputs* outputs) const {
     const at::Tensor others =
         members().logical_or(failed.narrow(0, 0, audited())).logical_not().unsqueeze(0);

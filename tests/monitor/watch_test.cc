@@ -45,23 +45,6 @@ Detector one_by_one(float limit, bool growth = false) {
   };
 }
 
-// Looks at all queries so far, at every tenth: alarms while the mean of their first entries is low.
-Detector pooled() {
-  return [](const QueryView& queries) {
-    Alarms alarms;
-    double sum = 0;
-    for (int64_t i = 0; i < queries.size(); ++i) {
-      sum += queries.row(i)[0];
-      if (i % 10 > 0 || i < 200) continue;
-      ++alarms.checks;
-      if (sum / static_cast<double>(i + 1) > 0.38) continue;
-      ++alarms.raised;
-      alarms.queries.push_back(i);
-    }
-    return alarms;
-  };
-}
-
 // The first half of a stream, queries whose first entry is 0, and the second half.
 QueryStream interrupted(const QueryStream& stream, int64_t burst, unsigned seed) {
   const int64_t half = stream.view().size() / 2;
