@@ -210,8 +210,7 @@ std::string unequal_sets(const CellView& cell) {
   const auto [members, non_members] = sizes_of(*cell.scored);
   const Fidelity& fidelity = *cell.scored->fidelity;
   const std::string text = unequal_text(fidelity, members, non_members);
-  if (fidelity.unlike.find(kForeknown) == std::string::npos) return text;
-  return text + (text.empty() ? "" : "; ") + fidelity.unlike;
+  return text + (text.empty() || fidelity.foreknown.empty() ? "" : "; ") + fidelity.foreknown;
 }
 
 std::string not_comparable(const CellView& cell) {
@@ -228,7 +227,7 @@ std::string not_comparable(const CellView& cell) {
                fidelity.shadows, "what they were not trained on", "non-members");
   for (const std::string& more :
        {other, unequal_text(fidelity, members, non_members), frozen_text(fidelity),
-        stand_in_text(fidelity), fidelity.unlike, lone_text(fidelity)}) {
+        stand_in_text(fidelity), fidelity.unlike, fidelity.foreknown, lone_text(fidelity)}) {
     text += (text.empty() || more.empty() ? "" : "; ") + more;
   }
   return text.empty() ? "" : "not comparable: " + text;

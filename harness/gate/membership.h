@@ -51,10 +51,6 @@ ScoreSets from_its_side(std::string_view metric, const CellHeader& cell, ScoreSe
 /// side.
 std::string_view negatives_of(std::string_view metric, const CellHeader& cell);
 
-/// What Fidelity::unlike says of models that know one set from the other.
-inline constexpr std::string_view kForeknown =
-    " tell members from non-members, though neither taught them anything";
-
 /// How models that were trained on neither set tell one from the other: then so does a candidate,
 /// whatever it remembers, and no figure of the cell says anything, small or large. "" if they do
 /// not.

@@ -210,6 +210,9 @@ Fidelity parse_fidelity(const Json& json) {
   }
   if (const Json* frozen = fields.find("frozen")) fidelity.frozen = as_integer(*frozen, "frozen");
   if (const Json* unlike = fields.find("unlike")) fidelity.unlike = as_text(*unlike, "unlike");
+  if (const Json* known = fields.find("foreknown")) {
+    fidelity.foreknown = as_text(*known, "foreknown");
+  }
   fidelity.architecture = fields.text("architecture");
   fidelity.reason = fields.text("reason");
   fields.finish();

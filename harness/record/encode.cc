@@ -174,6 +174,7 @@ std::string fidelity_text(const Fidelity& fidelity) {
   }
   if (fidelity.frozen > 0) object.integer("frozen", fidelity.frozen);
   if (!fidelity.unlike.empty()) object.raw("unlike", lossy_string(fidelity.unlike));
+  if (!fidelity.foreknown.empty()) object.raw("foreknown", lossy_string(fidelity.foreknown));
   object.text("architecture", fidelity.architecture);
   object.raw("reason", lossy_string(fidelity.reason));
   return object.close();

@@ -91,6 +91,10 @@ struct Fidelity {
   /// What else shows that shadows are not what the candidate was without its members; "" if nothing
   /// does. Absent in older evidence.
   std::string unlike = {};
+  /// How models that neither set taught anything tell one from the other: then so does the
+  /// candidate, whatever it remembers, and no figure of the cell stands. "" if they do not. Absent
+  /// in older evidence.
+  std::string foreknown = {};
   bool operator==(const Fidelity&) const = default;
 };
 

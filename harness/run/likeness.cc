@@ -317,7 +317,8 @@ std::string apart_text(const std::string& whose, const at::Tensor& values,
   if (sets.members.size() < 2 || sets.non_members.size() < 2) return "";
   const Bounded auc = auc_with_bounds(sets, kReversedConfidence);
   if (auc.lower <= 0.5 && auc.upper >= 0.5) return "";
-  return whose + std::string(kForeknown) + ": auc " + figure(auc.value) + ", at " +
+  return whose + " tell members from non-members, though neither taught them anything: auc " +
+         figure(auc.value) + ", at " +
          (auc.lower > 0.5 ? "least " + figure(auc.lower) : "most " + figure(auc.upper)) +
          " at confidence " + figure(kReversedConfidence);
 }

@@ -115,7 +115,7 @@ class Made {
   }
 
   // Mean accuracies, from the records as they are, the candidate's by its logits [A, R, K] as they
-  // were, and `unlike` with what shadows foreknow.
+  // were, and what shadows foreknow.
   Fidelity fidelity(const Outputs& outputs, const at::Tensor& own,
                     const std::string& unlike) const {
     const at::Tensor labels = outputs.labels.narrow(0, 0, audited());
@@ -147,8 +147,8 @@ class Made {
     fidelity.shadow_members /= shadows;
     fidelity.shadow_non_members /= shadows;
     fidelity.shadow_unseen_members = unseen / shadows;
-    const std::string known = foreknowledge(outputs);
-    fidelity.unlike = unlike + (unlike.empty() || known.empty() ? "" : "; ") + known;
+    fidelity.unlike = unlike;
+    fidelity.foreknown = foreknowledge(outputs);
     return fidelity;
   }
 

@@ -165,6 +165,7 @@ inline Evidence sample_evidence() {
   scored.fidelity->shadow_unseen_members = 0.625;
   scored.fidelity->frozen = 3;
   scored.fidelity->unlike = "it rounds \"its\" answers";
+  scored.fidelity->foreknown = "shadows tell \"them\" apart";
   scored.tuned = {{"a", 0.3}, {"b", 1}};
   evidence.units.push_back(shadow);
   evidence.units.push_back(scored);
