@@ -131,7 +131,8 @@ at::Tensor Forward::call(torch::jit::Module module, const at::Tensor& input) con
   c10::IValue value;
   try {
     const ModelCall inside;
-    value = module.forward({input});
+    // A model may write into what it is given: its own copy. Gradients flow through it.
+    value = module.forward({input.clone()});
   } catch (const std::exception& error) {
     rethrow_failure(error);
   }
@@ -152,7 +153,8 @@ at::Tensor Forward::call(torch::jit::Module module, const at::Tensor& input) con
                     ", so [" + std::to_string(n) + ", " + std::to_string(width) + "] is expected",
                 ExitCode::kRefused);
   }
-  return to_logits(output.to(input.scalar_type()));
+  // A copy too: the module may return its own buffer, and write into it at the next call.
+  return to_logits(output.to(input.scalar_type(), /*non_blocking=*/false, /*copy=*/true));
 }
 
 }  // namespace assay

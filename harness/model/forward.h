@@ -29,7 +29,8 @@ class Forward {
   /// `name` stands for the module in messages.
   Forward(const ModelSpec& spec, std::string name);
 
-  /// x [n, ...shape] in the box → logits [n, K]. Throws ModelFailure where the module's code
+  /// x [n, ...shape] in the box → logits [n, K]. Whatever the module writes into its input leaves x
+  /// as it was, and no later call changes the logits. Throws ModelFailure where the module's code
   /// throws, and Error (kRefused) for an output that is not as the spec says.
   at::Tensor operator()(torch::jit::Module module, const at::Tensor& x) const {
     return call(std::move(module), normalised(x));
