@@ -18,6 +18,7 @@
 
 #include "harness/model/crash.h"
 #include "harness/model/forward.h"
+#include "harness/model/kept_state.h"
 #include "harness/model/max_pool.h"
 #include "harness/model/probe.h"
 #include "harness/suite/digest.h"
@@ -124,6 +125,7 @@ struct Model::Impl {
   Forward forward;
   torch::jit::Module original;  // as loaded, in eval mode: the judge's graph
   torch::jit::Module graph;     // frozen where that keeps the bits, else `original`
+  KeptState state;
   ModelFacts facts;
   int64_t block = 64;
 
@@ -132,6 +134,11 @@ struct Model::Impl {
   template <typename Run>
   void in_pieces(const at::Tensor& x, Run run) const;
   at::Tensor plain(const torch::jit::Module& module, const at::Tensor& x) const;
+  // What a call may write to is each call's own: none sees another's, in whatever thread it is.
+  at::Tensor call(const torch::jit::Module& module, const at::Tensor& piece) const {
+    return forward(state.written.empty() ? module : fresh_copy(module, state.written), piece);
+  }
+  void require_no_memory(const std::string& path, const at::Tensor& inputs) const;
   static void probe_all(Model* model, const std::string& path, const GraphTraits& traits,
                         const std::optional<torch::jit::Module>& frozen, const ModelFacts* known);
   static std::optional<Tape> try_graph(Model* model, const torch::jit::Module& graph,
@@ -155,7 +162,7 @@ void Model::Impl::in_pieces(const at::Tensor& x, Run run) const {
 at::Tensor Model::Impl::plain(const torch::jit::Module& module, const at::Tensor& x) const {
   std::vector<at::Tensor> parts;
   in_pieces(x, [&](const at::Tensor& piece, int64_t rows) {
-    parts.push_back(forward(module, piece).narrow(0, 0, rows));
+    parts.push_back(call(module, piece).narrow(0, 0, rows));
   });
   return parts.size() == 1 ? parts[0] : at::cat(parts, 0);
 }
@@ -208,7 +215,9 @@ Model Model::load(const ModelSpec& spec, const std::filesystem::path& path, int6
   impl->graph = impl->original;
   // Both before the first call, which rewrites the graph.
   const GraphTraits traits = inspect(impl->original);
-  const std::optional<torch::jit::Module> frozen = frozen_copy(impl->original);
+  impl->state = kept_state(impl->original);
+  std::optional<torch::jit::Module> frozen;
+  if (impl->state.written.empty()) frozen = frozen_copy(impl->original);
   Model model(std::move(impl));
   Impl::probe_all(&model, path.string(), traits, frozen, known);
   return model;
@@ -231,6 +240,7 @@ void Model::Impl::probe_all(Model* model, const std::string& path, const GraphTr
   }
   try {
     const at::Tensor few = few_rows(*model, inputs);
+    if (!self.state.telling.empty()) self.require_no_memory(path, few);
     const bool random = known ? known->random : is_random(*model, few, traits);
     // Trust, but compare bits. Freezing drops dropout: a randomised model is left as it is. It also
     // drops `detach`, and with it the gradient of a straight-through estimator.
@@ -245,6 +255,20 @@ void Model::Impl::probe_all(Model* model, const std::string& path, const GraphTr
   } catch (const ModelFailure& error) {
     throw Error(path + " fails while it is probed: " + error.what(), ExitCode::kRefused);
   }
+}
+
+// A model whose answers depend on what it was asked before has no verdict.
+void Model::Impl::require_no_memory(const std::string& path, const at::Tensor& inputs) const {
+  const at::Tensor others = inputs.neg().add_(spec.lo + spec.hi).clamp_(spec.lo, spec.hi);
+  std::string names;
+  for (const std::string& name : remembered(forward, original, state, inputs, others)) {
+    names += (names.empty() ? "`" : ", `") + name + "`";
+  }
+  if (names.empty()) return;
+  throw Error(path + " keeps state between calls: forward writes " + names +
+                  " in eval mode, and what it returns may depend on the calls before; write there "
+                  "under `if self.training:` only, or export the model without it",
+              ExitCode::kRefused);
 }
 
 // Lets another graph serve if its bits are those of the module; its tape of `inputs`, or nothing.
@@ -292,7 +316,7 @@ Tape Model::record(const at::Tensor& x) const {
   const c10::AutoGradMode with_graph(true);
   impl_->in_pieces(x, [&](const at::Tensor& piece, int64_t rows) {
     const at::Tensor leaf = piece.detach().requires_grad_(true);
-    at::Tensor output = impl_->forward(impl_->graph, leaf);
+    at::Tensor output = impl_->call(impl_->graph, leaf);
     logits.push_back(output.detach().narrow(0, 0, rows));
     state->pieces.push_back({leaf, std::move(output), rows});
   });
