@@ -44,6 +44,8 @@ bool prepare_process() {
   return done;
 }
 
+constexpr int64_t kProbed = 32;  // the largest quantum
+
 at::Tensor pad_rows(const at::Tensor& x, int64_t size) {
   const int64_t missing = size - x.size(0);
   if (missing <= 0) return x;
@@ -141,6 +143,8 @@ struct Model::Impl {
   void require_no_memory(const std::string& path, const at::Tensor& inputs) const;
   static void probe_all(Model* model, const std::string& path, const GraphTraits& traits,
                         const std::optional<torch::jit::Module>& frozen, const ModelFacts* known);
+  static void probe_block(Model* model, const std::string& path, const GraphTraits& traits,
+                          const std::optional<torch::jit::Module>& frozen, const ModelFacts* known);
   static std::optional<Tape> try_graph(Model* model, const torch::jit::Module& graph,
                                        const at::Tensor& few, const at::Tensor& inputs,
                                        const at::Tensor& logits);
@@ -224,9 +228,30 @@ Model Model::load(const ModelSpec& spec, const std::filesystem::path& path, int6
 }
 
 // Finds out which graph of a model that has just been opened serves, and what is not known of it.
+// On kProbed rows at least: what a few rows show of a quantum depends on how few they are.
 void Model::Impl::probe_all(Model* model, const std::string& path, const GraphTraits& traits,
                             const std::optional<torch::jit::Module>& frozen,
                             const ModelFacts* known) {
+  Impl& self = *model->impl_;
+  const int64_t block = self.block;
+  if (block < kProbed) {
+    self.block = kProbed;
+    try {
+      probe_block(model, path, traits, frozen, known);
+      self.block = block;
+      return;
+    } catch (const std::exception&) {
+      // Whatever is wrong shows again, but for a batch that is baked in or too large.
+      self.block = block;
+      self.graph = self.original;
+    }
+  }
+  probe_block(model, path, traits, frozen, known);
+}
+
+void Model::Impl::probe_block(Model* model, const std::string& path, const GraphTraits& traits,
+                              const std::optional<torch::jit::Module>& frozen,
+                              const ModelFacts* known) {
   Impl& self = *model->impl_;
   const at::Tensor inputs = probe_inputs(self.spec, self.block);  // [block, ...]
   at::Tensor logits;

@@ -168,6 +168,9 @@ TEST_F(Bytes, AnotherBlockSizeGivesTheSameVerdicts) {
   ASSERT_EQ(fresh("sixteen").code, 0);
   ASSERT_EQ(fresh("forty", {"--set", "run.block=40"}).code, 0);
   EXPECT_TRUE(read("sixteen/samples.csv") == read("forty/samples.csv"));
+  // Fewer rows than a batch needs for its bits.
+  ASSERT_EQ(fresh("three", {"--set", "run.block=3"}).code, 0);
+  EXPECT_TRUE(read("sixteen/samples.csv") == read("three/samples.csv"));
 }
 
 TEST_F(Bytes, ASmallerSampleGetsTheSameVerdictsAndReusesNothingWrong) {
