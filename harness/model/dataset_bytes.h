@@ -73,5 +73,7 @@ std::string show_head(std::span<const uint8_t> head);
 /// An entry of a zip archive by name, ready to be read in order. Stored entries stay in place.
 /// Throws Error for zip64, encryption, unknown methods, damage, or an unknown name (with the rest).
 Stream open_zip_entry(const Bytes& archive, const std::string& entry);
+/// Reads all entries of a zip archive, zip64 too, against their checksums. Throws Error for damage.
+void check_zip(const Bytes& archive);
 
 }  // namespace assay

@@ -1,4 +1,4 @@
-// Finds one entry of a zip archive through its central directory, the only place with sizes that
+// Finds entries of a zip archive through its central directory, the only place with sizes that
 // can be trusted: numpy writes zip64 fields into local headers even of small files.
 #include <zlib.h>
 
@@ -20,28 +20,35 @@ constexpr size_t kLocalSize = 30;
 constexpr uint32_t kEndMagic = 0x06054b50;
 constexpr uint32_t kCentralMagic = 0x02014b50;
 constexpr uint32_t kLocalMagic = 0x04034b50;
+constexpr uint32_t kLocatorMagic = 0x07064b50;  // of the end record of zip64
+constexpr uint32_t kEnd64Magic = 0x06064b50;
+constexpr size_t kLocatorSize = 20;
+constexpr size_t kEnd64Size = 56;
+constexpr uint32_t kFull = 0xffffffff;  // the value stands in a zip64 field
 constexpr uint32_t kMaxDirectory = 16u << 20;
 
-uint32_t word(std::span<const uint8_t> bytes, size_t at, size_t size) {
-  uint32_t value = 0;
+uint64_t word(std::span<const uint8_t> bytes, size_t at, size_t size) {
+  uint64_t value = 0;
   for (size_t i = size; i-- > 0;) value = value << 8 | bytes[at + i];
   return value;
 }
 
 struct Directory {
-  uint32_t entries = 0;
-  uint32_t size = 0;
-  uint32_t offset = 0;
+  uint64_t entries = 0;
+  uint64_t size = 0;
+  uint64_t offset = 0;
+  bool zip64 = false;
 };
 
 struct Entry {
   std::string name;
-  uint32_t flags = 0;
-  uint32_t method = 0;
+  uint64_t flags = 0;
+  uint64_t method = 0;
   uint32_t crc = 0;
-  uint32_t packed = 0;
-  uint32_t size = 0;
-  uint32_t offset = 0;
+  uint64_t packed = 0;
+  uint64_t size = 0;
+  uint64_t offset = 0;
+  bool zip64 = false;
 };
 
 [[noreturn]] void refuse_zip64(const Bytes& archive) {
@@ -49,6 +56,19 @@ struct Entry {
       archive.name() +
       ": is a zip64 archive (an array of 4 GiB or more), which is not read; save the arrays "
       "as .npy files or as safetensors");
+}
+
+// The end record of zip64 stands where the locator before the end record at `end` says.
+Directory find_directory64(const Bytes& archive, uint64_t end) {
+  std::array<uint8_t, kLocatorSize> locator;
+  archive.slice(end - kLocatorSize, kLocatorSize, archive.name()).read(0, locator);
+  std::array<uint8_t, kEnd64Size> record{};
+  const uint64_t at = word(locator, 8, 8);
+  if (word(locator, 0, 4) == kLocatorMagic && at < end) archive.read(at, record);
+  if (word(record, 0, 4) != kEnd64Magic) {
+    throw Error(archive.name() + ": damaged: no zip64 directory at byte " + std::to_string(at));
+  }
+  return {word(record, 32, 8), word(record, 40, 8), word(record, 48, 8), true};
 }
 
 Directory find_directory(const Bytes& archive) {
@@ -69,13 +89,26 @@ Directory find_directory(const Bytes& archive) {
     found.entries = word(tail, at + 10, 2);
     found.size = word(tail, at + 12, 4);
     found.offset = word(tail, at + 16, 4);
-    if (found.entries == 0xffff || found.size == 0xffffffff || found.offset == 0xffffffff) {
-      refuse_zip64(archive);
-    }
-    return found;
+    if (found.entries != 0xffff && found.size != kFull && found.offset != kFull) return found;
+    const uint64_t end = archive.size() - tail_size + at;
+    if (end >= kLocatorSize) return find_directory64(archive, end);
   }
   throw Error(archive.name() + ": truncated: the zip directory at the end of its " +
               std::to_string(archive.size()) + " bytes is missing");
+}
+
+// Takes the values that did not fit from an entry's zip64 field.
+void read_extra(std::span<const uint8_t> extra, Entry* entry) {
+  for (size_t at = 0; at + 4 <= extra.size(); at += 4 + word(extra, at + 2, 2)) {
+    if (word(extra, at, 2) != 1) continue;
+    size_t next = at + 4;
+    for (uint64_t* value : {&entry->size, &entry->packed, &entry->offset}) {
+      if (*value != kFull || next + 8 > extra.size()) continue;
+      *value = word(extra, next, 8);
+      next += 8;
+    }
+    return;
+  }
 }
 
 std::vector<Entry> read_directory(const Bytes& archive) {
@@ -89,7 +122,7 @@ std::vector<Entry> read_directory(const Bytes& archive) {
   archive.read(place.offset, raw);
   std::vector<Entry> entries;
   size_t at = 0;
-  for (uint32_t i = 0; i < place.entries; ++i) {
+  for (uint64_t i = 0; i < place.entries; ++i) {
     if (raw.size() - at < kCentralSize || word(raw, at, 4) != kCentralMagic) {
       throw Error(archive.name() + ": damaged: no entry " + std::to_string(i) +
                   " in the zip directory at byte " + std::to_string(place.offset + at));
@@ -97,18 +130,22 @@ std::vector<Entry> read_directory(const Bytes& archive) {
     Entry entry;
     entry.flags = word(raw, at + 8, 2);
     entry.method = word(raw, at + 10, 2);
-    entry.crc = word(raw, at + 16, 4);
+    entry.crc = static_cast<uint32_t>(word(raw, at + 16, 4));
     entry.packed = word(raw, at + 20, 4);
     entry.size = word(raw, at + 24, 4);
     entry.offset = word(raw, at + 42, 4);
     const size_t name = word(raw, at + 28, 2);
-    const size_t whole = kCentralSize + name + word(raw, at + 30, 2) + word(raw, at + 32, 2);
+    const size_t extra = word(raw, at + 30, 2);
+    const size_t whole = kCentralSize + name + extra + word(raw, at + 32, 2);
     if (raw.size() - at < whole) {
       throw Error(archive.name() + ": damaged: entry " + std::to_string(i) +
                   " of the zip directory is cut");
     }
     entry.name.assign(raw.begin() + static_cast<ptrdiff_t>(at + kCentralSize),
                       raw.begin() + static_cast<ptrdiff_t>(at + kCentralSize + name));
+    entry.zip64 =
+        place.zip64 || entry.size == kFull || entry.packed == kFull || entry.offset == kFull;
+    read_extra(std::span(raw).subspan(at + kCentralSize + name, extra), &entry);
     entries.push_back(std::move(entry));
     at += whole;
   }
@@ -142,23 +179,14 @@ void check_stored(const Bytes& data, uint32_t crc, const std::string& name) {
   }
 }
 
-}  // namespace
-
-Stream open_zip_entry(const Bytes& archive, const std::string& wanted) {
-  const std::vector<Entry> entries = read_directory(archive);
-  const Entry& entry = pick(entries, wanted, archive);
-  const std::string name = archive.name() + "[" + wanted + "]";
-  if (entry.size == 0xffffffff || entry.packed == 0xffffffff || entry.offset == 0xffffffff) {
-    refuse_zip64(archive);
-  }
+Stream open_entry(const Bytes& archive, const Entry& entry, const std::string& name) {
   if ((entry.flags & 1) != 0) throw Error(name + ": is encrypted; save it without a password");
   std::array<uint8_t, kLocalSize> local;
   archive.slice(entry.offset, kLocalSize, name).read(0, local);
   if (word(local, 0, 4) != kLocalMagic) {
     throw Error(name + ": damaged: no zip entry at byte " + std::to_string(entry.offset));
   }
-  const uint64_t begin =
-      uint64_t{entry.offset} + kLocalSize + word(local, 26, 2) + word(local, 28, 2);
+  const uint64_t begin = entry.offset + kLocalSize + word(local, 26, 2) + word(local, 28, 2);
   Bytes data = archive.slice(begin, entry.packed, name);
   if (entry.method == 8) return Stream::deflate(std::move(data), entry.crc);
   if (entry.method != 0) {
@@ -171,6 +199,23 @@ Stream open_zip_entry(const Bytes& archive, const std::string& wanted) {
   }
   check_stored(data, entry.crc, name);
   return Stream::plain(std::move(data));
+}
+
+}  // namespace
+
+Stream open_zip_entry(const Bytes& archive, const std::string& wanted) {
+  const std::vector<Entry> entries = read_directory(archive);
+  if (!entries.empty() && entries.front().zip64) refuse_zip64(archive);
+  const Entry& entry = pick(entries, wanted, archive);
+  if (entry.zip64) refuse_zip64(archive);
+  return open_entry(archive, entry, archive.name() + "[" + wanted + "]");
+}
+
+void check_zip(const Bytes& archive) {
+  for (const Entry& entry : read_directory(archive)) {
+    Stream stream = open_entry(archive, entry, archive.name() + "[" + entry.name + "]");
+    if (entry.method == 8) std::move(stream).rest(entry.size);
+  }
 }
 
 }  // namespace assay

@@ -173,11 +173,29 @@ at::Tensor Model::Impl::plain(const torch::jit::Module& module, const at::Tensor
 
 namespace {
 
+// True if rounding to the spec's type makes another model of it: all its numbers are float64.
+bool is_narrowed(const torch::jit::Module& module, const ModelSpec& spec) {
+  if (type_of(spec) == at::kDouble) return false;
+  int64_t wide = 0, others = 0;
+  const auto look = [&](const at::Tensor& values) {
+    if (values.is_floating_point()) ++(values.scalar_type() == at::kDouble ? wide : others);
+  };
+  for (const at::Tensor& values : module.parameters()) look(values);
+  for (const at::Tensor& values : module.buffers()) look(values);
+  return wide > 0 && others == 0;
+}
+
 torch::jit::Module open_module(const ModelSpec& spec, const std::filesystem::path& path) {
   // What a model prints is no result of ours: stdout is for those.
   torch::jit::setPrintHandler([](const std::string& text) { std::cerr << text; });
   torch::jit::Module module = load_archive(path);
   module.eval();
+  if (is_narrowed(module, spec)) {
+    throw Error(path.string() +
+                    " is a float64 model, and would be rounded to float32; set model.dtype: "
+                    "float64",
+                ExitCode::kRefused);
+  }
   module.to(type_of(spec));
   for (at::Tensor parameter : module.parameters()) parameter.set_requires_grad(false);
   for (at::Tensor buffer : module.buffers()) {

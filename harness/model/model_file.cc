@@ -9,6 +9,7 @@
 #include <system_error>
 #include <vector>
 
+#include "harness/model/dataset_bytes.h"
 #include "harness/suite/error.h"
 
 namespace assay {
@@ -45,6 +46,12 @@ void require_code(const std::filesystem::path& path) {
   } catch (const std::exception&) {
     refuse_file(path, "is a damaged or truncated archive; copy or export it again");
   }
+  // LibTorch reads records without a look at their checksums.
+  try {
+    check_zip(Bytes::open(path));
+  } catch (const Error& error) {
+    throw Error(std::string(error.what()) + "; copy or export it again", ExitCode::kRefused);
+  }
   const auto any = [&records](auto test) {
     return std::any_of(records.begin(), records.end(), test);
   };
@@ -68,7 +75,7 @@ void require_code(const std::filesystem::path& path) {
   refuse_file(path,
               "is a state_dict (tensors without code); in Python: "
               "model.load_state_dict(torch.load('" +
-                  path.filename().string() + "')), then " + kExport);
+                  path.filename().string() + "')), or the entry that holds it, then " + kExport);
 }
 
 }  // namespace

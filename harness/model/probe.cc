@@ -250,8 +250,15 @@ std::string explain_failure(const std::string& message) {
              message.find("CUDA") != std::string::npos) {
     line += "; the model has a device baked in: trace it on the CPU, or script it";
   } else if (message.find("same dtype") != std::string::npos ||
-             message.find("scalar type") != std::string::npos) {
-    line += "; a dtype is baked in: set model.dtype, or export without casts";
+             message.find("scalar type") != std::string::npos ||
+             message.find("should be the same") != std::string::npos) {
+    // The model.dtype that would do, where one is named; there is none of half precision.
+    const bool half =
+        message.find("Half") != std::string::npos || message.find("BFloat16") != std::string::npos;
+    const bool wide = message.find("ouble") != std::string::npos;
+    line += half   ? "; half precision is baked in: export without casts to it"
+            : wide ? "; a dtype is baked in: set model.dtype: float64, or export without casts"
+                   : "; a dtype is baked in: export without casts";
   }
   return line;
 }

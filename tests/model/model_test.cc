@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 
 #include "harness/model/probe.h"
 #include "harness/suite/error.h"
@@ -14,6 +15,7 @@ namespace assay {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 using testing::Shape;
 using testing::values;
 
@@ -260,6 +262,58 @@ TEST(Model, KeepsTheFactsItIsGiven) {
   EXPECT_FALSE(parse_facts("", &again));
   EXPECT_EQ(again.quantum, 8);
   EXPECT_EQ(again.flags, facts.flags);
+}
+
+TEST(Model, RefusesToRoundAFloat64Model) {
+  const std::filesystem::path path = std::filesystem::path(::testing::TempDir()) / "assay_wide.pt";
+  const at::Tensor weight = values({1, 2, 3, 4}, at::kDouble).view({2, 2});
+  const std::string code = "def forward(self, x):\n    return x @ self.weight";
+  testing::save_module(path, code, {{"weight", weight}});
+  ModelSpec spec = testing::to_spec(Shape{{2}, 2}, path);
+  const auto load = [&] { return Model::load(spec, path, 16, "cpu"); };
+  try {
+    load();
+    ADD_FAILURE() << "rounded without a word";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::kRefused);
+    EXPECT_THAT(error.what(), HasSubstr("would be rounded to float32; set model.dtype: float64"));
+  }
+  spec.dtype = ModelSpec::Dtype::kFloat64;
+  EXPECT_THAT(flag_ids(load()), ::testing::IsEmpty());
+  EXPECT_EQ(load().judge(at::zeros({1, 2}, at::kDouble)).scalar_type(), at::kDouble);
+}
+
+TEST(Model, NamesOnlyTypesThatThereAre) {
+  EXPECT_THAT(
+      explain_failure("expected m1 and m2 to have the same dtype, but got: double != float"),
+      HasSubstr("set model.dtype: float64"));
+  EXPECT_THAT(explain_failure("Input type (double) and bias type (float) should be the same"),
+              HasSubstr("set model.dtype: float64"));
+  EXPECT_THAT(
+      explain_failure("expected m1 and m2 to have the same dtype, but got: c10::Half != float"),
+      ::testing::AllOf(HasSubstr("half precision is baked in"), Not(HasSubstr("model.dtype"))));
+}
+
+TEST(ModelFile, ADamagedWeightIsFound) {
+  const std::filesystem::path path = std::filesystem::path(::testing::TempDir()) / "assay_bit.pt";
+  const at::Tensor weight = testing::random_normal({2, 2}, 1);
+  testing::save_module(path, "def forward(self, x):\n    return x @ self.weight",
+                       {{"weight", weight}});
+  std::ostringstream whole;
+  whole << std::ifstream(path, std::ios::binary).rdbuf();
+  std::string bytes = whole.str();
+  const std::string_view record(static_cast<const char*>(weight.const_data_ptr()), weight.nbytes());
+  const size_t at = bytes.find(record);
+  ASSERT_NE(at, std::string::npos);
+  bytes[at + 5] = static_cast<char>(bytes[at + 5] ^ 1);
+  std::ofstream(path, std::ios::binary) << bytes;
+  try {
+    Model::load(testing::to_spec(Shape{{2}, 2}, path), path, 16, "cpu");
+    ADD_FAILURE() << "loaded";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::kRefused);
+    EXPECT_THAT(error.what(), HasSubstr("damaged: its checksum differs from the archive's"));
+  }
 }
 
 TEST(ModelFile, OtherFilesAreNamedWithTheCure) {
