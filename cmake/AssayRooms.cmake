@@ -82,30 +82,36 @@ endfunction()
 
 # Versions of the code that a stored result follows from; with another one it is computed anew. The
 # monitors' is a digest of their room, that of trainings one of what a shadow, a surrogate, an API's
-# answers to a thief, noise that he sends and the judge's look at a last layer follow from.
+# answers to a thief, noise that he sends and the judge's look at a last layer follow from, and that
+# of thefts one of how they are run, measured, replayed through monitors and added up.
 function(assay_versions)
   file(GLOB monitor CONFIGURE_DEPENDS RELATIVE "${PROJECT_SOURCE_DIR}" harness/monitor/*.cc
        harness/monitor/*.h)
   assay_version(ASSAY_MONITOR_VERSION harness/monitor/table.cc ${monitor})
   set(training)
-  foreach(part architecture extraction forward generator head max_pool network optimizer rng shadow
-          surrogate victim)
+  foreach(part architecture architecture_digest extraction forward generator head kept_values
+          max_pool network optimizer probe rng shadow surrogate victim)
     list(APPEND training harness/model/${part}.cc harness/model/${part}.h)
   endforeach()
   assay_version(ASSAY_TRAINING_VERSION harness/model/shadow.cc ${training})
-  # The code through which every verdict goes: models, oracle, judge. Data are known by what they
-  # hold.
+  assay_version(ASSAY_THEFT_VERSION harness/run/keys.cc harness/run/steals.cc harness/run/steals.h
+                harness/run/replays.cc harness/run/replays.h harness/run/score_heist.cc)
+  # The code through which every verdict goes: models, oracle, balls, judge. Data are known by what
+  # they hold.
   file(GLOB judging CONFIGURE_DEPENDS RELATIVE "${PROJECT_SOURCE_DIR}" harness/model/*.cc
        harness/model/*.h)
   list(FILTER judging EXCLUDE REGEX "/(csv|dataset|image)[a-z_]*[.]")
   foreach(part judge outputs probes stages supply)
     list(APPEND judging harness/run/${part}.cc harness/run/${part}.h)
   endforeach()
-  list(APPEND judging harness/run/unit.cc)
+  list(APPEND judging harness/run/unit.cc harness/suite/threat.cc)
   assay_version(ASSAY_JUDGING_VERSION harness/run/keys.cc ${judging})
-  assay_version(ASSAY_SCORING_VERSION harness/run/keys.cc harness/run/offset.cc
-                harness/run/offset.h harness/run/score.cc harness/run/score.h
-                harness/run/likeness.cc harness/run/likeness.h)
+  # Scores of members, and what the statistics say of the shadows that they rest on.
+  set(scoring harness/gate/delong.cc harness/gate/random.h harness/gate/roc_internal.h)
+  foreach(part gate/membership gate/roc gate/statistics gate/text run/likeness run/offset run/score)
+    list(APPEND scoring harness/${part}.cc harness/${part}.h)
+  endforeach()
+  assay_version(ASSAY_SCORING_VERSION harness/run/keys.cc ${scoring})
 endfunction()
 
 # Appends the entries of an attack's YAML, with the defaults they rest on, to `examples` as C++.

@@ -4,15 +4,8 @@
 #include "harness/model/model.h"
 
 namespace assay {
-namespace {
-
-constexpr int kVersion = 2;  // of what probing looks for
-
-}  // namespace
-
 std::string to_text(const ModelFacts& facts) {
-  nlohmann::json json = {{"version", kVersion},
-                         {"quantum", facts.quantum},
+  nlohmann::json json = {{"quantum", facts.quantum},
                          {"random", facts.random},
                          {"gradient", facts.gradient},
                          {"flags", nlohmann::json::array()}};
@@ -26,7 +19,6 @@ bool parse_facts(const std::string& text, ModelFacts* facts) {
   const nlohmann::json json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
   try {
     ModelFacts read;
-    if (json.at("version") != kVersion) return false;
     json.at("quantum").get_to(read.quantum);
     json.at("random").get_to(read.random);
     json.at("gradient").get_to(read.gradient);

@@ -22,6 +22,8 @@ std::string judging_version() { return ASSAY_JUDGING_VERSION; }
 
 std::string scoring_version() { return ASSAY_SCORING_VERSION; }
 
+std::string theft_version() { return ASSAY_THEFT_VERSION; }
+
 std::string model_text(const ModelSpec& spec) {
   std::string text;
   add_field(&text, "shape", joined(spec.shape));

@@ -23,6 +23,9 @@ std::string judging_version();
 /// Digest of the code that makes a membership cell's scores of outputs.
 std::string scoring_version();
 
+/// Digest of the code that runs a theft and says what it came to.
+std::string theft_version();
+
 /// All of the suite's model section that outputs depend on, besides the file.
 std::string model_text(const ModelSpec& spec);
 

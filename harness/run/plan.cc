@@ -266,7 +266,8 @@ int64_t unit_size(const Suite& suite, int64_t samples) {
 }
 
 std::string facts_key(const Suite& suite, const FileIdentity& model, const Platform& platform) {
-  std::string text = "facts 2\n" + model_text(suite.model);
+  std::string text = "facts\n" + model_text(suite.model);
+  add_field(&text, "judging_version", judging_version());
   add_field(&text, "block", std::to_string(block_size(suite)));  // some models depend on it
   add_field(&text, "model", model.sha256);
   add_field(&text, "libtorch", platform.libtorch);

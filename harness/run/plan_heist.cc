@@ -32,7 +32,8 @@ bool is_protocol(const std::string& param) {
 // All that a surrogate depends on besides its budget and its seed.
 std::string steal_text(const Suite& suite, const AttackSpec& spec, const Audit& audit,
                        const std::string& version, const std::string& model_key) {
-  std::string text = "steal 4\n" + model_text(suite.model);
+  std::string text = "steal\n" + model_text(suite.model);
+  add_field(&text, "theft_version", theft_version());
   add_field(&text, "model", model_key);
   add_field(&text, "attack", spec.attack);
   add_field(&text, "version", version);
@@ -59,6 +60,7 @@ std::string steal_text(const Suite& suite, const AttackSpec& spec, const Audit& 
 std::string transfer_text(const Suite& suite, const Audit& audit, const Extraction& extraction,
                           const std::string& version, const std::string& model_key) {
   std::string text = "transfer\n" + model_text(suite.model);
+  add_field(&text, "theft_version", theft_version());
   add_field(&text, "judging_version", judging_version());
   add_field(&text, "model", model_key);
   add_field(&text, "version", version);
@@ -77,7 +79,8 @@ std::string transfer_text(const Suite& suite, const Audit& audit, const Extracti
 
 // What the replay of a thief's queries depends on besides them.
 std::string replay_text(const Suite& suite, const Audit& audit) {
-  std::string text = "replay 3\n";
+  std::string text = "replay\n";
+  add_field(&text, "theft_version", theft_version());
   add_field(&text, "version", monitor_version());
   for (const DetectorSpec& detector : suite.monitors->detectors) {
     add_field(&text, "name", detector.name);
@@ -283,7 +286,8 @@ void plan_heist(const Suite& suite, const AttackSpec& spec, const Extraction& ex
     unit.after = {model};
     add(std::move(unit));
   }
-  std::string text = "extraction score 3\n" + made;
+  std::string text = "extraction score\n" + made;
+  add_field(&text, "theft_version", theft_version());
   add_field(&text, "cell", digest_of(cell->key_fields));
   add_field(&text, "libtorch", platform.libtorch);
   add_field(&text, "cpu_capability", platform.cpu_capability);

@@ -142,10 +142,16 @@ TEST(Tidy, WhatIsStoredOfATheftIsVersioned) { EXPECT_THAT(unversioned(project())
 TEST(Tidy, AnUnversionedSourceIsFound) {
   EXPECT_THAT(unversioned({{"cmake/AssayRooms.cmake", "foreach(part rng\n  surrogate)\n"},
                            {"harness/model/extraction.h", "#include \"harness/model/rng.h\"\n"},
-                           {"harness/model/extraction.cc", "int n;\n"},
-                           {"harness/model/rng.cc", "int n;\n"}}),
+                           {"harness/model/extraction.cc",
+                            "#include \"harness/model/probe.h\"\n#include "
+                            "\"harness/model/crash.h\"\n"},
+                           {"harness/model/rng.cc", "int n;\n"},
+                           {"harness/model/crash.cc", "int n;\n"},
+                           {"harness/model/probe.cc", "int n;\n"}}),
               ElementsAre("cmake/AssayRooms.cmake: thefts rest on harness/model/extraction.cc, "
-                          "which is no part of the training version"));
+                          "which is no part of the training version",
+                          "cmake/AssayRooms.cmake: thefts rest on harness/model/probe.cc, which is "
+                          "no part of the training version"));
 }
 
 }  // namespace
