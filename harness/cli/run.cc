@@ -279,6 +279,7 @@ ExitCode Run::finish(const Evidence& evidence, const Baseline& baseline) {
 // Takes the folder into use, so that --resume after a kill knows what was being run there. What is
 // there already holds until there is better.
 void Run::begin(const Evidence& empty, const std::string& baseline_sha256) {
+  to_text(empty);  // a name that cannot be written is told before the folder is in use
   if (options_.out.empty()) point_latest(folder_);
   const RunFacts facts = facts_of(baseline_sha256, 0);
   check_resume_plan(folder_, empty.header, facts);

@@ -12,6 +12,7 @@
 #include "harness/model/dataset_source.h"
 #include "harness/model/image.h"
 #include "harness/suite/error.h"
+#include "harness/suite/utf8.h"
 
 namespace assay {
 namespace {
@@ -49,6 +50,27 @@ std::vector<fs::directory_entry> entries_of(const fs::path& folder) {
   return entries;
 }
 
+// Names go into reports and evidence, which are UTF-8.
+void check_name(const fs::path& folder, const std::string& name) {
+  std::string shown;
+  bool valid = true;
+  for (std::string_view rest = name; !rest.empty();) {
+    const size_t size = utf8_character(rest);
+    valid = valid && size > 0;
+    if (size > 0) {
+      shown += rest.substr(0, size);
+    } else {
+      constexpr std::string_view kDigits = "0123456789abcdef";
+      const auto byte = static_cast<unsigned char>(rest[0]);
+      (shown += "\\x").append({kDigits[byte >> 4], kDigits[byte & 15]});
+    }
+    rest.remove_prefix(std::max<size_t>(size, 1));
+  }
+  if (!valid) {
+    throw Error(folder.string() + ": the name `" + shown + "` is not UTF-8; rename it");
+  }
+}
+
 // Appends the images under `folder`, relative to the data set's folder. Another file is refused:
 // an image that is silently left out would change every figure.
 void list_images(const fs::path& folder, const std::string& prefix, int depth,
@@ -58,6 +80,7 @@ void list_images(const fs::path& folder, const std::string& prefix, int depth,
                 " deep; is there a loop of links?");
   }
   for (const fs::directory_entry& entry : entries_of(folder)) {
+    check_name(folder, entry.path().filename().string());
     const std::string name = prefix + "/" + entry.path().filename().string();
     std::error_code error;
     if (entry.is_directory(error)) {
@@ -90,6 +113,7 @@ std::vector<std::string> class_folders(const fs::path& root) {
       throw Error(path + ": is a link that leads nowhere; mend it, or remove it");
     }
     if (fs::is_directory(status)) {
+      check_name(root, entry.path().filename().string());
       names.push_back(entry.path().filename().string());
     } else if (is_image_name(entry.path())) {
       throw Error(path +

@@ -12,6 +12,7 @@
 #include <sstream>
 #include <unordered_map>
 
+#include "harness/suite/utf8.h"
 #include "harness/suite/value.h"
 
 namespace assay {
@@ -254,26 +255,11 @@ class Builder : public YAML::EventHandler {
   int documents_ = 0;
 };
 
-// Bytes of the character that begins the text, or 0 where it begins with none in UTF-8.
-size_t character_at(std::string_view text) {
-  const auto lead = static_cast<unsigned char>(text[0]);
-  const size_t size = lead < 0x80                    ? 1
-                      : lead >= 0xC2 && lead <= 0xDF ? 2
-                      : lead >= 0xE0 && lead <= 0xEF ? 3
-                      : lead >= 0xF0 && lead <= 0xF4 ? 4
-                                                     : 0;
-  if (size > text.size()) return 0;
-  for (size_t i = 1; i < size; ++i) {
-    if ((static_cast<unsigned char>(text[i]) & 0xC0) != 0x80) return 0;
-  }
-  return size;
-}
-
 // Refused here, where the place is known.
 void check_utf8(std::string_view text, const std::string& file) {
   int line = 1, column = 1;
   while (!text.empty()) {
-    const size_t size = character_at(text);
+    const size_t size = utf8_character(text);
     if (size == 0) {
       throw Error(Where{file, line, column}, "not UTF-8; save the suite as UTF-8 text");
     }

@@ -162,6 +162,10 @@ TEST_F(ImageFolderTest, BadFoldersAreErrors) {
                     HasSubstr("set has 1 class folders; expected 2 by model.classes")));
   std::filesystem::create_directory(folder_ / "set/b");
   EXPECT_THAT(error(data(), model_of({1, 1, 1}, 2)), HasSubstr("set/b: holds no images"));
+  write("set/b/\xff.png", one(1));
+  EXPECT_THAT(error(data(), model_of({1, 1, 1}, 2)),
+              HasSubstr("set/b: the name `\\xff.png` is not UTF-8; rename it"));
+  std::filesystem::remove(folder_ / "set/b/\xff.png");
   write("set/b/x.webp", "RIFF");
   EXPECT_THAT(error(data(), model_of({1, 1, 1}, 2)),
               HasSubstr("set/b/x.webp: is not named .png, .jpg or .jpeg; convert it, or move"));
