@@ -291,7 +291,10 @@ Array open_safetensors(const std::filesystem::path& path, const std::string& key
     for (const TypeName& each : kTypes) {
       if (each.safetensors == info.dtype) found = &each;
     }
-    ASSAY_CHECK(found != nullptr, "safetensors dtype " + info.dtype);
+    if (found == nullptr) {
+      throw Error(name + ": dtype `" + info.dtype + "` is not read; expected bool, an integer, " +
+                  "float16, bfloat16, float32 or float64");
+    }
     array.type = found->type;
     array.shape = info.shape;
     array.data = file.slice(info.begin, info.end - info.begin, name);

@@ -14,7 +14,7 @@ namespace assay {
 /// What a header says of one array.
 struct ArrayInfo {
   std::string name;
-  std::string dtype;  ///< F64 F32 F16 BF16 I64 I32 I16 I8 U64 U32 U16 U8 BOOL
+  std::string dtype;  ///< F64 F32 F16 BF16 I64 I32 I16 I8 U64 U32 U16 U8 BOOL, or one unknown
   std::vector<int64_t> shape;
   uint64_t begin = 0;  ///< bytes from the start of the file; set by readers
   uint64_t end = 0;
@@ -44,7 +44,8 @@ void write_safetensors(const std::filesystem::path& path, const std::vector<Arra
 /// the data without gap or overlap. Throws Error (kUsage) naming `file` and the array.
 std::vector<NamedArray> parse_safetensors(std::string_view bytes, const std::string& file);
 
-/// The same checks on a file of any size, reading its header only; ordered by `begin`.
+/// The same checks on a file of any size, reading its header only; ordered by `begin`. An array of
+/// an unknown dtype is listed like the others.
 std::vector<ArrayInfo> read_safetensors_index(const std::filesystem::path& path);
 
 }  // namespace assay

@@ -241,6 +241,19 @@ TEST_F(DatasetErrorsTest, Safetensors) {
         testing::safetensors("{not json", "")}) {
     EXPECT_THAT(path_error(Format::kSafetensors, bad), HasSubstr("/data: "));
   }
+  // An array of a type that is not read stands in nobody's way but its own.
+  const auto typed = [](const std::string& y, const std::string& other) {
+    return testing::safetensors(
+        R"({"x":{"dtype":"F32","shape":[2,2],"data_offsets":[0,16]},"w":{"dtype":")" + other +
+            R"(","shape":[3],"data_offsets":[16,19]},"y":{"dtype":")" + y +
+            R"(","shape":[2],"data_offsets":[19,21]}})",
+        std::string(21, '\0'));
+  };
+  DataSpec data = data_of(Format::kSafetensors);
+  data.path = write("odd", typed("U8", "F8_E4M3"));
+  EXPECT_EQ(Dataset::open(data, model_of({2}, 3)).size(), 2);
+  EXPECT_THAT(path_error(Format::kSafetensors, typed("F8_E4M3", "U8")),
+              HasSubstr("data[y]: dtype `F8_E4M3` is not read; expected"));
 }
 
 TEST_F(DatasetErrorsTest, Csv) {
