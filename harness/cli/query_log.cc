@@ -143,8 +143,11 @@ int64_t answer_of(const std::vector<CsvField>& fields, const Columns& columns,
                   const Classes& classes, const Where& line, std::vector<double>* row) {
   if (columns.label) {
     const CsvField& field = fields[*columns.label];
+    const std::string place =
+        line.file + ":" + std::to_string(line.line) + ":" + std::to_string(field.column);
+    if (const auto number = class_named(field.text, classes.names, place)) return *number;
     const double value = checked_field(field, "label", line);
-    return checked_answer(value, classes, to_prefix(Where{line.file, line.line, field.column}));
+    return checked_answer(value, classes, place + ": ");
   }
   row->clear();
   for (size_t i = 0; i < fields.size(); ++i) {
@@ -253,7 +256,7 @@ Answers read_outputs(const std::filesystem::path& path, int64_t count, const Cla
       continue;
     }
     if (blank > 0) throw Error(Where{file.name(), blank, 1}, "a blank line inside the table");
-    split_csv(line, place, &fields);
+    split_csv(&line, place, &fields);
     if (fields.size() != columns.names.size()) {
       throw Error(place, std::to_string(fields.size()) + " fields; the header has " +
                              std::to_string(columns.names.size()));

@@ -40,11 +40,11 @@ class CsvSource : public Source {
     const uint64_t end = offsets_[static_cast<size_t>(index) + 1];
     std::string line(static_cast<size_t>(end - begin), '\0');
     file_.read(begin, {reinterpret_cast<uint8_t*>(line.data()), line.size()});
-    line.resize(std::min(line.find_first_of("\r\n"), line.size()));
+    line.resize(line.find_last_not_of("\r\n") + 1);
     const Where place_of_row = where(begin_ + index);
     std::vector<CsvField> fields;
-    split_csv(line, place_of_row, &fields);
-    check_count(fields.size(), begin_ + index);
+    split_csv(&line, place_of_row, &fields);
+    check_count(fields.size(), begin_ + index, place_of_row);
     size_t next = 0;
     for (size_t i = 0; i < fields.size(); ++i) {
       if (i == label_column_) continue;
@@ -59,8 +59,9 @@ class CsvSource : public Source {
   }
 
  private:
-  // The header is line 1, and no line inside the table is blank.
-  Where where(int64_t row) const { return {file_.name(), static_cast<int>(row) + 2, 0}; }
+  Where where(int64_t row) const {
+    return {file_.name(), lines_[static_cast<size_t>(row - begin_)], 0};
+  }
 
   void read_header(CsvLines& lines, const DataSpec& data) {
     std::string line;
@@ -69,8 +70,12 @@ class CsvSource : public Source {
     const Where place{file_.name(), 1, 1};
     const auto found = std::find(names_.begin(), names_.end(), data.label);
     if (found == names_.end()) {
+      const std::string& whole = names_.front();
       std::string hint = suggest(data.label, names_);
-      if (names_.size() == 1) hint += "; columns are separated by commas";
+      if (names_.size() == 1) {
+        hint = "; columns are separated by commas, and the header `" + whole.substr(0, 60) +
+               (whole.size() > 60 ? "…` has none" : "` has none");
+      }
       throw Error(place, "no column `" + data.label + "` (data." + data.name + ".label)" + hint);
     }
     label_column_ = static_cast<size_t>(found - names_.begin());
@@ -91,10 +96,23 @@ class CsvSource : public Source {
                                 " by model.input.shape " + shape_text(spec.shape) + hint);
   }
 
-  void check_count(size_t found, int64_t row) const {
+  void check_count(size_t found, int64_t row, const Where& place) const {
     if (found == names_.size()) return;
-    throw Error(where(row), "row " + std::to_string(row) + " has " + std::to_string(found) +
-                                " fields; the header has " + std::to_string(names_.size()));
+    throw Error(place, "row " + std::to_string(row) + " has " + std::to_string(found) +
+                           " fields; the header has " + std::to_string(names_.size()));
+  }
+
+  static int64_t label_of(const CsvField& field, const ModelSpec& spec, const Where& place,
+                          int64_t row) {
+    const std::string named = place.file + ":" + std::to_string(place.line) + ":" +
+                              std::to_string(field.column) + ": row " + std::to_string(row);
+    if (const auto number = class_named(field.text, spec.class_names, named)) return *number;
+    double value = 0;
+    if (parse_csv(field.text, &value)) return checked_label(value, spec, named);
+    throw Error(named + ": label `" + std::string(field.text.substr(0, 60)) +
+                "`; expected a whole number in [0, " + std::to_string(spec.classes) + ")" +
+                (spec.class_names.empty() ? "" : ", or a name of model.classes") +
+                suggest(field.text, spec.class_names));
   }
 
   void read_rows(CsvLines& lines, const DataSpec& data, const ModelSpec& spec) {
@@ -111,20 +129,13 @@ class CsvSource : public Source {
         continue;
       }
       if (blank > 0) throw Error(Where{file_.name(), blank, 1}, "a blank line inside the table");
-      const Where place = where(row);
-      split_csv(line, place, &fields);
-      check_count(fields.size(), row);
+      const Where place{file_.name(), lines.line(), 0};
+      split_csv(&line, place, &fields);
+      check_count(fields.size(), row, place);
       if (row >= begin && row < end) {
-        const CsvField& field = fields[label_column_];
-        const std::string named = place.file + ":" + std::to_string(place.line) + ":" +
-                                  std::to_string(field.column) + ": row " + std::to_string(row);
-        double value = 0;
-        if (!parse_csv(field.text, &value)) {
-          throw Error(named + ": label `" + std::string(field.text.substr(0, 60)) +
-                      "`; expected a whole number in [0, " + std::to_string(spec.classes) + ")");
-        }
-        labels_.push_back(checked_label(value, spec, named));
+        labels_.push_back(label_of(fields[label_column_], spec, place, row));
         offsets_.push_back(offset);
+        lines_.push_back(place.line);
       }
       if (row == end) offsets_.push_back(offset);
       ++row;
@@ -143,6 +154,7 @@ class CsvSource : public Source {
   int64_t begin_ = 0;
   std::vector<int64_t> labels_;
   std::vector<uint64_t> offsets_;  // of each row, and of what follows the last one
+  std::vector<int> lines_;         // that rows begin on
 };
 
 }  // namespace

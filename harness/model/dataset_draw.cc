@@ -83,6 +83,7 @@ std::vector<int64_t> read_ids(const Dataset& dataset, const std::filesystem::pat
   std::vector<int64_t> indices;
   std::string line;
   for (int number = 1; std::getline(file, line); ++number) {
+    if (number == 1 && line.starts_with("\xef\xbb\xbf")) line.erase(0, 3);  // byte order mark
     if (line.ends_with('\r')) line.pop_back();
     if (line.empty()) continue;
     const Where where{path.string(), number, 1};

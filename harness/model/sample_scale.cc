@@ -15,7 +15,7 @@ constexpr size_t kLongest = 1 << 16;  // bytes of a line: paths are shorter
 // follows its comma.
 struct Line {
   std::string id;
-  std::string_view share;
+  std::string share;
   int column = 1;  // of the share
 };
 
@@ -37,8 +37,9 @@ Line split(std::string_view text, const Where& where) {
     throw Error(Where{where.file, where.line, static_cast<int>(at) + 1},
                 "no comma after the sample's id; expected `sample,share`");
   }
+  std::string rest(text.substr(at + 1));
   std::vector<CsvField> fields;
-  split_csv(text.substr(at + 1), where, &fields);
+  split_csv(&rest, where, &fields);
   line.share = fields[0].text;
   line.column = static_cast<int>(at) + 1 + fields[0].column;
   if (fields.size() > 1) {
@@ -53,7 +54,7 @@ double share_of(const Line& line, const Where& where) {
   double share = 0;
   if (parse_csv(line.share, &share) && share > 0 && share <= 1) return share;
   throw Error(Where{where.file, where.line, line.column},
-              "`share` is `" + std::string(line.share.substr(0, 60)) + "` for sample `" +
+              "`share` is `" + line.share.substr(0, 60) + "` for sample `" +
                   line.id.substr(0, 200) + "`; expected a number above 0, at most 1");
 }
 

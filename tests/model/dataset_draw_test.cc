@@ -120,6 +120,10 @@ TEST_F(DrawTest, IdsAreReadFromAFileInAnyOrder) {
   SampleSpec sample;
   sample.ids = write("ids", "17\r\n3\n\n499\n");
   EXPECT_THAT(draw(uneven(), sample), ElementsAre(3, 17, 499));
+  sample.ids = write("ids",
+                     "\xef\xbb\xbf"
+                     "17\n3\n");  // as some editors begin a file
+  EXPECT_THAT(draw(uneven(), sample), ElementsAre(3, 17));
 }
 
 TEST_F(DrawTest, BadSamplesAreErrors) {

@@ -272,7 +272,10 @@ TEST_F(DatasetErrorsTest, Csv) {
   EXPECT_THAT(csv("0,1,2\n0,1,2\n"), HasSubstr("data:1:1: the first line holds numbers only"));
   EXPECT_THAT(csv("a,b,Y\n0,1,2\n"),
               HasSubstr("data:1:1: no column `y` (data.test.label); did you mean `Y`?"));
-  EXPECT_THAT(csv("a;b;y\n0;1;2\n"), HasSubstr("columns are separated by commas"));
+  EXPECT_THAT(csv("a;b;y\n0;1;2\n"),
+              HasSubstr("columns are separated by commas, and the header `a;b;y` has none"));
+  EXPECT_LT(csv("y\t" + std::string(5000, 'a') + "\n0\t1\n").size(), 400U);
+  EXPECT_THAT(csv("a,b,y\r0,1,2\r"), HasSubstr("end with a carriage return alone"));
   EXPECT_THAT(csv("y,b,y\n0,1,2\n"), HasSubstr("two columns are called `y`"));
   EXPECT_THAT(csv(",a,b,y\n0,0,1,2\n"),
               HasSubstr("data has 3 feature columns beside `y`; expected 2 by model.input.shape [2]"
@@ -281,6 +284,8 @@ TEST_F(DatasetErrorsTest, Csv) {
   EXPECT_THAT(csv("a,b,y\n0,1,2\n\n0,1,2\n"), HasSubstr("data:3:1: a blank line inside the table"));
   EXPECT_THAT(csv("a,b,y\n0,\"1,2\n"), HasSubstr("data:2:3: a quote that is not closed"));
   EXPECT_THAT(csv("a,b,y\n0,\"1\"2,2\n"), HasSubstr("text after a closing quote"));
+  EXPECT_THAT(csv("a,b,y\n0,\"1\"\"\",2\n"), HasSubstr("`1\"` in column `b`"));
+  EXPECT_THAT(csv("\"a\n1\",b,y\n0,1,2\n0,1,7\n"), HasSubstr("data:4:5: row 1: label 7"));
   EXPECT_THAT(csv(std::string(100'000, 'a')), HasSubstr("data:1:1: a line of more than "));
   EXPECT_THAT(csv(std::string("PK\x03\x04\0\0", 6)),
               HasSubstr("is not a text file: found 50 4b 03 04 00 00 (zip or npz)"));

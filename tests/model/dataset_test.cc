@@ -204,6 +204,30 @@ TEST_F(DatasetTest, CsvTakesTheOtherColumnsInOrder) {
   }
 }
 
+TEST_F(DatasetTest, CsvTakesClassNamesAsLabels) {
+  DataSpec data = data_of(Format::kCsv);
+  data.label = "y";
+  ModelSpec spec = model_of({1}, 3);
+  spec.class_names = {"cat", "dog, small", "a \"wolf\"\nof old"};
+  data.path = write("d.csv", "x,y\n0,cat\n1,\"a \"\"wolf\"\"\nof old\"\n0,\"dog, small\"\n1,1\n");
+  const Dataset dataset = Dataset::open(data, spec);
+  ASSERT_EQ(dataset.size(), 4);
+  for (const auto& [row, label] : {std::pair(0, 0), {1, 2}, {2, 1}, {3, 1}}) {
+    EXPECT_EQ(dataset.label(row), label) << row;
+  }
+  EXPECT_THAT(values(dataset.read(all(dataset))), ElementsAre(0, 1, 0, 1));
+  EXPECT_THAT(dataset.id(3), "3");
+  data.path = write("d.csv", "x,y\n0,dgo\n");
+  EXPECT_THAT(testing::error_of([&] { Dataset::open(data, spec); }),
+              HasSubstr("label `dgo`; expected a whole number in [0, 3), or a name of "
+                        "model.classes; one of cat"));
+  // What could be a number and a name decides nothing.
+  spec.class_names = {"1", "2", "3"};
+  data.path = write("d.csv", "x,y\n0,2\n");
+  EXPECT_THAT(testing::error_of([&] { Dataset::open(data, spec); }),
+              HasSubstr("d.csv:2:3: row 0: label `2` is the name of class 1"));
+}
+
 TEST_F(DatasetTest, CsvReadsAcrossItsBuffer) {
   std::string text = "a,b,y\n";
   for (int i = 0; i < 60'000; ++i) {
