@@ -105,7 +105,8 @@ std::vector<Key> model_keys() {
        .required = true,
        .limits = {2, 1e6},
        .least_items = 2},
-      choice_key("dtype", "the model's floating-point type", {"float32", "float64"}),
+      choice_key("dtype", "the floating-point type that the model computes in; float32 by default",
+                 {"float32", "float64"}),
   };
 }
 
