@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "harness/model/forward.h"
 #include "harness/model/model.h"
 
 namespace assay {
@@ -50,7 +51,8 @@ bool is_module(const Value* value) {
 }
 
 bool is_container(const Value* value) {
-  const auto kind = value->type()->kind();
+  const auto optional = value->type()->cast<c10::OptionalType>();
+  const auto kind = optional ? optional->getElementType()->kind() : value->type()->kind();
   return kind == c10::TypeKind::ListType || kind == c10::TypeKind::DictType ||
          kind == c10::TypeKind::TupleType;
 }
@@ -79,6 +81,7 @@ class Tracker {
       follow(graph.block());
       after = state_.written.size() + state_.telling.size();
       for (const auto& [value, names] : aliases_) after += names.size();
+      for (const auto& [value, names] : held_) after += names.size();
       for (const auto& [value, names] : depends_) after += names.size();
     }
     for (const Value* result : graph.outputs()) tell(depends_[result]);
@@ -93,13 +96,19 @@ class Tracker {
     }
   }
 
+  static void add(const Names& from, Names* to) { to->insert(from.begin(), from.end()); }
+
   // What `from` may be part of, and depends on, `to` may and does.
   void alias(const Value* from, const Value* to) {
     if (const auto path = paths_.find(from); path != paths_.end() && is_module(to)) {
       paths_[to] = path->second;
     }
-    aliases_[to].merge(Names(aliases_[from]));
-    depends_[to].merge(Names(depends_[from]));
+    // To put a weight into a list and the list into another is no writing to the weight.
+    Names& whole = !is_container(from) && is_container(to) ? held_[to] : aliases_[to];
+    Names& parts = is_container(to) ? held_[to] : aliases_[to];
+    add(aliases_[from], &whole);
+    add(held_[from], &parts);
+    add(depends_[from], &depends_[to]);
   }
 
   void follow(const Block* block) {
@@ -162,8 +171,8 @@ class Tracker {
 
   void apply(const Node* node) {
     Names depends;
-    for (const Value* input : node->inputs()) depends.merge(Names(depends_[input]));
-    for (const Value* output : node->outputs()) depends_[output].merge(Names(depends));
+    for (const Value* input : node->inputs()) add(depends_[input], &depends);
+    for (const Value* output : node->outputs()) add(depends, &depends_[output]);
     const c10::FunctionSchema* schema = node->maybeSchema();
     if (schema == nullptr || node->kind().is_prim() || schema->is_vararg()) {
       for (const Value* input : node->inputs()) {
@@ -178,7 +187,9 @@ class Tracker {
         if (may_alias(arguments[i], input, schema->returns()[j])) alias(input, node->output(j));
       }
       if (arguments[i].alias_info() == nullptr || !arguments[i].alias_info()->isWrite()) continue;
-      const Names into = aliases_[input];
+      Names into = aliases_[input];
+      const std::string name = node->kind().toUnqualString();
+      if (name.starts_with("_foreach")) add(held_[input], &into);
       state_.written.insert(into.begin(), into.end());
       tell(depends, into);
       if (!is_container(input)) continue;
@@ -188,6 +199,7 @@ class Tracker {
 
   std::map<const Value*, std::string> paths_;  // of modules, each with a dot at its end
   std::map<const Value*, Names> aliases_;      // attributes that a value may be part of
+  std::map<const Value*, Names> held_;         // attributes that a container's parts may be
   std::map<const Value*, Names> depends_;      // written attributes that it is computed from
   KeptState state_;
 };

@@ -2,14 +2,17 @@
 #pragma once
 
 #include <ATen/ATen.h>
-#include <torch/csrc/jit/api/module.h>
 
 #include <set>
 #include <string>
 
-#include "harness/model/forward.h"
+namespace torch::jit {
+struct Module;
+}
 
 namespace assay {
+
+class Forward;
 
 /// Attributes by their path (`cache`, `layers.0.count`).
 struct KeptState {

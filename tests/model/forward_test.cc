@@ -1,5 +1,4 @@
-#include "harness/model/forward.h"
-
+// What surrounds a model's call, as its callers see it.
 #include <gtest/gtest.h>
 
 #include <string>

@@ -111,6 +111,15 @@ TEST(KeptState, NamesWhatIsWrittenAndWhatOfItTells) {
                            "    return x + self.kept[:x.size(0)] + self.count\n"));
   EXPECT_THAT(state.written, ElementsAre("part.k", "part.kept"));
   EXPECT_THAT(state.telling, ElementsAre("part.kept"));
+  // Lists that a call makes are its own, whatever they hold; what is taken out of one is not.
+  EXPECT_THAT(kept_state(module_of("    y = [x, self.kept]\n    y.append(self.count)\n"
+                                   "    y.append(x)\n    return y[0] + y[1][:x.size(0)]\n"))
+                  .written,
+              IsEmpty());
+  EXPECT_THAT(kept_state(module_of("    y = [self.kept]\n    y.append(self.count)\n"
+                                   "    y[0].add_(1.0)\n    return x * 1.0\n"))
+                  .written,
+              ElementsAre("part.count", "part.kept"));
 }
 
 }  // namespace

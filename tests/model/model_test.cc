@@ -117,6 +117,15 @@ TEST(Model, TheQuantumHoldsAtEverySizeThatIsTried) {
   EXPECT_EQ(load_code(batch_code("n < 0")).facts().quantum, 1);
   EXPECT_EQ(load_code(batch_code("n < 4")).facts().quantum, 4);
   EXPECT_EQ(load_code(batch_code("n % 8 != 0")).facts().quantum, 8);
+  // Fewer rows than show it are probed as more are.
+  for (const int64_t block : {1, 2, 3, 5}) {
+    const std::filesystem::path path =
+        std::filesystem::path(::testing::TempDir()) / "assay_small_block.pt";
+    testing::save_module(path, batch_code("n % 8 != 0"), {});
+    const Model model = Model::load(testing::to_spec(Shape{{2}, 2}, path), path, block, "cpu");
+    EXPECT_EQ(model.facts().quantum, 8) << block;
+    EXPECT_EQ(model.block(), block);
+  }
   // Other bits in the whole block of 64 only, in half of it, or in one row less than the whole.
   EXPECT_EQ(load_code(batch_code("n == 64")).facts().quantum, 0);
   EXPECT_EQ(load_code(batch_code("n == 32")).facts().quantum, 0);

@@ -130,8 +130,10 @@ TEST(Safetensors, TruncationAtEveryByteIsRefused) {
 TEST(Safetensors, FilesThatReadersCouldTakeDifferentlyAreRefused) {
   const auto one = [](const std::string& entry) { return file_with("{\"a\":" + entry + "}", 8); };
   ASSERT_EQ(failure(one(R"({"dtype":"F32","shape":[2],"data_offsets":[0,8]})")), "");
-  EXPECT_THAT(failure(one(R"({"dtype":"F99","shape":[2],"data_offsets":[0,8]})")),
-              AllOf(HasSubstr("array `a`"), HasSubstr("`F99`"), HasSubstr("F32")));
+  EXPECT_THAT(failure(one(R"({"dtype":"F99","shape":[2],"data_offsets":[0,4]})")),
+              HasSubstr("after its header"));
+  EXPECT_THAT(failure(one(R"({"dtype":"F99","shape":[2],"data_offsets":[8,0]})")),
+              HasSubstr("`data_offsets` end before they begin"));
   EXPECT_THAT(failure(one(R"({"dtype":"F32","shape":[3],"data_offsets":[0,8]})")),
               HasSubstr("do not span the 12 bytes"));
   EXPECT_THAT(failure(one(R"({"dtype":"F32","shape":[-2],"data_offsets":[0,8]})")),
@@ -158,6 +160,23 @@ TEST(Safetensors, FilesThatReadersCouldTakeDifferentlyAreRefused) {
               HasSubstr("overlap"));
   EXPECT_THAT(failure(file_with("[1,2]", 0)), HasSubstr("does not begin with {"));
   EXPECT_THAT(failure(file_with("{\"a\":", 0)), HasSubstr("not a JSON object"));
+}
+
+TEST(Safetensors, AnArrayOfAnUnknownTypeIsListedButNotRead) {
+  const std::string bytes =
+      file_with(R"({"a":{"dtype":"F99","shape":[2],"data_offsets":[0,8]}})", 8);
+  const ScratchFolder scratch;
+  const auto path = scratch.path() / "x.safetensors";
+  std::ofstream(path, std::ios::binary) << bytes;
+  const std::vector<ArrayInfo> index = read_safetensors_index(path);
+  ASSERT_EQ(index.size(), 1U);
+  EXPECT_EQ(index[0].dtype, "F99");
+  try {
+    parse_safetensors(bytes, "x");
+    ADD_FAILURE() << "read";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), AllOf(HasSubstr("array `a`"), HasSubstr("`F99`"), HasSubstr("F32")));
+  }
 }
 
 TEST(Safetensors, AHeaderLengthBeyondReasonIsRefusedBeforeItIsRead) {
