@@ -185,12 +185,14 @@ bool is_narrowed(const torch::jit::Module& module, const ModelSpec& spec) {
   return wide > 0 && others == 0;
 }
 
-torch::jit::Module open_module(const ModelSpec& spec, const std::filesystem::path& path) {
+// `known`: it was opened before, or is a network that was made here, which may keep float64 inside.
+torch::jit::Module open_module(const ModelSpec& spec, const std::filesystem::path& path,
+                               bool known) {
   // What a model prints is no result of ours: stdout is for those.
   torch::jit::setPrintHandler([](const std::string& text) { std::cerr << text; });
   torch::jit::Module module = load_archive(path);
   module.eval();
-  if (is_narrowed(module, spec)) {
+  if (!known && is_narrowed(module, spec)) {
     throw Error(path.string() +
                     " is a float64 model, and would be rounded to float32; set model.dtype: "
                     "float64",
@@ -233,7 +235,7 @@ Model Model::load(const ModelSpec& spec, const std::filesystem::path& path, int6
   enter_worker();
   auto impl = std::make_unique<Impl>(spec, Forward(spec, path.string()));
   impl->block = block;
-  impl->original = open_module(spec, path);
+  impl->original = open_module(spec, path, known != nullptr);
   impl->graph = impl->original;
   // Both before the first call, which rewrites the graph.
   const GraphTraits traits = inspect(impl->original);

@@ -22,7 +22,8 @@ Model load_bytes(const std::string& bytes, const ModelSpec& spec) {
   std::string name = (std::filesystem::temp_directory_path() / "assay-bytes-XXXXXX").string();
   close(mkstemp(name.data()));
   std::ofstream(name, std::ios::binary) << bytes;
-  Model model = Model::load(spec, name, /*block=*/64, "cpu");
+  const ModelFacts facts{.quantum = 4};  // as runs load what was made in them
+  Model model = Model::load(spec, name, /*block=*/64, "cpu", &facts);
   std::filesystem::remove(name);
   return model;
 }
