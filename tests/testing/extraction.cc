@@ -64,7 +64,8 @@ Model surrogate_of(const Theft& theft, const ModelSpec& spec) {
   const int file = mkstemp(name.data());
   close(file);
   std::ofstream(name, std::ios::binary) << theft.surrogate;
-  Model model = Model::load(spec, name, /*block=*/64, "cpu");
+  const ModelFacts facts{.quantum = 4};  // as runs load it
+  Model model = Model::load(spec, name, /*block=*/64, "cpu", &facts);
   std::filesystem::remove(name);
   return model;
 }
