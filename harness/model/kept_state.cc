@@ -17,9 +17,9 @@
 namespace assay {
 namespace {
 
-using torch::jit::Block;
-using torch::jit::Node;
-using torch::jit::Value;
+using GraphBlock = torch::jit::Block;
+using GraphNode = torch::jit::Node;
+using GraphValue = torch::jit::Value;
 using Names = std::set<std::string>;
 
 // The graph of forward as it runs in eval mode: without what `self.training` guards.
@@ -29,12 +29,12 @@ std::shared_ptr<torch::jit::Graph> evaluating_graph(const torch::jit::Module& mo
   std::shared_ptr<torch::jit::Graph> graph = module.get_method("forward").graph()->copy();
   torch::jit::Inline(*graph);
   const torch::jit::WithInsertPoint at_the_start(*graph->nodes().begin());
-  Value* never = graph->insertConstant(false);
-  std::vector<Block*> open = {graph->block()};
+  GraphValue* never = graph->insertConstant(false);
+  std::vector<GraphBlock*> open = {graph->block()};
   while (!open.empty()) {
-    Block* block = open.back();
+    GraphBlock* block = open.back();
     open.pop_back();
-    for (Node* node : block->nodes()) {
+    for (GraphNode* node : block->nodes()) {
       open.insert(open.end(), node->blocks().begin(), node->blocks().end());
       if (node->kind() == c10::prim::GetAttr && node->s(c10::attr::name) == "training") {
         node->output()->replaceAllUsesWith(never);
@@ -45,12 +45,12 @@ std::shared_ptr<torch::jit::Graph> evaluating_graph(const torch::jit::Module& mo
   return graph;
 }
 
-bool is_module(const Value* value) {
+bool is_module(const GraphValue* value) {
   const auto type = value->type()->cast<c10::ClassType>();
   return type && type->is_module();
 }
 
-bool is_container(const Value* value) {
+bool is_container(const GraphValue* value) {
   const auto optional = value->type()->cast<c10::OptionalType>();
   const auto kind = optional ? optional->getElementType()->kind() : value->type()->kind();
   return kind == c10::TypeKind::ListType || kind == c10::TypeKind::DictType ||
@@ -58,7 +58,7 @@ bool is_container(const Value* value) {
 }
 
 // True if an operator's output may be its input, a view of it, or an element of it.
-bool may_alias(const c10::Argument& input, const Value* given, const c10::Argument& output) {
+bool may_alias(const c10::Argument& input, const GraphValue* given, const c10::Argument& output) {
   if (output.alias_info() == nullptr) return false;
   if (output.alias_info()->isWildcardBefore()) {
     return input.alias_info() != nullptr || is_container(given);
@@ -84,7 +84,7 @@ class Tracker {
       for (const auto& [value, names] : held_) after += names.size();
       for (const auto& [value, names] : depends_) after += names.size();
     }
-    for (const Value* result : graph.outputs()) tell(depends_[result]);
+    for (const GraphValue* result : graph.outputs()) tell(depends_[result]);
   }
 
   const KeptState& state() const { return state_; }
@@ -99,7 +99,7 @@ class Tracker {
   static void add(const Names& from, Names* to) { to->insert(from.begin(), from.end()); }
 
   // What `from` may be part of, and depends on, `to` may and does.
-  void alias(const Value* from, const Value* to) {
+  void alias(const GraphValue* from, const GraphValue* to) {
     if (const auto path = paths_.find(from); path != paths_.end() && is_module(to)) {
       paths_[to] = path->second;
     }
@@ -111,9 +111,9 @@ class Tracker {
     add(depends_[from], &depends_[to]);
   }
 
-  void follow(const Block* block) {
-    for (const Node* node : block->nodes()) {
-      for (const Block* inner : node->blocks()) follow(inner);
+  void follow(const GraphBlock* block) {
+    for (const GraphNode* node : block->nodes()) {
+      for (const GraphBlock* inner : node->blocks()) follow(inner);
       if (node->kind() == c10::prim::GetAttr) {
         read(node);
       } else if (node->kind() == c10::prim::SetAttr) {
@@ -127,14 +127,14 @@ class Tracker {
   }
 
   // The attribute that a node names; of an object that is one itself, that one.
-  Names names_of(const Node* node) {
+  Names names_of(const GraphNode* node) {
     const auto path = paths_.find(node->input(0));
     return path == paths_.end() ? aliases_[node->input(0)]
                                 : Names{path->second + node->s(c10::attr::name)};
   }
 
-  void read(const Node* node) {
-    const Value* output = node->output();
+  void read(const GraphNode* node) {
+    const GraphValue* output = node->output();
     if (is_module(output)) {
       paths_[output] = paths_[node->input(0)] + node->s(c10::attr::name) + ".";
       return;
@@ -145,18 +145,18 @@ class Tracker {
     }
   }
 
-  void write(const Names& names, const Value* value) {
+  void write(const Names& names, const GraphValue* value) {
     state_.written.insert(names.begin(), names.end());
     // A count that only counts tells nothing.
     tell(depends_[value], names);
   }
 
   // If, Loop and the like: what decides which way is taken tells.
-  void branch(const Node* node) {
+  void branch(const GraphNode* node) {
     const bool loop = node->kind() == c10::prim::Loop;
     const size_t fixed = loop ? 2 : node->inputs().size();  // conditions and counts
     for (size_t i = 0; i < fixed; ++i) tell(depends_[node->input(i)]);
-    for (const Block* block : node->blocks()) {
+    for (const GraphBlock* block : node->blocks()) {
       const size_t first = loop ? 1 : 0;
       if (loop) tell(depends_[block->outputs()[0]]);
       for (size_t i = 0; i < node->outputs().size() && first + i < block->outputs().size(); ++i) {
@@ -169,20 +169,20 @@ class Tracker {
     }
   }
 
-  void apply(const Node* node) {
+  void apply(const GraphNode* node) {
     Names depends;
-    for (const Value* input : node->inputs()) add(depends_[input], &depends);
-    for (const Value* output : node->outputs()) add(depends, &depends_[output]);
+    for (const GraphValue* input : node->inputs()) add(depends_[input], &depends);
+    for (const GraphValue* output : node->outputs()) add(depends, &depends_[output]);
     const c10::FunctionSchema* schema = node->maybeSchema();
     if (schema == nullptr || node->kind().is_prim() || schema->is_vararg()) {
-      for (const Value* input : node->inputs()) {
-        for (const Value* output : node->outputs()) alias(input, output);
+      for (const GraphValue* input : node->inputs()) {
+        for (const GraphValue* output : node->outputs()) alias(input, output);
       }
     }
     if (schema == nullptr) return;
     const auto& arguments = schema->arguments();
     for (size_t i = 0; i < std::min(arguments.size(), node->inputs().size()); ++i) {
-      const Value* input = node->input(i);
+      const GraphValue* input = node->input(i);
       for (size_t j = 0; j < std::min(schema->returns().size(), node->outputs().size()); ++j) {
         if (may_alias(arguments[i], input, schema->returns()[j])) alias(input, node->output(j));
       }
@@ -193,21 +193,22 @@ class Tracker {
       state_.written.insert(into.begin(), into.end());
       tell(depends, into);
       if (!is_container(input)) continue;
-      for (const Value* element : node->inputs()) alias(element, input);
+      for (const GraphValue* element : node->inputs()) alias(element, input);
     }
   }
 
-  std::map<const Value*, std::string> paths_;  // of modules, each with a dot at its end
-  std::map<const Value*, Names> aliases_;      // attributes that a value may be part of
-  std::map<const Value*, Names> held_;         // attributes that a container's parts may be
-  std::map<const Value*, Names> depends_;      // written attributes that it is computed from
+  std::map<const GraphValue*, std::string> paths_;  // of modules, each with a dot at its end
+  std::map<const GraphValue*, Names> aliases_;      // attributes that a value may be part of
+  std::map<const GraphValue*, Names> held_;         // attributes that a container's parts may be
+  std::map<const GraphValue*, Names> depends_;      // written attributes that it is computed from
   KeptState state_;
 };
 
-using Object = c10::intrusive_ptr<c10::ivalue::Object>;
+using ModuleObject = c10::intrusive_ptr<c10::ivalue::Object>;
 
-Object copy_object(const Object& object, const std::string& prefix, const Names& written) {
-  Object copy = object->copy();
+ModuleObject copy_object(const ModuleObject& object, const std::string& prefix,
+                         const Names& written) {
+  ModuleObject copy = object->copy();
   for (size_t i = 0; i < object->slots().size(); ++i) {
     const std::string name = prefix + object->type()->getAttributeName(i);
     const c10::IValue& value = object->slots()[i];
