@@ -82,24 +82,6 @@ std::string gap_text(double shadow, double candidate, int64_t records, int64_t s
          figure(allowed) + " apart";
 }
 
-/// Shadows that were trained on neither set are right on both as often, but for sampling error.
-std::string unequal_text(const Fidelity& fidelity, int64_t members, int64_t non_members) {
-  if (!fidelity.shadow_unseen_members) return "";
-  const double here = *fidelity.shadow_unseen_members;
-  const double there = fidelity.shadow_non_members;
-  const double p = std::clamp((here + there) / 2, 0.0, 1.0);
-  const double spread = std::sqrt(p * (1 - p) *
-                                  (1 / static_cast<double>(std::max<int64_t>(1, members)) +
-                                   1 / static_cast<double>(std::max<int64_t>(1, non_members))));
-  const double allowed = normal_quantile(kReversedConfidence) * spread;
-  if (std::abs(here - there) <= allowed) return "";
-  return "shadows that were trained on neither are right on " + figure(here) +
-         " of the members and " + figure(there) + " of the non-members, more than " +
-         figure(allowed) +
-         " apart: they know the members by the candidate, or the sets are of "
-         "different kinds";
-}
-
 std::string frozen_text(const Fidelity& fidelity) {
   if (fidelity.frozen == 0) return "";
   return (fidelity.reason.empty()
@@ -119,13 +101,6 @@ std::string stand_in_text(const Fidelity& fidelity) {
 std::string lone_text(const Fidelity& fidelity) {
   if (!fidelity.trained || fidelity.shadows != 1) return "";
   return "one shadow does not show how alike models trained so are; train two or more";
-}
-
-/// Members and non-members.
-std::pair<int64_t, int64_t> sizes_of(const UnitResult& scored) {
-  int64_t members = 0;
-  for (const Score& score : scored.scores) members += score.member ? 1 : 0;
-  return {members, static_cast<int64_t>(scored.scores.size()) - members};
 }
 
 }  // namespace
@@ -205,18 +180,10 @@ Estimate measure_membership(std::string_view metric, const EvidenceView& view, c
   return estimate;
 }
 
-std::string unequal_sets(const CellView& cell) {
-  if (cell.scored == nullptr || !cell.scored->fidelity) return "";
-  const auto [members, non_members] = sizes_of(*cell.scored);
-  const Fidelity& fidelity = *cell.scored->fidelity;
-  const std::string text = unequal_text(fidelity, members, non_members);
-  return text + (text.empty() || fidelity.foreknown.empty() ? "" : "; ") + fidelity.foreknown;
-}
-
 std::string not_comparable(const CellView& cell) {
   if (cell.scored == nullptr || !cell.scored->fidelity) return "";
   const Fidelity& fidelity = *cell.scored->fidelity;
-  const auto [members, non_members] = sizes_of(*cell.scored);
+  const auto [members, non_members] = sizes_of(cell);
   std::string text;
   if (fidelity.trained) {
     text = gap_text(fidelity.shadow_members, fidelity.candidate_members, members, fidelity.shadows,
@@ -225,9 +192,8 @@ std::string not_comparable(const CellView& cell) {
   const std::string other =
       gap_text(fidelity.shadow_non_members, fidelity.candidate_non_members, non_members,
                fidelity.shadows, "what they were not trained on", "non-members");
-  for (const std::string& more :
-       {other, unequal_text(fidelity, members, non_members), frozen_text(fidelity),
-        stand_in_text(fidelity), fidelity.unlike, fidelity.foreknown, lone_text(fidelity)}) {
+  for (const std::string& more : {other, unequal_models(cell), frozen_text(fidelity),
+                                  stand_in_text(fidelity), fidelity.unlike, lone_text(fidelity)}) {
     text += (text.empty() || more.empty() ? "" : "; ") + more;
   }
   return text.empty() ? "" : "not comparable: " + text;
@@ -248,8 +214,10 @@ std::vector<Flag> diagnose_membership(const EvidenceView& view) {
     const std::string foreign = not_comparable(cell);
     if (!foreign.empty()) {
       flags.push_back({"shadows_not_comparable", name, foreign,
-                       unequal_sets(cell).empty() ? kFidelityAdvice : kSetsAdvice});
+                       unequal_models(cell).empty() ? kFidelityAdvice : kSetsAdvice});
     }
+    const std::string labels = unequal_labels(view, cell);
+    if (!labels.empty()) flags.push_back({"unequal_sets", name, labels, kLabelsAdvice});
     const std::string reversed = reversed_score(view, cell, kReversedConfidence);
     if (!reversed.empty()) flags.push_back({"score_reversed", name, reversed, kReversedAdvice});
   }

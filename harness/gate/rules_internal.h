@@ -40,7 +40,8 @@ void doubt_reversed_score(const RuleSpec& rule, const Trial& trial, RuleResult& 
 void doubt_reversal(const RuleSpec& rule, const Estimate& auc, RuleResult& result);
 /// Where the shadows are unlike the candidate, nothing of a metric stands but that a small figure
 /// was asked for and a large one shown: such shadows make the attack weaker, not the leak smaller.
-/// Where models that saw neither set tell them apart, nothing stands.
+/// Where the sets differ in their classes, or models that saw neither tell them apart, nothing
+/// stands.
 void distrust_unlike_shadows(const RuleSpec& rule, const Trial& trial, RuleResult& result);
 /// What would decide an inconclusive at_least or at_most.
 std::string membership_hint(const RuleSpec& rule, const Estimate& estimate);

@@ -200,9 +200,13 @@ void doubt_reversal(const RuleSpec& rule, const Estimate& auc, RuleResult& resul
 }
 
 void distrust_unlike_shadows(const RuleSpec& rule, const Trial& trial, RuleResult& result) {
+  if (trial.cell->header->family != Family::kMembership) return;
+  if (const std::string labels = unequal_labels(*trial.candidate, *trial.cell); !labels.empty()) {
+    return settle(result, Outcomes::kInconclusive, labels, kLabelsAdvice);
+  }
   const std::string foreign = not_comparable(*trial.cell);
   if (foreign.empty()) return;
-  if (const std::string unequal = unequal_sets(*trial.cell); !unequal.empty()) {
+  if (const std::string unequal = unequal_models(*trial.cell); !unequal.empty()) {
     settle(result, Outcomes::kInconclusive, "not comparable: " + unequal, kSetsAdvice);
   } else if (wants_little(rule) && result.verdict == Outcomes::kFail) {
     result.reason += "; though the shadows are unlike the candidate, which only weakens the attack";
