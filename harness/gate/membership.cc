@@ -32,11 +32,11 @@ void set_bounds(const Bounded& bounded, Estimate& estimate) {
   estimate.upper = bounded.upper;
 }
 
-void measure_epsilon(const CellView& cell, const ScoreSets& scores, double confidence,
+void measure_epsilon(const CellHeader& cell, const ScoreSets& scores, double confidence,
                      Estimate& estimate) {
-  const EpsilonAudit audit = epsilon_audit(*cell.header, confidence);
+  const EpsilonAudit audit = epsilon_audit(cell, confidence);
   if (audit.estimator == EpsilonEstimator::kOneRun &&
-      text_param(*cell.header, "inclusion") != "randomised") {
+      text_param(cell, "inclusion") != "randomised") {
     estimate.reason =
         "one_run holds only where a coin decided for each record whether it was trained on; "
         "`inclusion: randomised` says so, or take another estimator";
@@ -152,14 +152,17 @@ ScoreSets from_its_side(std::string_view metric, const CellHeader& cell, ScoreSe
   if (negatives_of(metric, cell) == "non-members") return scores;
   std::swap(scores.members, scores.non_members);
   std::swap(scores.member_keys, scores.non_member_keys);
+  return turned(std::move(scores));
+}
+
+ScoreSets turned(ScoreSets scores) {
   for (double& score : scores.members) score = -score;
   for (double& score : scores.non_members) score = -score;
   return scores;
 }
 
-Estimate measure_membership(std::string_view metric, const EvidenceView& view, const CellView& cell,
-                            double confidence) {
-  ScoreSets scores = audited_scores(view, cell).scores;
+Estimate measure_scores(std::string_view metric, const CellHeader& cell, ScoreSets scores,
+                        double confidence) {
   const int64_t m = size_of(scores.members);
   const int64_t n = size_of(scores.non_members);
   Estimate estimate;
@@ -174,10 +177,14 @@ Estimate measure_membership(std::string_view metric, const EvidenceView& view, c
   } else if (metric == "epsilon_lower") {
     measure_epsilon(cell, scores, confidence, estimate);
   } else {
-    scores = from_its_side(metric, *cell.header, std::move(scores));
-    measure_tpr(metric, *cell.header, scores, confidence, estimate);
+    measure_tpr(metric, cell, from_its_side(metric, cell, std::move(scores)), confidence, estimate);
   }
   return estimate;
+}
+
+Estimate measure_membership(std::string_view metric, const EvidenceView& view, const CellView& cell,
+                            double confidence) {
+  return measure_scores(metric, *cell.header, audited_scores(view, cell).scores, confidence);
 }
 
 std::string not_comparable(const CellView& cell) {

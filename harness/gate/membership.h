@@ -40,12 +40,18 @@ AuditedScores audited_scores(const EvidenceView& view, const CellView& cell);
 /// What a cell's parameters `estimator`, `delta` and `inclusion` ask for.
 EpsilonAudit epsilon_audit(const CellHeader& cell, double confidence);
 
-/// auc, advantage, tpr_at_fpr_0.01, tpr_at_fpr_0.001 or epsilon_lower.
+/// auc, advantage, tpr_at_fpr_0.01, tpr_at_fpr_0.001 or epsilon_lower, of these scores.
+Estimate measure_scores(std::string_view metric, const CellHeader& cell, ScoreSets scores,
+                        double confidence);
+/// The same of the cell's.
 Estimate measure_membership(std::string_view metric, const EvidenceView& view, const CellView& cell,
                             double confidence);
 
 /// "0.01" of tpr_at_fpr_0.01; 0 for any other metric.
 double fpr_of(std::string_view metric);
+
+/// The scores with their sign turned.
+ScoreSets turned(ScoreSets scores);
 
 /// A cell whose parameter `tail` is non_members gives, as TPR at an FPR, the true negative rate at
 /// that false negative rate: then the sets changed places and every score its sign, for that

@@ -176,6 +176,18 @@ Bounded advantage(const Roc& roc, double confidence) {
   return bounded;
 }
 
+double advantage_growth(double value, int64_t members, int64_t non_members, double limit,
+                        double confidence) {
+  const double m = static_cast<double>(members);
+  const double n = static_cast<double>(non_members);
+  const double gap = std::abs(value - limit);
+  if (value > limit) return std::log(1 / (1 - confidence)) / 2 * (1 / m + 1 / n) / (gap * gap);
+  // gap - step / factor = error / sqrt(factor), as of `advantage` where it takes the limit for true
+  const double step = (1 / m + 1 / n) / 2;
+  const double error = normal_quantile(confidence) * largest_error(limit, m, n);
+  return std::pow((error + std::sqrt(error * error + 4 * gap * step)) / (2 * gap), 2);
+}
+
 Bounded tpr_at_fpr(const Roc& roc, double fpr, double confidence) {
   ASSAY_CHECK(fpr >= 0 && fpr <= 1, "an FPR lies in [0, 1]");
   const Regions near = regions_at(roc, fpr, confidence);
