@@ -118,6 +118,9 @@ struct MembershipPower {
 struct MembershipResult {
   int64_t members = 0;  ///< with a score
   int64_t non_members = 0;
+  /// Records of the two sets that a scored one is a copy of, with the same label: they are no
+  /// records of their own, and no figure counts them.
+  int64_t copies = 0;
   std::vector<RocPoint> roc;  ///< by rising FPR, spaced evenly on a log scale
   ScoreHistogram histogram;
   std::vector<MembershipSlice> slices;  ///< by label

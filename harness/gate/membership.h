@@ -65,6 +65,9 @@ std::string_view negatives_of(std::string_view metric, const CellHeader& cell);
 /// Scored records of a membership cell: members and non-members. Its scores are here.
 std::pair<int64_t, int64_t> sizes_of(const CellView& cell);
 
+/// MembershipResult::copies.
+int64_t copies_of(const EvidenceView& view, const CellView& cell);
+
 /// How the labels of members differ from those of non-members, where sets drawn from one source
 /// would differ so less than once in a thousand times (chi-squared over labels, the rarest merged;
 /// Fisher's exact test of the most frequent one where records are few): a score that depends on the

@@ -216,6 +216,7 @@ MembershipResult describe_membership(const EvidenceView& view, const CellView& c
   result.fidelity = cell.scored->fidelity;
   result.tuned = cell.scored->tuned;
   result.not_comparable = not_comparable(cell);
+  result.copies = copies_of(view, cell);
   const AuditedScores found = audited_scores(view, cell);
   result.members = static_cast<int64_t>(found.members.size());
   result.non_members = static_cast<int64_t>(found.non_members.size());

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <cstdint>
 #include <map>
+#include <set>
+#include <string_view>
 #include <vector>
 
 #include "harness/gate/membership.h"
@@ -125,6 +127,28 @@ std::pair<int64_t, int64_t> sizes_of(const CellView& cell) {
   int64_t members = 0;
   for (const Score& score : cell.scored->scores) members += score.member ? 1 : 0;
   return {members, static_cast<int64_t>(cell.scored->scores.size()) - members};
+}
+
+int64_t copies_of(const EvidenceView& view, const CellView& cell) {
+  int64_t copies = 0;
+  for (const bool member : {true, false}) {
+    const std::vector<SampleInfo>& set = audited(view.evidence->header, *cell.header, member);
+    std::set<int64_t> scored;
+    std::set<std::string_view> known;
+    for (const Score& score : cell.scored->scores) {
+      if (score.member != member || score.record < 0 ||
+          score.record >= static_cast<int64_t>(set.size())) {
+        continue;
+      }
+      scored.insert(score.record);
+      known.insert(set[static_cast<size_t>(score.record)].digest);
+    }
+    for (size_t i = 0; i < set.size(); ++i) {
+      const bool copy = !scored.contains(static_cast<int64_t>(i)) && known.contains(set[i].digest);
+      copies += copy ? 1 : 0;
+    }
+  }
+  return copies;
 }
 
 std::string unequal_labels(const EvidenceView& view, const CellView& cell) {

@@ -121,5 +121,15 @@ TEST(UnequalLabels, OfFixedSharesAreNone) {
   EXPECT_EQ(judge_one(run, "auc", Kind::kAtMost, 0.6).verdict, Judged::kPass);
 }
 
+TEST(Copies, AreCountedWhereTheCellLeavesThemOut) {
+  // Of 12 and 10 records the first 8 and 10 are scored; two that are not are copies of one that is.
+  Evidence run = testing::make_audit(12, 10);
+  testing::add_scores(run, "mia", testing::ramp(8, 0.05), testing::ramp(10, 0));
+  run.header.sets["train"][9] = run.header.sets["train"][3];
+  run.header.sets["train"][11] = run.header.sets["train"][3];
+  EXPECT_EQ(decide(make_suite(run), run, nullptr).cells[0].membership->copies, 2);
+  EXPECT_EQ(decide(make_suite(run), run, nullptr).cells[0].membership->members, 8);
+}
+
 }  // namespace
 }  // namespace assay
