@@ -10,6 +10,7 @@
 #include <random>
 #include <vector>
 
+#include "harness/gate/roc_internal.h"
 #include "tests/gate/scores.h"
 
 namespace assay {
@@ -138,6 +139,7 @@ TEST(AdvantageGrowth, IsWhereItsBoundsDecide) {
         return value > limit ? found.lower > limit : found.upper <= limit;
       };
       EXPECT_TRUE(decides(1.3 * growth + 2.0 / m)) << m << ' ' << value << ' ' << limit;
+      if (growth * static_cast<double>(std::min(m, n)) < 30) continue;  // counts are whole
       EXPECT_FALSE(decides(0.75 * growth)) << m << ' ' << value << ' ' << limit;
     }
   }
@@ -188,6 +190,51 @@ TEST(Coverage, HoldsForModelsThatLeakLittleAndMuch) {
       EXPECT_LE(misses.below, kMost) << shift;
       EXPECT_LE(misses.above, kMost) << shift;
     }
+  }
+}
+
+TEST(Coverage, HoldsWhereMembersNearlyTieAtTheThreshold) {
+  // 30 % of the members lie within `width` of the threshold, all above it or all below.
+  constexpr int kRuns = 600;
+  constexpr int kMost = 46;  // 5 % and three standard errors
+  const double threshold = normal_quantile(0.99);
+  std::mt19937_64 engine(14);
+  for (const auto& [members, others] : {std::pair<int, int>{1000, 1000}, {100, 1000}}) {
+    for (const double width : {1e-6, 0.01, 0.03, 0.1}) {
+      for (const double side : {1.0, -1.0}) {
+        Misses tpr;
+        for (int run = 0; run < kRuns; ++run) {
+          ScoreSets scores = normal_scores(engine, members, others, 0);
+          for (double& score : scores.members) {
+            if (testing::draw_uniform(engine) >= 0.3) continue;
+            score = threshold + side * width * testing::draw_uniform(engine);
+          }
+          tpr.count(tpr_at_fpr(make_roc(scores), 0.01, 0.95), 0.7 * 0.01 + (side > 0 ? 0.3 : 0.0));
+        }
+        // Where the slope changes at the threshold itself, bounds that add squares hold less well.
+        const int most = width < 0.05 ? kMost : 2 * kMost;
+        EXPECT_LE(tpr.below, most) << members << ' ' << width << ' ' << side;
+        EXPECT_LE(tpr.above, most) << members << ' ' << width << ' ' << side;
+      }
+    }
+  }
+}
+
+TEST(TprAtFpr, IsHardlyWiderForTheChanceThatMembersCrowd) {
+  // A continuous ROC: what is more than a step of its own is rare, and then small.
+  std::mt19937_64 engine(15);
+  for (const double shift : {0.0, 1.0}) {
+    double width = 0, squared = 0;
+    for (int run = 0; run < 200; ++run) {
+      const Roc roc = make_roc(normal_scores(engine, 1000, 1000, shift));
+      const Bounded found = tpr_at_fpr(roc, 0.01, 0.95);
+      const size_t claimed = region(roc, 10), outer = region(roc, 15);
+      const double up = clopper_pearson(roc.points[claimed].members, 1000, 0.95).upper;
+      width += found.upper - found.value;
+      squared += std::hypot(up - found.value, tpr_of(roc, outer) - found.value);
+    }
+    EXPECT_GE(width, 0.999 * squared) << shift;
+    EXPECT_LE(width, 1.12 * squared) << shift;
   }
 }
 
