@@ -126,6 +126,21 @@ AuditedScores audited_scores(const EvidenceView& view, const CellView& cell) {
   return found;
 }
 
+std::map<int64_t, ScoreSets> scores_by_label(const AuditedScores& audited) {
+  std::map<int64_t, ScoreSets> by_label;
+  for (size_t i = 0; i < audited.members.size(); ++i) {
+    ScoreSets& of = by_label[audited.members[i]->label];
+    of.members.push_back(audited.scores.members[i]);
+    of.member_keys.push_back(audited.scores.member_keys[i]);
+  }
+  for (size_t i = 0; i < audited.non_members.size(); ++i) {
+    ScoreSets& of = by_label[audited.non_members[i]->label];
+    of.non_members.push_back(audited.scores.non_members[i]);
+    of.non_member_keys.push_back(audited.scores.non_member_keys[i]);
+  }
+  return by_label;
+}
+
 EpsilonAudit epsilon_audit(const CellHeader& cell, double confidence) {
   EpsilonAudit audit;
   const std::string estimator = text_param(cell, "estimator");

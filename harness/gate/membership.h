@@ -1,6 +1,7 @@
 // Membership cells: from scores to metrics, to what reports show, and what is in the way.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -36,6 +37,9 @@ struct AuditedScores {
   std::vector<const SampleInfo*> non_members;
 };
 AuditedScores audited_scores(const EvidenceView& view, const CellView& cell);
+
+/// The same scores by the label of their records.
+std::map<int64_t, ScoreSets> scores_by_label(const AuditedScores& audited);
 
 /// What a cell's parameters `estimator`, `delta` and `inclusion` ask for.
 EpsilonAudit epsilon_audit(const CellHeader& cell, double confidence);

@@ -37,6 +37,9 @@ void judge_flags(const RuleSpec& rule, const Trial& trial, RuleResult& result);
 /// where a few members score below all others. A large one that is shown is one all the same, and
 /// fails.
 void doubt_reversed_score(const RuleSpec& rule, const Trial& trial, RuleResult& result);
+/// Beside an `at_most` of a membership cell that passed: the class that exceeds the limit most by
+/// its own bound, if one does.
+void explain_classes(const RuleSpec& rule, const Trial& trial, RuleResult& result);
 /// An `at_most` of auc that passed: an attacker may turn the score round, so it stands only if the
 /// bounds show that AUC is no less than 1 - limit either.
 void doubt_reversal(const RuleSpec& rule, const Trial& trial, const Estimate& auc,

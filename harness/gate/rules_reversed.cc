@@ -2,8 +2,12 @@
 // round. And what would decide an open rule.
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <optional>
+#include <vector>
 
 #include "harness/gate/membership.h"
+#include "harness/gate/roc_internal.h"
 #include "harness/gate/rules_internal.h"
 #include "harness/gate/text.h"
 
@@ -40,6 +44,19 @@ void doubt_reversed_metric(const RuleSpec& rule, const Trial& trial, RuleResult&
          kReversedAdvice);
 }
 
+/// The lower bound of the rule's metric within one class. Of a TPR at the threshold of all classes,
+/// as reports have it.
+std::optional<double> least_of_class(const RuleSpec& rule, const CellHeader& cell, const Roc& all,
+                                     const ScoreSets& scores, double confidence) {
+  if (fpr_of(rule.metric) == 0) return measure_scores(rule.metric, cell, scores, confidence).lower;
+  const std::vector<double> members = from_its_side(rule.metric, cell, scores).members;
+  if (members.empty()) return std::nullopt;
+  const double threshold = threshold_at(all, fpr_of(rule.metric));
+  const auto above = std::count_if(members.begin(), members.end(),
+                                   [&](double score) { return score >= threshold; });
+  return clopper_pearson(above, static_cast<int64_t>(members.size()), confidence).lower;
+}
+
 }  // namespace
 
 bool wants_little(const RuleSpec& rule) {
@@ -74,9 +91,33 @@ void doubt_reversed_score(const RuleSpec& rule, const Trial& trial, RuleResult& 
   }
 }
 
+void explain_classes(const RuleSpec& rule, const Trial& trial, RuleResult& result) {
+  if (trial.cell->header->family != Family::kMembership || rule.kind != RuleSpec::Kind::kAtMost ||
+      result.verdict != Outcomes::kPass) {
+    return;
+  }
+  const CellHeader& cell = *trial.cell->header;
+  const AuditedScores audited = audited_scores(*trial.candidate, *trial.cell);
+  const Roc all = make_roc(from_its_side(rule.metric, cell, audited.scores));
+  const std::map<int64_t, ScoreSets> classes = scores_by_label(audited);
+  const double confidence = 1 - (1 - rule.confidence) / static_cast<double>(classes.size());
+  int64_t worst = -1;
+  double most = rule.limit;
+  for (const auto& [label, scores] : classes) {
+    const std::optional<double> least = least_of_class(rule, cell, all, scores, confidence);
+    if (!least || *least <= most) continue;
+    worst = label;
+    most = *least;
+  }
+  if (worst < 0) return;
+  result.reason = "within class " + std::to_string(worst) + " " + rule.metric + " is at least " +
+                  figure(most) + " (at the confidence of all " + std::to_string(classes.size()) +
+                  " classes together): the limit holds of all records together, not of each class";
+}
+
 void doubt_reversal(const RuleSpec& rule, const Trial& trial, const Estimate& auc,
                     RuleResult& result) {
-  if (*auc.lower >= 1 - rule.limit) return;
+  if (1 - *auc.lower <= rule.limit + 1e-12) return;  // as the bound above, but for rounding
   const Estimate reverse = {1 - *auc.value, 1 - *auc.upper, 1 - *auc.lower, auc.n};
   const bool shown = *reverse.lower > 0.5;
   settle(result, Outcomes::kInconclusive,

@@ -58,6 +58,17 @@ TEST(ReversedAuc, PassesWhereTheReverseIsShownToBeWithinTheLimit) {
   EXPECT_THAT(few.hint, HasSubstr("can show at_most 0.61"));
 }
 
+TEST(ReversedAuc, OfTiesPassesTheLimitThatItsBoundIs) {
+  // The bounds lie as far from 0.5 as each other, but for rounding.
+  for (const int64_t records : {50, 70, 90, 200, 333}) {
+    Evidence run = testing::make_audit(records, records);
+    const std::vector<double> ties(static_cast<size_t>(records), 1);
+    testing::add_scores(run, "mia", ties, ties);
+    const RuleResult open = judge_one(run, "auc", Kind::kAtMost, 0.5);
+    EXPECT_EQ(judge_one(run, "auc", Kind::kAtMost, *open.upper).verdict, Judged::kPass) << records;
+  }
+}
+
 TEST(ReversedScore, StopsOtherMetricsAtTheConfidenceOfTheRule) {
   const Evidence run = audit_of(100, -0.13);
   for (const char* metric : {"advantage", "epsilon_lower"}) {
