@@ -305,6 +305,28 @@ TEST(PairedDifferences, CoverAsStatedWhicheverModelLeaks) {
   }
 }
 
+TEST(PairedDifferences, CoverWhereMembersNearlyTieAtTheThreshold) {
+  // Of one model 30 % of the members lie just above the threshold, or just below it.
+  constexpr int kRuns = 200;
+  constexpr int kMost = 19;  // 5 % and three standard errors
+  const double threshold = normal_quantile(0.99);
+  std::mt19937_64 engine(16);
+  for (const double side : {1.0, -1.0}) {
+    Misses misses;
+    for (int run = 0; run < kRuns; ++run) {
+      auto [here, there] = testing::correlated_scores(engine, 600, 1000, 0, 0);
+      for (double& score : here.members) {
+        if (testing::draw_uniform(engine) >= 0.3) continue;
+        score = threshold + side * 1e-6 * testing::draw_uniform(engine);
+      }
+      misses.count(tpr_difference(here, there, 0.01, 0.95, static_cast<uint64_t>(run)),
+                   (side > 0 ? 0.3 : 0) - 0.3 * 0.01);
+    }
+    EXPECT_LE(misses.below, kMost) << side;
+    EXPECT_LE(misses.above, kMost) << side;
+  }
+}
+
 TEST(PairedDifferences, AreMirroredWhenTheModelsAreSwapped) {
   std::mt19937_64 engine(6);
   const auto [one, two] = testing::correlated_scores(engine, 80, 60, 0.5, 1);
