@@ -210,6 +210,14 @@ std::string tuned_text(const MembershipResult& result) {
   return words.empty() ? "" : element("p", "small soft", escape(words));
 }
 
+std::string copies_text(const MembershipResult& result) {
+  if (result.copies == 0) return "";
+  return element("p", "small soft",
+                 show_plural(result.copies, "record") +
+                     (result.copies == 1 ? " is a copy" : " are copies") +
+                     " of another one of the same set and not counted");
+}
+
 std::string slice_table(const Report& report, std::vector<MembershipSlice> slices) {
   std::stable_sort(slices.begin(), slices.end(), [](const auto& one, const auto& two) {
     return one.auc.value.value_or(0) > two.auc.value.value_or(0);
@@ -249,7 +257,8 @@ std::string exposed_table(const Report& report, const std::vector<ExposedRecord>
 std::string cell_part(const Report& report, const CellResult& cell) {
   const MembershipResult& result = *cell.membership;
   std::string inside = element("div", "grid wide", roc_chart(cell) + histogram(cell));
-  inside += rate_table(cell) + power_table(result) + fidelity_table(result) + tuned_text(result);
+  inside += rate_table(cell) + power_table(result) + fidelity_table(result) + tuned_text(result) +
+            copies_text(result);
   inside += element("h3", "", "Most exposed records") +
             element("p", "small soft",
                     "The members that score highest, by name: rank among all records, and the "

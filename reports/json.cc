@@ -172,6 +172,7 @@ void add_membership(const std::optional<MembershipResult>& result, Json& out) {
                                        {"base_rate", number(of.worst->base_rate)}}
                                 : Json(nullptr);
   out["exposed"] = exposed(of.exposed);
+  out["copies"] = result ? Json(of.copies) : Json(nullptr);
 }
 
 /// What a surface does not use is null.

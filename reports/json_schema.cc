@@ -121,6 +121,10 @@ Json membership() {
                               {"rank", described(count(), "1: the highest score of all records")},
                               {"fpr", type("number")}})),
                  "the highest 1 % of the members")},
+      {"copies", described(nullable("integer"),
+                           "records of the two sets that are copies of an audited one of their own "
+                           "set, with the same label: no figure counts them; absent in reports of "
+                           "versions that did not know them")},
   };
 }
 

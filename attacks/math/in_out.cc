@@ -11,7 +11,7 @@ at::Tensor learn_in_out(const at::Tensor& x, const at::Tensor& in, const at::Ten
   const double others = static_cast<double>(x.size(0)) - members;
   ASSAY_CHECK(members > 0 && others > 0, "rows of both kinds are needed");
   const at::Tensor weight = at::where(in.unsqueeze(1), 0.5 / members, 0.5 / others).to(at::kDouble);
-  const Scaling scaling(x);
+  const Scaling scaling = mean_scaling(x);
   // Cross-entropy.
   const Mlp net = fit(scaling(x), 1, training, rng,
                       [&](const at::Tensor& out) { return out.sigmoid().sub(member).mul(weight); });

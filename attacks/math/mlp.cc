@@ -43,9 +43,20 @@ Mlp fit(const at::Tensor& x, int64_t outputs, const MlpTraining& training, const
   return net;
 }
 
-Scaling::Scaling(const at::Tensor& x)
-    : mean(x.mean(0)), scale(x.sub(mean).square().mean(0).sqrt().clamp_min(1e-6)) {}
+Scaling mean_scaling(const at::Tensor& x) {
+  const at::Tensor mean = x.mean(0);
+  return {mean, x.sub(mean).square().mean(0).sqrt().clamp_min(1e-6)};
+}
 
-at::Tensor Scaling::operator()(const at::Tensor& x) const { return x.sub(mean).div(scale); }
+Scaling median_scaling(const at::Tensor& x) {
+  constexpr double kOfNormal = 1.4826022185056018;
+  const at::Tensor median = std::get<0>(x.median(0));
+  const at::Tensor away = std::get<0>(x.sub(median).abs().median(0)).mul(kOfNormal);
+  const Scaling plain = mean_scaling(x);
+  const at::Tensor one_value = away.le(1e-6);
+  return {at::where(one_value, plain.centre, median), at::where(one_value, plain.scale, away)};
+}
+
+at::Tensor Scaling::operator()(const at::Tensor& x) const { return x.sub(centre).div(scale); }
 
 }  // namespace assay::attacks

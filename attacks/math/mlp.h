@@ -32,12 +32,18 @@ struct MlpTraining {
 Mlp fit(const at::Tensor& x, int64_t outputs, const MlpTraining& training, const Rng& rng,
         const std::function<at::Tensor(const at::Tensor& out)>& slope);
 
-/// Makes features comparable: less their mean, by their standard deviation.
+/// Makes features comparable: less their centre, by their scale.
 struct Scaling {
-  at::Tensor mean, scale;  ///< [F]
+  at::Tensor centre, scale;  ///< [F]
 
-  explicit Scaling(const at::Tensor& x);             ///< of [M, F]
   at::Tensor operator()(const at::Tensor& x) const;  ///< [N, F]
 };
+
+/// Of x [M, F]: mean and standard deviation.
+Scaling mean_scaling(const at::Tensor& x);
+
+/// Median and standard deviation as the median absolute deviation has it, which a few wild values
+/// do not move; of a feature that is mostly one value, mean and standard deviation.
+Scaling median_scaling(const at::Tensor& x);
 
 }  // namespace assay::attacks

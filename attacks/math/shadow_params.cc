@@ -66,7 +66,7 @@ int64_t views_param(Params& params, int64_t fallback) {
   const int64_t views =
       params.integer("views", fallback, {1, 18},
                      "of each record, averaged over: 1, as it is; 2, and mirrored; 18, and moved "
-                     "by up to 4 pixels");
+                     "by up to 4 pixels; of inputs that are no images always 1");
   if (views != 1 && views != 2 && views != 18) {
     params.fail("views", "`views` is " + std::to_string(views) + "; one of 1, 2, 18");
   }

@@ -8,8 +8,9 @@
 // from the residuals of its own side, unbiased, where the reference takes it of raw values and the
 // OUT spread of IN values; offline the score is the one-sided z-score, which orders as the paper's
 // normal distribution function does and does not round to 1; views are averaged as independent.
-// Spreads are pooled over records by default below 64 shadows, as the paper advises.
-// Cost per record: views forwards of the candidate and of each shadow.
+// Spreads are pooled over records by default below 64 shadows, as the paper advises, but for
+// records whose own is over five times the median's, as of outlying inputs: they keep it. Cost per
+// record: views forwards of the candidate and of each shadow.
 #include "attacks/math/membership.h"
 #include "attacks/math/shadow_params.h"
 #include "harness/model/attack.h"

@@ -6,7 +6,8 @@
 // Deviations: the paper's regressor is a deep network on pixels; here it is a network of one hidden
 // layer on random projections of the input and the class. Its head is the paper's Gaussian one, a
 // mean and a spread, so that (margin - mean) / spread sweeps all quantiles at once. It learns from
-// the pool alone, never from audited records.
+// the pool alone, never from audited records, and of a record with a wild answer or input no more
+// than of one at the end of the usual range.
 // Cost per record: 1 forward, also for each record of the pool.
 #include <limits>
 
@@ -16,6 +17,9 @@
 
 namespace assay::attacks {
 namespace {
+
+// In standard deviations: what one record may teach, however wild its answer.
+constexpr double kFarthest = 6;
 
 // z_y - max_{j != y} z_j: [R].
 at::Tensor margin(const at::Tensor& logits, const at::Tensor& labels) {
@@ -29,12 +33,12 @@ at::Tensor infer(const Outputs& outputs, const Rng& rng, const MlpTraining& trai
   if (population == 0) throw Error("`pool` has no records beside those that are audited");
   const at::Tensor classes = at::one_hot(outputs.labels, outputs.logits.size(2)).to(at::kDouble);
   const at::Tensor raw = at::cat({outputs.features, classes}, 1);  // [R, F + K]
-  const Scaling scale_x(raw.narrow(0, outputs.audited, population));
-  const at::Tensor x = scale_x(raw);
+  const at::Tensor x =
+      median_scaling(raw.narrow(0, outputs.audited, population))(raw).clamp(-kFarthest, kFarthest);
   const at::Tensor s = margin(outputs.logits[0], outputs.labels).unsqueeze(1);  // [R, 1]
-  const Scaling scale_s(s.narrow(0, outputs.audited, population));
-  const at::Tensor target = scale_s(s);
-  const at::Tensor known = target.narrow(0, outputs.audited, population);
+  const at::Tensor target = median_scaling(s.narrow(0, outputs.audited, population))(s);
+  const at::Tensor known =
+      target.narrow(0, outputs.audited, population).clamp(-kFarthest, kFarthest);
   // Spreads below e^-5 of all records' would be overfitted.
   const auto log_spread = [](const at::Tensor& out) { return out.narrow(1, 1, 1).clamp(-5, 5); };
   const auto away = [&](const at::Tensor& out, const at::Tensor& value) {

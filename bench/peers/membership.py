@@ -80,7 +80,8 @@ class Cell:
         usual = (np.stack([label_margin(z, y) for z in theirs]) * out).sum(0) / out.sum(0)
         mean = (theirs * out[..., None]).sum(0) / out.sum(0)[:, None]
         offset = offset_of(own, mean, y)
-        slope = weighted_median(usual, label_margin(own + offset, y))
+        kept = near_median(usual)
+        slope = weighted_median(usual[kept], label_margin(own + offset, y)[kept])
         if not np.isfinite(slope) or slope <= 0:
             return
         self.tuned["scale"] = scale = 1 / slope
@@ -105,8 +106,21 @@ def weighted_median(x, y):
     return slopes[order[(below < below[-1] / 2).sum()]]
 
 
+def median(values):
+    """Of an even number the lower of the middle two."""
+    return np.sort(values)[(len(values) - 1) // 2]
+
+
+def near_median(values):
+    """Within five standard deviations, as the median absolute deviation has them."""
+    away = np.abs(values - median(values))
+    reach = 5 * 1.4826022185056018 * median(away)
+    return away <= reach if reach > 0 else np.ones(len(values), bool)
+
+
 def offset_of(own, mean, y):
-    """Least squares of margins, label over the mean's runner-up, in the mean's and two offsets."""
+    """Least squares of margins, label over the mean's runner-up, in the mean's and two offsets;
+    without records that lie far from the others."""
     n, classes = own.shape
     none = np.zeros(classes)
     if n < 10 * classes:
@@ -114,19 +128,26 @@ def offset_of(own, mean, y):
     rest = mean.copy()
     np.put_along_axis(rest, y[:, None], -np.inf, -1)
     following = rest.argmax(-1)
-    design = np.zeros((n, classes))
-    design[np.arange(n), y] += 1
-    design[np.arange(n), following] -= 1
     here, there = pick(own, y) - pick(own, following), pick(mean, y) - pick(mean, following)
-    normal = design.T @ design
-    solve = np.linalg.inv(normal + 1e-3 * np.eye(classes))  # what is never compared gets 0
-    without = lambda v: v - design @ (solve @ (design.T @ v))
-    a, b = without(here), without(there)
-    slope = (a @ b) / (b @ b)
+    rows = np.flatnonzero(near_median(there))
+    for last in (False, False, True):
+        design = np.zeros((len(rows), classes))
+        design[np.arange(len(rows)), y[rows]] += 1
+        design[np.arange(len(rows)), following[rows]] -= 1
+        normal = design.T @ design
+        solve = np.linalg.inv(normal + 1e-3 * np.eye(classes))  # what is never compared gets 0
+        without = lambda v: v - design @ (solve @ (design.T @ v))
+        a, b = without(here[rows]), without(there[rows])
+        slope = (a @ b) / (b @ b)
+        kept = near_median(a - slope * b)
+        if last or kept.all():
+            break
+        rows = rows[kept]
     if not np.isfinite(slope) or slope <= 0:
         return none
-    found = solve @ (design.T @ (slope * there - here))
-    variance = ((a - slope * b) ** 2).sum() / (n - classes) * np.diag(solve @ normal @ solve)
+    found = solve @ (design.T @ (slope * there[rows] - here[rows]))
+    variance = ((a - slope * b) ** 2).sum() / (len(rows) - classes)
+    variance = variance * np.diag(solve @ normal @ solve)
     return np.where(np.abs(found) > 3.0902323061678132 * np.sqrt(variance), found, 0)
 
 
@@ -248,7 +269,11 @@ def centre_spread(values, chosen, pooled):
     centre = np.array([np.median(column) for column in columns])
     squares = np.array([((column - column.mean()) ** 2).sum() for column in columns])
     free = np.array([len(column) - 1 for column in columns])
-    variance = np.full(len(columns), squares.sum() / free.sum()) if pooled else squares / free
+    variance = squares / free
+    if pooled:
+        # One for all but those of another order, which keep their own.
+        usual = (variance <= 25 * median(variance)) | (median(variance) == 0)
+        variance[usual] = squares[usual].sum() / free[usual].sum()
     return centre, np.maximum(np.sqrt(variance), 1e-6)
 
 

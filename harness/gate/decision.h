@@ -118,6 +118,9 @@ struct MembershipPower {
 struct MembershipResult {
   int64_t members = 0;  ///< with a score
   int64_t non_members = 0;
+  /// Records of the two sets that a scored one is a copy of, with the same label: they are no
+  /// records of their own, and no figure counts them.
+  int64_t copies = 0;
   std::vector<RocPoint> roc;  ///< by rising FPR, spaced evenly on a log scale
   ScoreHistogram histogram;
   std::vector<MembershipSlice> slices;  ///< by label
@@ -204,9 +207,11 @@ struct RuleResult {
   std::optional<int64_t> regressed;
   std::optional<int64_t> repaired;
   Verdict verdict = Verdict::kInconclusive;
-  std::string reason;  ///< one sentence, for every verdict but pass, and why a median is infinite
-  std::string hint;    ///< what would decide or mend it
-  int line = 0;        ///< of the rule in the suite
+  /// One sentence, for every verdict but pass; of a pass why a median is infinite, or in which
+  /// class a membership metric exceeds the limit.
+  std::string reason;
+  std::string hint;  ///< what would decide or mend it
+  int line = 0;      ///< of the rule in the suite
 };
 
 std::string_view to_string(RuleResult::Verdict verdict);

@@ -32,11 +32,11 @@ void set_bounds(const Bounded& bounded, Estimate& estimate) {
   estimate.upper = bounded.upper;
 }
 
-void measure_epsilon(const CellView& cell, const ScoreSets& scores, double confidence,
+void measure_epsilon(const CellHeader& cell, const ScoreSets& scores, double confidence,
                      Estimate& estimate) {
-  const EpsilonAudit audit = epsilon_audit(*cell.header, confidence);
+  const EpsilonAudit audit = epsilon_audit(cell, confidence);
   if (audit.estimator == EpsilonEstimator::kOneRun &&
-      text_param(*cell.header, "inclusion") != "randomised") {
+      text_param(cell, "inclusion") != "randomised") {
     estimate.reason =
         "one_run holds only where a coin decided for each record whether it was trained on; "
         "`inclusion: randomised` says so, or take another estimator";
@@ -82,24 +82,6 @@ std::string gap_text(double shadow, double candidate, int64_t records, int64_t s
          figure(allowed) + " apart";
 }
 
-/// Shadows that were trained on neither set are right on both as often, but for sampling error.
-std::string unequal_text(const Fidelity& fidelity, int64_t members, int64_t non_members) {
-  if (!fidelity.shadow_unseen_members) return "";
-  const double here = *fidelity.shadow_unseen_members;
-  const double there = fidelity.shadow_non_members;
-  const double p = std::clamp((here + there) / 2, 0.0, 1.0);
-  const double spread = std::sqrt(p * (1 - p) *
-                                  (1 / static_cast<double>(std::max<int64_t>(1, members)) +
-                                   1 / static_cast<double>(std::max<int64_t>(1, non_members))));
-  const double allowed = normal_quantile(kReversedConfidence) * spread;
-  if (std::abs(here - there) <= allowed) return "";
-  return "shadows that were trained on neither are right on " + figure(here) +
-         " of the members and " + figure(there) + " of the non-members, more than " +
-         figure(allowed) +
-         " apart: they know the members by the candidate, or the sets are of "
-         "different kinds";
-}
-
 std::string frozen_text(const Fidelity& fidelity) {
   if (fidelity.frozen == 0) return "";
   return (fidelity.reason.empty()
@@ -119,13 +101,6 @@ std::string stand_in_text(const Fidelity& fidelity) {
 std::string lone_text(const Fidelity& fidelity) {
   if (!fidelity.trained || fidelity.shadows != 1) return "";
   return "one shadow does not show how alike models trained so are; train two or more";
-}
-
-/// Members and non-members.
-std::pair<int64_t, int64_t> sizes_of(const UnitResult& scored) {
-  int64_t members = 0;
-  for (const Score& score : scored.scores) members += score.member ? 1 : 0;
-  return {members, static_cast<int64_t>(scored.scores.size()) - members};
 }
 
 }  // namespace
@@ -149,6 +124,21 @@ AuditedScores audited_scores(const EvidenceView& view, const CellView& cell) {
     (score.member ? scores.member_keys : scores.non_member_keys).push_back(key_of(record));
   }
   return found;
+}
+
+std::map<int64_t, ScoreSets> scores_by_label(const AuditedScores& audited) {
+  std::map<int64_t, ScoreSets> by_label;
+  for (size_t i = 0; i < audited.members.size(); ++i) {
+    ScoreSets& of = by_label[audited.members[i]->label];
+    of.members.push_back(audited.scores.members[i]);
+    of.member_keys.push_back(audited.scores.member_keys[i]);
+  }
+  for (size_t i = 0; i < audited.non_members.size(); ++i) {
+    ScoreSets& of = by_label[audited.non_members[i]->label];
+    of.non_members.push_back(audited.scores.non_members[i]);
+    of.non_member_keys.push_back(audited.scores.non_member_keys[i]);
+  }
+  return by_label;
 }
 
 EpsilonAudit epsilon_audit(const CellHeader& cell, double confidence) {
@@ -177,14 +167,17 @@ ScoreSets from_its_side(std::string_view metric, const CellHeader& cell, ScoreSe
   if (negatives_of(metric, cell) == "non-members") return scores;
   std::swap(scores.members, scores.non_members);
   std::swap(scores.member_keys, scores.non_member_keys);
+  return turned(std::move(scores));
+}
+
+ScoreSets turned(ScoreSets scores) {
   for (double& score : scores.members) score = -score;
   for (double& score : scores.non_members) score = -score;
   return scores;
 }
 
-Estimate measure_membership(std::string_view metric, const EvidenceView& view, const CellView& cell,
-                            double confidence) {
-  ScoreSets scores = audited_scores(view, cell).scores;
+Estimate measure_scores(std::string_view metric, const CellHeader& cell, ScoreSets scores,
+                        double confidence) {
   const int64_t m = size_of(scores.members);
   const int64_t n = size_of(scores.non_members);
   Estimate estimate;
@@ -199,24 +192,20 @@ Estimate measure_membership(std::string_view metric, const EvidenceView& view, c
   } else if (metric == "epsilon_lower") {
     measure_epsilon(cell, scores, confidence, estimate);
   } else {
-    scores = from_its_side(metric, *cell.header, std::move(scores));
-    measure_tpr(metric, *cell.header, scores, confidence, estimate);
+    measure_tpr(metric, cell, from_its_side(metric, cell, std::move(scores)), confidence, estimate);
   }
   return estimate;
 }
 
-std::string unequal_sets(const CellView& cell) {
-  if (cell.scored == nullptr || !cell.scored->fidelity) return "";
-  const auto [members, non_members] = sizes_of(*cell.scored);
-  const Fidelity& fidelity = *cell.scored->fidelity;
-  const std::string text = unequal_text(fidelity, members, non_members);
-  return text + (text.empty() || fidelity.foreknown.empty() ? "" : "; ") + fidelity.foreknown;
+Estimate measure_membership(std::string_view metric, const EvidenceView& view, const CellView& cell,
+                            double confidence) {
+  return measure_scores(metric, *cell.header, audited_scores(view, cell).scores, confidence);
 }
 
 std::string not_comparable(const CellView& cell) {
   if (cell.scored == nullptr || !cell.scored->fidelity) return "";
   const Fidelity& fidelity = *cell.scored->fidelity;
-  const auto [members, non_members] = sizes_of(*cell.scored);
+  const auto [members, non_members] = sizes_of(cell);
   std::string text;
   if (fidelity.trained) {
     text = gap_text(fidelity.shadow_members, fidelity.candidate_members, members, fidelity.shadows,
@@ -225,9 +214,8 @@ std::string not_comparable(const CellView& cell) {
   const std::string other =
       gap_text(fidelity.shadow_non_members, fidelity.candidate_non_members, non_members,
                fidelity.shadows, "what they were not trained on", "non-members");
-  for (const std::string& more :
-       {other, unequal_text(fidelity, members, non_members), frozen_text(fidelity),
-        stand_in_text(fidelity), fidelity.unlike, fidelity.foreknown, lone_text(fidelity)}) {
+  for (const std::string& more : {other, unequal_models(cell), frozen_text(fidelity),
+                                  stand_in_text(fidelity), fidelity.unlike, lone_text(fidelity)}) {
     text += (text.empty() || more.empty() ? "" : "; ") + more;
   }
   return text.empty() ? "" : "not comparable: " + text;
@@ -248,8 +236,10 @@ std::vector<Flag> diagnose_membership(const EvidenceView& view) {
     const std::string foreign = not_comparable(cell);
     if (!foreign.empty()) {
       flags.push_back({"shadows_not_comparable", name, foreign,
-                       unequal_sets(cell).empty() ? kFidelityAdvice : kSetsAdvice});
+                       unequal_models(cell).empty() ? kFidelityAdvice : kSetsAdvice});
     }
+    const std::string labels = unequal_labels(view, cell);
+    if (!labels.empty()) flags.push_back({"unequal_sets", name, labels, kLabelsAdvice});
     const std::string reversed = reversed_score(view, cell, kReversedConfidence);
     if (!reversed.empty()) flags.push_back({"score_reversed", name, reversed, kReversedAdvice});
   }

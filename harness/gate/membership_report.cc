@@ -91,15 +91,8 @@ std::vector<MembershipSlice> slices_of(const EvidenceView& view, const CellView&
   const Estimate whole = measure_membership(kTpr, view, cell, confidence);
   const Roc roc = make_roc(from_its_side(kTpr, *cell.header, found.scores));
   const double threshold = threshold_at(roc, fpr_of(kTpr));
-  std::map<int64_t, ScoreSets> by_label;
-  for (size_t i = 0; i < found.members.size(); ++i) {
-    by_label[found.members[i]->label].members.push_back(found.scores.members[i]);
-  }
-  for (size_t i = 0; i < found.non_members.size(); ++i) {
-    by_label[found.non_members[i]->label].non_members.push_back(found.scores.non_members[i]);
-  }
   std::vector<MembershipSlice> slices;
-  for (const auto& [label, scores] : by_label) {
+  for (const auto& [label, scores] : scores_by_label(found)) {
     MembershipSlice slice;
     slice.label = label;
     slice.members = static_cast<int64_t>(scores.members.size());
@@ -216,6 +209,7 @@ MembershipResult describe_membership(const EvidenceView& view, const CellView& c
   result.fidelity = cell.scored->fidelity;
   result.tuned = cell.scored->tuned;
   result.not_comparable = not_comparable(cell);
+  result.copies = copies_of(view, cell);
   const AuditedScores found = audited_scores(view, cell);
   result.members = static_cast<int64_t>(found.members.size());
   result.non_members = static_cast<int64_t>(found.non_members.size());

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <utility>
 
@@ -17,14 +18,53 @@ namespace {
 
 double share(int64_t k, int64_t n) { return static_cast<double>(k) / static_cast<double>(n); }
 
+/// Members between one non-member and the next, from the points `first` to `last`, descending.
+std::vector<int64_t> runs_of(const Roc& roc, size_t first, size_t last) {
+  std::vector<int64_t> runs;
+  for (size_t i = first; i < last; ++i) {
+    const int64_t others = roc.points[i + 1].non_members - roc.points[i].non_members;
+    runs.resize(runs.size() + static_cast<size_t>(std::max<int64_t>(others, runs.empty() ? 1 : 0)));
+    runs.back() += roc.points[i + 1].members - roc.points[i].members;
+  }
+  std::sort(runs.begin(), runs.end(), std::greater<>());
+  return runs;
+}
+
+/// Members beyond the first of each run that is too long for the slope of the others: a jump, as if
+/// they tied. Where members are spread among non-members runs are geometric, and the longest
+/// exceeds what is allowed once in twenty times. Up to two thirds of the runs may be such; then the
+/// mean of all follows from the shorter ones, as of so many exponential variables.
+int64_t crowded(const std::vector<int64_t>& runs) {
+  constexpr double kLevel = 0.05;
+  const size_t n = runs.size();
+  const double count = static_cast<double>(n);
+  std::vector<double> expected = {0};  // sum of the i shortest, in means
+  double shortest = 0;
+  for (size_t i = 0; i < n; ++i) {
+    shortest += 1 / static_cast<double>(n - i);
+    expected.push_back(expected.back() + shortest);
+  }
+  std::vector<int64_t> sums = {0};  // of the i longest
+  for (const int64_t run : runs) sums.push_back(sums.back() + run);
+  for (size_t longest = std::max<size_t>(1, 2 * n / 3); longest > 0 && n > 0; --longest) {
+    const double rest = static_cast<double>(sums.back() - sums[longest]);
+    const double mean = n > longest ? (rest + 0.5) / expected[n - longest] : 1;
+    const double most = std::log(kLevel / count) / std::log(mean / (1 + mean));
+    if (static_cast<double>(runs[longest - 1]) > most) {
+      return sums[longest] - static_cast<int64_t>(longest);
+    }
+  }
+  return 0;
+}
+
 /// Share of the members that one step up a continuous ROC would not have passed, from `first` to
-/// `last`.
+/// `last`: those that tie, or nearly so, with no non-member between them.
 double jump(const Roc& roc, size_t first, size_t last) {
   int64_t tied = 0;
   for (size_t i = first; i < last; ++i) {
     tied += std::max<int64_t>(0, roc.points[i + 1].members - roc.points[i].members - 1);
   }
-  return share(tied, roc.members);
+  return share(std::max(tied, crowded(runs_of(roc, first, last))), roc.members);
 }
 
 /// Where members tie, TPR at an FPR is one of few values, and which of them depends on the side of
@@ -174,6 +214,18 @@ Bounded advantage(const Roc& roc, double confidence) {
   }
   bounded.upper = high;
   return bounded;
+}
+
+double advantage_growth(double value, int64_t members, int64_t non_members, double limit,
+                        double confidence) {
+  const double m = static_cast<double>(members);
+  const double n = static_cast<double>(non_members);
+  const double gap = std::abs(value - limit);
+  if (value > limit) return std::log(1 / (1 - confidence)) / 2 * (1 / m + 1 / n) / (gap * gap);
+  // gap - step / factor = error / sqrt(factor), as of `advantage` where it takes the limit for true
+  const double step = (1 / m + 1 / n) / 2;
+  const double error = normal_quantile(confidence) * largest_error(limit, m, n);
+  return std::pow((error + std::sqrt(error * error + 4 * gap * step)) / (2 * gap), 2);
 }
 
 Bounded tpr_at_fpr(const Roc& roc, double fpr, double confidence) {

@@ -53,10 +53,16 @@ Bounded auc_with_bounds(const ScoreSets& scores, double confidence);
 /// threshold.
 Bounded advantage(const Roc& roc, double confidence);
 
+/// By what factor `members` and `non_members` must grow until those bounds of an advantage of
+/// `value` are on the same side of `limit` as it; infinite where they are equal.
+double advantage_growth(double value, int64_t members, int64_t non_members, double limit,
+                        double confidence);
+
 /// The largest TPR at a threshold whose FPR is at most `fpr`; no interpolation. Clopper-Pearson on
-/// TPR and on the realised FPR, squared and added; where ties make TPR jump near `fpr`, at least as
-/// far as the other side of the jump, and where it leaves more than half of the allowed false
-/// positives unused, as far up as the region that would exceed them.
+/// TPR and on the realised FPR, squared and added; where ties, or members that crowd between two
+/// non-members, make TPR jump near `fpr`, at least as far as the other side of the jump, and where
+/// it leaves more than half of the allowed false positives unused, as far up as the region that
+/// would exceed them.
 Bounded tpr_at_fpr(const Roc& roc, double fpr, double confidence);
 
 /// Why that TPR says nothing of what an attacker gets at this FPR; "" if it does. So it is where a

@@ -26,7 +26,8 @@ double tpr_of(const Roc& roc, size_t at);
 /// no more than that (the first point, which claims none, if none is certain), the largest of these
 /// records, and the largest whose FPR is possibly no more; inner <= claimed <= outer. `down` and
 /// `up` are the shares of the members by which one step between them is higher than a continuous
-/// ROC's: 0 where no two members tie.
+/// ROC's, as where members tie or crowd between two non-members as its slope does not explain; else
+/// 0.
 struct Regions {
   size_t inner = 0;
   size_t claimed = 0;

@@ -56,7 +56,7 @@ std::string median_hint(const RuleSpec& rule, const Trial& trial, const Estimate
 std::string hint_of(const RuleSpec& rule, const Trial& trial, const Estimate& estimate) {
   switch (trial.cell->header->family) {
     case Family::kMembership:
-      return membership_hint(rule, estimate);
+      return membership_hint(rule, trial, estimate);
     case Family::kExtraction:
       return extraction_hint(rule, trial, estimate);
     case Family::kEvasion:
@@ -109,7 +109,7 @@ void judge_absolute(const RuleSpec& rule, const Trial& trial, RuleResult& result
                              : estimate.lower && *estimate.lower > rule.limit;
   if (pass) {
     settle(result, Outcomes::kPass, shown.reason);  // of a value that is not finite
-    if (rule.metric == "auc" && !at_least) doubt_reversal(rule, estimate, result);
+    if (rule.metric == "auc" && !at_least) doubt_reversal(rule, trial, estimate, result);
   } else if (fail) {
     settle(result, Outcomes::kFail,
            rule.metric + " is " + value_text(*estimate.value) + " and " +

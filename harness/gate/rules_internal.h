@@ -32,18 +32,29 @@ std::string few_for_median(double confidence);
 
 void judge_absolute(const RuleSpec& rule, const Trial& trial, RuleResult& result);
 void judge_flags(const RuleSpec& rule, const Trial& trial, RuleResult& result);
-/// Of a membership cell whose score ranks non-members first, no small figure stands; a large one
-/// that is shown is one all the same, and fails.
+/// Of a membership cell whose score ranks non-members first, no small figure stands; nor does one
+/// of another metric than AUC that is certainly over the limit once the score is turned round, as
+/// where a few members score below all others. A large one that is shown is one all the same, and
+/// fails.
 void doubt_reversed_score(const RuleSpec& rule, const Trial& trial, RuleResult& result);
+/// Beside an `at_most` of a membership cell that passed: the class that exceeds the limit most by
+/// its own bound, if one does.
+void explain_classes(const RuleSpec& rule, const Trial& trial, RuleResult& result);
 /// An `at_most` of auc that passed: an attacker may turn the score round, so it stands only if the
 /// bounds show that AUC is no less than 1 - limit either.
-void doubt_reversal(const RuleSpec& rule, const Estimate& auc, RuleResult& result);
+void doubt_reversal(const RuleSpec& rule, const Trial& trial, const Estimate& auc,
+                    RuleResult& result);
 /// Where the shadows are unlike the candidate, nothing of a metric stands but that a small figure
 /// was asked for and a large one shown: such shadows make the attack weaker, not the leak smaller.
-/// Where models that saw neither set tell them apart, nothing stands.
+/// Where the sets differ in their classes, or models that saw neither tell them apart, nothing
+/// stands.
 void distrust_unlike_shadows(const RuleSpec& rule, const Trial& trial, RuleResult& result);
 /// What would decide an inconclusive at_least or at_most.
-std::string membership_hint(const RuleSpec& rule, const Estimate& estimate);
+std::string membership_hint(const RuleSpec& rule, const Trial& trial, const Estimate& estimate);
+/// "about 300 records ... would decide"; infinite: none do.
+std::string records_text(double records);
+/// True for at_most and max_rise, which a small figure passes.
+bool wants_little(const RuleSpec& rule);
 /// What would give a metric that has no value one.
 std::string missing_score_hint(const RuleSpec& rule, const Trial& trial);
 /// at_least and at_most on epsilon_lower, whose estimate has a value.

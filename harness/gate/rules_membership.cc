@@ -13,17 +13,6 @@ namespace {
 
 using Outcomes = RuleResult::Verdict;
 
-/// True for rules that a small figure passes.
-bool wants_little(const RuleSpec& rule) {
-  return rule.kind == RuleSpec::Kind::kAtMost || rule.kind == RuleSpec::Kind::kMaxRise;
-}
-
-std::string records_text(double records) {
-  if (!(records < 1e15)) return "no number of records decides this if the value holds";
-  return "about " + count(static_cast<int64_t>(std::ceil(records)), "record") +
-         ", members and non-members as many as now in proportion, would decide if the value holds";
-}
-
 constexpr const char* kTieAdvice =
     "an attack whose scores tie less, such as loss or lira, gives the metric a threshold";
 
@@ -90,15 +79,11 @@ double value_of(const RuleSpec& rule, const ScoreSets& scores) {
       .value;
 }
 
-/// A pass stands only if an attacker who turns the candidate's score round gains no more than the
-/// limit either, over the baseline's score or over its reverse, whichever gives more. Each of the
-/// two may be what bounds it, at half of alpha.
-void doubt_reversed_rise(const RuleSpec& rule, const PairedScores& pairs, RuleResult& result) {
-  const auto turned = [](ScoreSets scores) {
-    for (double& score : scores.members) score = -score;
-    for (double& score : scores.non_members) score = -score;
-    return scores;
-  };
+/// A pass of an AUC stands only if an attacker who turns the candidate's score round gains no more
+/// than the limit either, over the baseline's score or over its reverse, whichever gives more. Each
+/// of the two may be what bounds it, at half of alpha.
+void doubt_reversed_auc(const RuleSpec& rule, const PairedScores& pairs, RuleResult& result) {
+  if (result.verdict != Outcomes::kPass) return;
   const double split = (1 + rule.confidence) / 2;
   const ScoreSets reverse = turned(pairs.here);
   const double most = std::min(auc_difference(reverse, pairs.there, split).upper,
@@ -109,6 +94,28 @@ void doubt_reversed_rise(const RuleSpec& rule, const PairedScores& pairs, RuleRe
              ", and of the score turned round it may have risen by " + figure(most) + ", over " +
              limit_text(rule),
          *result.value < 0.5 ? kReversedAdvice : "more records, or a larger limit");
+}
+
+/// Nor does a small rise of another metric stand where that of the score turned round is certainly
+/// larger than the limit, over the baseline's score and over its reverse.
+void doubt_reversed_rise(const RuleSpec& rule, const Trial& trial, const PairedScores& pairs,
+                         RuleResult& result) {
+  if (rule.metric == "auc") return doubt_reversed_auc(rule, pairs, result);
+  if (result.verdict == Outcomes::kFail) return;
+  const CellHeader& cell = *trial.cell->header;
+  const PairedScores over = {turned(pairs.here), pairs.there};
+  const PairedScores reverse = {over.here, turned(pairs.there)};
+  if (!tie_obstacle(rule, cell, over).empty()) return;
+  double least = value_of(rule, over.here) - value_of(rule, over.there);  // at most, so far
+  if (least > rule.limit) least = std::min(least, rise_of(rule, trial, over).lower);
+  if (least > rule.limit && tie_obstacle(rule, cell, reverse).empty()) {
+    least = std::min(least, rise_of(rule, trial, reverse).lower);
+  }
+  if (least <= rule.limit) return;
+  settle(result, Outcomes::kInconclusive,
+         rule.metric + " of the score turned round rose by at least " + figure(least) + ", over " +
+             limit_text(rule),
+         kReversedAdvice);
 }
 
 /// How much a metric of the baseline can still change in the rule's direction.
@@ -165,44 +172,14 @@ std::string missing_score_hint(const RuleSpec& rule, const Trial& trial) {
   return fpr_of(rule.metric) > 0 ? kTieAdvice : "";  // epsilon's reasons say it
 }
 
-std::string membership_hint(const RuleSpec& rule, const Estimate& estimate) {
-  const bool at_least = rule.kind == RuleSpec::Kind::kAtLeast;
-  const double gap = *estimate.value - rule.limit;
-  const double reach =
-      gap < 0 ? *estimate.upper - *estimate.value : *estimate.value - *estimate.lower;
-  // Bounds close in as the root of the number of records.
-  const double needed = static_cast<double>(estimate.n) * std::pow(reach / gap, 2);
-  return records_text(std::max(needed, static_cast<double>(estimate.n + 1))) + "; these " +
-         count(estimate.n, "record") + " can show " +
-         (at_least ? "at_least " + figure(round_down(*estimate.lower))
-                   : "at_most " + figure(round_up(*estimate.upper)));
-}
-
-void doubt_reversed_score(const RuleSpec& rule, const Trial& trial, RuleResult& result) {
-  if (trial.cell->header->family != Family::kMembership || !wants_little(rule)) return;
-  if (result.verdict != Outcomes::kPass && result.verdict != Outcomes::kInconclusive) return;
-  // Bounds of an AUC say themselves what its reverse would give; the other metrics show no more
-  // than that there is one.
-  const double confidence = rule.metric == "auc" ? kReversedConfidence : rule.confidence;
-  const std::string reversed = reversed_score(*trial.candidate, *trial.cell, confidence);
-  if (!reversed.empty()) settle(result, Outcomes::kInconclusive, reversed, kReversedAdvice);
-}
-
-void doubt_reversal(const RuleSpec& rule, const Estimate& auc, RuleResult& result) {
-  if (*auc.lower >= 1 - rule.limit) return;
-  const Estimate reverse = {1 - *auc.value, 1 - *auc.upper, 1 - *auc.lower, auc.n};
-  const bool shown = *reverse.lower > 0.5;
-  settle(result, Outcomes::kInconclusive,
-         "auc is " + figure(*auc.value) + " and may be " + figure(*auc.lower) +
-             ": the score turned round may have " + figure(*reverse.upper) + ", over " +
-             limit_text(rule),
-         shown ? kReversedAdvice : membership_hint(rule, reverse));
-}
-
 void distrust_unlike_shadows(const RuleSpec& rule, const Trial& trial, RuleResult& result) {
+  if (trial.cell->header->family != Family::kMembership) return;
+  if (const std::string labels = unequal_labels(*trial.candidate, *trial.cell); !labels.empty()) {
+    return settle(result, Outcomes::kInconclusive, labels, kLabelsAdvice);
+  }
   const std::string foreign = not_comparable(*trial.cell);
   if (foreign.empty()) return;
-  if (const std::string unequal = unequal_sets(*trial.cell); !unequal.empty()) {
+  if (const std::string unequal = unequal_models(*trial.cell); !unequal.empty()) {
     settle(result, Outcomes::kInconclusive, "not comparable: " + unequal, kSetsAdvice);
   } else if (wants_little(rule) && result.verdict == Outcomes::kFail) {
     result.reason += "; though the shadows are unlike the candidate, which only weakens the attack";
@@ -277,9 +254,7 @@ void judge_paired_membership(const RuleSpec& rule, const Trial& trial, Judgement
                         std::string(to_string(rule.kind)) + " " +
                         figure(round_up(*difference.upper)),
                     result);
-  if (rises && rule.metric == "auc" && result.verdict == Outcomes::kPass) {
-    doubt_reversed_rise(rule, pairs, result);
-  }
+  if (rises) doubt_reversed_rise(rule, trial, pairs, result);
   if (room(rule, trial) <= rule.limit) {
     settle_vacuous(rule,
                    "no candidate can break " + limit_text(rule) + ": the baseline's " +

@@ -35,6 +35,15 @@ std::vector<RecordRef> take(const Records& set, bool member, std::optional<int64
   return records;
 }
 
+// The first of each content: a copy is no record of its own, neither for bounds nor for halves.
+std::vector<RecordRef> distinct_contents(std::vector<RecordRef> records) {
+  std::set<std::string_view> known;
+  std::erase_if(records, [&](const RecordRef& record) {
+    return !known.insert(record.info().content).second;
+  });
+  return records;
+}
+
 // All records of the data set that plays a role, in its order.
 std::vector<const SampleInfo*> whole(const AttackSpec& spec, const RecordSets& sets,
                                      const std::string& role) {
@@ -153,14 +162,15 @@ Audit make_audit(const Suite& suite, const AttackSpec& spec, const Inference& in
   audit.features = inference.features;
   audit.seed = suite.seed;
   const auto audited = [&](const char* role, bool member) {
-    return take(sets.audited.at(spec.sets.at(role)), member, spec.count, suite.seed);
+    return distinct_contents(
+        take(sets.audited.at(spec.sets.at(role)), member, spec.count, suite.seed));
   };
   const std::vector<RecordRef> members = audited("members", true);
   const std::vector<RecordRef> non_members = audited("non_members", false);
   refuse_overlap(spec, sets, "members", "non_members");
   std::vector<RecordRef> pool;
   if (const auto name = spec.sets.find("pool"); name != spec.sets.end()) {
-    pool = take(sets.pools.at(name->second), false, {}, suite.seed);
+    pool = distinct_contents(take(sets.pools.at(name->second), false, {}, suite.seed));
   }
   const bool online = inference.shadows.count > 0 && inference.shadows.online;
   if (!online) {

@@ -282,7 +282,11 @@ Likeness likeness_of(const at::Tensor& logits, const at::Tensor& labels, int64_t
   const at::Tensor offset = offset_of(logits.index_select(0, rows), mean, truth);
   const at::Tensor level = logits.add(offset);
   const at::Tensor usual = at::where(sees, margins, 0).sum(0).div(counts).index_select(0, rows);
-  const double slope = slope_of(label_margin(level.index_select(0, rows), truth), usual);
+  // Through 0, a few records of huge margins would weigh more than all others.
+  const at::Tensor near = near_median(usual);
+  const double slope =
+      slope_of(label_margin(level.index_select(0, rows), truth).index_select(0, near),
+               usual.index_select(0, near));
   for (Pair& pair : pairs) pair.candidate = margins_of(level, pair.rows);
   const bool flat = std::all_of(pairs.begin(), pairs.end(), [](const Pair& pair) {
     return !std::isfinite(pair.ratio()) || pair.ratio() <= 0;

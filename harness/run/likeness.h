@@ -26,7 +26,7 @@ struct Likeness {
 ///
 /// `offset` is what offset_of (offset.h) finds. `scale` is then one by the slope of its label
 /// margins in the mean of its shadows', fitted through 0 by least absolute deviations, which a
-/// few wild answers do not move.
+/// few wild answers do not move, on records whose mean lies near the others' (near_median).
 ///
 /// Unlike is a candidate whose margins, its highest logit less the next, are at the 10th, 25th,
 /// 75th or 90th percentile more than kMarginTolerance times as large or as small as every shadow's,

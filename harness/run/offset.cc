@@ -11,6 +11,7 @@ namespace assay {
 namespace {
 
 constexpr int64_t kRecordsOfClass = 10;
+constexpr int kRounds = 3;  // of fits, each without what lay far from the one before
 
 using Matrix = Eigen::MatrixXd;
 using Vector = Eigen::VectorXd;
@@ -54,8 +55,8 @@ class Differences {
     return values;
   }
 
-  /// Of an offset, for values of variance 1.
-  double variance(int64_t k) const { return variances_[k]; }
+  /// Of the offsets, for values of variance 1.
+  const Vector& variances() const { return variances_; }
 
  private:
   static constexpr double kRidge = 1e-3;
@@ -68,7 +69,37 @@ class Differences {
   Vector variances_;
 };
 
+// Margins [n] of the candidate, `here`, in those of the mean, `there`.
+struct Fit {
+  double slope = 0;
+  Vector offsets, variances;  // [K]
+  at::Tensor residuals;       // [n]
+};
+
+Fit fit_margins(const at::Tensor& plus, const at::Tensor& minus, const at::Tensor& here,
+                const at::Tensor& there, int64_t classes) {
+  const Differences differences(plus, minus, classes);
+  const Vector from = to_values(there), to = to_values(here);
+  const Vector y = differences.residuals(to), x = differences.residuals(from);
+  Fit fit;
+  fit.slope = x.dot(y) / x.squaredNorm();
+  const Vector residuals = y - fit.slope * x;
+  fit.residuals = at::empty({residuals.size()}, at::kDouble);
+  Eigen::Map<Vector>(fit.residuals.mutable_data_ptr<double>(), residuals.size()) = residuals;
+  fit.offsets = differences.fit(fit.slope * from - to);
+  const double variance = residuals.squaredNorm() / static_cast<double>(y.size() - classes);
+  fit.variances = variance * differences.variances();
+  return fit;
+}
+
 }  // namespace
+
+at::Tensor near_median(const at::Tensor& values) {
+  constexpr double kReach = 5 * 1.4826022185056018;  // of a normal distribution: sd / MAD
+  const at::Tensor away = values.sub(values.median()).abs();
+  const at::Tensor reach = away.median().mul(kReach);
+  return away.le(reach).logical_or(reach.eq(0)).nonzero().squeeze(1);
+}
 
 at::Tensor offset_of(const at::Tensor& logits, const at::Tensor& mean, const at::Tensor& labels) {
   const int64_t n = logits.size(0);
@@ -79,19 +110,23 @@ at::Tensor offset_of(const at::Tensor& logits, const at::Tensor& mean, const at:
   const at::Tensor next =
       mean.scatter(1, index, -std::numeric_limits<double>::infinity()).argmax(1, /*keepdim=*/true);
   const auto margins = [&](const at::Tensor& of) {
-    return to_values(of.gather(1, index).sub(of.gather(1, next)));
+    return of.gather(1, index).sub(of.gather(1, next)).squeeze(1);
   };
-  const Differences differences(labels, next.squeeze(1), classes);
-  const Vector here = margins(logits), there = margins(mean);
-  const Vector y = differences.residuals(here), x = differences.residuals(there);
-  const double slope = x.dot(y) / x.squaredNorm();
-  if (!std::isnormal(slope) || slope < 0) return offset;
-  const Vector offsets = differences.fit(slope * there - here);
-  const double variance = (y - slope * x).squaredNorm() / static_cast<double>(n - classes);
+  const at::Tensor here = margins(logits), there = margins(mean);
+  at::Tensor rows = near_median(there);
+  Fit fit;
+  for (int round = 0; round < kRounds; ++round) {
+    const auto of = [&](const at::Tensor& all) { return all.index_select(0, rows); };
+    fit = fit_margins(of(labels), of(next.squeeze(1)), of(here), of(there), classes);
+    const at::Tensor kept = near_median(fit.residuals);
+    if (round + 1 == kRounds || kept.size(0) == rows.size(0)) break;
+    rows = rows.index_select(0, kept);
+  }
+  if (!std::isnormal(fit.slope) || fit.slope < 0) return offset;
   for (int64_t k = 0; k < classes; ++k) {
-    const double spread = std::sqrt(variance * differences.variance(k));
-    if (std::abs(offsets[k]) > normal_quantile(kReversedConfidence) * spread) {
-      offset[k].fill_(offsets[k]);
+    const double spread = std::sqrt(fit.variances[k]);
+    if (std::abs(fit.offsets[k]) > normal_quantile(kReversedConfidence) * spread) {
+      offset[k].fill_(fit.offsets[k]);
     }
   }
   return offset;

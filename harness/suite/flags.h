@@ -28,6 +28,7 @@ inline constexpr std::array kFlagIds = {
     "eps_scale",
     "regression_within_margin",
     "shadows_not_comparable",
+    "unequal_sets",
     "score_reversed",
     "extraction_weak",
     "extraction_undertrained",

@@ -70,15 +70,39 @@ void bind_params(Value& entry, const AttackInfo& info, const std::vector<std::st
   }
 }
 
-// Attacks on images move pixels to where their neighbours are.
-void require_images(const AttackInfo& info, const Suite& suite, const Where& where) {
+// Throws Error unless inputs are images, which `what` needs.
+void expect_images(const Suite& suite, const Where& where, const std::string& what,
+                   const std::string& cure) {
   const std::vector<int64_t>& shape = suite.model.shape;
-  if (!info.images || shape.size() == 3) return;
+  if (shape.size() == 3) return;
   std::string found;
   for (const int64_t size : shape) found += (found.empty() ? "" : ", ") + std::to_string(size);
-  throw Error(where, "attack `" + info.name +
-                         "` needs images [channels, height, width], and `model.input.shape` is [" +
-                         found + "]; `noise` suits inputs of any shape");
+  throw Error(where, what +
+                         " needs images [channels, height, width], and `model.input.shape` is [" +
+                         found + "]; " + cure);
+}
+
+// Attacks on images move pixels to where their neighbours are.
+void require_images(const AttackInfo& info, const Suite& suite, const Where& where) {
+  if (!info.images) return;
+  expect_images(suite, where, "attack `" + info.name + "`", "`noise` suits inputs of any shape");
+}
+
+// So do views of a record, mirrored and moved: of what is no image there is one.
+void settle_views(Value& entry, const std::vector<std::string>& names, const Suite& suite) {
+  if (suite.model.shape.size() == 3) return;
+  if (std::find(names.begin(), names.end(), "views") == names.end()) return;
+  const Value* views = entry.find("views");
+  if (views != nullptr && as_integer(*views, "views", Limits{}) != 1) {
+    expect_images(suite, views->where, "`views: " + views->scalar + "`", "say `views: 1`");
+  }
+  if (views != nullptr) return;
+  Value one;
+  one.kind = Value::Kind::kScalar;
+  one.scalar = "1";
+  one.where = entry.where;
+  entry.set("views", std::move(one));
+  entry.map.back().first.inherited = true;
 }
 
 // Whether an entry's points are bounded by the box alone. Those of an ensemble are if those of its
@@ -259,7 +283,9 @@ AttackSpec load_entry(Value& entry, Context& context) {
   if (info.family == Family::kExtraction) load_surface(entry, info, context.suite.model, spec);
   load_sets(entry, context.suite, spec);
   require_test(context.suite, spec);
-  merge_defaults(entry, parameter_names(info, spec.threat), context);
+  const std::vector<std::string> parameters = parameter_names(info, spec.threat);
+  merge_defaults(entry, parameters, context);
+  if (info.family == Family::kMembership) settle_views(entry, parameters, context.suite);
   bind_params(entry, info, names_of(keys), spec);
   if (info.family == Family::kMembership) load_audit(entry, info, spec);
   if (info.family == Family::kExtraction) check_extraction(entry, info, context.suite, spec);

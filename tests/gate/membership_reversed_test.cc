@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <utility>
 #include <vector>
 
 #include "harness/gate/membership.h"
@@ -57,6 +58,17 @@ TEST(ReversedAuc, PassesWhereTheReverseIsShownToBeWithinTheLimit) {
   EXPECT_THAT(few.hint, HasSubstr("can show at_most 0.61"));
 }
 
+TEST(ReversedAuc, OfTiesPassesTheLimitThatItsBoundIs) {
+  // The bounds lie as far from 0.5 as each other, but for rounding.
+  for (const int64_t records : {50, 70, 90, 200, 333}) {
+    Evidence run = testing::make_audit(records, records);
+    const std::vector<double> ties(static_cast<size_t>(records), 1);
+    testing::add_scores(run, "mia", ties, ties);
+    const RuleResult open = judge_one(run, "auc", Kind::kAtMost, 0.5);
+    EXPECT_EQ(judge_one(run, "auc", Kind::kAtMost, *open.upper).verdict, Judged::kPass) << records;
+  }
+}
+
 TEST(ReversedScore, StopsOtherMetricsAtTheConfidenceOfTheRule) {
   const Evidence run = audit_of(100, -0.13);
   for (const char* metric : {"advantage", "epsilon_lower"}) {
@@ -87,6 +99,68 @@ TEST(ReversedScore, LetsALeakThatIsShownFail) {
   EXPECT_EQ(judge_one(run, "tpr_at_fpr_0.01", Kind::kMaxRise, 0.02, &even).verdict, Judged::kFail);
   EXPECT_EQ(judge_one(run, "tpr_at_fpr_0.01", Kind::kMaxRise, 0.2, &even).verdict,
             Judged::kInconclusive);
+}
+
+/// 10,000 records of each set on one interval, but that `share` of the members score below all.
+Evidence low_tail(double share, double sign = 1) {
+  std::vector<double> members = ramp(10'000, 0);
+  for (size_t i = 0; i < static_cast<size_t>(10'000 * share); ++i) {
+    members[i * 50] = -1 - static_cast<double>(i);
+  }
+  std::vector<double> others = ramp(10'000, 0);
+  for (double& score : members) score *= sign;
+  for (double& score : others) score *= sign;
+  Evidence run = testing::make_audit(10'000, 10'000);
+  testing::add_scores(run, "mia", members, others);
+  return run;
+}
+
+TEST(LowTail, PassesNoRuleThatTheScoreTurnedRoundFails) {
+  const Evidence run = low_tail(0.01);
+  EXPECT_TRUE(decide(testing::make_suite(run), run, nullptr).flags.empty());
+  EXPECT_EQ(judge_one(run, "auc", Kind::kAtMost, 0.55).verdict, Judged::kPass);
+  const std::pair<const char*, double> rules[] = {
+      {"tpr_at_fpr_0.01", 0.015}, {"tpr_at_fpr_0.001", 0.005}, {"epsilon_lower", 2}};
+  for (const auto& [metric, limit] : rules) {
+    const RuleResult result = judge_one(run, metric, Kind::kAtMost, limit);
+    EXPECT_EQ(result.verdict, Judged::kInconclusive) << metric;
+    EXPECT_THAT(result.reason, HasSubstr("of the score turned round at least ")) << metric;
+    EXPECT_EQ(result.hint, kReversedAdvice) << metric;
+    EXPECT_EQ(judge_one(low_tail(0.01, -1), metric, Kind::kAtMost, limit).verdict, Judged::kFail)
+        << metric;
+    EXPECT_EQ(judge_one(low_tail(0), metric, Kind::kAtMost, limit).verdict, Judged::kPass);
+  }
+}
+
+TEST(LowTail, PassesNoAdvantageEither) {
+  // 15 of 100 members below all others, and the rest as much above them as to hide it in the AUC.
+  std::vector<double> members;
+  for (int i = 0; i < 600; ++i) members.push_back(-1 - i);
+  for (const double score : ramp(3400, 0)) members.push_back(0.18 + 0.82 * score);
+  Evidence run = testing::make_audit(4000, 4000);
+  testing::add_scores(run, "mia", members, ramp(4000, 0));
+  const RuleResult result = judge_one(run, "advantage", Kind::kAtMost, 0.08);
+  EXPECT_LT(*result.upper, 0.08);
+  EXPECT_EQ(result.verdict, Judged::kInconclusive);
+  EXPECT_THAT(result.reason, HasSubstr("of the score turned round at least 0.1"));
+  EXPECT_EQ(judge_one(run, "advantage", Kind::kAtMost, 0.16).verdict, Judged::kPass);
+}
+
+TEST(LowTail, PassesNoRise) {
+  const Evidence base = low_tail(0);
+  const Evidence run = low_tail(0.01);
+  const std::pair<const char*, double> rules[] = {{"tpr_at_fpr_0.01", 0.005},
+                                                  {"tpr_at_fpr_0.001", 0.005}};
+  for (const auto& [metric, limit] : rules) {
+    const RuleResult result = judge_one(run, metric, Kind::kMaxRise, limit, &base);
+    EXPECT_EQ(result.verdict, Judged::kInconclusive) << metric;
+    EXPECT_THAT(result.reason, HasSubstr("turned round rose by at least 0.0")) << metric;
+    EXPECT_EQ(judge_one(low_tail(0.01, -1), metric, Kind::kMaxRise, limit, &base).verdict,
+              Judged::kFail)
+        << metric;
+    EXPECT_EQ(judge_one(run, metric, Kind::kMaxRise, limit, &run).verdict, Judged::kPass)
+        << "the baseline leaks as much";
+  }
 }
 
 TEST(ReversedRise, PassesNoRiseOfTheScoreTurnedRound) {

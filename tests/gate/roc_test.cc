@@ -10,6 +10,7 @@
 #include <random>
 #include <vector>
 
+#include "harness/gate/roc_internal.h"
 #include "tests/gate/scores.h"
 
 namespace assay {
@@ -118,6 +119,32 @@ TEST(Scores, OfTwoRecordsGiveBoundsWithinZeroAndOne) {
   }
 }
 
+TEST(AdvantageGrowth, IsWhereItsBoundsDecide) {
+  // The threshold claims half of the members and more, and of the others as much less than half.
+  const auto bounds = [](double value, double m, double n) {
+    Roc roc;
+    roc.members = std::llround(m);
+    roc.non_members = std::llround(n);
+    roc.points = {{9, 0, 0},
+                  {1, std::llround(m * (0.5 + value / 2)), std::llround(n * (0.5 - value / 2))},
+                  {0, roc.members, roc.non_members}};
+    return advantage(roc, 0.95);
+  };
+  for (const auto& [m, n] : {std::pair<int64_t, int64_t>{8, 8}, {200, 100}, {1000, 5000}}) {
+    for (const auto& [value, limit] :
+         {std::pair<double, double>{0.6, 0.1}, {0.2, 0.1}, {0.1, 0.2}, {0.5, 0.8}}) {
+      const double growth = advantage_growth(value, m, n, limit, 0.95);
+      const auto decides = [&](double factor) {
+        const Bounded found = bounds(value, factor * m, factor * n);
+        return value > limit ? found.lower > limit : found.upper <= limit;
+      };
+      EXPECT_TRUE(decides(1.3 * growth + 2.0 / m)) << m << ' ' << value << ' ' << limit;
+      if (growth * static_cast<double>(std::min(m, n)) < 30) continue;  // counts are whole
+      EXPECT_FALSE(decides(0.75 * growth)) << m << ' ' << value << ' ' << limit;
+    }
+  }
+}
+
 TEST(Coverage, OfTwoThousandNullsIsAsStated) {
   // Both sets from one distribution: 5 % of 2,000 is 100, and 131 is three standard errors above.
   constexpr int kRuns = 2000;
@@ -163,6 +190,51 @@ TEST(Coverage, HoldsForModelsThatLeakLittleAndMuch) {
       EXPECT_LE(misses.below, kMost) << shift;
       EXPECT_LE(misses.above, kMost) << shift;
     }
+  }
+}
+
+TEST(Coverage, HoldsWhereMembersNearlyTieAtTheThreshold) {
+  // 30 % of the members lie within `width` of the threshold, all above it or all below.
+  constexpr int kRuns = 600;
+  constexpr int kMost = 46;  // 5 % and three standard errors
+  const double threshold = normal_quantile(0.99);
+  std::mt19937_64 engine(14);
+  for (const auto& [members, others] : {std::pair<int, int>{1000, 1000}, {100, 1000}}) {
+    for (const double width : {1e-6, 0.01, 0.03, 0.1}) {
+      for (const double side : {1.0, -1.0}) {
+        Misses tpr;
+        for (int run = 0; run < kRuns; ++run) {
+          ScoreSets scores = normal_scores(engine, members, others, 0);
+          for (double& score : scores.members) {
+            if (testing::draw_uniform(engine) >= 0.3) continue;
+            score = threshold + side * width * testing::draw_uniform(engine);
+          }
+          tpr.count(tpr_at_fpr(make_roc(scores), 0.01, 0.95), 0.7 * 0.01 + (side > 0 ? 0.3 : 0.0));
+        }
+        // Where the slope changes at the threshold itself, bounds that add squares hold less well.
+        const int most = width < 0.05 ? kMost : 2 * kMost;
+        EXPECT_LE(tpr.below, most) << members << ' ' << width << ' ' << side;
+        EXPECT_LE(tpr.above, most) << members << ' ' << width << ' ' << side;
+      }
+    }
+  }
+}
+
+TEST(TprAtFpr, IsHardlyWiderForTheChanceThatMembersCrowd) {
+  // A continuous ROC: what is more than a step of its own is rare, and then small.
+  std::mt19937_64 engine(15);
+  for (const double shift : {0.0, 1.0}) {
+    double width = 0, squared = 0;
+    for (int run = 0; run < 200; ++run) {
+      const Roc roc = make_roc(normal_scores(engine, 1000, 1000, shift));
+      const Bounded found = tpr_at_fpr(roc, 0.01, 0.95);
+      const size_t claimed = region(roc, 10), outer = region(roc, 15);
+      const double up = clopper_pearson(roc.points[claimed].members, 1000, 0.95).upper;
+      width += found.upper - found.value;
+      squared += std::hypot(up - found.value, tpr_of(roc, outer) - found.value);
+    }
+    EXPECT_GE(width, 0.999 * squared) << shift;
+    EXPECT_LE(width, 1.12 * squared) << shift;
   }
 }
 
@@ -230,6 +302,28 @@ TEST(PairedDifferences, CoverAsStatedWhicheverModelLeaks) {
       EXPECT_LE(misses.below, kMost) << here << ' ' << there;
       EXPECT_LE(misses.above, kMost) << here << ' ' << there;
     }
+  }
+}
+
+TEST(PairedDifferences, CoverWhereMembersNearlyTieAtTheThreshold) {
+  // Of one model 30 % of the members lie just above the threshold, or just below it.
+  constexpr int kRuns = 200;
+  constexpr int kMost = 19;  // 5 % and three standard errors
+  const double threshold = normal_quantile(0.99);
+  std::mt19937_64 engine(16);
+  for (const double side : {1.0, -1.0}) {
+    Misses misses;
+    for (int run = 0; run < kRuns; ++run) {
+      auto [here, there] = testing::correlated_scores(engine, 600, 1000, 0, 0);
+      for (double& score : here.members) {
+        if (testing::draw_uniform(engine) >= 0.3) continue;
+        score = threshold + side * 1e-6 * testing::draw_uniform(engine);
+      }
+      misses.count(tpr_difference(here, there, 0.01, 0.95, static_cast<uint64_t>(run)),
+                   (side > 0 ? 0.3 : 0) - 0.3 * 0.01);
+    }
+    EXPECT_LE(misses.below, kMost) << side;
+    EXPECT_LE(misses.above, kMost) << side;
   }
 }
 

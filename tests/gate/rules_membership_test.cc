@@ -2,6 +2,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "harness/gate/membership.h"
 #include "tests/gate/membership_fixture.h"
 
@@ -24,6 +28,24 @@ Evidence audit_of(const std::vector<double>& members, const std::vector<double>&
       make_audit(static_cast<int64_t>(members.size()), static_cast<int64_t>(non_members.size()));
   add_scores(run, "mia", members, non_members);
   return run;
+}
+
+TEST(Classes, ThatExceedTheLimitStandBesideAPassByTheirWorst) {
+  // Members of class 2, one in three, score 0.4 higher.
+  std::vector<double> members = ramp(3000, 0);
+  for (size_t i = 2; i < members.size(); i += 3) members[i] += 0.4;
+  const Evidence run = audit_of(members, ramp(3000, 0));
+  const std::pair<const char*, double> rules[] = {
+      {"auc", 0.65}, {"advantage", 0.25}, {"tpr_at_fpr_0.01", 0.25}};
+  for (const auto& [metric, limit] : rules) {
+    const RuleResult result = judge_one(run, metric, Kind::kAtMost, limit);
+    EXPECT_EQ(result.verdict, Judged::kPass) << metric;
+    EXPECT_THAT(result.reason, HasSubstr("within class 2 " + std::string(metric) + " is at least"))
+        << metric;
+    EXPECT_EQ(judge_one(run, metric, Kind::kAtMost, 0.9).reason, "");
+  }
+  EXPECT_EQ(judge_one(audit_of(ramp(3000, 0.05), ramp(3000, 0)), "auc", Kind::kAtMost, 0.6).reason,
+            "");
 }
 
 TEST(EpsilonRule, DoesNotPassOnScoresThatAreAllEqual) {

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <set>
 
 #include "harness/run/audit.h"
@@ -156,6 +157,36 @@ TEST_F(AuditTest, SetsThatShareContentAreRefusedButForAnOnlinePool) {
   counts_ = 1000;
   const Audit online = load(", mode: online", sets("[40, 80]", "[0, 150]"));
   EXPECT_EQ(online.training.size(), 150U) << "each record once";
+}
+
+TEST_F(AuditTest, ARecordThatASetHoldsTwiceIsAuditedAndTrainedOnOnce) {
+  // In the file x a head of 16 bytes, and then 16 for each image.
+  std::fstream images(folder_ / "x", std::ios::in | std::ios::out | std::ios::binary);
+  const auto copy = [&](int64_t from, int64_t to) {
+    std::string image(16, ' ');
+    images.seekg(16 + 16 * from).read(image.data(), 16);
+    images.seekp(16 + 16 * to).write(image.data(), 16);
+  };
+  for (const int64_t to : {5, 6, 7, 38}) copy(0, to);  // whatever their labels
+  for (const int64_t to : {45, 46}) copy(44, to);
+  copy(80, 81);
+  images.close();
+  for (const char* mode : {"offline", "online"}) {
+    const Audit found = audit(audit_suite(", shadows: 4, mode: " + std::string(mode)));
+    EXPECT_EQ(found.audited, 36 + 38) << mode;
+    EXPECT_EQ(found.records.size(), 36U + 38 + 69) << mode;
+    for (const std::vector<RecordRef>* list : {&found.records, &found.training}) {
+      std::set<std::string_view> contents;
+      for (const RecordRef& record : *list) contents.insert(record.info().content);
+      EXPECT_EQ(contents.size(), list->size()) << mode;
+    }
+  }
+  // A cell's own count is drawn before that: another cell's does not change it.
+  const auto counted = [&] { return audit(audit_suite(", count: 30")).audited; };
+  const int64_t alone = counted();
+  EXPECT_LT(alone, 60);
+  counts_ = 30;
+  EXPECT_EQ(counted(), alone);
 }
 
 TEST_F(AuditTest, ThePopulationHasNoMembersThatACellLeavesOut) {

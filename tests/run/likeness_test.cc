@@ -101,6 +101,27 @@ TEST(Likeness, FindsWhatFavoursAClassAgain) {
   EXPECT_LT(found.sub(found.mean()).abs().max().item<double>(), 0.15) << found;
 }
 
+TEST(Likeness, IsNotMovedByAFewOutlyingInputsOrWildAnswers) {
+  const at::Tensor shift = at::tensor({3.0, -2.0, 0.0, 0.5, -1.5}, at::kDouble);
+  const Likeness plain = of(model(10).add(shift));
+  // 1 % of the inputs are far out, where this candidate is half as sure as its shadows.
+  const at::Tensor far = at::ones({kRecords, 1}, at::kDouble);
+  far.narrow(0, 0, kRecords / 100).fill_(500);
+  const at::Tensor half = far.gt(1).to(at::kDouble).mul(-0.5).add(1);
+  const Likeness outlying = likeness_of(
+      model(10).mul(far).mul(half).add(shift), model(1000).argmax(1), 4,
+      [&](int64_t shadow) { return model(100 + static_cast<uint64_t>(shadow)).mul(far); },
+      at::ones({16, kRecords}, at::kBool), 0);
+  // And here it gives 1 % wild answers.
+  const at::Tensor wild = at::zeros({kRecords, kClasses}, at::kDouble);
+  wild.narrow(0, 0, kRecords / 100).select(1, 2).fill_(1e5);
+  for (const Likeness& found : {outlying, of(model(10).add(shift).add(wild))}) {
+    EXPECT_NEAR(found.scale, plain.scale, 0.03);
+    ASSERT_TRUE(found.offset.defined());
+    EXPECT_LT(found.offset.sub(plain.offset).abs().max().item<double>(), 0.1) << found.offset;
+  }
+}
+
 TEST(Likeness, FavoursNoClassForFewRecordsOrByChance) {
   EXPECT_FALSE(of(model(10).add(at::tensor({3.0, -2.0, 0.0, 0.5, -1.5}, at::kDouble)), 4, some(49))
                    .offset.defined())

@@ -144,7 +144,8 @@ data: { test: { format: npy, images: x.npy, labels: y.npy } }
 )";
 
 /// Writes the text to a file of its own and loads it. The file is called suite.yaml.
-inline Suite load(const std::string& text, const Overrides& overrides = {}) {
+inline Suite load(const std::string& text, const Overrides& overrides = {},
+                  const std::vector<AttackInfo>& attacks = fake_attacks()) {
   static std::atomic<int> count = 0;
   const std::filesystem::path folder =
       std::filesystem::path(testing::TempDir()) /
@@ -152,7 +153,6 @@ inline Suite load(const std::string& text, const Overrides& overrides = {}) {
   std::filesystem::create_directories(folder);
   const std::filesystem::path file = folder / "suite.yaml";
   std::ofstream(file, std::ios::binary) << text;
-  const std::vector<AttackInfo> attacks = fake_attacks();
   struct Cleaner {
     std::filesystem::path folder;
     ~Cleaner() {

@@ -34,6 +34,62 @@ TEST(Membership, ASettingWithoutEffectIsRefusedInItsEntryAndIdleInDefaults) {
   EXPECT_EQ(restored.sha256, suite.sha256);
 }
 
+// A suite of a model whose inputs have this shape, with `more` in its entry and `defaults`.
+std::string viewing(const std::string& shape, const std::string& more,
+                    const std::string& defaults = "") {
+  return "assay: 1\nname: t\nmodel: { path: m.pt, input: { shape: " + shape + " }, classes: 2 }\n" +
+         defaults +
+         "data: { a: { format: npy, images: x.npy, labels: y.npy },\n"
+         "  b: { format: npy, images: z.npy, labels: y.npy } }\n"
+         "attacks: [ { name: v, attack: viewer, members: a, non_members: b" +
+         more + " } ]\n";
+}
+
+std::vector<AttackInfo> with_viewer() {
+  std::vector<AttackInfo> table = fake_attacks();
+  AttackInfo viewer;
+  viewer.name = "viewer";
+  viewer.family = Family::kMembership;
+  viewer.access = Access::kScore;
+  viewer.declare = [](Params& params, const ThreatModel&) {
+    const bool plain = params.choice("mode", "views", {"views", "plain"}, "how") == "plain";
+    params.integer("views", 18, {1, 18}, "of each record");
+    if (plain) params.refuse("views", "`views` goes with `mode: views`");
+  };
+  table.push_back(viewer);
+  return table;
+}
+
+TEST(Membership, OfInputsThatAreNoImagesThereIsOneView) {
+  const auto views = [](const std::string& text) {
+    return std::get<int64_t>(load(text, {}, with_viewer()).attacks[0].params.at("views"));
+  };
+  EXPECT_EQ(views(viewing("[20]", "")), 1);
+  EXPECT_EQ(views(viewing("[20]", ", views: 1")), 1);
+  EXPECT_EQ(views(viewing("[3, 8, 8]", "")), 18);
+  EXPECT_EQ(views(viewing("[3, 8, 8]", ", views: 2")), 2);
+  EXPECT_NO_THROW(views(viewing("[20]", ", mode: plain"))) << "no one set it";
+  const Suite suite = load(viewing("[20]", ", mode: plain"), {}, with_viewer());
+  const Suite restored = restore_suite(suite.effective, suite.file.parent_path(), with_viewer());
+  EXPECT_EQ(restored.sha256, suite.sha256);
+}
+
+TEST(Membership, MoreViewsOfInputsThatAreNoImagesAreRefusedWhereTheyAreSaid) {
+  const auto told = [](const std::string& text) {
+    try {
+      load(text, {}, with_viewer());
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  const std::string entry = told(viewing("[20]", ", views: 2"));
+  EXPECT_THAT(entry, ::testing::HasSubstr("suite.yaml:6:74: `views: 2` needs images"));
+  EXPECT_THAT(entry, ::testing::HasSubstr("`model.input.shape` is [20]; say `views: 1`"));
+  EXPECT_THAT(told(viewing("[4, 4]", "", "defaults: { views: 18 }\n")),
+              ::testing::HasSubstr("suite.yaml:4:20: `views: 18` needs images"));
+}
+
 TEST(Membership, OneRunTakesNoCountWhichNoCoinWouldGive) {
   std::string text = kExample;
   text.replace(text.find("mode: offline"), 13, "mode: offline, inclusion: randomised, count: 20");

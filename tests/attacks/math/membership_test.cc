@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "tests/testing/membership.h"
+#include "tests/testing/models.h"
 
 namespace assay::attacks {
 namespace {
@@ -85,6 +86,22 @@ TEST(Moments, TakeTheMedianAndTheSpreadOfTheChosenAlone) {
   EXPECT_NEAR(pooled.spread[0][0].item<double>(), std::sqrt(64.0 / 3),
               1e-14);  // (14 + 50) / (2 + 1)
   EXPECT_EQ(pooled.spread[0][1].item<double>(), pooled.spread[0][0].item<double>());
+}
+
+TEST(Moments, PoolNoRecordOfAnotherOrder) {
+  const at::Tensor v = testing::random_normal({8, 1, 300}, 1).to(at::kDouble);
+  const at::Tensor chosen = at::ones({8, 300}, at::kBool);
+  // Normal values of one spread: the root mean square of their residuals.
+  const Moments plain = moments(v, chosen, true);
+  const at::Tensor squares = v.sub(v.mean(0, true)).square().sum(0);  // [1, 300]
+  EXPECT_NEAR(plain.spread[0][0].item<double>(), std::sqrt(squares.sum().item<double>() / 7 / 300),
+              1e-12);
+  const at::Tensor wild = v.clone();
+  wild.select(2, 17).mul_(1000);
+  const Moments pooled = moments(wild, chosen, true);
+  EXPECT_NEAR(pooled.spread[0][0].item<double>(), plain.spread[0][0].item<double>(), 0.005);
+  EXPECT_NEAR(pooled.spread[0][17].item<double>(),
+              moments(wild, chosen, false).spread[0][17].item<double>(), 1e-9);
 }
 
 TEST(Moments, PoolResidualsNotValues) {

@@ -32,6 +32,27 @@ TEST(Quantile, LearnsFromThePoolAlone) {
   EXPECT_EQ(scores_of("quantile", "{}", scene.outputs)[0].item<double>(), before[0].item<double>());
 }
 
+TEST(Quantile, IsNotBlindedByWildAnswersOrInputsOfThePool) {
+  const World world{.members = 1000, .population = 2000, .shift = 1, .difficulty = 3};
+  const Scene scene = imagine(world);
+  const double plain = auc_of(scores_of("quantile", "{}", scene.outputs), scene.member);
+  for (const double wild : {30.0, -1e6}) {
+    for (const int64_t records : {1, 20}) {
+      Scene hidden = imagine(world);
+      const at::Tensor rows = at::arange(records, at::kLong).mul(70).add(2500);
+      hidden.outputs.logits = scene.outputs.logits.index_add(
+          1, rows, at::tensor({wild, 0.0, 0.0, 0.0}, at::kDouble).expand({1, records, 4}));
+      EXPECT_GT(auc_of(scores_of("quantile", "{}", hidden.outputs), scene.member), plain - 0.02)
+          << wild << ' ' << records;
+      hidden.outputs.logits = scene.outputs.logits;
+      hidden.outputs.features =
+          scene.outputs.features.index_add(0, rows, at::full({records, 2}, wild, at::kDouble));
+      EXPECT_GT(auc_of(scores_of("quantile", "{}", hidden.outputs), scene.member), plain - 0.02)
+          << wild << ' ' << records;
+    }
+  }
+}
+
 TEST(Quantile, NeedsAPopulation) {
   EXPECT_THROW(scores_of("quantile", "{}", imagine({.members = 5}).outputs), Error);
 }

@@ -39,6 +39,18 @@ TEST(Shokri, AClassThatNoShadowSawIsJudgedByTheCommonNetwork) {
   EXPECT_GT(std::get<0>(scores.masked_select(rows).sort())[-1].item<double>(), 0);
 }
 
+TEST(Shokri, IsNotBlindedByWildAnswersOfAShadow) {
+  const World world{.population = 600, .shadows = 4, .shift = 2, .difficulty = 0.1};
+  Scene scene = imagine(world);
+  for (const double wild : {1000.0, -1000.0}) {
+    at::Tensor logits = scene.shadow_logits.clone();
+    logits.select(2, 1300).mul_(wild);
+    logits.select(2, 1500).mul_(wild);
+    give_shadows(&scene.outputs, logits, scene.outputs.in);
+    EXPECT_GT(auc_of(scores_of("shokri", "{}", scene.outputs), scene.member), 0.88) << wild;
+  }
+}
+
 TEST(Shokri, NeedsBothKinds) {
   Scene scene = imagine({.members = 10, .population = 20, .shadows = 2});
   scene.outputs.in.fill_(true);
