@@ -1,6 +1,7 @@
 // Last layer: where a model has more classes than its last hidden layer is wide, its logits lie in
 // a space of that width, and the space is the layer: its weights W come out up to an invertible map
-// of the hidden units, W·G, which no answer tells, since W·h = (W·G)·(G⁻¹·h).
+// of the hidden units, W·G, which no answer tells, since W·h = (W·G)·(G⁻¹·h). Units that no query
+// switches on, as ReLU leaves them, have no part in the space, and are not counted.
 //
 // Paper: Carlini et al., "Stealing Part of a Production Language Model", ICML 2024,
 // arXiv:2403.06634, sections 4.1 and 4.2; Finlayson, Ren, Swayamdipta, "Logits of API-Protected

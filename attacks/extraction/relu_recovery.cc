@@ -11,15 +11,16 @@
 // all classes are taken together, so that a change of gradient of rank 1 shows a single neuron. The
 // last signs are solved for: a neuron that is turned leaves a linear term. Neurons that never
 // switch inside the box are such a term for good, and the surrogate has it. Every width is sought,
-// until lines bring nothing new. Where answers are rounded to float32 (u = 2⁻²⁴ of logits of size
-// z), a gradient from a step s is off by about u·z / s and a neuron by 1e-3 to 1e-2; a step is no
-// longer than planes are apart. So all weights are solved for together at last, from that start: N
-// answers of K − 1 free logits leave an error of about u·z · √(weights / (N (K − 1))), below the
+// until lines bring nothing new and nothing is left of the answers; while something is, lines go on
+// from the points that it is left at. Where answers are rounded to float32 (u = 2⁻²⁴ of logits of
+// size z), a gradient from a step s is off by about u·z / s and a neuron by 1e-3 to 1e-2; a step is
+// no longer than planes are apart. So all weights are solved for together at last, from that start:
+// N answers of K − 1 free logits leave an error of about u·z · √(weights / (N (K − 1))), below the
 // rounding itself.
 // Cost: about 2 (inputs + 1) queries for each neuron, 15 for each kink on a line, and
 // 2 (inputs + width + 1) at last; a singular value decomposition of a matrix of that many rows.
 // float32: as far as they are left, 4 weights / (K − 1) further ones, and Gauss–Newton steps on
-// all.
+// all. Of other models all of the budget.
 #include <algorithm>
 #include <limits>
 #include <numeric>
@@ -39,6 +40,7 @@ constexpr int64_t kNoiseProbes = 9;
 constexpr int64_t kLeastLine = 32;  // queries worth starting on a line with
 constexpr int64_t kTries = 3;       // step sizes at a kink
 constexpr int64_t kMore = 4;        // equations for each weight that is refined
+constexpr int64_t kMisses = 8;      // points that lines begin at, of those answered otherwise
 constexpr double kWhole = 0.01;     // of how much answers vary, all that a whole network leaves
 constexpr double kExact = 4;        // times the noise: all that noise leaves of a residual
 
@@ -56,11 +58,15 @@ class Recovery {
   Theft run() {
     if (victim_.left() > reserve() + kNoiseProbes) {
       measure_noise();
-      search();
+      search(patience_, {});
     }
-    const int64_t spread = std::min(victim_.left(), 2 * reserve());
-    if (spread > 0) probe(uniform_points(victim_, spread, rng_.stage(kSpread), 0), true);
-    return theft(refine(solve()));
+    ReluLayer fit = settle();
+    // Where something is left, a plane that few lines cross is missing.
+    for (int64_t patience = patience_; !whole(fit) && can_search(); patience *= 2) {
+      search(patience, misses(fit));
+      fit = settle();
+    }
+    return theft(fit);
   }
 
  private:
@@ -91,10 +97,11 @@ class Recovery {
     return at::where(white, size, -size);
   }
 
-  // A segment between two of them.
-  Crossing line(int64_t number) const {
+  // A segment between two of them, or from `start` if there is one.
+  Crossing line(int64_t number, const at::Tensor& start = {}) const {
     const at::Tensor ends = scattered(2, number);
-    return {ends[0], ends[1].sub(ends[0]), {}};
+    const at::Tensor first = start.defined() ? start : ends[0];
+    return {first, ends[1].sub(first), {}};
   }
 
   // Second differences on a stretch that is too short to bend often.
@@ -109,18 +116,21 @@ class Recovery {
     noise_ = std::max(bends.abs().amax(1).median().item<double>(), least);
   }
 
-  void search() {
-    int64_t quiet = 0;
-    for (int64_t number = 0; quiet < patience_; ++number) {
-      const int64_t allowance = victim_.left() - reserve();
-      if (allowance < 2 * (d_ + 1) + kLeastLine) return;
-      Crossing crossing = line(number);
+  int64_t allowance() const { return victim_.left() - reserve(); }
+  bool can_search() const { return allowance() >= 2 * (d_ + 1) + kLeastLine; }
+
+  // Until so many lines in a row meet no unknown kink. The first ones begin at `starts`.
+  void search(int64_t patience, const std::vector<at::Tensor>& starts) {
+    size_t begun = 0;
+    for (int64_t quiet = 0; quiet < patience;) {
+      if (!can_search()) return;
+      Crossing crossing = line(lines_++, begun < starts.size() ? starts[begun++] : at::Tensor());
       const std::vector<Kink> kinks = find_kinks(
           [&](const at::Tensor& places) {
             return probe(crossing.origin.add(places.unsqueeze(1).mul(crossing.direction)), true)
                 .second;
           },
-          {.noise = noise_, .budget = allowance - 2 * (d_ + 1)});
+          {.noise = noise_, .budget = allowance() - 2 * (d_ + 1)});
       quiet += 1;
       for (const Kink& kink : kinks) {
         crossing.kink = kink;
@@ -147,52 +157,40 @@ class Recovery {
     return true;
   }
 
-  ReluLayer solve() const {
-    const at::Tensor points = at::cat(points_), outputs = at::cat(outputs_);
-    std::vector<at::Tensor> weights = {at::empty({0, d_}, at::kDouble)};
-    std::vector<double> offsets;
-    for (const Neuron& neuron : neurons_) {
-      weights.push_back(neuron.weight.unsqueeze(0));
-      offsets.push_back(neuron.offset);
-    }
-    const ReluLayer best =
-        fit_outputs(at::cat(weights), at::tensor(offsets, at::kDouble), points, outputs, true);
-    if (neurons_.empty()) return best;
-    const at::Tensor sign =
-        at::where(turned(best.weights, best.coefficients, best.linear), -1.0, 1.0).to(at::kDouble);
-    const ReluLayer plain = fit_outputs(best.weights.mul(sign.unsqueeze(1)), best.offsets.mul(sign),
-                                        points, outputs, false);
-    const double rest = best.residual(points, outputs);
-    return plain.residual(points, outputs) <= 2 * rest + noise_ ? plain : best;
+  // The network that the neurons found make of all answers, and of some from all over the cube.
+  ReluLayer settle() {
+    const int64_t spread = std::min(victim_.left(), 2 * reserve());
+    if (spread > 0) probe(uniform_points(victim_, spread, rng_.stage(kSpread), settled_++), true);
+    return refine(fit_neurons(neurons_, at::cat(points_), at::cat(outputs_), noise_));
+  }
+
+  bool whole(const ReluLayer& fit) const {
+    return fit.residual(at::cat(points_), at::cat(outputs_)) <= kExact * noise_;
+  }
+
+  // The points that it is most wrong about.
+  std::vector<at::Tensor> misses(const ReluLayer& fit) const {
+    const at::Tensor points = at::cat(points_);
+    const at::Tensor wrong = fit(points).sub(at::cat(outputs_)).abs().amax(1);  // [n]
+    const auto [values, rows] = wrong.topk(std::min(kMisses, wrong.size(0)));
+    return points.index_select(0, rows).unbind(0);
   }
 
   // What noise did to the neurons, one by one, is undone by solving for all of them together, on
   // further points. It is no better where neurons are unknown.
   ReluLayer refine(const ReluLayer& found) {
-    if (found.residual(at::cat(points_), at::cat(outputs_)) <= kExact * noise_) return found;
+    if (whole(found)) return found;
     const int64_t unknown = found.weights.numel() + found.coefficients.numel();
     const int64_t each = std::max<int64_t>(victim_.classes() - 1, 1);  // equations of a query
     const int64_t more = std::min(victim_.left(), kMore * unknown / each + 1);
-    if (more > 0) probe(scattered(more, -2), true);
-    const at::Tensor points = at::cat(points_), outputs = at::cat(outputs_);
-    const ReluLayer better = refined(found, points, outputs);
-    return better.residual(points, outputs) <= kExact * noise_ ? better : found;
+    if (more > 0) probe(scattered(more, -1 - settled_), true);
+    const ReluLayer better = refined(found, at::cat(points_), at::cat(outputs_));
+    return whole(better) ? better : found;
   }
 
-  // A linear term is a layer of units that are always on.
   Theft theft(const ReluLayer& fit) const {
-    const auto [left, values, right] = at::linalg_svd(fit.linear, /*full_matrices=*/false);
-    const double least = 1e-12 * (1 + fit.coefficients.abs().sum().item<double>());
-    const int64_t rank = values.gt(least).sum().item<int64_t>();
-    const at::Tensor always = right.narrow(0, 0, rank);                               // [rank, d]
-    const at::Tensor lift = always.abs().sum(1).add(1);                               // [rank]
-    const at::Tensor share = left.narrow(1, 0, rank).mul(values.narrow(0, 0, rank));  // [K, rank]
-    Dense hidden = {at::cat({fit.weights, always}), at::cat({fit.offsets, lift})};
-    Dense last = {at::cat({fit.coefficients, share}, 1), fit.constant.sub(share.matmul(lift))};
-    std::vector<Dense> layers = {in_box(hidden, victim_.spec()), last};
-    if (hidden.second.size(0) == 0) {
-      layers = {{at::zeros({last.second.size(0), d_}, at::kDouble), last.second}};
-    }
+    const std::vector<Dense> layers = dense_layers(fit, victim_.spec());
+    const int64_t rank = layers.size() < 2 ? 0 : layers[0].second.size(0) - fit.weights.size(0);
     Theft theft;
     theft.surrogate = dense_network(victim_.spec(), layers);
     const at::Tensor outputs = at::cat(outputs_);
@@ -212,6 +210,7 @@ class Recovery {
   const int64_t patience_;
   int64_t d_ = 1;
   double noise_ = 0;
+  int64_t lines_ = 0, settled_ = 0;  // that were looked along; how often
   std::vector<Neuron> neurons_;
   std::vector<at::Tensor> points_, outputs_;  // equations for the last layer
 };
@@ -236,8 +235,9 @@ Attack relu_recovery() {
   };
   attack.bind = [](Params& params, const ThreatModel&) {
     Extraction extraction = protocol_params(params, {1000, 10000, 100000});
-    const int64_t patience = params.integer(
-        "patience", 20, {1, 1e6}, "lines in a row on which no unknown kink is met, to stop after");
+    const int64_t patience = params.integer("patience", 20, {1, 1e6},
+                                            "lines in a row on which no unknown kink is met, to "
+                                            "stop after if the answers are explained");
     extraction.extract = [patience](Victim& victim, const Pool&, const FreshSurrogate&,
                                     const Rng& rng) {
       return Recovery(victim, rng, patience).run();

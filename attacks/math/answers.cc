@@ -29,6 +29,12 @@ at::Tensor Brackets::nearest(const at::Tensor& logits) const {
 
 bool Brackets::exact() const { return least.equal(most); }
 
+at::Tensor Brackets::decided() const {
+  const at::Tensor best = least.argmax(1, /*keepdim=*/true);  // [m, 1]
+  const at::Tensor others = most.scatter(1, best, -std::numeric_limits<double>::infinity());
+  return least.gather(1, best).ge(others.amax(1, /*keepdim=*/true)).squeeze(1);
+}
+
 Brackets brackets_of(const at::Tensor& answers, const Surface& surface) {
   if (surface.kind == Kind::kLogits) {
     const at::Tensor log = answers.log_softmax(1);

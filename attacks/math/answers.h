@@ -16,6 +16,8 @@ struct Brackets {
   at::Tensor nearest(const at::Tensor& logits) const;
   /// True where every answer is exact.
   bool exact() const;
+  /// [m] bool: true where one class is the highest wherever log p lies. It has the highest `least`.
+  at::Tensor decided() const;
 };
 
 /// By surface: logits and probabilities are exact; rounded ones are off by half a unit at most;

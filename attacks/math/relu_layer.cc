@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "attacks/math/least_squares.h"
+#include "attacks/math/unit_box.h"
 
 namespace assay::attacks {
 namespace {
@@ -96,6 +97,20 @@ at::Tensor ReluLayer::operator()(const at::Tensor& points) const {
 
 double ReluLayer::residual(const at::Tensor& points, const at::Tensor& outputs) const {
   return outputs.sub((*this)(points)).square().mean().sqrt().item<double>();
+}
+
+std::vector<Dense> dense_layers(const ReluLayer& layer, const ModelSpec& spec) {
+  const auto [left, values, right] = at::linalg_svd(layer.linear, /*full_matrices=*/false);
+  const double least = 1e-12 * (1 + layer.coefficients.abs().sum().item<double>());
+  const int64_t rank = values.gt(least).sum().item<int64_t>();
+  const at::Tensor always = right.narrow(0, 0, rank);                               // [rank, d]
+  const at::Tensor lift = always.abs().sum(1).add(1);                               // [rank]
+  const at::Tensor share = left.narrow(1, 0, rank).mul(values.narrow(0, 0, rank));  // [K, rank]
+  const Dense hidden = {at::cat({layer.weights, always}), at::cat({layer.offsets, lift})};
+  const Dense last = {at::cat({layer.coefficients, share}, 1),
+                      layer.constant.sub(share.matmul(lift))};
+  if (hidden.second.size(0) > 0) return {in_box(hidden, spec), last};
+  return {{at::zeros({last.second.size(0), right.size(1)}, at::kDouble), last.second}};
 }
 
 ReluLayer fit_outputs(const at::Tensor& weights, const at::Tensor& offsets,

@@ -4,6 +4,9 @@
 #include <ATen/ATen.h>
 
 #include <cstdint>
+#include <vector>
+
+#include "harness/model/surrogate.h"
 
 namespace assay::attacks {
 
@@ -18,6 +21,10 @@ struct ReluLayer {
   /// Root mean square of outputs [n, K] less those at points [n, d].
   double residual(const at::Tensor& points, const at::Tensor& outputs) const;
 };
+
+/// The same for inputs in the spec's box. A linear part is that of units that are always on, which
+/// follow the others; without units there is one layer, the constant.
+std::vector<Dense> dense_layers(const ReluLayer& layer, const ModelSpec& spec);
 
 /// Solves for all but the hidden layer, by least squares.
 ReluLayer fit_outputs(const at::Tensor& weights, const at::Tensor& offsets,

@@ -88,6 +88,25 @@ bool recover_neuron(const Probe& probe, const Crossing& crossing, double noise, 
   return false;
 }
 
+ReluLayer fit_neurons(const std::vector<Neuron>& neurons, const at::Tensor& points,
+                      const at::Tensor& outputs, double noise) {
+  std::vector<at::Tensor> weights = {at::empty({0, points.size(1)}, at::kDouble)};
+  std::vector<double> offsets;
+  for (const Neuron& neuron : neurons) {
+    weights.push_back(neuron.weight.unsqueeze(0));
+    offsets.push_back(neuron.offset);
+  }
+  const ReluLayer best =
+      fit_outputs(at::cat(weights), at::tensor(offsets, at::kDouble), points, outputs, true);
+  if (neurons.empty()) return best;
+  const at::Tensor sign =
+      at::where(turned(best.weights, best.coefficients, best.linear), -1.0, 1.0).to(at::kDouble);
+  const ReluLayer plain = fit_outputs(best.weights.mul(sign.unsqueeze(1)), best.offsets.mul(sign),
+                                      points, outputs, false);
+  return plain.residual(points, outputs) <= 2 * best.residual(points, outputs) + noise ? plain
+                                                                                       : best;
+}
+
 at::Tensor turned(const at::Tensor& weights, const at::Tensor& coefficients,
                   const at::Tensor& linear) {
   // linear = −Σ sᵢ · coefficientᵢ weightᵢᵀ over the turned: normal equations in s.

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "attacks/math/kinks.h"
+#include "attacks/math/relu_layer.h"
 
 namespace assay::attacks {
 
@@ -42,6 +43,11 @@ bool same_plane(const Neuron& a, const Neuron& b);
 /// noise is too large.
 bool recover_neuron(const Probe& probe, const Crossing& crossing, double noise, int64_t tries,
                     Neuron* neuron);
+
+/// The network of these neurons, turned as leaves the least of a linear part, and without one if
+/// nothing, of more than this noise, speaks for it: points [n, d] of the cube, outputs [n, K].
+ReluLayer fit_neurons(const std::vector<Neuron>& neurons, const at::Tensor& points,
+                      const at::Tensor& outputs, double noise);
 
 /// Whichever of both sides of each neuron leaves the least of a linear part: outputs are
 /// coefficients · relu(weights · u + offsets) + linear · u, [K, h], [h, d] and [K, d]. Returns

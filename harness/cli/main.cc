@@ -33,7 +33,10 @@ constexpr const char* kFooter =
 const char* footer_of(const std::string& command) {
   static const std::set<std::string> judging = {"run", "merge", "gate", "report"};
   if (judging.contains(command)) return kFooter;
-  if (command == "monitor") return "";  // says it above
+  if (command == "monitor") {
+    return "exit codes: 0 quiet, 1 an alarm or drift, 2 a fault of the files or of\n"
+           "usage, 3 a fault of the machine (worth a retry), 4 a test came to no verdict";
+  }
   if (command == "replay") {
     return "exit codes: 0 all reproduce, 1 some do not, 2 usage, suite or data error";
   }

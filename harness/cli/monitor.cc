@@ -28,12 +28,21 @@ struct Expected {
   QueryLog benign;  // none: the stream is empty
   Range range;
   Classes classes;
+  std::vector<int64_t> shape;  // of inputs; empty: unknown
   uint64_t seed = 0;
   bool by_suite = false;
 };
 
-void set_outputs(const std::string& path, const Classes& classes, QueryLog& log) {
+// Labels that the log itself has must be the same.
+void set_outputs(const std::string& path, const Classes& classes, QueryLog& log,
+                 const std::string& file) {
   Answers answers = read_outputs(path, log.stream.view().size(), classes);
+  for (size_t i = 0; log.labelled && i < answers.labels.size(); ++i) {
+    if (answers.labels[i] == log.stream.labels[i]) continue;
+    throw Error(file + ": query " + std::to_string(i) + " has the label " +
+                std::to_string(log.stream.labels[i]) + ", and " + path + " says " +
+                std::to_string(answers.labels[i]) + "; leave one of both out");
+  }
   log.stream.labels = std::move(answers.labels);
   log.classes = std::move(answers.classes);
   log.labelled = true;
@@ -41,9 +50,9 @@ void set_outputs(const std::string& path, const Classes& classes, QueryLog& log)
 
 QueryLog read_labelled(const std::string& path, const std::string& outputs,
                        const Expected& expected) {
-  QueryLog log = read_queries(path, expected.range, expected.classes);
+  QueryLog log = read_queries(path, expected.range, expected.classes, expected.shape);
   if (outputs.empty()) return log;
-  set_outputs(outputs, expected.classes, log);
+  set_outputs(outputs, expected.classes, log, path);
   return log;
 }
 
@@ -95,10 +104,11 @@ Expected expected_by_suite(const MonitorOptions& options) {
   check_magnitudes(expected.benign.stream.view(), "data." + suite.monitors->benign);
   expected.range = {suite.model.lo, suite.model.hi};
   expected.classes = {suite.model.classes, suite.model.class_names};
+  expected.shape = suite.model.shape;
   expected.seed = suite.seed;
   expected.by_suite = true;
   if (!options.reference_outputs.empty()) {
-    set_outputs(options.reference_outputs, expected.classes, expected.benign);
+    set_outputs(options.reference_outputs, expected.classes, expected.benign, "");
   }
   return expected;
 }
@@ -219,10 +229,8 @@ ExitCode run(const MonitorOptions& options) {
 
 Command add_monitor(CLI::App& app) {
   auto options = std::make_shared<MonitorOptions>();
-  CLI::App* command = app.add_subcommand(
-      "monitor",
-      "look for attacks and drift in recorded queries; 0 if quiet, 1 if not, 4 if "
-      "a test came to no verdict");
+  CLI::App* command =
+      app.add_subcommand("monitor", "look for attacks and drift in recorded queries");
   command->add_option("log", options->log, "the queries: .npy, or .safetensors with x and labels")
       ->required()
       ->type_name("");

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -32,10 +33,10 @@ struct QueryLog {
 
 /// Reads a .npy of inputs [n, ...], or a .safetensors with inputs `x` and, perhaps, `labels` [n].
 /// uint8 maps 0…255 onto the range. Throws Error (exit 2) naming the file and the row: for what is
-/// no such file, a truncated one, NaN, what lies outside the range, and labels that are none of the
-/// classes.
-QueryLog read_queries(const std::filesystem::path& path, const Range& range,
-                      const Classes& classes);
+/// no such file, a truncated one, NaN, what lies outside the range, labels that are none of the
+/// classes, and queries of another shape than the model's inputs (empty: unknown), unless flat.
+QueryLog read_queries(const std::filesystem::path& path, const Range& range, const Classes& classes,
+                      std::span<const int64_t> shape);
 
 /// What the model answered.
 struct Answers {
@@ -47,10 +48,13 @@ struct Answers {
 
 /// What the model answered to `count` queries: the column `label`, or, where there is none, the
 /// column with the largest value, one a class: its number or, where classes have names, that of the
-/// class of its name. Throws Error naming line and column; also, from five rows on, for a column
-/// that is no class: it numbers the rows from 0 or 1; it goes above 1 where the others always sum
-/// to 1; or it is the largest in every row and ascends or descends all the way (if it stands still
-/// at times, in whole numbers above 1).
+/// class of its name. Throws Error naming line and column; also for a column that is no class:
+/// where half of them or more are named alike and numbered from 0 or 1, such as c0, c1, …, any that
+/// is not; and from five rows on one that numbers the rows from 0 or 1, goes above 1 where the
+/// others always sum to 1, or is the largest in every row and ascends or descends all the way (if
+/// it stands still at times, in whole numbers above 1); and, unless names say that each is a class,
+/// one that says which of the others is the largest, or is the largest in every row by more
+/// than 20.
 Answers read_outputs(const std::filesystem::path& path, int64_t count, const Classes& classes);
 
 }  // namespace assay

@@ -88,7 +88,9 @@ std::string misapplied(const CellView& cell);
 
 inline constexpr const char* kMisappliedAdvice =
     "this attack is for other models: put the rule on a thief who presumes nothing, such as "
-    "`knockoff`, or give it more queries than weights where it cannot tell";
+    "`knockoff`, or give it more queries than weights where it cannot tell, and `relu_recovery` "
+    "more "
+    "`patience`";
 
 inline constexpr const char* kUndertrainedAdvice =
     "the same thief learns more from the labels of the answers alone: put the rule on a cell with "
@@ -99,6 +101,14 @@ inline constexpr const char* kUndertrainedAdvice =
 /// agree with the candidate less than networks do that were trained on the bare labels of the same
 /// answers, beyond what chance in seeds and records explains; "" if not, or where nobody looked.
 std::string undertrained(const CellView& cell, int64_t budget);
+
+inline constexpr const char* kDivergedAdvice =
+    "the recipe suits the answers and not their labels: give it a smaller learning rate or another "
+    "optimizer, or put the rule on a cell with `surface: label` and the same defence";
+
+/// Why nobody knows what the labels of the answers alone teach at this budget: the training of a
+/// network on them came to no number (`labels_diverged`); "" if none did.
+std::string labels_diverged(const CellView& cell, int64_t budget);
 
 /// Why `at_most limit` on agreement is not shown of networks trained on the bare labels of the same
 /// answers (`agreement_labels`): their mean over the seeds at this budget, or what chance in seeds
@@ -113,8 +123,9 @@ std::string labels_rise(const CellView& cell, const CellView& baseline, int64_t 
                         double limit, double confidence);
 
 /// Why the points of a cell that makes all of them on surrogates must not be read as an attack: a
-/// surrogate learnt nothing, or was badly trained. A flag for each such theft, with the cell's
-/// name; none where another attack, or a source that learnt something, has a part in the cell.
+/// surrogate learnt nothing, or was badly trained or may have been. A flag for each such theft,
+/// with the cell's name; none where another attack, or a source that learnt something, has a part
+/// in the cell.
 std::vector<Flag> doubts_of_sources(const EvidenceView& view, const CellHeader& cell);
 
 /// extraction_weak and extraction_undertrained, of extraction cells and of those that make their

@@ -103,6 +103,19 @@ std::string undertrained(const CellView& cell, int64_t budget) {
          percent(labels);
 }
 
+std::string labels_diverged(const CellView& cell, int64_t budget) {
+  int64_t seeds = 0, diverged = 0;
+  for (const Stolen& stolen : cell.scored->extracted->stolen) {
+    if (stolen.budget != budget) continue;
+    ++seeds;
+    diverged += stolen.findings.contains("labels_diverged") ? 1 : 0;
+  }
+  if (diverged == 0) return "";
+  return "nobody knows what labels alone teach: with " + std::to_string(budget) +
+         " queries the training on the labels of the same answers came to no number with " +
+         std::to_string(diverged) + " of " + count(seeds, "seed");
+}
+
 std::string labels_exceed(const CellView& cell, int64_t budget, double limit, double confidence) {
   const Taught taught = taught_at(cell, budget);
   if (!taught.looked) return "";

@@ -195,8 +195,12 @@ std::optional<Flag> doubt_of(const EvidenceView& view, const CellHeader& cell,
       if (const std::string other = misapplied(thief); !other.empty()) {
         return Flag{"extraction_weak", cell.name, of + other, kMisappliedAdvice};
       }
-      if (ill.empty()) continue;
-      return Flag{"extraction_undertrained", cell.name, of + ill, kUndertrainedAdvice};
+      if (!ill.empty()) {
+        return Flag{"extraction_undertrained", cell.name, of + ill, kUndertrainedAdvice};
+      }
+      if (const std::string unknown = labels_diverged(thief, budget); !unknown.empty()) {
+        return Flag{"extraction_undertrained", cell.name, of + unknown, kDivergedAdvice};
+      }
     }
   }
   return std::nullopt;
@@ -306,6 +310,12 @@ std::vector<Flag> diagnose_extraction(const EvidenceView& view) {
     const std::string ill = undertrained(cell, budgets.back());
     if (!ill.empty()) {
       flags.push_back({"extraction_undertrained", cell.header->name, ill, kUndertrainedAdvice});
+    }
+    for (auto budget = budgets.rbegin(); ill.empty() && budget != budgets.rend(); ++budget) {
+      const std::string unknown = labels_diverged(cell, *budget);
+      if (unknown.empty()) continue;
+      flags.push_back({"extraction_undertrained", cell.header->name, unknown, kDivergedAdvice});
+      break;
     }
     flag_not_growing(cell, budgets.back(), flags);
     flag_unspent(cell, flags);

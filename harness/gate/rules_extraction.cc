@@ -154,6 +154,7 @@ void distrust_weak_thieves(const RuleSpec& rule, const Trial& trial, RuleResult&
   const std::string weak = learnt_nothing(*trial.candidate, *trial.cell);
   const std::string ill = undertrained(*trial.cell, metric.budget);
   const std::string other = misapplied(*trial.cell);
+  const std::string unknown = labels_diverged(*trial.cell, metric.budget);
   const std::string labels = doubt_of_labels(rule, trial, metric);
   if (!weak.empty()) {
     settle(result, Outcomes::kInconclusive, weak, kWeakThiefAdvice);
@@ -161,6 +162,8 @@ void distrust_weak_thieves(const RuleSpec& rule, const Trial& trial, RuleResult&
     settle(result, Outcomes::kInconclusive, other, kMisappliedAdvice);
   } else if (!ill.empty()) {
     settle(result, Outcomes::kInconclusive, ill, kUndertrainedAdvice);
+  } else if (!unknown.empty()) {
+    settle(result, Outcomes::kInconclusive, unknown, kDivergedAdvice);
   } else if (!labels.empty()) {
     settle(result, Outcomes::kInconclusive, labels + ", over " + limit_text(rule),
            kUndertrainedAdvice);

@@ -281,7 +281,8 @@ Architecture Architecture::of(const ModelSpec& spec, const std::filesystem::path
 }
 
 Architecture Architecture::anew(const ModelSpec& spec) const {
-  if (impl_->kept.empty()) return *this;
+  // A file's values are the thief's own, but for those that he has from the candidate.
+  if (impl_->kept.empty() || !impl_->fresh) return *this;
   enter_worker();
   Impl impl = *impl_;
   for (const auto& [name, parameter] : impl.module.named_parameters()) {

@@ -66,25 +66,19 @@ Efficacy replay(const std::string& name, const Detector& detector, const QueryVi
   const auto sent_before = [&sent](int64_t position) {
     return std::count(sent.attacks.begin(), sent.attacks.begin() + position, true);
   };
-  int64_t flagged = 0;
   for (const int64_t position : alarms.queries) {
     if (!sent.attacks[static_cast<size_t>(position)]) continue;
-    if (++flagged == 1) efficacy.queries_to_alarm = sent_before(position + 1);
-  }
-  if (attack.size() > 0) {
-    efficacy.flagged = static_cast<double>(flagged) / static_cast<double>(attack.size());
+    if (++efficacy.flagged == 1) efficacy.queries_to_alarm = sent_before(position + 1);
   }
   efficacy.benign_queries = benign.size();
   if (benign.size() == 0) return efficacy;
   const WatchResult watched = watch_log(name, detector, sent.stream.view(), benign, alpha);
   if (watched.p_value) efficacy.noticed = watched.alarm;
-  if (watched.alarm && flagged == 0) {
+  if (watched.alarm && efficacy.flagged == 0) {
     const auto all = static_cast<int64_t>(sent.attacks.size());
     efficacy.queries_to_alarm = sent_before(watched.window ? watched.window->end : all);
   }
   efficacy.false_alarms = static_cast<int64_t>(detector(benign).queries.size());
-  efficacy.false_alarms_per_10000 =
-      1e4 * static_cast<double>(efficacy.false_alarms) / static_cast<double>(benign.size());
   return efficacy;
 }
 

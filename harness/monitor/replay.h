@@ -26,12 +26,11 @@ struct Efficacy {
   /// is noticed all the same, up to the end of the part that shows it (WatchResult::window): judged
   /// together, queries before it hide it. Absent where there is neither.
   std::optional<int64_t> queries_to_alarm;
-  double flagged = 0;                 ///< share of attack queries with an alarm, in [0, 1]; 0
-                                      ///< where only parts of the mix show the attack
-  int64_t benign_queries = 0;         ///< of the benign traffic alone
-  int64_t false_alarms = 0;           ///< benign queries with an alarm, without any attack
-  double false_alarms_per_10000 = 0;  ///< benign queries; 0 where there are none
-  double threshold = 0;               ///< of Alarms
+  int64_t flagged = 0;  ///< attack queries with an alarm; 0 where only parts of the mix show the
+                        ///< attack
+  int64_t benign_queries = 0;  ///< of the benign traffic alone
+  int64_t false_alarms = 0;    ///< benign queries with an alarm, without any attack
+  double threshold = 0;        ///< of Alarms
 };
 
 /// Sends the attack's queries, in their order, through the detector among benign ones, which make

@@ -17,32 +17,43 @@ QueryView part_of(const QueryView& queries, int64_t begin, int64_t end) {
 
 // A stream cut into equal parts, one after the other, each from nothing.
 struct Parts {
-  Alarms all;                   // their sum, at their places in the stream; without `beyond`
-  std::vector<Window> windows;  // each
-  std::vector<std::vector<int8_t>> beyond;  // of each
+  Alarms all;  // their sum, at their places in the stream; without `beyond`
+  // Each, and then, if asked for, those that lie half in one of them and half in the next.
+  std::vector<Window> windows;
+  std::vector<std::vector<int8_t>> beyond;  // of each window
   AlarmRate rate() const { return {all.checks, all.raised}; }
 };
 
-Parts in_parts(const Detector& detector, const QueryView& queries, int64_t parts) {
+Alarms add_window(const Detector& detector, const QueryView& queries, int64_t begin, int64_t end,
+                  Parts* parts) {
+  Alarms alarms = detector(part_of(queries, begin, end));
+  parts->windows.push_back({begin, end, {alarms.checks, alarms.raised}});
+  parts->beyond.push_back(alarms.beyond);
+  return alarms;
+}
+
+Parts in_parts(const Detector& detector, const QueryView& queries, int64_t parts, bool halfway) {
   Parts result;
+  const auto place = [&](int64_t halves) { return queries.size() * halves / (2 * parts); };
   for (int64_t i = 0; i < parts; ++i) {
-    const int64_t begin = queries.size() * i / parts;
-    const int64_t end = queries.size() * (i + 1) / parts;
-    const Alarms part = detector(part_of(queries, begin, end));
+    const int64_t begin = place(2 * i);
+    const Alarms part = add_window(detector, queries, begin, place(2 * i + 2), &result);
     for (const int64_t position : part.queries) result.all.queries.push_back(begin + position);
     result.all.threshold = part.threshold;
     result.all.checks += part.checks;
     result.all.raised += part.raised;
-    result.windows.push_back({begin, end, {part.checks, part.raised}});
-    result.beyond.push_back(part.beyond);
+  }
+  for (int64_t i = 1; halfway && i < parts; ++i) {
+    add_window(detector, queries, place(2 * i - 1), place(2 * i + 1), &result);
   }
   return result;
 }
 
 // The same for as many whole streams of that length as there is benign traffic for, one at least.
-Parts in_streams(const Detector& detector, const QueryView& benign, int64_t length) {
+Parts in_streams(const Detector& detector, const QueryView& benign, int64_t length, bool halfway) {
   const int64_t streams = std::max<int64_t>(1, benign.size() / std::max<int64_t>(1, length));
-  return in_parts(detector, part_of(benign, 0, std::min(benign.size(), streams * length)), streams);
+  return in_parts(detector, part_of(benign, 0, std::min(benign.size(), streams * length)), streams,
+                  halfway);
 }
 
 // The least p-value of some windows, and how many there were to choose from.
@@ -128,18 +139,18 @@ Least scan(const Parts& log, const Parts& benign) {
   return least;
 }
 
-// Ever shorter parts, each from nothing.
+// Parts of 500 queries, and ever longer ones, each from nothing.
 Least shorter_parts(const Detector& detector, const QueryView& log, const QueryView& benign,
                     int64_t parts) {
   constexpr int64_t kShortest = 500;
   Least least;
-  for (parts *= 2; log.size() / parts >= kShortest; parts *= 2) {
-    const Parts pieces = in_parts(detector, log, parts);
-    const Parts streams = in_streams(detector, benign, log.size() / parts);
-    const int64_t most = most_raised(streams.windows);
-    for (const Window& part : pieces.windows) {
-      const bool tells = part.rate.raised > most && streams.all.checks > 0;
-      least.take(part, tells ? fisher_p_value(part.rate, streams.rate()) : 1);
+  for (int64_t pieces = log.size() / kShortest; pieces > parts; pieces /= 2) {
+    const Parts found = in_parts(detector, log, pieces, true);
+    const Parts expected = in_streams(detector, benign, log.size() / pieces, true);
+    const int64_t most = most_raised(expected.windows);
+    for (const Window& part : found.windows) {
+      const bool tells = part.rate.raised > most && expected.all.checks > 0;
+      least.take(part, tells ? fisher_p_value(part.rate, expected.rate()) : 1);
     }
   }
   return least;
@@ -175,7 +186,7 @@ WatchResult watch_log(const std::string& name, const Detector& detector, const Q
     return result;
   }
   const int64_t parts = std::max<int64_t>(1, (log.size() + benign.size() - 1) / benign.size());
-  const Parts found = in_parts(detector, log, parts);
+  const Parts found = in_parts(detector, log, parts, true);
   result.alarms = found.all;
   if (result.alarms.checks == 0) {
     result.reason = parts == 1 ? "too few queries"
@@ -183,7 +194,7 @@ WatchResult watch_log(const std::string& name, const Detector& detector, const Q
                                  "their stream";
     return result;
   }
-  const Parts expected = in_streams(detector, benign, log.size() / parts);
+  const Parts expected = in_streams(detector, benign, log.size() / parts, false);
   result.benign = expected.rate();
   if (result.benign.checks == 0) {
     result.reason = "too few benign queries to tell how often they are an alarm";
@@ -203,8 +214,8 @@ WatchResult watch_log(const std::string& name, const Detector& detector, const Q
   AlarmRate most;
   for (const Window& part : found.windows) most.checks = std::max(most.checks, part.rate.checks);
   most.raised = most.checks;
-  const double best =
-      static_cast<double>(least.tests * parts) * fisher_p_value(most, result.benign);
+  const auto tests = static_cast<double>(least.tests) * static_cast<double>(found.windows.size());
+  const double best = tests * fisher_p_value(most, result.benign);
   if (!result.alarm && best > alpha) {
     result.reason = "too few queries, or benign ones, to tell " + std::to_string(most.checks) +
                     " alarms in " + std::to_string(most.checks) + " checks from " +

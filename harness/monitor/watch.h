@@ -41,10 +41,12 @@ struct WatchResult {
 
 /// Judges a log by the alarms that a detector raises on it and on benign traffic. Alarms depend on
 /// how many queries came before, so both are judged in streams of one length: the log as a whole,
-/// or in equal parts where there is less benign traffic than that; each starts from nothing.
+/// or in equal parts where there is less benign traffic than that, and in those that lie half in
+/// one part and half in the next, so that none cuts a burst in two; each starts from nothing.
 /// Windows are of 32, 64, 128, … queries where the detector judges queries one by one
 /// (Alarms::beyond), each held against benign queries that had as many before them or more;
-/// else of a half, a quarter, … of the parts, 500 queries or more, each from nothing. A window
+/// else of 500 queries or a little more, 1,000, 2,000, …, shorter than the parts, each from
+/// nothing and half over the next. A window
 /// counts where more of it is beyond the threshold than of any benign window of its length. A check
 /// counts as independent of others. That holds for monitors that judge queries one by one; the
 /// checks of prada, which follow one growing set, go together, so that it is exact only where

@@ -155,7 +155,8 @@ Ended finish(const Child& child, const Where& where, const std::string& name) {
                   ExitCode::kIncomplete);
     }
     Crash crash;
-    return {{}, number, parse_crash(child.told, &crash) && !crash.of_source};
+    const bool in_model = parse_crash(child.told, &crash) && !crash.of_source;
+    return {{}, number, in_model, crash.work};
   }
   std::optional<Told> told = unpack(child.told);
   if (!told) throw Error(name + " ended without a result", ExitCode::kIncomplete);

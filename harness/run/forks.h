@@ -20,6 +20,7 @@ struct Ended {
   Told told;
   int signal = 0;         ///< SIGSEGV, SIGABRT, …; 0: none
   bool in_model = false;  ///< it came inside a Model's own code
+  std::string work;       ///< then: what was marked there (Working)
 };
 
 /// Runs `work` on each unit in a fork of this process, up to options.workers at once, and calls

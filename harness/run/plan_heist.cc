@@ -120,11 +120,13 @@ void flag_heist(const Suite& suite, const Audit& audit, const std::string& wante
          "export the candidate with torch.jit.script, or say which network the thief has");
   }
   if (const auto kept = cell.key_fields.find(kKeptField); kept != cell.key_fields.end()) {
+    const bool file = names_file(wanted);
     flag("surrogate_keeps_values",
-         "surrogates start with values of the candidate, which no thief has, and keep them: " +
-             kept->second,
-         "export what is learnt as parameters, or name the network that the thief has as "
-         "`architecture`");
+         std::string("surrogates start with values of the candidate, which no thief has") +
+             (file ? ": " : ", and keep them: ") + kept->second,
+         file ? "let the file that `architecture` names hold what the thief has without stealing it"
+              : "export what is learnt as parameters, or name the network that the thief has as "
+                "`architecture`");
   }
   if (audit.pool == nullptr) return;
   const std::string pool = "`" + cell.sets.at("pool") + "`";

@@ -1,12 +1,12 @@
 #include "harness/run/replays.h"
 
-#include <cmath>
 #include <functional>
 #include <map>
 #include <memory>
 #include <sstream>
 
 #include "harness/monitor/replay.h"
+#include "harness/suite/error.h"
 
 namespace assay {
 namespace {
@@ -15,11 +15,10 @@ namespace {
 constexpr double kNoticed = 0.01;
 
 std::string replay_line(const Efficacy& seen) {
-  const auto flagged = std::llround(seen.flagged * static_cast<double>(seen.attack_queries));
   return seen.monitor + ' ' + std::to_string(seen.attack_queries) + ' ' +
          std::to_string(seen.mixed) + ' ' + std::to_string(seen.checks) + ' ' +
-         std::to_string(flagged) + ' ' + std::to_string(seen.queries_to_alarm.value_or(-1)) + ' ' +
-         std::to_string(seen.benign_queries) + ' ' + std::to_string(seen.false_alarms) + ' ' +
+         std::to_string(seen.flagged) + ' ' + std::to_string(seen.queries_to_alarm.value_or(-1)) +
+         ' ' + std::to_string(seen.benign_queries) + ' ' + std::to_string(seen.false_alarms) + ' ' +
          number_text(seen.threshold) + ' ' +
          std::to_string(seen.noticed ? static_cast<int>(*seen.noticed) : -1) + '\n';
 }
@@ -92,10 +91,17 @@ std::string replay_all(const Suite& suite, const Audit& audit, const Model& mode
 std::vector<Monitored> parse_replay(const std::string& text, int64_t seed) {
   std::vector<Monitored> all;
   std::istringstream lines(text);
-  int noticed = -1;
-  for (Monitored seen; lines >> seen.monitor >> seen.attack_queries >> seen.mixed >> seen.checks >>
-                       seen.flagged >> seen.queries_to_alarm >> seen.benign_queries >>
-                       seen.false_alarms >> seen.threshold >> noticed;) {
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream fields(line);
+    Monitored seen;
+    int noticed = -1;
+    std::string rest;
+    fields >> seen.monitor >> seen.attack_queries >> seen.mixed >> seen.checks >> seen.flagged >>
+        seen.queries_to_alarm >> seen.benign_queries >> seen.false_alarms >> seen.threshold >>
+        noticed;
+    if (!fields || fields >> rest) {
+      throw Error("a replay through the monitors came to no numbers: `" + line + "`");
+    }
     seen.seed = seed;
     seen.noticed = noticed < 0 ? std::nullopt : std::optional<bool>(noticed == 1);
     all.push_back(seen);

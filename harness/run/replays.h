@@ -14,7 +14,7 @@ namespace assay {
 std::string replay_all(const Suite& suite, const Audit& audit, const Model& model,
                        const Victim& victim);
 
-/// These lines as rows of evidence, of the thief with that seed.
+/// These lines as rows of evidence, of the thief with that seed. Throws Error for one that is none.
 std::vector<Monitored> parse_replay(const std::string& text, int64_t seed);
 
 }  // namespace assay

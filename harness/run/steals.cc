@@ -22,6 +22,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+constexpr const char* kJudging = "judging";   // work that no query of a thief is part of
 constexpr const char* kFinding = "finding.";  // before a finding's name
 
 // A network that gives fewer of its own answers back may be badly trained: bare labels will tell.
@@ -61,6 +62,7 @@ std::optional<double> fit_of(const at::Tensor& logits, const Victim& victim) {
 // costs the thief no query. nullopt where the candidate fails.
 std::optional<double> agreement_of(Surrogate& surrogate, const Audit& audit, const Model& model) {
   constexpr size_t kPiece = 256;
+  const Working on_test(kJudging, -1);
   int64_t agreed = 0;
   for (size_t begin = 0; begin < audit.records.size(); begin += kPiece) {
     const auto first = audit.records.begin() + static_cast<std::ptrdiff_t>(begin);
@@ -169,7 +171,7 @@ Told steal_one(const Suite& suite, const Plan& plan, const std::vector<Attack>& 
 
 std::string crash_text(const Ended& ended) {
   return std::string("the candidate took the process down (SIG") + sigabbrev_np(ended.signal) +
-         ") while it was queried";
+         ") while it " + (ended.work == kJudging ? "labelled the test set" : "was queried");
 }
 
 UnitResult result_of(const Plan& plan, const Unit& unit, const Ended& ended, Store* store) {

@@ -273,6 +273,7 @@ TEST_F(Commands, HelpFitsAnEightyColumnTerminal) {
   EXPECT_THAT(assay({"replay", "--help"}).out, HasSubstr("0 all reproduce"));
   EXPECT_THAT(assay({"compare", "--help"}).out, HasSubstr("codes: 0 done, 2 usage"));
   EXPECT_THAT(assay({"train", "--help"}).out, HasSubstr("3 a fault of the machine"));
+  EXPECT_THAT(assay({"monitor", "--help"}).out, HasSubstr("2 a fault of the files"));
   EXPECT_THAT(assay({"--version"}).out, ::testing::ContainsRegex("^[0-9]+\\.[0-9]+\\.[0-9]+"));
 }
 

@@ -206,6 +206,20 @@ TEST_F(Models, ASourceThatCrashesTheProcessIsTheUsersErrorAndNotTheCandidatesFau
   expect_end(run("out"), 2, {"source: ", "crashes_on_one.pt", "crashed the process (SIGSEGV)"});
 }
 
+// What labels would have taught a thief is measured on the test set.
+TEST_F(Models, OneThatCrashesOnATestRecordIsNotSaidToHaveDoneSoOnAThiefsQuery) {
+  const std::string set = "{ format: csv, path: samples.csv, label: label, rows: ";
+  write_suite({.data = set + "[0, 50] }\n  pool: " + set + "[50, 100] }",
+               .attacks = "- { name: fgsm, attack: fgsm, eps: 0.1 }\n  - { name: steal, attack: "
+                          "knockoff, pool: pool, budgets: [20], noise: "
+                          "0.3, architecture: mlp, epochs: 1, least_steps: 0, transfer_count: 0 }",
+               .rules = "- { cell: steal, metric: \"agreement@20\", at_most: 0.9 }"});
+  EXPECT_EQ(run_prepared("crashes_on_one.pt").code, 1);
+  const std::string report = read("out-crashes_on_one.pt/report.json");
+  EXPECT_THAT(report, HasSubstr("process down (SIGSEGV) while it labelled the test set"));
+  EXPECT_THAT(report, ::testing::Not(HasSubstr("(SIGSEGV) while it was queried")));
+}
+
 class Quirks : public Models {
  protected:
   // What the right model gives, by whatever way it is written.

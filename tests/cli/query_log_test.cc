@@ -134,6 +134,91 @@ TEST_F(Monitor, AColumnThatOnlyGrowsAndIsAlwaysTheLargestIsNoClass) {
       << "not always the largest";
 }
 
+// What stands beside logits would be the answer throughout, in any order of the rows.
+TEST_F(Monitor, AColumnOfAnotherNameOrSizeIsNoClass) {
+  write("log.npy", npy(scattered(20, 2)));
+  const auto written = [&](const std::string& header, const std::string& row0,
+                           const std::function<std::string(int)>& beside) {
+    std::string csv = header + '\n';
+    for (int i = 0; i < 20; ++i) {
+      csv += beside(i) + row0 + (i % 3 == 0 ? ",7,-1\n" : i % 3 == 1 ? ",-4,2\n" : ",1,3\n");
+    }
+    write("out.csv", csv);
+    return assay({"monitor", "log.npy", "--outputs", "out.csv"});
+  };
+  const auto shuffled = [](int64_t first, int64_t step) {
+    return [=](int i) { return std::to_string(first + step * (i * 7 % 20)); };
+  };
+  // By name, whatever the values.
+  for (const char* name : {"latency", "prediction", "class"}) {
+    expect_end(written(std::string(name) + ",c0,c1", "", shuffled(0, 1)), 2,
+               {std::string("out.csv:1:1: column `") + name, "no class as `c0` … `c1` are",
+                "give a column `label`"});
+  }
+  expect_end(written("user,ms,c1,c2", ",1", shuffled(0, 1)), 2, {"column `user` is no class as"});
+  // By what they say.
+  for (const auto& far : {shuffled(1700000000, 37), shuffled(50, 2)}) {
+    expect_end(written("id,cat,dog", "", far), 2,
+               {"column `id` is the largest in every row by more than 20"});
+  }
+  const auto place = [](int first) {
+    return [=](int i) { return std::to_string(first + (i % 3 == 0 ? 0 : 1)); };
+  };
+  for (const int first : {0, 1}) {
+    expect_end(written("prediction,cat,dog", "", place(first)), 2,
+               {"column `prediction` says in every row which of the others is the largest"});
+  }
+  EXPECT_EQ(written("cow,cat,dog", "", place(2)).code, 4);
+  EXPECT_EQ(written("cow,cat,dog", "", shuffled(-3, 1)).code, 4);
+  EXPECT_EQ(written("c0,c1,c2", "", shuffled(50, 2)).code, 4) << "each is named as a class";
+}
+
+TEST_F(Monitor, ASuiteKnowsTheShapeOfQueries) {
+  const std::string monitors =
+      "monitors: { benign: test, detectors: [ { monitor: stateful, neighbours: 5 } ] }";
+  write_suite({.classes = "2", .more = monitors});
+  const auto watched = [&](const Rows& rows, const std::string& shape) {
+    write("log.npy", npy(rows, shape));
+    write("out.csv", labels_csv(rows.size()));
+    return assay({"monitor", "log.npy", "--outputs", "out.csv", "--suite", "suite.yaml"});
+  };
+  const Rows rows = scattered(60, 3, 2);
+  EXPECT_THAT(watched(rows, "1, 2").err, Not(HasSubstr("shape"))) << "a side of one tells nothing";
+  SuiteParts images{.more = monitors};
+  images.shape = "[2, 4, 4]";
+  images.data = "{ format: csv, path: images.csv, label: label }";
+  write_suite(images);
+  std::string csv;
+  for (int k = 0; k < 32; ++k) csv += "p" + std::to_string(k) + ',';
+  csv += "label\n";
+  const Rows large = scattered(60, 3, 32);
+  for (const std::vector<float>& row : large) {
+    for (const float value : row) csv += std::to_string(value) + ',';
+    csv += "1\n";
+  }
+  write("images.csv", csv);
+  expect_end(watched(large, "4, 4, 2"), 2,
+             {"log.npy: holds an array of shape [60, 4, 4, 2]; expected queries [n, ...] of shape "
+              "[2, 4, 4], as the suite's model takes them, or flat in that order"});
+  for (const char* shape : {"2, 4, 4", "32", "2, 1, 4, 4"}) {
+    EXPECT_THAT(watched(large, shape).err, Not(HasSubstr("expected queries"))) << shape;
+  }
+}
+
+TEST_F(Monitor, LabelsInTheLogAndOutputsMustBeTheSame) {
+  const Rows rows = scattered(30, 2);
+  std::vector<int64_t> labels;
+  for (int64_t i = 0; i < 30; ++i) labels.push_back(i % 3);
+  write("out.csv", labels_csv(30));
+  write("log.safetensors", safetensors(rows, labels));
+  const std::vector<std::string> args = {"monitor", "log.safetensors", "--outputs", "out.csv"};
+  EXPECT_EQ(assay(args).code, 4);
+  labels[17] = 5;
+  write("log.safetensors", safetensors(rows, labels));
+  expect_end(assay(args), 2,
+             {"log.safetensors: query 17 has the label 5, and out.csv says 2; leave one"});
+}
+
 TEST_F(Monitor, LogAndReferenceHaveTheSameClasses) {
   write("log.npy", npy(scattered(3, 2)));
   write("reference.npy", npy(scattered(3, 1)));

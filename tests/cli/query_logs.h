@@ -19,9 +19,11 @@ inline std::string bytes_of(const Rows& rows) {
   return bytes;
 }
 
-inline std::string npy(const Rows& rows) {
+// `shape`: of a row, such as "3, 4, 4"; as it is if "".
+inline std::string npy(const Rows& rows, const std::string& shape = "") {
   std::string head = "{'descr': '<f4', 'fortran_order': False, 'shape': (" +
-                     std::to_string(rows.size()) + ", " + std::to_string(rows[0].size()) + "), }";
+                     std::to_string(rows.size()) + ", " +
+                     (shape.empty() ? std::to_string(rows[0].size()) : shape) + "), }";
   head.resize(117, ' ');
   head += '\n';
   return std::string("\x93NUMPY\x01\x00", 8) + static_cast<char>(head.size()) + '\0' + head +

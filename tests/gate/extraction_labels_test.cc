@@ -58,6 +58,36 @@ TEST(ExtractionLabels, AnAtMostHoldsOnlyIfChanceLeavesLabelsUnderTheLimitToo) {
       << "nobody looked";
 }
 
+// One seed's training on labels is enough to know too little.
+TEST(ExtractionLabels, NoRuleOfAThiefPassesWhereTrainingOnLabelsDiverged) {
+  Evidence run = make_theft_run(2000);
+  add_thefts(run, "steal", {{0.6, 0.6, 0.6}, {0.6, 0.6, 0.6}});
+  const auto judge = [&run](const std::string& metric) {
+    Suite suite = make_suite(run);
+    add_rule(suite, metric, Kind::kAtMost, 0.8);
+    return decide(suite, run, nullptr);
+  };
+  for (const char* metric : {"agreement@100", "surrogate_accuracy@100", "transfer_success@100"}) {
+    EXPECT_EQ(judge(metric).rules.at(0).verdict, Judged::kPass) << metric;
+  }
+  last_extracted(run).stolen[1].findings = {{"labels_diverged", 1}};
+  for (const char* metric : {"agreement@100", "surrogate_accuracy@100", "transfer_success@100"}) {
+    const Decision decision = judge(metric);
+    EXPECT_EQ(decision.rules.at(0).verdict, Judged::kInconclusive) << metric;
+    EXPECT_THAT(decision.rules.at(0).reason, HasSubstr("with 100 queries the training on the "
+                                                       "labels of the same answers came to no "
+                                                       "number with 1 of 3 seeds"));
+    ASSERT_EQ(decision.flags.size(), 1U);
+    EXPECT_EQ(decision.flags[0].id, "extraction_undertrained");
+    EXPECT_EQ(decision.flags[0].cell, "steal");
+  }
+  EXPECT_EQ(judge("agreement@1000").rules.at(0).verdict, Judged::kPass) << "another budget";
+  Suite suite = make_suite(run);
+  add_rule(suite, "agreement@100", Kind::kAtLeast, 0.7);
+  EXPECT_EQ(decide(suite, run, nullptr).rules.at(0).verdict, Judged::kFail)
+      << "a rule that no thief's success fails";
+}
+
 // Surrogates of both models agree alike; of the candidate labels teach more.
 TEST(ExtractionLabels, ARiseIsOfTheBetterThievesOnBothSides) {
   const std::vector<double> answers = {0.6, 0.6, 0.6};

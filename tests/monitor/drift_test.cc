@@ -164,6 +164,36 @@ TEST(Drift, MmdTakesThePermutationsThatTheLevelAsksFor) {
   EXPECT_THAT(beyond.reason, HasSubstr("10000 permutations"));
 }
 
+// P(|X − E X| ≥ |x − E x|) of X hypergeometric: `marked` of m + n rows, m of them drawn.
+double both_tails(int64_t x, int64_t marked, int64_t m, int64_t n) {
+  const auto log_ways = [](int64_t of, int64_t k) {
+    const auto gamma = [](int64_t i) { return std::lgamma(static_cast<double>(i + 1)); };
+    return gamma(of) - gamma(k) - gamma(of - k);
+  };
+  double sum = 0;
+  for (int64_t k = std::max<int64_t>(0, marked - n); k <= std::min(m, marked); ++k) {
+    if (std::abs(k * (m + n) - marked * m) < std::abs(x * (m + n) - marked * m)) continue;
+    sum += std::exp(log_ways(m, k) + log_ways(n, marked - k) - log_ways(m + n, marked));
+  }
+  return sum;
+}
+
+// Of two distinct rows MMD² is how their shares differ, and as many permutations tie with it.
+TEST(Drift, MmdCountsTies) {
+  QueryStream values = scattered(2, 1);
+  for (const auto& [ours, theirs] : {std::pair<int64_t, int64_t>{12, 3}, {10, 2}, {9, 4}}) {
+    const auto rows = [&](int64_t marked) {
+      QueryStream stream;
+      for (int64_t i = 0; i < 20; ++i) append(stream, row_of(values, i < marked ? 0 : 1), 0);
+      return stream;
+    };
+    const DriftOptions options{.permutations = 9000};
+    const DriftTest mmd = drift_tests(rows(ours).view(), rows(theirs).view(), false, options)[1];
+    const double exact = both_tails(ours, ours + theirs, 20, 20);
+    EXPECT_NEAR(mmd.p_value, exact, 5 * std::sqrt(exact / 9000)) << ours << ' ' << theirs;
+  }
+}
+
 TEST(Drift, ConstantFeaturesAreLeftOutUnlessTheyChange) {
   QueryStream a = normal_rows(100, 3, 0, 0, 1);
   QueryStream b = normal_rows(100, 3, 0, 0, 2);

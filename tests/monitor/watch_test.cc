@@ -171,6 +171,22 @@ TEST(Watch, StartsAnewInShorterPartsWhereChecksGoTogether) {
   }
 }
 
+// Cuts between parts fall anywhere in it.
+TEST(Watch, SeesABurstWhereverItStands) {
+  for (const int64_t benign_size : {5000, 900}) {
+    const QueryStream benign = scattered(benign_size, 1);
+    for (int64_t begin = 0; begin <= 2200; begin += 110) {
+      QueryStream log = scattered(2500, static_cast<unsigned>(begin) + 2);
+      for (int64_t i = begin; i < begin + 300; ++i) log.inputs[static_cast<size_t>(i * 64)] = 0;
+      const WatchResult seen = watch_log("m", pooled(), log.view(), benign.view(), 0.01);
+      EXPECT_TRUE(seen.alarm) << begin << ' ' << benign_size;
+      ASSERT_TRUE(seen.window);
+      EXPECT_LT(seen.window->begin, begin + 300);
+      EXPECT_GT(seen.window->end, begin);
+    }
+  }
+}
+
 // Natural images, and after them what JBDA sends: among all of them prada raises no alarm, and it
 // is only in the part that a burst is most of that it does.
 TEST(Watch, PradaSeesSyntheticQueriesAfterManyNaturalOnes) {

@@ -207,6 +207,39 @@ TEST_F(HeistTest, SurrogatesThatKeepValuesOfTheCandidateAreFlaggedAndPairWithNoO
   EXPECT_NE(free.cells[0].key, held.cells[0].key);
 }
 
+// Whose the values are is asked of the model that is robbed: the incumbent's too, in its own run.
+TEST_F(HeistTest, AStartFileWithTheModelsValuesIsNoThiefs) {
+  const auto save = [&](const std::string& name, uint64_t trunk, uint64_t head) {
+    torch::jit::Module module("Net");
+    module.register_parameter("trunk", testing::random_normal({16, 8}, trunk), false);
+    module.register_parameter("head", testing::random_normal({8, 3}, head), false);
+    module.define(
+        "def forward(self, x):\n"
+        "    return torch.relu(torch.flatten(x, 1).matmul(self.trunk)).matmul(self.head)\n");
+    module.save((folder_ / name).string());
+    return folder_ / name;
+  };
+  save("start.pt", 1, 4);
+  const auto theft = [&](const std::filesystem::path& model, const std::string& start) {
+    model_ = model;
+    const Suite suite = heist_suite(
+        "  - {name: steal, attack: knockoff, pool: pool, budgets: [5], transfer_count: 0, "
+        "architecture: " +
+        (folder_ / start).string() + "}\n");
+    return run_heist(suite, make_model(1), "s").header;
+  };
+  const Header held = theft(save("candidate.pt", 1, 2), "start.pt");
+  EXPECT_EQ(held.cells[0].key_fields.at(kKeptField), "trunk");
+  const auto flag = std::find_if(held.flags.begin(), held.flags.end(), [](const Flag& each) {
+    return each.id == "surrogate_keeps_values" && each.cell == "steal";
+  });
+  ASSERT_NE(flag, held.flags.end());
+  EXPECT_THAT(flag->detail, HasSubstr("which no thief has: trunk"));
+  const Header free = theft(save("other.pt", 3, 2), "start.pt");
+  EXPECT_FALSE(free.cells[0].key_fields.contains(kKeptField));
+  EXPECT_NE(free.cells[0].key, held.cells[0].key) << "and so the two are no pair";
+}
+
 TEST_F(HeistTest, AStolenSurrogateIsASourceAndAReference) {
   const Suite suite = heist_suite(
       steal() +

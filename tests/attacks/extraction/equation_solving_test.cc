@@ -126,6 +126,47 @@ TEST(EquationSolving, AnswersThatLeaveSomethingOpenAreIntervals) {
       << "60 intervals are met by 21 unknowns";
 }
 
+// Wide intervals are met by what is nearly constant, whatever the model.
+TEST(EquationSolving, NoIntervalsCallANetworkAffine) {
+  enter_worker();
+  const Surface surfaces[] = {{.kind = Kind::kRounded, .decimals = 0},
+                              {.kind = Kind::kRounded, .decimals = 0, .noise = 0.1},
+                              {.kind = Kind::kProbabilities, .noise = 0.1},
+                              {.kind = Kind::kProbabilities, .noise = 0.3},
+                              {.kind = Kind::kProbabilities, .noise = 0.5}};
+  for (const auto& [d, classes, width] :
+       {std::tuple<int64_t, int64_t, int64_t>{10, 2, 64}, {10, 3, 16}, {5, 10, 32}}) {
+    const Model bent = mlp_model({{d}, classes, at::kFloat, -1, 1}, width, 8);
+    for (const Surface& surface : surfaces) {
+      const std::map<std::string, double> findings = solve(bent, 1000, surface).theft.findings;
+      const bool affine = findings.contains("affine") && findings.at("affine") == 1;
+      EXPECT_FALSE(affine) << classes << ' ' << to_string(surface.kind) << ' ' << surface.noise;
+    }
+  }
+}
+
+TEST(EquationSolving, IntervalsThatDecideLabelsTellAnAffineModel) {
+  enter_worker();
+  for (const int64_t classes : {2, 5}) {
+    const Model model = softmax_layer({{10}, classes, at::kDouble, -1, 1}, 8);
+    for (const Surface& surface : {Surface{.kind = Kind::kRounded, .decimals = 0},
+                                   Surface{.kind = Kind::kRounded, .decimals = 1},
+                                   Surface{.kind = Kind::kProbabilities, .noise = 0.05}}) {
+      EXPECT_EQ(solve(model, 1000, surface).theft.findings.at("affine"), 1)
+          << classes << ' ' << to_string(surface.kind);
+    }
+    EXPECT_FALSE(solve(model, 1000, {.kind = Kind::kProbabilities, .noise = 0.5})
+                     .theft.findings.contains("affine"))
+        << "no label is decided";
+  }
+  // One class for nearly all that is asked is what a constant gives too.
+  const Model lopsided =
+      linear_model({{3}, 2, at::kDouble}, values({1, 0, 0, 0, 0, 0}, at::kDouble).view({2, 3}),
+                   values({9, 0}, at::kDouble));
+  EXPECT_FALSE(solve(lopsided, 1000, {.kind = Kind::kRounded, .decimals = 0})
+                   .theft.findings.contains("affine"));
+}
+
 TEST(EquationSolving, SaysWhereAModelIsNotAffine) {
   enter_worker();
   const Model bent = mlp_model({{10}, 3}, 16, 7);

@@ -15,8 +15,9 @@ struct Net {
   Model model;
 };
 
-// The first `always` neurons are on in all of the box.
-Net make_net(const Shape& shape, int64_t width, uint64_t seed, int64_t always = 0) {
+// The first `always` neurons are on in all of the box, and the last `rare` ones in 0.2 % of it.
+Net make_net(const Shape& shape, int64_t width, uint64_t seed, int64_t always = 0,
+             int64_t rare = 0) {
   const int64_t d = shape.size();
   const at::Tensor first =
       random_normal({width, d}, seed, at::kDouble).div(std::sqrt(static_cast<double>(d)));
@@ -24,6 +25,10 @@ Net make_net(const Shape& shape, int64_t width, uint64_t seed, int64_t always = 
   const at::Tensor offset =
       random_normal({width}, seed + 1, at::kDouble).mul(0.2).sub(first.sum(1).mul(middle));
   offset.narrow(0, 0, always).add_(10);
+  const at::Tensor inside = random_uniform({20000, d}, seed + 4, shape.lo, shape.hi, at::kDouble);
+  for (int64_t i = width - rare; i < width; ++i) {
+    offset[i] = -inside.matmul(first[i]).quantile(0.998);
+  }
   const at::Tensor second = random_normal({shape.classes, width}, seed + 2, at::kDouble);
   const at::Tensor bias = random_normal({shape.classes}, seed + 3, at::kDouble);
   const auto typed = [&](const at::Tensor& x) { return x.to(shape.dtype).contiguous(); };
@@ -90,6 +95,24 @@ TEST(ReluRecovery, NeuronsThatNeverSwitchAreALinearTerm) {
   EXPECT_EQ(heist.theft.findings.at("hidden_width"), 6);
   EXPECT_EQ(heist.theft.findings.at("linear_rank"), 3);  // of 4 classes, less their mean
   EXPECT_LT(largest_error(net.model, surrogate_of(heist.theft, net.model.spec())), 1e-6);
+}
+
+// Few lines meet their planes, and so patience ends before they are found.
+TEST(ReluRecovery, FindsNeuronsThatAreSeldomOn) {
+  enter_worker();
+  for (const at::ScalarType dtype : {at::kDouble, at::kFloat}) {
+    const Net net = make_net({{10}, 3, dtype}, 12, 3, 0, 3);
+    for (uint64_t seed = 1; seed <= 3; ++seed) {
+      const Heist heist =
+          steal("relu_recovery", "{}", net.model, Pool{}, 30000, {.kind = Kind::kLogits}, seed);
+      EXPECT_EQ(heist.theft.findings.at("hidden_width"), 12) << dtype << ' ' << seed;
+      EXPECT_EQ(heist.theft.findings.at("one_hidden_layer"), 1);
+      const double error = largest_error(net.model, surrogate_of(heist.theft, net.model.spec()));
+      // Few answers of float32 tell of them.
+      EXPECT_LT(error, dtype == at::kDouble ? 1e-6 : 1e-3) << seed;
+      EXPECT_LT(heist.spent, 30000) << "nothing is left to look for";
+    }
+  }
 }
 
 TEST(ReluRecovery, ALinearModelHasNoNeurons) {

@@ -45,6 +45,18 @@ TEST(Answers, WhatTopKLeavesOutIsAtMostItsSmallest) {
   EXPECT_TRUE(brackets.least.exp().allclose(row({0.6, 0, 0.3, 0})));
 }
 
+TEST(Answers, DecideALabelWhereNoOtherMayBeAsHigh) {
+  const at::Tensor answers = values({0.7, 0.3, 0, 0.55, 0.45, 0}, at::kDouble).view({2, 3});
+  const auto decided = [&](const Surface& surface) {
+    const at::Tensor rows = brackets_of(answers, surface).decided();
+    return std::pair(rows[0].item<bool>(), rows[1].item<bool>());
+  };
+  EXPECT_EQ(decided({.kind = Kind::kProbabilities}), std::pair(true, true));
+  EXPECT_EQ(decided({.kind = Kind::kProbabilities, .noise = 0.06}), std::pair(true, false));
+  EXPECT_EQ(decided({.kind = Kind::kProbabilities, .noise = 0.2}), std::pair(false, false));
+  EXPECT_EQ(decided({.kind = Kind::kRounded, .decimals = 1}), std::pair(true, true));
+}
+
 TEST(Answers, NoneIsInfiniteOnceCentred) {
   for (const Kind kind : {Kind::kProbabilities, Kind::kTopK, Kind::kRounded}) {
     const at::Tensor logits = centred_logits(row({1, 0, 0}), {.kind = kind});
