@@ -20,6 +20,15 @@ Bound bind_params(const Attack& attack, const std::string& params, const ThreatM
   return result;
 }
 
+ThreatModel ball(Norm norm, double eps, double lo, double hi) {
+  ThreatModel threat;
+  threat.norm = norm;
+  threat.eps = eps;
+  threat.lo = lo;
+  threat.hi = hi;
+  return threat;
+}
+
 Block random_block(const Model& model, int64_t n, uint64_t seed, uint64_t first_id) {
   enter_worker();
   std::vector<int64_t> sizes{n};

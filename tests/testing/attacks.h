@@ -19,6 +19,9 @@ Attack find_attack(std::string_view name);
 /// Binds parameters spelt as a YAML map, e.g. "{steps: 5}". Throws Error as a suite would.
 Bound bind_params(const Attack& attack, const std::string& params, const ThreatModel& threat);
 
+/// The ball of radius eps in the box [lo, hi], for attacks by gradients.
+ThreatModel ball(Norm norm, double eps, double lo = 0, double hi = 1);
+
 /// n random inputs in the model's box with the labels the model gives them; ids from `first_id`.
 /// The target is the next class.
 Block random_block(const Model& model, int64_t n, uint64_t seed, uint64_t first_id = 0);

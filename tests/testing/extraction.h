@@ -13,6 +13,8 @@
 
 namespace assay::testing {
 
+inline const Shape kSmallImages{.shape = {1, 6, 6}, .classes = 3};
+
 /// Records x [n, ...shape] in the box, with labels [n] or without.
 Pool pool_of(const at::Tensor& x, const at::Tensor& labels = {});
 

@@ -10,9 +10,10 @@
 
 namespace assay::testing {
 
-ThreatModel label_only(Norm norm, const Model& model) {
+ThreatModel label_only(Norm norm, const Model& model, std::optional<double> eps) {
   ThreatModel threat;
   threat.norm = norm;
+  threat.eps = eps;
   threat.lo = model.spec().lo;
   threat.hi = model.spec().hi;
   threat.access = Access::kLabel;

@@ -1,6 +1,7 @@
 // What every label-only attack is tested for beyond the contract.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "harness/model/attack.h"
@@ -9,8 +10,8 @@
 
 namespace assay::testing {
 
-/// Label access without eps, in the box of the model.
-ThreatModel label_only(Norm norm, const Model& model);
+/// Label access, in the box of the model.
+ThreatModel label_only(Norm norm, const Model& model, std::optional<double> eps = {});
 
 /// Distance of the nearest broken point of each sample without eps: [n] float64, infinite without.
 at::Tensor best_of(const Attack& attack, const std::string& params, Norm norm, const Model& model,

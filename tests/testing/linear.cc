@@ -60,9 +60,8 @@ LinearCase linear_case(const Shape& shape, Norm norm) {
   return {std::move(model), std::move(block), closest};
 }
 
-LinearCase crowded_case(const Shape& shape, double scale, Norm norm) {
+LinearCase crowded_case(const Shape& shape, double scale, Norm norm, int64_t n) {
   const int64_t d = shape.size();
-  const int64_t n = 8;
   const double width = shape.hi - shape.lo;
   const double middle = (shape.lo + shape.hi) / 2;
   const at::Tensor weight =

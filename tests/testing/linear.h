@@ -22,9 +22,9 @@ struct LinearCase {
 /// quarter of what all entries together can do is needed.
 LinearCase linear_case(const Shape& shape, Norm norm);
 
-/// As many classes as `shape` has, whose logits are multiplied by `scale`, and 8 samples around the
+/// As many classes as `shape` has, whose logits are multiplied by `scale`, and n samples around the
 /// middle of its box, which is not in the way; for l0, where it bounds what one entry can do, half
 /// as wide as the box. Only for goals without a target.
-LinearCase crowded_case(const Shape& shape, double scale, Norm norm);
+LinearCase crowded_case(const Shape& shape, double scale, Norm norm, int64_t n = 8);
 
 }  // namespace assay::testing

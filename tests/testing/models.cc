@@ -129,6 +129,11 @@ at::Tensor values(const std::vector<double>& numbers, at::ScalarType dtype) {
   return at::tensor(numbers, at::kDouble).to(dtype);
 }
 
+std::vector<double> doubles(const at::Tensor& x) {
+  const at::Tensor wide = x.to(at::kDouble).contiguous();
+  return {wide.const_data_ptr<double>(), wide.const_data_ptr<double>() + wide.numel()};
+}
+
 at::Tensor random_normal(at::IntArrayRef sizes, uint64_t seed, at::ScalarType dtype) {
   const std::array<uint64_t, 1> sample{seed};
   return Rng(seed, "testing", 0).normal(sample, sizes, 0, 0).squeeze(0).to(dtype);

@@ -15,6 +15,8 @@
 namespace assay::testing {
 
 /// Shape, classes and type of a model's input; the box is [lo, hi].
+inline constexpr Norm kNorms[] = {Norm::kLinf, Norm::kL2, Norm::kL1};
+
 struct Shape {
   std::vector<int64_t> shape;
   int64_t classes = 3;
@@ -50,6 +52,8 @@ Model cnn_model(const Shape& shape, uint64_t seed);
 
 /// These numbers as a tensor: [numbers].
 at::Tensor values(const std::vector<double>& numbers, at::ScalarType dtype = at::kFloat);
+/// A tensor's entries, in order.
+std::vector<double> doubles(const at::Tensor& x);
 /// Standard normal numbers in the given type, from the seed alone.
 at::Tensor random_normal(at::IntArrayRef sizes, uint64_t seed, at::ScalarType dtype = at::kFloat);
 /// Uniform numbers in [lo, hi].

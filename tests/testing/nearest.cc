@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "harness/model/ball.h"
 #include "tests/testing/linear.h"
 #include "tests/testing/models.h"
@@ -17,7 +19,8 @@ ThreatModel nearest(Norm norm, double lo, double hi) {
 }
 
 at::Tensor distances(const Outcome& outcome, const Block& block, Norm norm) {
-  return distance(outcome.claims.x, block.x, norm);
+  return at::where(outcome.claims.success, distance(outcome.claims.x, block.x, norm),
+                   std::numeric_limits<double>::infinity());
 }
 
 void expect_closed_form(std::string_view attack, const std::vector<Norm>& norms, double factor) {

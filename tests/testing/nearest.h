@@ -15,7 +15,7 @@ namespace assay::testing {
 /// Gradient access without eps.
 ThreatModel nearest(Norm norm, double lo = 0, double hi = 1);
 
-/// Of an outcome's claims from the clean inputs: [n] float64.
+/// Of an outcome's claims from the clean inputs: [n] float64, infinite where it claims none.
 at::Tensor distances(const Outcome& outcome, const Block& block, Norm norm);
 
 /// Expects that in 2, 20 and 784 dimensions every distance lies within `factor` times the closed

@@ -7,15 +7,6 @@
 namespace assay::testing {
 namespace {
 
-ThreatModel ball(Norm norm, double eps, double lo = 0, double hi = 1) {
-  ThreatModel threat;
-  threat.norm = norm;
-  threat.eps = eps;
-  threat.lo = lo;
-  threat.hi = hi;
-  return threat;
-}
-
 Attack apgd() { return find_attack("apgd"); }
 
 // Two classes: the flip at distance |w·x + b| / ‖w‖_dual is known in closed form.

@@ -1,22 +1,13 @@
 #include <gtest/gtest.h>
 
 #include "tests/testing/attacks.h"
+#include "tests/testing/labels.h"
 #include "tests/testing/models.h"
 
 namespace assay::testing {
 namespace {
 
 Attack corpus() { return find_attack("corpus"); }
-
-ThreatModel labels_within(double eps, const Model& model) {
-  ThreatModel threat;
-  threat.norm = Norm::kLinf;
-  threat.eps = eps;
-  threat.lo = model.spec().lo;
-  threat.hi = model.spec().hi;
-  threat.access = Access::kLabel;
-  return threat;
-}
 
 // Class 1 where x0 > 0.5; samples at x0 = 0.4.
 Model half_plane() {
@@ -37,7 +28,7 @@ TEST(Corpus, TriesThePointsInOrderAndStopsAtTheFirstThatBreaks) {
   // Sample 0: breaks at its second; sample 1: at its first; sample 2 has none; sample 3: never.
   block.points = values({0.3, 0.1, 0.55, 0.1, 0.59, 0.2, 0.6, 0.2, 0.1, 0.4}).reshape({5, 2});
   block.point_rows = at::tensor({0, 0, 1, 1, 3}, at::kLong);
-  const Outcome outcome = run(model, corpus(), "{}", labels_within(0.2, model), block);
+  const Outcome outcome = run(model, corpus(), "{}", label_only(Norm::kLinf, model, 0.2), block);
   EXPECT_TRUE(outcome.claimed(0));
   EXPECT_TRUE(outcome.claimed(1));
   EXPECT_FALSE(outcome.claimed(2));
@@ -51,8 +42,8 @@ TEST(Corpus, PullsPointsIntoTheBall) {
   Block block = four_samples();
   block.points = values({1.0, 1.0, 1.0, 1.0}).reshape({2, 2});
   block.point_rows = at::tensor({0, 1}, at::kLong);
-  EXPECT_EQ(run(model, corpus(), "{}", labels_within(0.11, model), block).count(), 2);
-  const Outcome close = run(model, corpus(), "{}", labels_within(0.09, model), block);
+  EXPECT_EQ(run(model, corpus(), "{}", label_only(Norm::kLinf, model, 0.11), block).count(), 2);
+  const Outcome close = run(model, corpus(), "{}", label_only(Norm::kLinf, model, 0.09), block);
   EXPECT_EQ(close.count(), 0);
   EXPECT_EQ(close.queries.sum().item<int64_t>(), 2);
 }
@@ -68,7 +59,7 @@ TEST(Corpus, PgdStartsThereWhereTheSuiteSaysSo) {
   Block block = four_samples();
   block.points = values({0.58, 0.01}).reshape({1, 2});
   block.point_rows = at::tensor({0}, at::kLong);
-  ThreatModel threat = labels_within(0.2, model);
+  ThreatModel threat = label_only(Norm::kLinf, model, 0.2);
   threat.access = Access::kGradient;
   for (const char* attack : {"pgd", "apgd"}) {
     SCOPED_TRACE(attack);

@@ -11,15 +11,15 @@
 namespace assay::testing {
 namespace {
 
-const std::vector<std::string> kKinds = {"noise",    "blur",       "defocus",
-                                         "contrast", "brightness", "jpeg",
-                                         "pixelate", "rotation",   "translation"};
+const std::vector<std::string> kCorruptions = {"noise",    "blur",       "defocus",
+                                               "contrast", "brightness", "jpeg",
+                                               "pixelate", "rotation",   "translation"};
 
-std::string params_of(const std::string& kind, int severity) {
+std::string corruption_of(const std::string& kind, int severity) {
   return "{kind: " + kind + ", severity: " + std::to_string(severity) + "}";
 }
 
-Outcome attack(const Model& model, const std::string& params, const Block& block) {
+Outcome corrupt(const Model& model, const std::string& params, const Block& block) {
   ThreatModel threat;
   threat.unbounded = true;
   threat.lo = model.spec().lo;
@@ -39,7 +39,7 @@ at::Tensor corrupted(const at::Tensor& x, const std::string& kind, int severity,
       linear_model(shape, at::zeros({2, shape.size()}, x.options()), values({1, 0}, at::kDouble));
   Block block{x, at::ones({x.size(0)}, at::kLong), {}, {}};
   for (int64_t i = 0; i < x.size(0); ++i) block.ids.push_back(static_cast<uint64_t>(i));
-  const Outcome outcome = attack(model, params_of(kind, severity), block);
+  const Outcome outcome = corrupt(model, corruption_of(kind, severity), block);
   EXPECT_EQ(outcome.count(), x.size(0));
   EXPECT_TRUE(outcome.queries.eq(1).all().item<bool>());
   return outcome.claims.x;
@@ -69,7 +69,7 @@ TEST(Corruption, EverySeverityChangesMoreThanTheOneBefore) {
   for (const auto& [channels, height, width] :
        std::vector<std::tuple<int64_t, int64_t, int64_t>>{{1, 28, 28}, {3, 32, 32}, {3, 40, 24}}) {
     const at::Tensor x = pictures(12, channels, height, width);
-    for (const std::string& kind : kKinds) {
+    for (const std::string& kind : kCorruptions) {
       double before = 0;
       for (int severity = 1; severity <= 5; ++severity) {
         const double change = mean_change(corrupted(x, kind, severity), x);
@@ -82,7 +82,7 @@ TEST(Corruption, EverySeverityChangesMoreThanTheOneBefore) {
 
 TEST(Corruption, MeansTheSameInEveryBox) {
   const at::Tensor x = pictures(4, 3, 12, 15).to(at::kDouble);
-  for (const std::string& kind : kKinds) {
+  for (const std::string& kind : kCorruptions) {
     const at::Tensor wide = corrupted(x.mul(4).sub(1), kind, 4, -1, 3);
     EXPECT_TRUE(wide.add(1).div(4).allclose(corrupted(x, kind, 4), 0, 1e-9)) << kind;
   }
@@ -220,24 +220,25 @@ TEST(Corruption, AModelThatTheKindLeavesAloneNeverBreaks) {
   for (int64_t i = 0; i < 40; ++i) {
     const double sum = block.x[i].sum().item<double>();
     const Block one = select(block, {i});
-    EXPECT_EQ(attack(reads(at::ones({36}), 0.999 * sum), params_of("contrast", 5), one).count(), 0)
+    EXPECT_EQ(
+        corrupt(reads(at::ones({36}), 0.999 * sum), corruption_of("contrast", 5), one).count(), 0)
         << "contrast keeps the mean";
   }
   // A model that reads one pixel breaks where that is far enough above the mean.
   const at::Tensor first = at::one_hot(at::zeros({1}, at::kLong), 36)[0].to(at::kFloat);
   block.x.flatten(1).select(1, 0).fill_(0.75);
-  EXPECT_EQ(attack(reads(first, 0.7), params_of("contrast", 5), block).count(), 40);
+  EXPECT_EQ(corrupt(reads(first, 0.7), corruption_of("contrast", 5), block).count(), 40);
 }
 
 TEST(Corruption, AllIsTheWorstOfTheKinds) {
   const Model model = cnn_model({{3, 10, 12}, 4}, 11);
   const Block block = random_block(model, 40, 12);
-  const Outcome all = attack(model, params_of("all", 1), block);
+  const Outcome all = corrupt(model, corruption_of("all", 1), block);
   at::Tensor any = at::zeros({40}, at::kBool);
   at::Tensor queries = at::zeros({40}, at::kLong);
-  for (const std::string& kind : kKinds) {
+  for (const std::string& kind : kCorruptions) {
     queries.add_(any.logical_not().to(at::kLong));
-    const at::Tensor one = attack(model, params_of(kind, 1), block).claims.success;
+    const at::Tensor one = corrupt(model, corruption_of(kind, 1), block).claims.success;
     for (int64_t i = 0; i < 40; ++i) {
       if (any[i].item<bool>() || !one[i].item<bool>()) continue;
       EXPECT_EQ(all.claims.by[static_cast<size_t>(i)], kind) << "the first that broke it";

@@ -5,74 +5,22 @@
 
 #include "harness/model/ball.h"
 #include "tests/testing/attacks.h"
+#include "tests/testing/linear.h"
 #include "tests/testing/models.h"
+#include "tests/testing/nearest.h"
 
 namespace assay::testing {
 namespace {
 
-const std::vector<Norm> kNorms{Norm::kLinf, Norm::kL2, Norm::kL1};
-
 Attack fab() { return find_attack("fab"); }
-
-ThreatModel threat_of(Norm norm, double lo = 0, double hi = 1) {
-  ThreatModel threat;
-  threat.norm = norm;
-  threat.lo = lo;
-  threat.hi = hi;
-  return threat;
-}
-
-ThreatModel ball(Norm norm, double eps) {
-  ThreatModel threat = threat_of(norm);
-  threat.eps = eps;
-  return threat;
-}
-
-at::Tensor distances(const Outcome& outcome, const Block& block, Norm norm) {
-  return at::where(outcome.claims.success, distance(outcome.claims.x, block.x, norm),
-                   std::numeric_limits<double>::infinity());
-}
-
-// A linear model of `classes` classes whose samples lie far from the walls of the box, and their
-// distances to the nearest boundary.
-struct LinearCase {
-  Model model;
-  Block block;
-  at::Tensor closest;  // [n] float64
-};
-
-LinearCase linear_case(Norm norm, int64_t d, int64_t classes) {
-  Shape shape{{d}, classes, at::kDouble};
-  shape.lo = -100;
-  shape.hi = 100;
-  const at::Tensor weight = random_normal({classes, d}, 31, at::kDouble);
-  LinearCase result{linear_model(shape, weight, at::zeros({classes}, at::kDouble)), {}, {}};
-  result.block = random_block(result.model, 12, 32);
-  result.block.x = result.block.x.mul(0.01);
-  const at::Tensor z = result.model.judge(result.block.x);  // [n, K]
-  result.block.y = z.argmax(1);
-  result.closest = at::full({12}, std::numeric_limits<double>::infinity(), at::kDouble);
-  for (int64_t i = 0; i < 12; ++i) {
-    const int64_t y = result.block.y[i].item<int64_t>();
-    for (int64_t j = 0; j < classes; ++j) {
-      if (j == y) continue;
-      const at::Tensor w = weight[j].sub(weight[y]).abs();
-      const at::Tensor dual = norm == Norm::kLinf ? w.sum()
-                              : norm == Norm::kL2 ? w.norm()
-                                                  : w.max();
-      result.closest[i] = at::minimum(result.closest[i], (z[i][y] - z[i][j]) / dual);
-    }
-  }
-  return result;
-}
 
 TEST(Fab, FindsTheNearestBoundaryOfLinearModelsWithoutEps) {
   for (const Norm norm : kNorms) {
     for (const auto& [d, classes] : {std::pair{2, 2}, {20, 5}, {784, 10}}) {
-      const LinearCase linear = linear_case(norm, d, classes);
+      const LinearCase linear = crowded_case({{d}, classes, at::kDouble, -100, 100}, 1, norm, 12);
       for (const char* params : {"{steps: 20}", "{steps: 20, targets: 9}"}) {
         const Outcome outcome =
-            run(linear.model, fab(), params, threat_of(norm, -100, 100), linear.block);
+            run(linear.model, fab(), params, nearest(norm, -100, 100), linear.block);
         const at::Tensor ratio = distances(outcome, linear.block, norm).div(linear.closest);
         EXPECT_LT(ratio.max().item<double>(), 1.002) << to_string(norm) << d << params;
         EXPECT_GE(ratio.min().item<double>(), 1 - 1e-9) << to_string(norm) << d << params;
@@ -97,7 +45,7 @@ TEST(Fab, KnowsWhereTheBoxIs) {
       {Norm::kL2, std::hypot(0.05, 0.5 / std::sqrt(3.0))},
       {Norm::kL1, 0.55}};
   for (const auto& [norm, closest] : expected) {
-    const Outcome outcome = run(model, fab(), "{steps: 30}", threat_of(norm), block);
+    const Outcome outcome = run(model, fab(), "{steps: 30}", nearest(norm), block);
     ASSERT_TRUE(outcome.claimed(0)) << to_string(norm);
     const double found = distance(outcome.claims.x, block.x, norm).item<double>();
     EXPECT_LT(found, 1.005 * closest) << to_string(norm);
@@ -110,7 +58,7 @@ TEST(Fab, OneRunWithoutEpsIsNoWeakerThanApgdAtEveryRadius) {
   for (const Norm norm : kNorms) {
     const Model model = mlp_model({{40}, 6}, 64, 41);
     const Block block = random_block(model, 150, 42);
-    const Outcome outcome = run(model, fab(), "{}", threat_of(norm), block);
+    const Outcome outcome = run(model, fab(), "{}", nearest(norm), block);
     const at::Tensor found = distances(outcome, block, norm);
     EXPECT_EQ(outcome.count(), 150);
     const double middle = found.median().item<double>();
@@ -128,7 +76,7 @@ TEST(Fab, WithEpsBreaksWhatItFindsWithinEpsWithoutIt) {
     const Model model = mlp_model({{40}, 6}, 64, 41);
     const Block block = random_block(model, 100, 42);
     const at::Tensor found =
-        distances(run(model, fab(), "{targets: 5}", threat_of(norm), block), block, norm);
+        distances(run(model, fab(), "{targets: 5}", nearest(norm), block), block, norm);
     const double eps = found.median().item<double>();
     const Outcome stage = run(model, fab(), "{targets: 5}", ball(norm, 1.001 * eps), block);
     // The final search gains up to a few percent, and only the run without an eps has one.
@@ -145,7 +93,7 @@ TEST(Fab, WithEpsBreaksWhatItFindsWithinEpsWithoutIt) {
 TEST(Fab, PaysOneGradientForEachBoundaryInSight) {
   const Model model = mlp_model({{40}, 6}, 64, 41);
   const Block block = random_block(model, 8, 42);
-  const ThreatModel threat = threat_of(Norm::kL2);
+  const ThreatModel threat = nearest(Norm::kL2);
   const auto gradients = [&](const std::string& params) {
     return run(model, fab(), params, threat, block).gradients;
   };
@@ -164,7 +112,7 @@ TEST(Fab, SeesTheNearestBoundaryThoughItsLogitIsLow) {
   Block block = random_block(model, 1, 1);
   block.x = at::zeros({1, 2}, at::kDouble);
   block.y = at::zeros({1}, at::kLong);
-  const ThreatModel threat = threat_of(Norm::kL2, -100, 100);
+  const ThreatModel threat = nearest(Norm::kL2, -100, 100);
   const auto found = [&](const std::string& params) {
     return distance(run(model, fab(), params, threat, block).claims.x, block.x, Norm::kL2)
         .item<double>();
@@ -179,7 +127,7 @@ TEST(Fab, TargetsAndRestartsOnlyAdd) {
   const Block block = random_block(model, 100, 44);
   for (const Norm norm : kNorms) {
     const auto found = [&](const std::string& params) {
-      return distances(run(model, fab(), params, threat_of(norm), block), block, norm);
+      return distances(run(model, fab(), params, nearest(norm), block), block, norm);
     };
     const at::Tensor one = found("{steps: 20, targets: 1}");
     const at::Tensor all = found("{steps: 20, targets: 5}");
@@ -193,7 +141,7 @@ TEST(Fab, TargetsAndRestartsOnlyAdd) {
 }
 
 TEST(Fab, RefusesTargetsBesideATargetedGoal) {
-  ThreatModel threat = threat_of(Norm::kLinf);
+  ThreatModel threat = nearest(Norm::kLinf);
   threat.goal = Goal::kTargeted;
   EXPECT_THROW(bind_params(fab(), "{targets: 3}", threat), Error);
   EXPECT_NO_THROW(bind_params(fab(), "{steps: 3}", threat));

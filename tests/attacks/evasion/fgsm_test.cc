@@ -7,13 +7,6 @@
 namespace assay::testing {
 namespace {
 
-ThreatModel linf(double eps) {
-  ThreatModel threat;
-  threat.norm = Norm::kLinf;
-  threat.eps = eps;
-  return threat;
-}
-
 TEST(Fgsm, MovesEveryEntryByEpsAlongTheSignOfTheGradient) {
   // z1 − z0 = w·x: leaving class 1 means walking against w.
   const at::Tensor w = values({2.0, -1.0, 0.5, -3.0});
@@ -21,7 +14,7 @@ TEST(Fgsm, MovesEveryEntryByEpsAlongTheSignOfTheGradient) {
   Block block = random_block(model, 1, 1);
   block.x = at::full({1, 4}, 0.5);
   block.y = at::ones({1}, at::kLong);
-  const Outcome outcome = run(model, find_attack("fgsm"), "{}", linf(0.125), block);
+  const Outcome outcome = run(model, find_attack("fgsm"), "{}", ball(Norm::kLinf, 0.125), block);
   ASSERT_TRUE(outcome.claimed(0));
   EXPECT_TRUE(outcome.claims.x.equal(block.x.sub(w.sign().mul(0.125))));
 }
@@ -29,7 +22,7 @@ TEST(Fgsm, MovesEveryEntryByEpsAlongTheSignOfTheGradient) {
 TEST(Fgsm, CostsTwoQueriesAndOneGradient) {
   const Model model = mlp_model({{9}, 4}, 16, 1);
   const Block block = random_block(model, 10, 2);
-  const Outcome outcome = run(model, find_attack("fgsm"), "{}", linf(0.01), block);
+  const Outcome outcome = run(model, find_attack("fgsm"), "{}", ball(Norm::kLinf, 0.01), block);
   EXPECT_TRUE(outcome.queries.eq(2).all().item<bool>());
   EXPECT_TRUE(outcome.gradients.eq(1).all().item<bool>());
 }
@@ -41,7 +34,7 @@ TEST(Fgsm, TargetedStepsTowardsTheTarget) {
   block.x = at::full({1, 3}, 0.5);
   block.y = at::zeros({1}, at::kLong);
   block.target = at::full({1}, 2, at::kLong);
-  ThreatModel threat = linf(0.125);
+  ThreatModel threat = ball(Norm::kLinf, 0.125);
   threat.goal = Goal::kTargeted;
   const Outcome outcome = run(model, find_attack("fgsm"), "{}", threat, block);
   ASSERT_TRUE(outcome.claimed(0));
@@ -55,13 +48,13 @@ TEST(Fgsm, SeesThroughASaturatedSoftmax) {
   Block block = random_block(model, 1, 1);
   block.x = at::full({1, 4}, 0.5);
   block.y = model.judge(block.x).argmax(1);
-  EXPECT_EQ(run(model, find_attack("fgsm"), "{}", linf(0.2), block).count(), 1);
+  EXPECT_EQ(run(model, find_attack("fgsm"), "{}", ball(Norm::kLinf, 0.2), block).count(), 1);
 }
 
 TEST(Fgsm, RefusesUnknownLossesAndKeys) {
   const Attack attack = find_attack("fgsm");
-  EXPECT_THROW(bind_params(attack, "{loss: cw}", linf(0.1)), Error);
-  EXPECT_THROW(bind_params(attack, "{steps: 3}", linf(0.1)), Error);
+  EXPECT_THROW(bind_params(attack, "{loss: cw}", ball(Norm::kLinf, 0.1)), Error);
+  EXPECT_THROW(bind_params(attack, "{steps: 3}", ball(Norm::kLinf, 0.1)), Error);
 }
 
 }  // namespace

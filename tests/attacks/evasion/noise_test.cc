@@ -4,20 +4,13 @@
 
 #include "harness/model/ball.h"
 #include "tests/testing/attacks.h"
+#include "tests/testing/labels.h"
 #include "tests/testing/models.h"
 
 namespace assay::testing {
 namespace {
 
 Attack noise() { return find_attack("noise"); }
-
-ThreatModel ball(Norm norm, double eps) {
-  ThreatModel threat;
-  threat.norm = norm;
-  threat.eps = eps;
-  threat.access = Access::kLabel;
-  return threat;
-}
 
 // Class 1 wins where the first entry exceeds `threshold`.
 Model threshold_model(const Shape& shape, double threshold) {
@@ -37,8 +30,10 @@ Block centre_block(const Model& model, int64_t n) {
 TEST(Noise, FindsWhatAHundredthOfTheBallBreaks) {
   const Model model = threshold_model({{3}, 2, at::kDouble}, 0.5 + 0.98 * 0.1);
   const Block block = centre_block(model, 50);
-  const int64_t few = run(model, noise(), "{draws: 10}", ball(Norm::kLinf, 0.1), block).count();
-  const int64_t many = run(model, noise(), "{draws: 1000}", ball(Norm::kLinf, 0.1), block).count();
+  const int64_t few =
+      run(model, noise(), "{draws: 10}", label_only(Norm::kLinf, model, 0.1), block).count();
+  const int64_t many =
+      run(model, noise(), "{draws: 1000}", label_only(Norm::kLinf, model, 0.1), block).count();
   EXPECT_LT(few, 20);
   EXPECT_EQ(many, 50);
 }
@@ -48,7 +43,9 @@ TEST(Noise, DrawsTheDistributionItIsToldTo) {
   const auto share = [](Norm norm, const std::string& params, double part) {
     const Model model = threshold_model({{3}, 2, at::kDouble}, 0.5 + part * 0.1);
     const Block block = centre_block(model, 2000);
-    return static_cast<double>(run(model, noise(), params, ball(norm, 0.1), block).count()) / 2000;
+    return static_cast<double>(
+               run(model, noise(), params, label_only(norm, model, 0.1), block).count()) /
+           2000;
   };
   const std::string uniform = "{draws: 1}";
   const std::string gaussian = "{draws: 1, distribution: gaussian}";
@@ -65,7 +62,8 @@ TEST(Noise, DrawsTheDistributionItIsToldTo) {
 TEST(Noise, PaysForWholeBatchesUpToItsDraws) {
   const Model model = threshold_model({{3}, 2, at::kDouble}, 0.5 + 0.98 * 0.1);
   const Block block = centre_block(model, 40);
-  const Outcome outcome = run(model, noise(), "{draws: 150}", ball(Norm::kLinf, 0.1), block);
+  const Outcome outcome =
+      run(model, noise(), "{draws: 150}", label_only(Norm::kLinf, model, 0.1), block);
   for (int64_t i = 0; i < 40; ++i) {
     const int64_t queries = outcome.queries[i].item<int64_t>();
     EXPECT_TRUE(queries == 64 || queries == 128 || queries == 150) << queries;

@@ -5,17 +5,11 @@
 
 #include "harness/model/ball.h"
 #include "tests/testing/attacks.h"
+#include "tests/testing/linear.h"
 #include "tests/testing/models.h"
 
 namespace assay::testing {
 namespace {
-
-ThreatModel ball(Norm norm, double eps) {
-  ThreatModel threat;
-  threat.norm = norm;
-  threat.eps = eps;
-  return threat;
-}
 
 Attack pgd() { return find_attack("pgd"); }
 
@@ -28,59 +22,23 @@ std::string error_of(const std::string& params) {
   return "";
 }
 
-// A linear model of several classes, and each sample's distance to its nearest boundary in closed
-// form: min over j of (z_y − z_j) / ‖w_j − w_y‖_dual. The box is too wide to matter.
-struct LinearCase {
-  Model model;
-  Block block;
-  std::vector<double> distances;
-};
-
-LinearCase linear_case(Norm norm, const Shape& given, int64_t n) {
-  Shape shape = given;
-  shape.lo = -100;
-  shape.hi = 100;
-  const at::Tensor weight = random_normal({shape.classes, shape.size()}, 31, at::kDouble);
-  LinearCase result{linear_model(shape, weight, at::zeros({shape.classes}, at::kDouble)), {}, {}};
-  result.block = random_block(result.model, n, 32);
-  result.block.x = result.block.x.mul(0.01);
-  const at::Tensor z = result.model.judge(result.block.x).to(at::kDouble);  // [n, K]
-  result.block.y = z.argmax(1);
-  for (int64_t i = 0; i < n; ++i) {
-    const int64_t y = result.block.y[i].item<int64_t>();
-    double nearest = std::numeric_limits<double>::infinity();
-    for (int64_t j = 0; j < shape.classes; ++j) {
-      if (j == y) continue;
-      const at::Tensor w = weight[j].sub(weight[y]);
-      const double dual = norm == Norm::kLinf ? w.abs().sum().item<double>()
-                          : norm == Norm::kL2 ? w.norm().item<double>()
-                                              : w.abs().max().item<double>();
-      nearest = std::min(nearest, (z[i][y] - z[i][j]).item<double>() / dual);
-    }
-    result.distances.push_back(nearest);
-  }
-  return result;
-}
-
-ThreatModel wide(Norm norm, double eps) {
-  ThreatModel threat = ball(norm, eps);
-  threat.lo = -100;
-  threat.hi = 100;
-  return threat;
-}
-
 // Up to the dimension of a small image, the flip is found within 2 % of the closed form.
 TEST(Pgd, ReachesTheClosedFormOnLinearModels) {
   for (const Norm norm : {Norm::kLinf, Norm::kL2, Norm::kL1}) {
-    for (const Shape& shape : {Shape{{20}, 2, at::kDouble}, Shape{{1, 28, 28}, 2, at::kDouble}}) {
-      const LinearCase linear = linear_case(norm, shape, 6);
+    for (const Shape& shape :
+         {Shape{{20}, 2, at::kDouble, -100, 100}, Shape{{1, 28, 28}, 2, at::kDouble, -100, 100}}) {
+      const LinearCase linear = crowded_case(shape, 1, norm, 6);
       for (int64_t i = 0; i < linear.block.size(); ++i) {
         const Block one = select(linear.block, {i});
-        const double closest = linear.distances[static_cast<size_t>(i)];
+        const double closest = linear.closest[i].item<double>();
         for (const char* params : {"{steps: 100, random_start: false}", "{steps: 100}"}) {
-          EXPECT_EQ(run(linear.model, pgd(), params, wide(norm, 1.02 * closest), one).count(), 1)
+          EXPECT_EQ(
+              run(linear.model, pgd(), params, ball(norm, 1.02 * closest, -100, 100), one).count(),
+              1)
               << to_string(norm) << " d " << shape.size() << " sample " << i << " " << params;
-          EXPECT_EQ(run(linear.model, pgd(), params, wide(norm, 0.99 * closest), one).count(), 0);
+          EXPECT_EQ(
+              run(linear.model, pgd(), params, ball(norm, 0.99 * closest, -100, 100), one).count(),
+              0);
         }
       }
     }
@@ -91,14 +49,15 @@ TEST(Pgd, ReachesTheClosedFormOnLinearModels) {
 // below the closed form nothing may be found.
 TEST(Pgd, NearlyReachesTheClosedFormBetweenManyClasses) {
   for (const Norm norm : {Norm::kLinf, Norm::kL2, Norm::kL1}) {
-    const LinearCase linear = linear_case(norm, {{60}, 10, at::kDouble}, 40);
+    const LinearCase linear = crowded_case({{60}, 10, at::kDouble, -100, 100}, 1, norm, 40);
     int64_t found = 0;
     for (int64_t i = 0; i < linear.block.size(); ++i) {
       const Block one = select(linear.block, {i});
-      const double closest = linear.distances[static_cast<size_t>(i)];
+      const double closest = linear.closest[i].item<double>();
       const std::string params = "{loss: margin, restarts: 3}";
-      found += run(linear.model, pgd(), params, wide(norm, 1.05 * closest), one).count();
-      EXPECT_EQ(run(linear.model, pgd(), params, wide(norm, 0.99 * closest), one).count(), 0);
+      found += run(linear.model, pgd(), params, ball(norm, 1.05 * closest, -100, 100), one).count();
+      EXPECT_EQ(
+          run(linear.model, pgd(), params, ball(norm, 0.99 * closest, -100, 100), one).count(), 0);
     }
     EXPECT_GE(found, 32) << to_string(norm);
   }

@@ -7,21 +7,12 @@
 #include "tests/testing/attacks.h"
 #include "tests/testing/linear.h"
 #include "tests/testing/models.h"
+#include "tests/testing/scores.h"
 
 namespace assay::testing {
 namespace {
 
 Attack sign_hunter() { return find_attack("sign_hunter"); }
-
-ThreatModel ball(const Model& model, Norm norm, double eps) {
-  ThreatModel threat;
-  threat.norm = norm;
-  threat.eps = eps;
-  threat.lo = model.spec().lo;
-  threat.hi = model.spec().hi;
-  threat.access = Access::kScore;
-  return threat;
-}
 
 // One pass over all blocks tells every sign of a linear model.
 TEST(SignHunter, ReachesTheClosedFormOnLinearModels) {
@@ -31,7 +22,7 @@ TEST(SignHunter, ReachesTheClosedFormOnLinearModels) {
     const LinearCase flat = linear_case(shape, Norm::kLinf);
     const double closest = flat.closest.max().item<double>();
     const auto count = [&](double factor) {
-      const ThreatModel threat = ball(flat.model, Norm::kLinf, factor * closest);
+      const ThreatModel threat = score_ball(flat.model, Norm::kLinf, factor * closest);
       return run(flat.model, sign_hunter(), "{queries: 150}", threat, flat.block).count();
     };
     EXPECT_EQ(count(1.01), flat.block.size()) << "d " << shape.size();
@@ -43,7 +34,7 @@ TEST(SignHunter, GainsFromQueries) {
   const Model model = mlp_model({{40}, 4}, 32, 41);
   const Block block = random_block(model, 150, 42);
   for (const Norm norm : {Norm::kLinf, Norm::kL2}) {
-    const ThreatModel threat = ball(model, norm, norm == Norm::kLinf ? 0.03 : 0.2);
+    const ThreatModel threat = score_ball(model, norm, norm == Norm::kLinf ? 0.03 : 0.2);
     const int64_t start = run(model, sign_hunter(), "{queries: 1}", threat, block).count();
     const int64_t some = run(model, sign_hunter(), "{queries: 20}", threat, block).count();
     const int64_t more = run(model, sign_hunter(), "{queries: 300}", threat, block).count();
@@ -57,7 +48,7 @@ TEST(SignHunter, SpendsTheWholeBudgetOnRobustSamples) {
   const Model model = mlp_model({{20}, 4}, 32, 43);
   const Block block = random_block(model, 40, 44);
   const Outcome outcome =
-      run(model, sign_hunter(), "{queries: 123}", ball(model, Norm::kLinf, 0.02), block);
+      run(model, sign_hunter(), "{queries: 123}", score_ball(model, Norm::kLinf, 0.02), block);
   EXPECT_GT(outcome.count(), 0);
   EXPECT_LT(outcome.count(), 40);
   for (int64_t i = 0; i < 40; ++i) {
@@ -68,7 +59,8 @@ TEST(SignHunter, SpendsTheWholeBudgetOnRobustSamples) {
 
 TEST(SignHunter, RefusesBadParameters) {
   const Model model = mlp_model({{4}, 3}, 4, 1);
-  EXPECT_THROW(bind_params(sign_hunter(), "{queries: 0}", ball(model, Norm::kLinf, 1)), Error);
+  EXPECT_THROW(bind_params(sign_hunter(), "{queries: 0}", score_ball(model, Norm::kLinf, 1)),
+               Error);
 }
 
 TEST(SignBlocks, HalveDownToSingleEntriesAndCoverEverythingAtEachLevel) {

@@ -15,7 +15,7 @@ ThreatModel no_norm(const Model& model) {
   return threat;
 }
 
-Outcome attack(const Model& model, const std::string& params, const Block& block) {
+Outcome turn(const Model& model, const std::string& params, const Block& block) {
   return run(model, find_attack("spatial"), params, no_norm(model), block);
 }
 
@@ -46,27 +46,27 @@ TEST(Spatial, SendsThePapersGridToWhatWithstandsIt) {
   const Shape shape{{1, 28, 28}, 2};
   const Model model = sum_model(shape, at::zeros({784}), 1);
   const Block block = random_block(model, 2, 1);
-  const Outcome outcome = attack(model, "{}", block);
+  const Outcome outcome = turn(model, "{}", block);
   EXPECT_EQ(outcome.count(), 0);
   EXPECT_TRUE(outcome.queries.eq(31 * 5 * 5).all().item<bool>());
-  EXPECT_TRUE(attack(model, "{angles: 3, shifts: 2}", block).queries.eq(12).all().item<bool>());
+  EXPECT_TRUE(turn(model, "{angles: 3, shifts: 2}", block).queries.eq(12).all().item<bool>());
 }
 
 TEST(Spatial, FindsTheOnePointOfTheGridThatBreaks) {
   const Shape shape{{1, 28, 28}, 2};
   const Model model = pixel_model(shape, 13, 7);
-  const Outcome found = attack(model, "{angles: 1}", block_of(dot(28, 10, 10), 0));
+  const Outcome found = turn(model, "{angles: 1}", block_of(dot(28, 10, 10), 0));
   ASSERT_TRUE(found.claimed(0)) << "3 down and 3 to the left";
   EXPECT_TRUE(found.claims.x[0].equal(dot(28, 13, 7)));
-  EXPECT_FALSE(attack(model, "{angles: 1}", block_of(dot(28, 9, 10), 0)).claimed(0)) << "4 down";
-  EXPECT_TRUE(attack(model, "{angles: 1, shift: 4}", block_of(dot(28, 9, 11), 0)).claimed(0));
+  EXPECT_FALSE(turn(model, "{angles: 1}", block_of(dot(28, 9, 10), 0)).claimed(0)) << "4 down";
+  EXPECT_TRUE(turn(model, "{angles: 1, shift: 4}", block_of(dot(28, 9, 11), 0)).claimed(0));
 }
 
 TEST(Spatial, ShiftsGrowWithTheImage) {
   const Shape shape{{1, 56, 56}, 2};
   const Model model = pixel_model(shape, 26, 26);
-  EXPECT_TRUE(attack(model, "{angles: 1}", block_of(dot(56, 20, 20), 0)).claimed(0));
-  EXPECT_FALSE(attack(model, "{angles: 1}", block_of(dot(56, 19, 20), 0)).claimed(0));
+  EXPECT_TRUE(turn(model, "{angles: 1}", block_of(dot(56, 20, 20), 0)).claimed(0));
+  EXPECT_FALSE(turn(model, "{angles: 1}", block_of(dot(56, 19, 20), 0)).claimed(0));
 }
 
 TEST(Spatial, AQuarterTurnIsATransposedCopy) {
@@ -74,7 +74,7 @@ TEST(Spatial, AQuarterTurnIsATransposedCopy) {
   const Model model = sum_model(shape, at::zeros({243}), 1);  // class 0, whatever comes
   Block block = random_block(model, 1, 3);
   block.y.fill_(1);  // so that the first point breaks
-  const Outcome outcome = attack(model, "{angle: 90, angles: 2, shifts: 1}", block);
+  const Outcome outcome = turn(model, "{angle: 90, angles: 2, shifts: 1}", block);
   ASSERT_TRUE(outcome.claimed(0));
   EXPECT_TRUE(outcome.claims.x[0].allclose(at::rot90(block.x[0], -1, {1, 2}), 0, 1e-6));
 }
@@ -82,8 +82,8 @@ TEST(Spatial, AQuarterTurnIsATransposedCopy) {
 TEST(Spatial, ADotInTheCentreStandsFromEveryAngleUntilItIsShifted) {
   const Shape shape{{1, 9, 9}, 2};
   const Model model = pixel_model(shape, 4, 4);
-  EXPECT_FALSE(attack(model, "{shifts: 1}", block_of(dot(9, 4, 4), 1)).claimed(0));
-  EXPECT_TRUE(attack(model, "{shifts: 3}", block_of(dot(9, 4, 4), 1)).claimed(0));
+  EXPECT_FALSE(turn(model, "{shifts: 1}", block_of(dot(9, 4, 4), 1)).claimed(0));
+  EXPECT_TRUE(turn(model, "{shifts: 3}", block_of(dot(9, 4, 4), 1)).claimed(0));
 }
 
 TEST(Spatial, AModelThatOnlyAddsUpNeverBreaks) {
@@ -92,7 +92,7 @@ TEST(Spatial, AModelThatOnlyAddsUpNeverBreaks) {
   image.slice(1, 10, 18).slice(2, 9, 19).copy_(random_uniform({8, 10}, 5, 0.25, 1));
   const double sum = image.sum().item<double>();
   const Model model = sum_model(shape, at::ones({784}), 0.999 * sum);
-  EXPECT_FALSE(attack(model, "{angles: 1, shifts: 7}", block_of(image, 1)).claimed(0));
+  EXPECT_FALSE(turn(model, "{angles: 1, shifts: 7}", block_of(image, 1)).claimed(0));
 }
 
 TEST(Spatial, BringsInTheLowerEndOfTheBox) {
@@ -101,7 +101,7 @@ TEST(Spatial, BringsInTheLowerEndOfTheBox) {
   shape.hi = 3;
   const Model model = sum_model(shape, at::zeros({48}), 1);
   const Block block = block_of(at::full({1, 6, 8}, 3.0F), 1);
-  const Outcome outcome = attack(model, "{angles: 1, shift: 2, shifts: 2}", block);
+  const Outcome outcome = turn(model, "{angles: 1, shift: 2, shifts: 2}", block);
   ASSERT_TRUE(outcome.claimed(0));
   const at::Tensor x = outcome.claims.x[0][0];
   EXPECT_TRUE(x.slice(0, 0, 4).slice(1, 0, 6).eq(3).all().item<bool>());
@@ -112,10 +112,10 @@ TEST(Spatial, StopsWithTheBatchThatBreaksAndKeepsItsFirstPoint) {
   const Shape shape{{1, 28, 28}, 2};
   const Model model = sum_model(shape, at::zeros({784}), 1);
   const Block block = block_of(dot(28, 14, 14), 1);
-  const Outcome outcome = attack(model, "{angles: 1}", block);
+  const Outcome outcome = turn(model, "{angles: 1}", block);
   EXPECT_EQ(outcome.queries[0].item<int64_t>(), 25);
   EXPECT_TRUE(outcome.claims.x[0].equal(dot(28, 11, 11))) << "the largest shifts come first";
-  EXPECT_EQ(attack(model, "{}", block).queries[0].item<int64_t>(), 32);
+  EXPECT_EQ(turn(model, "{}", block).queries[0].item<int64_t>(), 32);
 }
 
 TEST(Spatial, RefusesAnEmptyGrid) {

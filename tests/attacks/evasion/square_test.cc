@@ -6,21 +6,12 @@
 #include "harness/model/ball.h"
 #include "tests/testing/attacks.h"
 #include "tests/testing/models.h"
+#include "tests/testing/scores.h"
 
 namespace assay::testing {
 namespace {
 
 Attack square() { return find_attack("square"); }
-
-ThreatModel ball(Norm norm, double eps, double lo = 0, double hi = 1) {
-  ThreatModel threat;
-  threat.norm = norm;
-  threat.eps = eps;
-  threat.lo = lo;
-  threat.hi = hi;
-  threat.access = Access::kScore;
-  return threat;
-}
 
 // Two classes that a plane divides, the box far away: found a little above the closed form, never
 // below it. One-row and one-column images work like any other.
@@ -43,7 +34,7 @@ TEST(Square, ComesCloseToTheClosedFormOnLinearModels) {
                                               : w.abs().max().item<double>();
       const double slack = norm == Norm::kLinf ? 1.02 : 1.25;
       const auto count = [&](double factor) {
-        return run(model, square(), "{queries: 3000}", ball(norm, factor * 0.5 / dual, -100, 100),
+        return run(model, square(), "{queries: 3000}", score_ball(model, norm, factor * 0.5 / dual),
                    block)
             .count();
       };
@@ -57,7 +48,8 @@ TEST(Square, BeatsItsOwnStartAndGainsFromQueries) {
   const Model model = cnn_model({{2, 8, 7}, 5}, 41);
   const Block block = random_block(model, 150, 42);
   for (const Norm norm : {Norm::kLinf, Norm::kL2, Norm::kL1}) {
-    const ThreatModel threat = ball(norm, norm == Norm::kLinf ? 0.02
+    const ThreatModel threat = score_ball(model, norm,
+                                          norm == Norm::kLinf ? 0.02
                                           : norm == Norm::kL2 ? 0.12
                                                               : 0.7);
     const int64_t start = run(model, square(), "{queries: 1}", threat, block).count();
@@ -74,7 +66,7 @@ TEST(Square, BeatsItsOwnStartAndGainsFromQueries) {
 TEST(Square, AnAbsoluteScheduleDoesNotDependOnTheBudget) {
   const Model model = cnn_model({{2, 8, 7}, 5}, 41);
   const Block block = random_block(model, 60, 42);
-  const ThreatModel threat = ball(Norm::kLinf, 0.02);
+  const ThreatModel threat = score_ball(model, Norm::kLinf, 0.02);
   const auto broken_by = [&](const std::string& params) {  // [60] within 150 queries
     const Outcome outcome = run(model, square(), params, threat, block);
     return outcome.claims.success.logical_and(outcome.queries.le(150));
@@ -90,7 +82,7 @@ TEST(Square, ComesCloseToPgd) {
   const Model model = cnn_model({{1, 8, 8}, 4}, 43);
   const Block block = random_block(model, 150, 44);
   for (const Norm norm : {Norm::kLinf, Norm::kL2}) {
-    ThreatModel threat = ball(norm, norm == Norm::kLinf ? 0.03 : 0.15);
+    ThreatModel threat = score_ball(model, norm, norm == Norm::kLinf ? 0.03 : 0.15);
     const int64_t found = run(model, square(), "{queries: 2000}", threat, block).count();
     threat.access = Access::kGradient;
     const int64_t pgd = run(model, find_attack("pgd"), "{}", threat, block).count();
@@ -102,7 +94,8 @@ TEST(Square, ComesCloseToPgd) {
 TEST(Square, SpendsTheWholeBudgetOnRobustSamplesAndStopsAtTheFirstSuccess) {
   const Model model = cnn_model({{1, 6, 6}, 4}, 45);
   const Block block = random_block(model, 60, 46);
-  const Outcome outcome = run(model, square(), "{queries: 77}", ball(Norm::kLinf, 0.02), block);
+  const Outcome outcome =
+      run(model, square(), "{queries: 77}", score_ball(model, Norm::kLinf, 0.02), block);
   EXPECT_GT(outcome.count(), 0);
   EXPECT_LT(outcome.count(), 60);
   int64_t early = 0;
@@ -123,7 +116,8 @@ TEST(Square, SamplesWithEqualPixelsButOtherIdsDrawOtherSquares) {
   block.x = block.x.expand({8, 1, 6, 6}).contiguous();
   block.y = block.y.expand({8}).contiguous();
   block.ids = {1, 2, 3, 4, 5, 6, 7, 7};
-  const Outcome outcome = run(model, square(), "{queries: 300}", ball(Norm::kLinf, 0.5), block);
+  const Outcome outcome =
+      run(model, square(), "{queries: 300}", score_ball(model, Norm::kLinf, 0.5), block);
   ASSERT_EQ(outcome.count(), 8);
   EXPECT_NE(row_bytes(outcome.claims.x, 0), row_bytes(outcome.claims.x, 1));
   EXPECT_EQ(row_bytes(outcome.claims.x, 6), row_bytes(outcome.claims.x, 7));
@@ -133,7 +127,8 @@ TEST(Square, SeedsMatter) {
   const Model model = cnn_model({{1, 6, 6}, 4}, 47);
   const Block block = random_block(model, 20, 48);
   const auto points = [&](uint64_t seed) {
-    return run(model, square(), "{queries: 50}", ball(Norm::kL2, 0.4), block, seed).claims.x;
+    return run(model, square(), "{queries: 50}", score_ball(model, Norm::kL2, 0.4), block, seed)
+        .claims.x;
   };
   EXPECT_FALSE(points(1).equal(points(2)));
 }

@@ -2,6 +2,7 @@
 
 #include "harness/suite/error.h"
 #include "tests/testing/attacks.h"
+#include "tests/testing/labels.h"
 #include "tests/testing/models.h"
 
 namespace assay::testing {
@@ -9,21 +10,11 @@ namespace {
 
 Attack transfer() { return find_attack("transfer"); }
 
-ThreatModel labels_within(double eps, const Model& model) {
-  ThreatModel threat;
-  threat.norm = Norm::kLinf;
-  threat.eps = eps;
-  threat.lo = model.spec().lo;
-  threat.hi = model.spec().hi;
-  threat.access = Access::kLabel;
-  return threat;
-}
-
 // What the attack claims on `model` with points of `source`.
 int64_t broken_from(const Model& model, const Model& source, const std::string& params,
                     const Block& block, double eps) {
   enter_worker();
-  const ThreatModel threat = labels_within(eps, model);
+  const ThreatModel threat = label_only(Norm::kLinf, model, eps);
   Block given = block;
   given.target = at::Tensor();
   given.source = &source;
@@ -38,7 +29,7 @@ int64_t broken_from(const Model& model, const Model& source, const std::string& 
 TEST(Transfer, FromTheModelItselfIsAboutAsStrongAsPgd) {
   const Model model = mlp_model({{20}, 4}, 32, 81);
   const Block block = random_block(model, 100, 82);
-  ThreatModel threat = labels_within(0.06, model);
+  ThreatModel threat = label_only(Norm::kLinf, model, 0.06);
   const int64_t found = broken_from(model, model, "{}", block, 0.06);
   threat.access = Access::kGradient;
   const int64_t pgd = run(model, find_attack("pgd"), "{}", threat, block).count();
@@ -79,7 +70,7 @@ TEST(Transfer, TriesNoMorePointsOfAFileThanItsQueries) {
   block.points = block.x.repeat({3, 1});  // they break nothing
   block.point_rows = at::zeros({3}, at::kLong);
   const auto sent = [&](const std::string& params) {
-    const ThreatModel threat = labels_within(0.06, model);
+    const ThreatModel threat = label_only(Norm::kLinf, model, 0.06);
     const Bound bound = bind_params(transfer(), params, threat);
     Oracle oracle(model, threat, block, bound.budget.queries, 0);
     bound.evade(oracle, block, Rng(1, "transfer", 0));
@@ -93,7 +84,9 @@ TEST(Transfer, TriesNoMorePointsOfAFileThanItsQueries) {
 
 TEST(Transfer, RefusesMoreQueriesThanSteps) {
   const Model model = mlp_model({{20}, 4}, 32, 81);
-  EXPECT_THROW(bind_params(transfer(), "{steps: 3, queries: 4}", labels_within(0.1, model)), Error);
+  EXPECT_THROW(
+      bind_params(transfer(), "{steps: 3, queries: 4}", label_only(Norm::kLinf, model, 0.1)),
+      Error);
 }
 
 }  // namespace

@@ -11,7 +11,6 @@
 namespace assay::testing {
 namespace {
 
-const Shape kShape{.shape = {1, 6, 6}, .classes = 3};
 constexpr const char* kSelections[] = {"entropy", "k_center", "dfal", "dfal_k_center"};
 
 std::string params(const std::string& selection, const std::string& others) {
@@ -20,7 +19,7 @@ std::string params(const std::string& selection, const std::string& others) {
 
 TEST(ActiveThief, AgreesMoreTheMoreItMayAsk) {
   enter_worker();
-  const Model model = mlp_model(kShape, 8, 1);
+  const Model model = mlp_model(kSmallImages, 8, 1);
   const Pool pool = pool_of(random_uniform({2000, 1, 6, 6}, 2, 0, 1));
   const at::Tensor test = random_uniform({500, 1, 6, 6}, 3, 0, 1);
   for (const char* selection : kSelections) {
@@ -40,7 +39,7 @@ TEST(ActiveThief, AgreesMoreTheMoreItMayAsk) {
 
 TEST(ActiveThief, SendsNoRecordTwiceAndAllOfASmallPool) {
   enter_worker();
-  const Model model = mlp_model(kShape, 8, 1);
+  const Model model = mlp_model(kSmallImages, 8, 1);
   const at::Tensor records = random_uniform({50, 1, 6, 6}, 2, 0, 1);
   for (const char* selection : kSelections) {
     const Heist heist = steal("active_thief", params(selection, "candidates: 1, least_steps: 0"),
@@ -92,7 +91,7 @@ Pool replaced(const Pool& pool, std::vector<int64_t> positions) {
 
 TEST(ActiveThief, DoesNotTrainOnWhatItValidatesWith) {
   enter_worker();
-  const Model model = mlp_model(kShape, 8, 1);
+  const Model model = mlp_model(kSmallImages, 8, 1);
   const Pool pool = pool_of(random_uniform({100, 1, 6, 6}, 2, 0, 1));
   // One round, which is the best whatever validation says.
   const std::string params =
@@ -115,7 +114,7 @@ TEST(ActiveThief, DoesNotTrainOnWhatItValidatesWith) {
 
 TEST(ActiveThief, KeepsTheRoundThatValidatesBest) {
   enter_worker();
-  const Model model = mlp_model(kShape, 8, 1);
+  const Model model = mlp_model(kSmallImages, 8, 1);
   const ModelSpec& spec = model.spec();
   const at::Tensor records = random_uniform({300, 1, 6, 6}, 2, 0, 1);
   const auto agreement = [&](const std::string& share) {
@@ -141,7 +140,8 @@ TEST(ActiveThief, KeepsTheRoundThatValidatesBest) {
 // they validate now this round and now that.
 TEST(ActiveThief, ValidatesWithTheLabelsThatOpenAnswersCameTo) {
   enter_worker();
-  const Model model = linear_model(kShape, random_normal({3, 36}, 1).mul(0.05), at::zeros({3}));
+  const Model model =
+      linear_model(kSmallImages, random_normal({3, 36}, 1).mul(0.05), at::zeros({3}));
   const at::Tensor records = random_uniform({300, 1, 6, 6}, 2, 0, 1);
   const Surface surface{.kind = Surface::Kind::kRounded, .decimals = 0};
   const Extraction extraction = extraction_of(

@@ -5,11 +5,9 @@
 namespace assay::testing {
 namespace {
 
-const Shape kShape{.shape = {1, 6, 6}, .classes = 3};
-
 TEST(Copycat, AgreesMoreTheMoreItMayAsk) {
   enter_worker();
-  const Model model = mlp_model(kShape, 8, 1);
+  const Model model = mlp_model(kSmallImages, 8, 1);
   // Of another kind than what it is measured on.
   const Pool pool = pool_of(random_normal({2000, 1, 6, 6}, 2).mul(0.5).add(0.5).clamp(0, 1));
   const at::Tensor test = random_uniform({500, 1, 6, 6}, 3, 0, 1);
@@ -27,7 +25,7 @@ TEST(Copycat, AgreesMoreTheMoreItMayAsk) {
 
 TEST(Copycat, LearnsLabelsAloneWhateverItIsTold) {
   enter_worker();
-  const Model model = mlp_model(kShape, 8, 1);
+  const Model model = mlp_model(kSmallImages, 8, 1);
   const Pool pool = pool_of(random_uniform({60, 1, 6, 6}, 2, 0, 1));
   const auto surrogate = [&](const std::string& attack, const Surface& surface) {
     return steal(attack, "{architecture: mlp, least_steps: 20}", model, pool, 50, surface)

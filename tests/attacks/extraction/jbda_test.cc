@@ -5,7 +5,7 @@
 namespace assay::testing {
 namespace {
 
-const Shape kShape{.shape = {1, 6, 6}, .classes = 3, .lo = -2, .hi = 2};
+const Shape kWideBox{.shape = {1, 6, 6}, .classes = 3, .lo = -2, .hi = 2};
 const Surface kLabels{.kind = Surface::Kind::kLabel};
 
 // Half of the entries lie at the sides of the box.
@@ -15,7 +15,7 @@ at::Tensor records(int64_t n, uint64_t seed) {
 
 TEST(Jbda, AgreesMoreTheMoreItMayAsk) {
   enter_worker();
-  const Model model = mlp_model(kShape, 8, 1);
+  const Model model = mlp_model(kWideBox, 8, 1);
   const Pool pool = pool_of(records(40, 2));
   const at::Tensor test = records(500, 3);
   for (const char* variant : {"jbda", "targeted_random"}) {
@@ -32,7 +32,7 @@ TEST(Jbda, AgreesMoreTheMoreItMayAsk) {
 
 TEST(Jbda, AsksForRecordsOfThePoolThenStepsAwayFromWhatItAsked) {
   enter_worker();
-  const Model model = mlp_model(kShape, 8, 1);
+  const Model model = mlp_model(kWideBox, 8, 1);
   const at::Tensor pool = records(50, 2);
   const Heist heist =
       steal("jbda", "{architecture: mlp, least_steps: 50, seed_records: 30, lambda: 0.1}", model,
@@ -71,7 +71,7 @@ double rise(const Model& model, const Heist& heist, const at::Tensor& classes, i
 
 TEST(Jbda, StepsAwayFromTheVictimsLabelFirstUnlessToldOtherwise) {
   enter_worker();
-  const Model model = mlp_model(kShape, 8, 1);
+  const Model model = mlp_model(kWideBox, 8, 1);
   const auto first_round = [&](const std::string& more) {
     const Heist heist = steal("jbda", "{architecture: mlp, least_steps: 200" + more + "}", model,
                               pool_of(records(150, 2)), 300, kLabels);
@@ -83,7 +83,7 @@ TEST(Jbda, StepsAwayFromTheVictimsLabelFirstUnlessToldOtherwise) {
 
 TEST(Jbda, TurnsTheSignOfItsStepWithThePeriod) {
   enter_worker();
-  const Model model = mlp_model(kShape, 8, 1);
+  const Model model = mlp_model(kWideBox, 8, 1);
   const auto second_round = [&](const std::string& period) {
     const Heist heist =
         steal("jbda", std::string("{architecture: mlp, least_steps: 200, period: ") + period + "}",
@@ -99,7 +99,7 @@ TEST(Jbda, TurnsTheSignOfItsStepWithThePeriod) {
 
 TEST(Jbda, TowardsRandomClassesTakesSmallStepsWithinLambda) {
   enter_worker();
-  const Model model = mlp_model(kShape, 8, 1);
+  const Model model = mlp_model(kWideBox, 8, 1);
   const Heist heist =
       steal("jbda", "{architecture: mlp, least_steps: 200, variant: targeted_random, steps: 4}",
             model, pool_of(records(150, 2)), 300, kLabels);
@@ -112,7 +112,7 @@ TEST(Jbda, TowardsRandomClassesTakesSmallStepsWithinLambda) {
 
 TEST(Jbda, SpendsWhatThereIsWithFewSeeds) {
   enter_worker();
-  const Model model = mlp_model(kShape, 8, 1);
+  const Model model = mlp_model(kWideBox, 8, 1);
   const Pool pool = pool_of(records(3, 2));
   for (const int64_t budget : {1, 2, 3, 4, 5, 7, 50}) {
     EXPECT_EQ(steal("jbda", "{architecture: mlp, epochs: 1, least_steps: 0}", model, pool, budget,

@@ -5,11 +5,9 @@
 namespace assay::testing {
 namespace {
 
-const Shape kShape{.shape = {1, 6, 6}, .classes = 3};
-
 TEST(Knockoff, AgreesMoreTheMoreItMayAsk) {
   enter_worker();
-  const Model model = mlp_model(kShape, 8, 1);
+  const Model model = mlp_model(kSmallImages, 8, 1);
   const at::Tensor records = random_uniform({2000, 1, 6, 6}, 2, 0, 1);
   const Pool pool = pool_of(records, model.judge(records).argmax(1));
   const at::Tensor test = random_uniform({500, 1, 6, 6}, 3, 0, 1);
@@ -37,7 +35,7 @@ bool all_sent_once(const Heist& heist, const at::Tensor& records) {
 
 TEST(Knockoff, SendsNoRecordTwiceAndNoneThatIsNotOfThePool) {
   enter_worker();
-  const Model model = mlp_model(kShape, 8, 1);
+  const Model model = mlp_model(kSmallImages, 8, 1);
   const at::Tensor records = random_uniform({50, 1, 6, 6}, 2, 0, 1);
   // Classes that are spent at different times.
   const at::Tensor labels = at::cat({at::full({5}, 7), at::full({10}, -2), at::full({35}, 3)});
@@ -52,7 +50,7 @@ TEST(Knockoff, SendsNoRecordTwiceAndNoneThatIsNotOfThePool) {
 
 TEST(Knockoff, WithoutClassesChoosesAtRandom) {
   enter_worker();
-  const Model model = mlp_model(kShape, 8, 1);
+  const Model model = mlp_model(kSmallImages, 8, 1);
   const Pool pool = pool_of(random_uniform({90, 1, 6, 6}, 2, 0, 1));
   const Heist random = steal("knockoff", "{architecture: mlp}", model, pool, 60);
   const Heist adaptive =
@@ -66,7 +64,7 @@ TEST(Knockoff, WithoutClassesChoosesAtRandom) {
 TEST(Knockoff, AsksForTheClassThatTellsMost) {
   enter_worker();
   const at::Tensor weight = random_normal({3, 36}, 1).mul(5);
-  const Model model = linear_model(kShape, weight, weight.sum(1).mul(-0.5));
+  const Model model = linear_model(kSmallImages, weight, weight.sum(1).mul(-0.5));
   const at::Tensor dull = random_uniform({600, 1, 6, 6}, 2, 0.499, 0.501);
   const at::Tensor telling = random_uniform({600, 1, 6, 6}, 3, 0, 1);
   const Pool pool = pool_of(at::cat({dull, telling}), at::arange(2).repeat_interleave(600));
@@ -88,7 +86,7 @@ TEST(Knockoff, AsksForTheClassThatTellsMost) {
 
 TEST(Knockoff, AdaptsToBareLabels) {
   enter_worker();
-  const Model model = mlp_model(kShape, 8, 1);
+  const Model model = mlp_model(kSmallImages, 8, 1);
   const at::Tensor records = random_uniform({200, 1, 6, 6}, 2, 0, 1);
   const Heist heist =
       steal("knockoff", "{architecture: mlp, strategy: adaptive, draw: 2}", model,
@@ -101,7 +99,7 @@ TEST(Knockoff, AdaptsToBareLabels) {
 // The order of classes is all there whatever the temperature.
 TEST(Knockoff, FlatAnswersHideNothing) {
   enter_worker();
-  const Model model = mlp_model(kShape, 8, 1);
+  const Model model = mlp_model(kSmallImages, 8, 1);
   const at::Tensor records = random_uniform({1000, 1, 6, 6}, 2, 0, 1);
   const at::Tensor test = random_uniform({500, 1, 6, 6}, 3, 0, 1);
   const auto agreement = [&](const Surface& surface) {
@@ -118,7 +116,7 @@ TEST(Knockoff, FlatAnswersHideNothing) {
 // What rounding leaves of an answer teaches no less than its label does.
 TEST(Knockoff, RoundedAnswersTeachNoLessThanLabels) {
   enter_worker();
-  const Model model = mlp_model(kShape, 8, 1);
+  const Model model = mlp_model(kSmallImages, 8, 1);
   const at::Tensor records = random_uniform({1000, 1, 6, 6}, 2, 0, 1);
   const at::Tensor test = random_uniform({500, 1, 6, 6}, 3, 0, 1);
   const auto agreement = [&](const Surface& surface) {

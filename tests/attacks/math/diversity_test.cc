@@ -15,27 +15,15 @@ namespace {
 using testing::random_block;
 using testing::random_normal;
 
-std::vector<double> numbers(const at::Tensor& x) {
-  const at::Tensor wide = x.to(at::kDouble).contiguous();
-  return {wide.const_data_ptr<double>(), wide.const_data_ptr<double>() + wide.numel()};
-}
-
 double inner(const std::vector<double>& a, const std::vector<double>& b) {
   double sum = 0;
   for (size_t i = 0; i < a.size(); ++i) sum += a[i] * b[i];
   return sum;
 }
 
-ThreatModel linf(double eps) {
-  ThreatModel threat;
-  threat.norm = Norm::kLinf;
-  threat.eps = eps;
-  return threat;
-}
-
 TEST(Resize, HasTheAdjointItClaims) {
-  const std::vector<double> a = numbers(random_normal({2, 7, 12}, 1, at::kDouble));
-  const std::vector<double> b = numbers(random_normal({2, 7, 12}, 2, at::kDouble));
+  const std::vector<double> a = testing::doubles(random_normal({2, 7, 12}, 1, at::kDouble));
+  const std::vector<double> b = testing::doubles(random_normal({2, 7, 12}, 2, at::kDouble));
   for (const double growth : {0.0, 0.4, 0.999}) {
     for (const double place : {0.0, 0.5, 0.999}) {
       const std::array<double, 3> draw{growth, place, 1 - place - 1e-9};
@@ -98,7 +86,7 @@ TEST(LookAround, IsTheGradientOfTheMeanOverCopies) {
   const Diversity diversity{.diverse_prob = 0.7, .scale_copies = 3, .translation_kernel = 0};
   const Rng rng(4, "test", 0);
   const at::Tensor rows = at::arange(3, at::kLong);
-  const ThreatModel threat = linf(1e-9);
+  const ThreatModel threat = testing::ball(Norm::kLinf, 1e-9);
   Oracle oracle(model, threat, block, 0, 0);
   const std::optional<Look> seen =
       look_around(oracle, block.x, rows, block.y, {}, LossKind::kCe, diversity, rng, 2, 5);
@@ -113,10 +101,10 @@ TEST(LookAround, IsTheGradientOfTheMeanOverCopies) {
       at::Tensor point = x.div(std::ldexp(1.0, static_cast<int>(copy))).clone();
       const at::Tensor draws = rng.uniform(block.ids, {4}, 2, 5 * 3 + copy + 1);
       for (int64_t i = 0; i < 3; ++i) {
-        const std::vector<double> draw = numbers(draws[i]);
+        const std::vector<double> draw = testing::doubles(draws[i]);
         if (draw[0] >= 0.7) continue;
         const std::array<double, 3> rest{draw[1], draw[2], draw[3]};
-        const std::vector<double> changed = Resize(5, 7, rest).apply(numbers(point[i]));
+        const std::vector<double> changed = Resize(5, 7, rest).apply(testing::doubles(point[i]));
         point[i].copy_(at::tensor(changed, at::kDouble).view({2, 5, 7}));
       }
       sum = sum.add(leave_loss(LossKind::kCe, model.logits(point), block.y).value);
@@ -146,7 +134,7 @@ TEST(LookAround, SeesThroughASaturatedSoftmaxAndSmooths) {
       testing::linear_model(shape, at::stack({w.mul(-0.5), w.mul(0.5)}), at::zeros({2}));
   const Block block = random_block(model, 4, 6);
   const at::Tensor rows = at::arange(4, at::kLong);
-  const ThreatModel threat = linf(1e-9);
+  const ThreatModel threat = testing::ball(Norm::kLinf, 1e-9);
   Oracle oracle(model, threat, block, 0, 0);
   const Diversity diversity{.scale_copies = 2, .translation_kernel = 3};
   const auto seen = look_around(oracle, block.x, rows, block.y, {}, LossKind::kCe, diversity,
@@ -164,7 +152,7 @@ TEST(LookAround, RowsKeepTheirBitsInEveryBatch) {
   testing::Shape shape{{2, 5, 7}, 4};
   const Model model = testing::cnn_model(shape, 5);
   const Block block = random_block(model, 16, 6);
-  const ThreatModel threat = linf(1e-9);
+  const ThreatModel threat = testing::ball(Norm::kLinf, 1e-9);
   const Diversity diversity{.diverse_prob = 0.7, .scale_copies = 3, .translation_kernel = 5};
   const auto gradient = [&](const at::Tensor& rows) {
     Oracle oracle(model, threat, block, 0, 0);

@@ -14,16 +14,10 @@
 namespace assay::attacks {
 namespace {
 
+using testing::kNorms;
 using testing::random_normal;
 using testing::random_uniform;
 using testing::values;
-
-const std::vector<Norm> kNorms{Norm::kLinf, Norm::kL2, Norm::kL1};
-
-std::vector<double> numbers(const at::Tensor& row) {
-  const at::Tensor wide = row.to(at::kDouble).contiguous();
-  return {wide.const_data_ptr<double>(), wide.const_data_ptr<double>() + wide.numel()};
-}
 
 // The least norm by a slow independent way: bisection on the shared multiplier for linf and l2, and
 // for l1 the steepest entries first. Infinite where the box ends before the plane.
@@ -87,7 +81,8 @@ TEST(ToPlane, IsTheSmallestStepThatReachesThePlaneInsideTheBox) {
       const at::Tensor length = distance(step, at::zeros_like(step), norm);
       for (int64_t i = 0; i < 40; ++i) {
         const double wanted = rise[i].item<double>();
-        const double least = least_norm(numbers(x[i]), numbers(w[i]), wanted, norm, -1, 2);
+        const double least =
+            least_norm(testing::doubles(x[i]), testing::doubles(w[i]), wanted, norm, -1, 2);
         if (std::isinf(least)) continue;
         EXPECT_NEAR(gained[i].item<double>(), wanted, 1e-9 * (1 + std::abs(wanted)));
         EXPECT_NEAR(length[i].item<double>(), least, 1e-9 * (1 + least))

@@ -14,6 +14,7 @@
 namespace assay::attacks {
 namespace {
 
+using testing::kNorms;
 using testing::random_normal;
 using testing::random_uniform;
 using testing::values;
@@ -42,8 +43,6 @@ TEST(Shares, AreRadiiOfTheFeatures) {
     EXPECT_GT(drawn.sub(x0).abs().div(reach).nan_to_num().max().item<double>(), 0.9);
   }
 }
-
-constexpr Norm kNorms[] = {Norm::kLinf, Norm::kL2, Norm::kL1};
 
 double radius_of(const Ball& ball, int64_t d, at::ScalarType dtype) {
   ThreatModel threat;

@@ -12,7 +12,7 @@ namespace {
 using testing::random_normal;
 
 // relu(u · first + offset) · second, on the cube.
-struct Net {
+struct CubeNet {
   at::Tensor first, offset, second;  // [d, h], [h], [h, K]
 
   at::Tensor operator()(const at::Tensor& points) const {
@@ -26,12 +26,12 @@ struct Net {
   }
 };
 
-Net make_net(int64_t classes) {
+CubeNet make_cube_net(int64_t classes) {
   return {random_normal({5, 3}, 1, at::kDouble), random_normal({3}, 2, at::kDouble).mul(0.3),
           random_normal({3, classes}, 3, at::kDouble)};
 }
 
-std::vector<Crossing> crossings(const Net& net) {
+std::vector<Crossing> crossings(const CubeNet& net) {
   Crossing line{at::full({5}, -0.8, at::kDouble), random_normal({5}, 4, at::kDouble).sign(), {}};
   line.origin.mul_(line.direction);
   line.direction.mul_(1.5);
@@ -48,7 +48,7 @@ std::vector<Crossing> crossings(const Net& net) {
 
 TEST(ReluNeurons, AreRecoveredFromOneCrossingEach) {
   for (const int64_t classes : {1, 4}) {
-    const Net net = make_net(classes);
+    const CubeNet net = make_cube_net(classes);
     const std::vector<Crossing> found = crossings(net);
     ASSERT_GE(found.size(), 2U);
     std::vector<Neuron> neurons;
@@ -79,7 +79,7 @@ TEST(ReluNeurons, AreRecoveredFromOneCrossingEach) {
 
 TEST(ReluNeurons, TwoAtOnePlaceAreNone) {
   // A second plane within a step of the first.
-  Net net = make_net(4);
+  CubeNet net = make_cube_net(4);
   const Crossing crossing = crossings(net).front();
   const at::Tensor point = crossing.point();
   net.first = at::cat({net.first, random_normal({5, 1}, 9, at::kDouble)}, 1);

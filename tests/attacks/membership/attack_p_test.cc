@@ -8,21 +8,21 @@ namespace {
 
 // Audited records with odds 0, 3 of class 0 and 3 of class 1; class 0's population has 1, 2; class
 // 1's has 4, 5, 6.
-Outputs example() {
+Outputs attack_p_example() {
   const std::vector<int64_t> labels = {0, 0, 1, 0, 0, 1, 1, 1};
   const at::Tensor odds = numbers({0, 3, 3, 1, 2, 4, 5, 6});
   return outputs_of(logits_with(odds, at::tensor(labels, at::kLong), 3), labels, 3);
 }
 
 TEST(AttackP, IsTheShareOfTheClassWithALargerLoss) {
-  const at::Tensor scores = scores_of("attack_p", "{}", example());
+  const at::Tensor scores = scores_of("attack_p", "{}", attack_p_example());
   EXPECT_NEAR(scores[0].item<double>(), 0, 0.25 / 2);
   EXPECT_NEAR(scores[1].item<double>(), 1, 0.25 / 2);
   EXPECT_NEAR(scores[2].item<double>(), 0, 0.25 / 3);
 }
 
 TEST(AttackP, ComparesWithTheWholePoolOnRequest) {
-  const at::Tensor scores = scores_of("attack_p", "{per_class: false}", example());
+  const at::Tensor scores = scores_of("attack_p", "{per_class: false}", attack_p_example());
   EXPECT_NEAR(scores[0].item<double>(), 0, 0.25 / 5);
   EXPECT_NEAR(scores[1].item<double>(), 0.4, 0.25 / 5);
   EXPECT_EQ(scores[1].item<double>(), scores[2].item<double>());

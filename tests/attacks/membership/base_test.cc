@@ -9,7 +9,7 @@ namespace assay::testing {
 namespace {
 
 // p = 0.8; references say 0.2 and 0.6.
-Outputs example() {
+Outputs base_example() {
   Outputs outputs = outputs_of(numbers({0.8, 0.2}).log().view({1, 2}), {0}, 1);
   give_shadows(&outputs, numbers({0.2, 0.8, 0.6, 0.4}).log().view({2, 1, 1, 2}),
                numbers({0, 1}).view({2, 1}));
@@ -18,12 +18,12 @@ Outputs example() {
 
 TEST(Base, OnlineIsTheLogOfTheRatioToTheMean) {
   const at::Tensor scores =
-      scores_of("base", "{mode: online, shadows: 2, temperature: 1}", example());
+      scores_of("base", "{mode: online, shadows: 2, temperature: 1}", base_example());
   EXPECT_NEAR(scores[0].item<double>(), std::log(0.8 / 0.4), 1e-14);
 }
 
 TEST(Base, OfflineWeighsTheReferences) {
-  Outputs outputs = example();
+  Outputs outputs = base_example();
   outputs.in.fill_(false);
   const at::Tensor scores = scores_of("base", "{shadows: 2, temperature: 1}", outputs);
   EXPECT_NEAR(scores[0].item<double>(), std::log(0.8) - 0.33 * std::log(0.4), 1e-14);
@@ -33,7 +33,7 @@ TEST(Base, TemperatureDividesLogits) {
   // sqrt of odds 4, 1/4 and 3/2.
   const auto p = [](double odds) { return std::sqrt(odds) / (1 + std::sqrt(odds)); };
   const double expected = std::log(p(4) / ((p(0.25) + p(1.5)) / 2));
-  EXPECT_NEAR(scores_of("base", "{mode: online, shadows: 2}", example())[0].item<double>(),
+  EXPECT_NEAR(scores_of("base", "{mode: online, shadows: 2}", base_example())[0].item<double>(),
               expected, 1e-14);
 }
 

@@ -9,7 +9,7 @@ namespace assay::testing {
 namespace {
 
 // phi 2; OUT shadows at 0, 1, 5; IN shadows at 3, 5.
-Outputs example() {
+Outputs lira_example() {
   const at::Tensor y = at::zeros({1}, at::kLong);
   Outputs outputs = outputs_of(logits_with(numbers({2}), y, 3), {0}, 1);
   give_shadows(&outputs, logits_with(numbers({0, 3, 1, 5, 5}).view({5, 1, 1}), y, 3),
@@ -23,8 +23,8 @@ double log_normal(double x, double centre, double variance) {
 
 TEST(Lira, OfflineIsTheOneSidedZScoreOfOutShadows) {
   // Median 1; mean 2, variance (4 + 1 + 9) / 2 = 7.
-  EXPECT_NEAR(scores_of("lira", "{mode: offline}", example())[0].item<double>(), 1 / std::sqrt(7.0),
-              1e-12);
+  EXPECT_NEAR(scores_of("lira", "{mode: offline}", lira_example())[0].item<double>(),
+              1 / std::sqrt(7.0), 1e-12);
 }
 
 TEST(Lira, OfflineFarBelowTheShadowsIsNoMember) {
@@ -50,7 +50,8 @@ TEST(Lira, OfflineDoesNotSaturate) {
 TEST(Lira, OnlineIsTheLikelihoodRatioOfTwoNormals) {
   // IN: median 4, variance 2.
   const double expected = log_normal(2, 4, 2) - log_normal(2, 1, 7);
-  EXPECT_NEAR(scores_of("lira", "{mode: online}", example())[0].item<double>(), expected, 1e-12);
+  EXPECT_NEAR(scores_of("lira", "{mode: online}", lira_example())[0].item<double>(), expected,
+              1e-12);
 }
 
 TEST(Lira, AveragesTheScoresOfViews) {

@@ -11,8 +11,8 @@ namespace assay::testing {
 namespace {
 
 // log(p / mean of p) for T = 1.
-Outputs example(const std::vector<double>& mine, const std::vector<double>& shadows,
-                int64_t audited, const at::Tensor& in) {
+Outputs rmia_example(const std::vector<double>& mine, const std::vector<double>& shadows,
+                     int64_t audited, const at::Tensor& in) {
   const auto records = static_cast<int64_t>(mine.size());
   const auto logits = [](const at::Tensor& p) {
     return at::stack({p.log(), p.neg().add(1).log()}, -1);
@@ -25,8 +25,9 @@ Outputs example(const std::vector<double>& mine, const std::vector<double>& shad
 
 TEST(Rmia, OnlineIsTheShareOfDominatedRatios) {
   // Ratios: audited 0.9 / 0.3 = 3, 0.5 / 0.5 = 1; z: 0.4 / 0.4 = 1, 0.8 / 0.4 = 2.
-  const Outputs outputs = example({0.9, 0.5, 0.4, 0.8}, {0.2, 0.4, 0.5, 0.3, 0.4, 0.6, 0.3, 0.5}, 2,
-                                  numbers({1, 0, 1, 0, 0, 1, 0, 1}).view({2, 4}));
+  const Outputs outputs =
+      rmia_example({0.9, 0.5, 0.4, 0.8}, {0.2, 0.4, 0.5, 0.3, 0.4, 0.6, 0.3, 0.5}, 2,
+                   numbers({1, 0, 1, 0, 0, 1, 0, 1}).view({2, 4}));
   const at::Tensor scores =
       scores_of("rmia", "{mode: online, shadows: 2, gamma: 1.2, temperature: 1}", outputs);
   EXPECT_NEAR(scores[0].item<double>(), 1, 0.25 / 2);  // 3 / 1.2 exceeds both
@@ -36,7 +37,7 @@ TEST(Rmia, OnlineIsTheShareOfDominatedRatios) {
 TEST(Rmia, OfflineScalesTheMeanOfOutShadows) {
   // One shadow; p(x) = (1.3 p + 0.7) / 2. Audited: 0.9 / 0.48 = 1.875; z: the same p(z), 0.45 /
   // 0.48 and 0.96 / 0.48 = 2. At gamma 1 it dominates the first alone, at 1 / 2 both.
-  const Outputs outputs = example({0.9, 0.45, 0.96}, {0.2, 0.2, 0.2}, 1, at::zeros({1, 3}));
+  const Outputs outputs = rmia_example({0.9, 0.45, 0.96}, {0.2, 0.2, 0.2}, 1, at::zeros({1, 3}));
   const auto score = [&](const std::string& gamma) {
     return scores_of("rmia", "{shadows: 1, temperature: 1, gamma: " + gamma + "}", outputs)[0]
         .item<double>();
@@ -51,7 +52,7 @@ TEST(Rmia, ReferencesThatSawARecordOfThePoolDoNotCountForIt) {
   // z has p = 0.5; the shadow that saw it says 1, the one that did not 0.1. Without the first,
   // p(z) = (1.3 * 0.1 + 0.7) / 2 = 0.415, and z's ratio is 1.2.
   const Outputs outputs =
-      example({0.5, 0.5}, {0.5, 0.9999, 0.5, 0.1}, 1, numbers({0, 1, 0, 0}).view({2, 2}));
+      rmia_example({0.5, 0.5}, {0.5, 0.9999, 0.5, 0.1}, 1, numbers({0, 1, 0, 0}).view({2, 2}));
   // x: p(x) = 0.675, ratio 0.741; with the first shadow p(z) would be 0.707 and z's ratio 0.707.
   const at::Tensor scores = scores_of("rmia", "{shadows: 2, temperature: 1, gamma: 1}", outputs);
   EXPECT_NEAR(scores[0].item<double>(), 0, 0.25);
@@ -59,7 +60,7 @@ TEST(Rmia, ReferencesThatSawARecordOfThePoolDoNotCountForIt) {
 
 TEST(Rmia, ARecordOfThePoolThatAllShadowsSawIsLeftOut) {
   const Outputs outputs =
-      example({0.5, 0.9, 0.1}, {0.5, 0.9, 0.5}, 1, numbers({0, 1, 0}).view({1, 3}));
+      rmia_example({0.5, 0.9, 0.1}, {0.5, 0.9, 0.5}, 1, numbers({0, 1, 0}).view({1, 3}));
   const at::Tensor scores = scores_of("rmia", "{shadows: 1, temperature: 1, gamma: 1}", outputs);
   EXPECT_NEAR(scores[0].item<double>(), 1, 0.25);  // above 0.1's; 0.9 is no z
 }
@@ -110,10 +111,10 @@ TEST(Rmia, CanariesComeFirst) {
 
 TEST(Rmia, TakesNoAuditedRecordForZ) {
   // The one record of the pool was seen by the one shadow: there is no z, and x is none.
-  const Outputs seen = example({0.5, 0.5}, {0.2, 0.9}, 1, numbers({0, 1}).view({1, 2}));
+  const Outputs seen = rmia_example({0.5, 0.5}, {0.2, 0.9}, 1, numbers({0, 1}).view({1, 2}));
   EXPECT_THROW(scores_of("rmia", "{shadows: 1}", seen), Error);
   EXPECT_NO_THROW(scores_of("rmia", "{mode: online, shadows: 2}",
-                            example({0.5, 0.5}, {0.2, 0.9, 0.3, 0.4}, 1, at::ones({2, 2}))));
+                            rmia_example({0.5, 0.5}, {0.2, 0.9, 0.3, 0.4}, 1, at::ones({2, 2}))));
   const Attack attack = find_attack("rmia");
   EXPECT_TRUE(attack.info.pool && attack.info.population);
 }
@@ -125,7 +126,7 @@ TEST(Rmia, AIsTheFirstTenthThatTellsBestWhatShadowsSaw) {
     const std::vector<double> mine = {0.9, 0.4, 0.5, 0.6, 0.7, 0.8};
     const std::vector<double> both = {0.5, 0.1, seen,     seen_out, unseen,     unseen_out,
                                       0.5, 0.1, seen_out, seen,     unseen_out, unseen};
-    return example(mine, both, 2, numbers({0, 0, 1, 0, 0, 0, 0, 0, 0, 1, 0, 0}).view({2, 6}));
+    return rmia_example(mine, both, 2, numbers({0, 0, 1, 0, 0, 0, 0, 0, 0, 1, 0, 0}).view({2, 6}));
   };
   const auto scores = [](const Outputs& outputs, const std::string& a) {
     return scores_of("rmia", "{shadows: 2, temperature: 1, a: " + a + "}", outputs);
@@ -147,7 +148,7 @@ TEST(Rmia, AIsTheFirstTenthThatTellsBestWhatShadowsSaw) {
   const Outputs early = pool(0.9, 0.5, 0.4, 0.1);
   EXPECT_TRUE(scores(early, "auto").equal(scores(early, "0")));
   // One shadow leaves none to attack it with.
-  const Outputs alone = example({0.9, 0.4, 0.5}, {0.5, 0.1, 0.3}, 2, at::zeros({1, 3}));
+  const Outputs alone = rmia_example({0.9, 0.4, 0.5}, {0.5, 0.1, 0.3}, 2, at::zeros({1, 3}));
   EXPECT_TRUE(scores_of("rmia", "{shadows: 1}", alone)
                   .equal(scores_of("rmia", "{shadows: 1, a: 0.3}", alone)));
 }
