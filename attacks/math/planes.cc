@@ -12,7 +12,8 @@
 namespace assay::attacks {
 namespace {
 
-constexpr int64_t kMostLabels = 9;             // whose planes a best point is compared with
+constexpr int64_t kMostLabels = 9;   // whose planes a best point is compared with
+constexpr double kLeastGain = 0.25;  // of the way across, for a clipped step to be worth taking
 constexpr double kCrossings[] = {1e-3, 0.05};  // shares by which its nearest plane is crossed
 
 // [k] the label whose plane with `from` is taken at this rank: the rank-th largest other logit.
@@ -162,13 +163,14 @@ at::Tensor cross(const at::Tensor& x, const Planes& planes, double factor,
   const at::Tensor& normal = planes.normal;
   const at::Tensor step =
       steepest(normal, threat.norm).mul(spread(steps, normal).to(normal.scalar_type()));
-  const at::Tensor point = x.add(step);
-  const at::Tensor inside = point.clamp(threat.lo, threat.hi);
-  const at::Tensor cut = point.ne(inside).flatten(1).any(1).nonzero().squeeze(1);  // [c]
+  const at::Tensor inside = x.add(step).clamp(threat.lo, threat.hi);
+  const at::Tensor wanted = steps.mul(dual_length(normal, threat.norm));
+  const at::Tensor gained = row_dot(normal, inside.sub(x));
+  const at::Tensor cut = gained.lt(wanted.mul(kLeastGain)).nonzero().squeeze(1);  // [c]
   if (cut.size(0) == 0) return inside;
   const at::Tensor from = x.index_select(0, cut);
   const at::Tensor across = finite_entries(normal.index_select(0, cut));
-  const at::Tensor rise = steps.index_select(0, cut).mul(dual_length(across, threat.norm));
+  const at::Tensor rise = wanted.index_select(0, cut);
   const at::Tensor longer = to_plane(from, across, rise, threat.norm, threat.lo, threat.hi);
   return inside.index_copy(0, cut, boxed(from.to(at::kDouble).add(longer), from, threat));
 }
