@@ -4,8 +4,8 @@
 // Neural Networks", CVPR 2016, arXiv:1511.04599, Algorithm 2; linf: its §3.3.
 // Reference: jeromerony/adversarial-library adv_lib/attacks/deepfool.py.
 // Deviations: each sample stops at its own first success; a step is clipped to the box or, where
-// that leaves little of it, goes to the nearest point of the box across the plane; for
-// a targeted goal the boundary between the target and the leading label is crossed; the overshoot
+// that leaves less than half of it, goes to the nearest point of the box across the plane; for a
+// targeted goal the boundary between the target and the leading label is crossed; the overshoot
 // is at least a millionth of the box in place of a constant 1e-4; the point found is pulled towards
 // the clean input by bisection. Cost per sample: at most steps + 1 + refine forwards, steps ·
 // min(labels, K − 1) gradients (targeted: steps); few steps are common.

@@ -41,7 +41,7 @@ int64_t kept_back(const Oracle& oracle, int64_t steps, int64_t refine);
 void straighten(Oracle& oracle, int64_t kept);
 
 /// x [k, ...], points of the box, moved as little in the norm (linf or l2) as crosses planes by
-/// `factor` times their distance, and clipped to the box: where that leaves less than a quarter of
+/// `factor` times their distance, and clipped to the box: where that leaves less than half of
 /// the way, to the nearest point of the box across or, where there is none, to its corner nearest
 /// to that.
 at::Tensor cross(const at::Tensor& x, const Planes& planes, double factor,
