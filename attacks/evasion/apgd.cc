@@ -177,8 +177,7 @@ Candidates run(Oracle& oracle, const Rng& rng, const Settings& settings) {
   const Ball ball = ball_of(oracle.threat());
   const at::Tensor all = at::arange(block.size(), at::kLong);
   const int64_t targets = std::min(settings.targets, oracle.classes() - 1);
-  at::Tensor ranks;  // [n, K] labels by falling logit of the clean input
-  if (targets > 0) ranks = oracle.logits(block.x, all).argsort(/*stable=*/true, 1, true);
+  const at::Tensor ranks = targets > 0 ? labels_by_rank(oracle) : at::Tensor();
   for (int64_t restart = 0; restart < settings.restarts; ++restart) {
     for (int64_t rank = 0; rank < std::max<int64_t>(targets, 1); ++rank) {
       const at::Tensor left = oracle.undecided(all);

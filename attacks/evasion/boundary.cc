@@ -219,6 +219,7 @@ Attack boundary() {
       .family = Family::kEvasion,
       .access = Access::kLabel,
       .norms = {Norm::kL2},
+      .nearest_without_eps = true,
       .targeted = true,
       .summary = "random walk along the decision boundary towards the clean input, by labels alone",
       .paper =

@@ -3,12 +3,12 @@
 // Paper: Moosavi-Dezfooli, Fawzi, Frossard, "DeepFool: a Simple and Accurate Method to Fool Deep
 // Neural Networks", CVPR 2016, arXiv:1511.04599, Algorithm 2; linf: its §3.3.
 // Reference: jeromerony/adversarial-library adv_lib/attacks/deepfool.py.
-// Deviations: each sample stops at its own first success, and each iterate is clipped to the box;
-// for a targeted goal the boundary between the target and the leading label is crossed; the
-// overshoot is at least a millionth of the box in place of a constant 1e-4; the point found is
-// pulled towards the clean input by bisection.
-// Cost per sample: at most steps + 1 + refine forwards, steps · min(labels, K − 1) gradients
-// (targeted: steps); few steps are common.
+// Deviations: each sample stops at its own first success; a step is clipped to the box or, where
+// that leaves less than half of it, goes to the nearest point of the box across the plane; for a
+// targeted goal the boundary between the target and the leading label is crossed; the overshoot
+// is at least a millionth of the box in place of a constant 1e-4; the point found is pulled towards
+// the clean input by bisection. Cost per sample: at most steps + 1 + refine forwards, steps ·
+// min(labels, K − 1) gradients (targeted: steps); few steps are common.
 #include "attacks/math/nearest.h"
 #include "attacks/math/planes.h"
 #include "harness/model/attack.h"
@@ -37,9 +37,7 @@ Candidates run(Oracle& oracle, const Settings& settings) {
     // A point on the plane itself must leave it too.
     planes.away = planes.away.clamp_min(1e-6 * (threat.hi - threat.lo));
     rows = rows.index_select(0, left);
-    x = x.index_select(0, left)
-            .add(cross(planes, 1 + settings.overshoot, threat.norm))
-            .clamp(threat.lo, threat.hi);
+    x = cross(x.index_select(0, left), planes, 1 + settings.overshoot, threat);
     if (step + 1 == settings.steps) oracle.labels(x, rows);
   }
   oracle.settle(oracle.found().nonzero().squeeze(1));

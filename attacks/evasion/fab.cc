@@ -179,9 +179,8 @@ Candidates run(Oracle& oracle, const Rng& rng, const Settings& settings) {
   const Block& block = oracle.block();
   const at::Tensor all = at::arange(block.size(), at::kLong);
   const int64_t targets = std::min(settings.targets, oracle.classes() - 1);
-  at::Tensor ranks;  // [n, K] labels by falling logit of the clean input
   oracle.trace_distances();
-  if (targets > 0) ranks = oracle.logits(block.x, all).argsort(/*stable=*/true, 1, true);
+  const at::Tensor ranks = targets > 0 ? labels_by_rank(oracle) : at::Tensor();
   for (int64_t restart = 0; restart < settings.restarts; ++restart) {
     for (int64_t rank = 0; rank < std::max<int64_t>(targets, 1); ++rank) {
       const at::Tensor left = oracle.undecided(all);
@@ -233,6 +232,7 @@ Attack fab() {
       .family = Family::kEvasion,
       .access = Access::kGradient,
       .norms = {Norm::kLinf, Norm::kL2, Norm::kL1},
+      .nearest_without_eps = true,
       .targeted = true,
       .summary = "walk along the linearised boundary; a minimum-norm attack without eps",
       .paper =

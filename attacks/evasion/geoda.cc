@@ -222,6 +222,7 @@ Attack geoda() {
       .family = Family::kEvasion,
       .access = Access::kLabel,
       .norms = {Norm::kL2, Norm::kLinf, Norm::kL1},
+      .nearest_without_eps = true,
       .targeted = true,
       .summary = "shots along the boundary's normal, estimated from labels in a smooth subspace",
       .paper =

@@ -139,8 +139,11 @@ Attack hop_skip_jump() {
       .family = Family::kEvasion,
       .access = Access::kLabel,
       .norms = {Norm::kL2, Norm::kLinf},
+      .nearest_without_eps = true,
       .targeted = true,
-      .summary = "walk along the decision boundary by gradients estimated from labels alone",
+      .summary =
+          "walk along the decision boundary by gradients estimated from labels alone; in linf it "
+          "often ends some percent short of the least radius",
       .paper =
           "Chen, Jordan, Wainwright: HopSkipJumpAttack: a Query-efficient Decision-based Attack, "
           "IEEE S&P 2020, arXiv:1904.02144",

@@ -186,6 +186,7 @@ Attack rays() {
       .family = Family::kEvasion,
       .access = Access::kLabel,
       .norms = {Norm::kLinf},
+      .nearest_without_eps = true,
       .targeted = true,
       .summary = "search for the signs of the shortest linf ray, by labels alone",
       .paper =

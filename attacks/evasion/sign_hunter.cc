@@ -87,7 +87,9 @@ Attack sign_hunter() {
       .access = Access::kScore,
       .norms = {Norm::kLinf, Norm::kL2},
       .targeted = true,
-      .summary = "search for the signs of the gradient, block by block, by scores alone",
+      .summary =
+          "search for the signs of the gradient, block by block, by scores alone; in l2 every "
+          "entry moves as far as any, so that breaks near the least radius are out of its reach",
       .paper =
           "Al-Dujaili, O'Reilly: Sign Bits Are All You Need for Black-Box Attacks, ICLR 2020, "
           "OpenReview SygW0TEFwH",

@@ -6,10 +6,10 @@
 // Reference: jeromerony/adversarial-library adv_lib/attacks/superdeepfool.py.
 // Deviations: every broken point of the inner runs counts, so a sample goes on after its first one
 // and stops when a round has shortened its best distance by less than `tolerance`; the projection
-// starts from the clean input; iterates are clipped to the box; targeted goals as in deepfool; the
-// best point is pulled towards the clean input by bisection.
-// Cost per sample, at most: rounds · (steps + 1) + refine forwards and rounds · (steps · labels +
-// 1) gradients; few steps are common.
+// starts from the clean input; a round that ends without a break is gone on with in the next;
+// steps in the box, and targeted goals, as in deepfool; the best point is pulled towards the clean
+// input by bisection. Cost per sample, at most: rounds · (steps + 1) + refine forwards and rounds ·
+// (steps · labels + 1) gradients; few steps are common.
 #include "attacks/math/hyperplane.h"
 #include "attacks/math/nearest.h"
 #include "attacks/math/planes.h"
@@ -29,7 +29,8 @@ struct Settings {
 };
 
 // Crosses boundaries from x until each row is broken or `steps` are spent; then the ray from the
-// clean input along the normal of the boundary, up to where the displacement projects onto it.
+// clean input along the normal of the boundary, up to where the displacement projects onto it. Rows
+// that are not broken by then stay where they are.
 // x [m, ...] → [m, ...].
 at::Tensor round_trip(Oracle& oracle, const at::Tensor& start, const at::Tensor& rows,
                       const Settings& settings) {
@@ -44,13 +45,11 @@ at::Tensor round_trip(Oracle& oracle, const at::Tensor& start, const at::Tensor&
     const at::Tensor keep = oracle.undecided(samples);
     if (keep.size(0) == 0) break;
     const at::Tensor broken = oracle.breaks(tape.logits().argmax(1), samples);
-    const bool last = step == settings.steps;
-    const at::Tensor over = last ? at::ones_like(broken) : broken;
     const auto part = [&](const at::Tensor& which) {
       return which.index_select(0, keep).nonzero().squeeze(1);
     };
-    const at::Tensor end = keep.index_select(0, part(over));
-    const at::Tensor on = keep.index_select(0, part(over.logical_not()));
+    const at::Tensor end = keep.index_select(0, part(broken));
+    const at::Tensor on = keep.index_select(0, part(broken.logical_not()));
     if (end.size(0) > 0) {
       const Planes planes = nearest_planes(oracle, tape, samples, end, 1, Norm::kL2);
       const at::Tensor along = unit(planes.normal);
@@ -60,11 +59,14 @@ at::Tensor round_trip(Oracle& oracle, const at::Tensor& start, const at::Tensor&
       result.index_copy_(0, open.index_select(0, end), origin.add(ray).clamp(threat.lo, threat.hi));
     }
     if (on.size(0) == 0) break;
+    if (step == settings.steps) {
+      // The next round walks on from here: back on the ray it would walk the same way again.
+      result.index_copy_(0, open.index_select(0, on), x.index_select(0, on));
+      break;
+    }
     Planes planes = nearest_planes(oracle, tape, samples, on, settings.labels, Norm::kL2);
     planes.away = planes.away.clamp_min(1e-6 * (threat.hi - threat.lo));
-    x = x.index_select(0, on)
-            .add(cross(planes, 1 + settings.overshoot, Norm::kL2))
-            .clamp(threat.lo, threat.hi);
+    x = cross(x.index_select(0, on), planes, 1 + settings.overshoot, threat);
     open = open.index_select(0, on);
   }
   return result;

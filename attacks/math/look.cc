@@ -1,5 +1,7 @@
 #include "attacks/math/look.h"
 
+#include <limits>
+
 #include "attacks/math/steepest.h"
 
 namespace assay::attacks {
@@ -37,6 +39,13 @@ std::optional<Look> look(Oracle& oracle, const at::Tensor& x, const at::Tensor& 
     found.gradient = found.gradient.index_select(0, found.keep);
   }
   return found;
+}
+
+at::Tensor labels_by_rank(Oracle& oracle) {
+  const Block& block = oracle.block();
+  const at::Tensor logits = oracle.logits(block.x, at::arange(block.size(), at::kLong));
+  const double first = std::numeric_limits<double>::infinity();
+  return logits.scatter(1, block.y.unsqueeze(1), first).argsort(/*stable=*/true, 1, true);
 }
 
 at::Tensor kept_of(const at::Tensor& t, const at::Tensor& keep) {

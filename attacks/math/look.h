@@ -45,6 +45,11 @@ std::optional<Look> look_often(Oracle& oracle, const at::Tensor& x, const at::Te
                                const at::Tensor& y, const at::Tensor& target, LossKind loss,
                                int64_t draws);
 
+/// The labels of the block's samples as `targets` takes them, by columns: the true one and then the
+/// others by falling logit of the clean input, [n, K]. A randomised model may rank another first.
+/// Costs a query of each sample.
+at::Tensor labels_by_rank(Oracle& oracle);
+
 /// `t` at the indices `keep`; all of it where one of them is undefined.
 at::Tensor kept_of(const at::Tensor& t, const at::Tensor& keep);
 

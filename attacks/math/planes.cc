@@ -12,7 +12,8 @@
 namespace assay::attacks {
 namespace {
 
-constexpr int64_t kMostLabels = 9;             // whose planes a best point is compared with
+constexpr int64_t kMostLabels = 9;   // whose planes a best point is compared with
+constexpr double kLeastGain = 0.5;  // of the way across, for a clipped step to be worth taking
 constexpr double kCrossings[] = {1e-3, 0.05};  // shares by which its nearest plane is crossed
 
 // [k] the label whose plane with `from` is taken at this rank: the rank-th largest other logit.
@@ -73,11 +74,15 @@ Crossing nearest_crossing(Oracle& oracle, const Tape& tape, const at::Tensor& ro
   return nearest;
 }
 
+// Corners are levels, which the way to a plane may end between.
+bool tries_corner(const ThreatModel& threat) { return threat.levels > 0 && !threat.eps; }
+
 }  // namespace
 
 int64_t kept_back(const Oracle& oracle, int64_t steps, int64_t refine) {
   if (steps < 20 || refine == 0 || oracle.threat().norm == Norm::kL0) return 0;
-  return std::max<int64_t>(1 + std::size(kCrossings),
+  const int64_t corner = tries_corner(oracle.threat()) ? 1 : 0;
+  return std::max<int64_t>(1 + std::size(kCrossings) + corner,
                            std::min({kMostLabels, oracle.classes() - 1, steps / 10}));
 }
 
@@ -105,6 +110,13 @@ void straighten(Oracle& oracle, int64_t kept) {
     const at::Tensor labels = oracle.labels(boxed(x0.add(step), x0, threat), rows);
     keep(oracle.breaks(labels, rows).logical_not().nonzero().squeeze(1));
   }
+  if (!tries_corner(threat)) return;
+  keep(oracle.found().index_select(0, rows).logical_not().nonzero().squeeze(1));
+  keep(oracle.undecided(rows));
+  if (rows.size(0) == 0) return;
+  const at::Tensor up = plane.normal.gt(0).to(x0.scalar_type()).mul(threat.hi);
+  const at::Tensor down = plane.normal.lt(0).to(x0.scalar_type()).mul(threat.lo);
+  oracle.labels(at::where(plane.normal.eq(0), x0, up.add(down)), rows);
 }
 
 Planes nearest_planes(Oracle& oracle, const Tape& tape, const at::Tensor& rows,
@@ -143,12 +155,24 @@ Planes nearest_planes(Oracle& oracle, const Tape& tape, const at::Tensor& rows,
   return nearest;
 }
 
-at::Tensor cross(const Planes& planes, double factor, Norm norm) {
+at::Tensor cross(const at::Tensor& x, const Planes& planes, double factor,
+                 const ThreatModel& threat) {
   const at::Tensor steps = at::where(planes.away.isfinite(), planes.away,
                                      at::zeros_like(planes.away))
                                .mul(factor);  // [k]
   const at::Tensor& normal = planes.normal;
-  return steepest(normal, norm).mul(spread(steps, normal).to(normal.scalar_type()));
+  const at::Tensor step =
+      steepest(normal, threat.norm).mul(spread(steps, normal).to(normal.scalar_type()));
+  const at::Tensor inside = x.add(step).clamp(threat.lo, threat.hi);
+  const at::Tensor wanted = steps.mul(dual_length(normal, threat.norm));
+  const at::Tensor gained = row_dot(normal, inside.sub(x));
+  const at::Tensor cut = gained.lt(wanted.mul(kLeastGain)).nonzero().squeeze(1);  // [c]
+  if (cut.size(0) == 0) return inside;
+  const at::Tensor from = x.index_select(0, cut);
+  const at::Tensor across = finite_entries(normal.index_select(0, cut));
+  const at::Tensor rise = wanted.index_select(0, cut);
+  const at::Tensor longer = to_plane(from, across, rise, threat.norm, threat.lo, threat.hi);
+  return inside.index_copy(0, cut, boxed(from.to(at::kDouble).add(longer), from, threat));
 }
 
 }  // namespace assay::attacks

@@ -20,6 +20,10 @@ std::string entry_of(const CellHeader& cell);
 /// them, an input that breaks it. A model that always answers the same cannot be broken at all.
 bool gives_several_labels(const EvidenceView& view);
 
+/// True if the model gave some clean sample each label that the cell's targeted goal may name: then
+/// the whole box holds what breaks every sample.
+bool gives_every_target(const EvidenceView& view, const CellHeader& cell);
+
 inline constexpr const char* kWholeBoxAdvice =
     "the attack fails for another reason than robustness: masked gradients, a loss that saturates, "
     "or too few steps; add attacks with score and label access, or attack the model without the "

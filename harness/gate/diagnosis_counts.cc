@@ -14,6 +14,8 @@ namespace {
 
 // A tenth is more than a few odd samples, and one or two of a handful tell little.
 constexpr double kTenth = 0.1;
+// Of samples on which the attack is known to have failed.
+constexpr double kHundredth = 0.01;
 constexpr int64_t kHandful = 2;
 
 bool above(int64_t count, int64_t of, double share) {
@@ -36,11 +38,24 @@ Diagnosis total(const EvidenceView& view, const std::vector<std::string>& keys) 
   return sum;
 }
 
+std::set<int64_t> labels_given(const EvidenceView& view) {
+  std::set<int64_t> labels;
+  for (const int64_t label : view.evidence->clean_labels()) {
+    if (label >= 0) labels.insert(label);
+  }
+  return labels;
+}
+
 void add_gradients(const Diagnosis& d, const std::string& cell, std::vector<Flag>& flags) {
-  if (above(d.zero_gradients, d.gradients, kTenth)) {
-    flags.push_back({"zero_gradient", cell,
-                     share_of(d.zero_gradients, d.gradients, "gradient") +
-                         " of the attack are zero in every entry",
+  const bool unguided = d.unguided > kHandful && above(d.unguided, d.standing, kHundredth);
+  if (unguided || above(d.zero_gradients, d.gradients, kTenth)) {
+    std::string detail = share_of(d.zero_gradients, d.gradients, "gradient") +
+                         " of the attack are zero in every entry";
+    if (d.unguided > 0) {
+      detail += ", and so are all that it saw of " + share_of(d.unguided, d.standing, "sample") +
+                " left standing";
+    }
+    flags.push_back({"zero_gradient", cell, detail,
                      "gradients are masked or saturated; use loss: margin or dlr, or add an attack "
                      "with score access"});
   }
@@ -55,6 +70,40 @@ void add_gradients(const Diagnosis& d, const std::string& cell, std::vector<Flag
                      "alone; look for log, sqrt or division at 0 and for a NaN that torch.where "
                      "hides, or add an attack with score access"});
   }
+}
+
+void add_stalled(const Diagnosis& d, const std::string& cell, std::vector<Flag>& flags) {
+  std::string detail;
+  if (d.stalled > 0) {
+    detail = "random points of the ball come nearer to breaking " +
+             share_of(d.stalled, d.standing, "sample") +
+             " left standing than any step of the attack, and none along the gradients (or scores) "
+             "lowers the margin";
+  }
+  if (d.flat > 0) {
+    detail += std::string(d.stalled > 0 ? "; " : "") + "around " +
+              share_of(d.flat, d.standing, "sample") +
+              " left standing it is the same all over the ball: scores are piecewise constant";
+  }
+  const std::string astray =
+      "the gradients (or scores) lead astray: look for layers that round, saturate, draw or "
+      "replace their gradient, and attack the model without them";
+  const std::string blunt =
+      "use attacks by labels alone (hop_skip_jump, rays, geoda), or fmn, which leave the ball";
+  flags.push_back({"stalled_optimisation", cell, detail, d.stalled > d.flat ? astray : blunt});
+}
+
+// `certain`: every sample can be broken in the whole box. Else few may stand that are only hard to
+// break there.
+void add_withstood(const Diagnosis& d, bool certain, const std::string& cell,
+                   std::vector<Flag>& flags) {
+  const bool many = d.withstood >= kHandful && above(d.withstood, d.boxed, kTenth);
+  if (certain ? d.withstood == 0 : !many) return;
+  flags.push_back({"survives_whole_box", cell,
+                   share_of(d.withstood, d.boxed, "sample") +
+                       " withstood the same attack with the whole box as its ball, where " +
+                       (certain ? "every sample" : "each of these") + " can be broken",
+                   kWholeBoxAdvice});
 }
 
 void add_optimisation(const Diagnosis& d, const std::string& cell, std::vector<Flag>& flags) {
@@ -81,6 +130,10 @@ void add_optimisation(const Diagnosis& d, const std::string& cell, std::vector<F
          "give the attack more steps (or queries) until this flag is gone; more "
          "restarts do not help"});
   }
+  if (const int64_t stalled = d.stalled + d.flat;
+      stalled > kHandful && above(stalled, d.standing, kHundredth)) {
+    add_stalled(d, cell, flags);
+  }
   if (d.unstarted > 0) {
     flags.push_back({"no_starting_point", cell,
                      "for " + share_of(d.unstarted, d.standing, "sample") +
@@ -88,13 +141,6 @@ void add_optimisation(const Diagnosis& d, const std::string& cell, std::vector<F
                          "there was nothing to start from",
                      "these samples stand untried: give the attack more starts and queries, or add "
                      "one with score or gradient access"});
-  }
-  if (d.withstood > 0) {
-    flags.push_back({"survives_whole_box", cell,
-                     share_of(d.withstood, d.boxed, "sample") +
-                         " withstood the same attack with the whole box as its ball, where every "
-                         "sample can be broken",
-                     kWholeBoxAdvice});
   }
 }
 
@@ -104,12 +150,14 @@ std::string entry_of(const CellHeader& cell) {
   return cell.minimum_norm ? cell.name.substr(0, cell.name.find('@')) : cell.name;
 }
 
-bool gives_several_labels(const EvidenceView& view) {
-  std::set<int64_t> labels;
-  for (const int64_t label : view.evidence->clean_labels()) {
-    if (label >= 0) labels.insert(label);
+bool gives_several_labels(const EvidenceView& view) { return labels_given(view).size() > 1; }
+
+bool gives_every_target(const EvidenceView& view, const CellHeader& cell) {
+  const std::set<int64_t> labels = labels_given(view);
+  if (cell.threat.target.kind == Target::Kind::kLabel) {
+    return labels.contains(cell.threat.target.label);
   }
-  return labels.size() > 1;
+  return static_cast<int64_t>(labels.size()) == view.evidence->header.classes;
 }
 
 std::vector<Flag> diagnose_counts(const EvidenceView& view) {
@@ -131,9 +179,16 @@ std::vector<Flag> diagnose_counts(const EvidenceView& view) {
     const std::string name = entry_of(cell);
     if (!seen.insert(name).second) continue;
     Diagnosis sum = total(view, cell.units);
-    if (!several) sum.withstood = 0;
+    const bool targeted = cell.threat.goal == Goal::kTargeted;
+    const auto has = [&cell](const char* field) { return cell.key_fields.contains(field); };
+    const bool held = has("fixed") || has("feature_scale") || has("levels");
+    // With features held still or rounded, and without a radius, only samples that a random point
+    // breaks were counted.
+    const bool shown = has("fixed") || has("levels") || cell.minimum_norm;
+    if (!several || (targeted && !shown && !gives_every_target(view, cell))) sum.withstood = 0;
     add_gradients(sum, name, flags);
     add_optimisation(sum, name, flags);
+    add_withstood(sum, !targeted && !held, name, flags);
   }
   return flags;
 }

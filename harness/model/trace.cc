@@ -14,6 +14,7 @@ constexpr float kStillFallingByScores = 0.1F;
 // Attacks that anneal their steps still come nearer at the end, by design, and those by labels
 // alone for as long as they last.
 constexpr float kStillNearing = 0.2F;
+constexpr float kRounding = 1e-6F;
 
 float still_falling(int64_t window) { return window > 1 ? kStillFallingByScores : kStillFalling; }
 
@@ -131,6 +132,8 @@ void Trace::conclude(const Path& path, Sum* sum) const {
   if (!path.begun && !path.crossed) return;
   sum->any = true;
   sum->tells = sum->tells || path.steps >= kFewestSteps;
+  sum->fell =
+      sum->fell || path.crossed || path.first - path.best > kRounding * std::abs(path.first);
   Best& best = sum->best[path.crossed ? 1 : 0];
   if (path.best < best.value) {
     best.value = path.best;
@@ -160,5 +163,12 @@ bool Trace::unfinished(int64_t sample) const {
   const float allowed = crossed ? slack(best.value) : still_falling(window_) * best.fall;
   return !(best.finished - best.value <= allowed);
 }
+
+bool Trace::stalled(int64_t sample) const {
+  const Sum sum = sum_of(sample);
+  return sum.tells && !sum.fell;
+}
+
+double Trace::least_margin(int64_t sample) const { return sum_of(sample).best[0].value; }
 
 }  // namespace assay

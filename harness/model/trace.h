@@ -50,6 +50,11 @@ class Trace {
   /// last tenth of its steps, its margin fell by more than .05 of its whole fall, .1 by scores
   /// (Indicators of Attack Failure: incomplete optimisation), or its distance by .2 of the rest.
   bool unfinished(int64_t sample) const;
+  /// True if it tells, and no ascent crossed the boundary or came to a smaller margin than it began
+  /// with: the steps led nowhere.
+  bool stalled(int64_t sample) const;
+  /// The smallest margin that the sample's ascents came to before a crossing; infinite if none did.
+  double least_margin(int64_t sample) const;
 
  private:
   // Every `stride`-th step leaves a point; when they are too many, every second one goes.
@@ -72,6 +77,7 @@ class Trace {
   struct Sum {
     bool any = false;
     bool tells = false;
+    bool fell = false;
     std::array<Best, 2> best;  // by margin, by distance
   };
   template <typename Number>

@@ -71,7 +71,7 @@ struct DiagnosisField {
   const char* name;
   int64_t Diagnosis::*field;
 };
-inline constexpr std::array<DiagnosisField, 15> kDiagnosisFields = {{
+inline constexpr std::array<DiagnosisField, 18> kDiagnosisFields = {{
     {"gradients", &Diagnosis::gradients},
     {"zero_gradients", &Diagnosis::zero_gradients},
     {"nonfinite_gradients", &Diagnosis::nonfinite_gradients},
@@ -80,6 +80,9 @@ inline constexpr std::array<DiagnosisField, 15> kDiagnosisFields = {{
     {"traced", &Diagnosis::traced},
     {"unfinished", &Diagnosis::unfinished},
     {"hasty", &Diagnosis::hasty},
+    {"stalled", &Diagnosis::stalled},
+    {"flat", &Diagnosis::flat},
+    {"unguided", &Diagnosis::unguided},
     {"unstarted", &Diagnosis::unstarted},
     {"broken", &Diagnosis::broken},
     {"silent", &Diagnosis::silent},

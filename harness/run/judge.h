@@ -18,6 +18,8 @@ struct Signs {
   bool traced = false;  ///< this and the next two: see Trace
   bool unfinished = false;
   bool hasty = false;
+  bool stalled = false;  ///< random points of the ball have a smaller margin, steps lead nowhere
+  bool flat = false;     ///< nor have these: it is the same all over the ball
   Access traced_by = Access::kLabel;  ///< of stages: what the one could see that these are of
   bool unstarted = false;             ///< a label-only attack found nothing to start from
   bool silent = false;                ///< broken, but the attack did not claim it

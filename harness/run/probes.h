@@ -21,10 +21,39 @@ std::vector<int64_t> choose_probes(const std::vector<SampleInfo>& samples);
 /// The radius of a ball around any point of the box that holds the whole box; d entries per sample.
 double whole_box_radius(const ThreatModel& threat, int64_t d);
 
-/// The entry or stage as it is run in such a ball, its `step_size` grown with the ball; nothing for
-/// attacks without gradients or iterations and for targeted goals, which need not succeed there (a
-/// model may give no input the target's label).
+/// The entry or stage as it is run in such a ball, its `step_size` grown with the ball and no
+/// shares of it left, but features without any held still; nothing for attacks without gradients
+/// and for those whose `steps` are one.
 std::optional<AttackSpec> whole_box_spec(const AttackSpec& spec, double eps, double radius);
+
+/// True if not every sample need break in the whole box: features are held still, or the goal is a
+/// label that the model may give to no input.
+bool may_survive_box(const ThreatModel& threat);
+
+/// Random points that tell of a sample what an attack should have come to.
+inline constexpr int64_t kChances = 32;
+
+/// By row of the block: one of kChances random points of its ball (without eps: of the box) breaks
+/// it.
+std::vector<bool> broken_by_chance(const Model& model, const ThreatModel& threat,
+                                   const Block& block, const Rng& rng);
+
+/// By row of the block: some step from the clean input against the gradient of the margin lowers
+/// it, or only the walls of the box are in its way. Then the gradient is what it says, and an
+/// attack that comes nowhere has another reason. False without gradient access.
+std::vector<bool> falls_by_gradient(const Model& model, const ThreatModel& threat,
+                                    const Block& block);
+
+/// What random points show of the ball of a sample that an attack left standing.
+enum class Slope {
+  kUnknown,  ///< nothing
+  kFalls,    ///< one of them has a smaller margin than all that the attack saw
+  kFlat,     ///< all have the same, and others of the box have not
+};
+/// By row of the block; `least` [n] are the smallest margins that the attack saw.
+std::vector<Slope> slope_by_chance(const Model& model, const ThreatModel& threat,
+                                   const Block& block, const std::vector<double>& least,
+                                   const Rng& rng);
 
 /// Random points that a probe is looked at with.
 inline constexpr int64_t kNeighbours = 16;

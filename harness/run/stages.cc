@@ -11,6 +11,41 @@
 namespace assay {
 namespace {
 
+// Looks around the samples that stand though the attack took steps enough: by scores, where none of
+// them lowered the margin; by gradients, where these do not lead down.
+void note_slopes(const Task& task, const Oracle& oracle, JudgedBlock* judged) {
+  if (!oracle.trace()) return;
+  const Trace& trace = *oracle.trace();
+  const bool gradients = oracle.threat().access == Access::kGradient;
+  std::vector<int64_t> rows;
+  for (size_t i = 0; i < judged->rows.size(); ++i) {
+    const auto row = static_cast<int64_t>(i);
+    if (judged->rows[i].status != Status::kRobust) continue;
+    if (gradients ? trace.tells(row) : trace.stalled(row)) rows.push_back(row);
+  }
+  if (rows.empty()) return;
+  const std::vector<bool> falls =
+      falls_by_gradient(task.model, oracle.threat(), sub_block(oracle.block(), rows));
+  std::vector<int64_t> astray;
+  std::vector<double> least;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if (falls[i]) continue;
+    astray.push_back(rows[i]);
+    least.push_back(trace.least_margin(rows[i]));
+  }
+  if (astray.empty()) return;
+  constexpr uint64_t kStage = uint64_t{1} << 32;  // no attack's
+  const std::vector<Slope> slopes =
+      slope_by_chance(task.model, oracle.threat(), sub_block(oracle.block(), astray), least,
+                      task.rng.stage(kStage));
+  for (size_t i = 0; i < astray.size(); ++i) {
+    Signs& signs = judged->signs[static_cast<size_t>(astray[i])];
+    signs.stalled = slopes[i] == Slope::kFalls;
+    signs.flat = slopes[i] == Slope::kFlat;
+  }
+  judged->forwards += kChances * static_cast<int64_t>(astray.size());
+}
+
 // Attacks and judges a block. Where the model throws, each row is tried by itself: rows do not
 // influence each other, so the others come out as they would have.
 JudgedBlock attack_block(const Task& task, Block block, Cost* cost) {
@@ -35,6 +70,7 @@ JudgedBlock attack_block(const Task& task, Block block, Cost* cost) {
     judged.rows[0].queries = oracle.queries().sum().item<int64_t>();
     judged.rows[0].gradients = oracle.gradients().sum().item<int64_t>();
   }
+  note_slopes(task, oracle, &judged);
   cost->forwards += oracle.queries().sum().item<int64_t>();
   cost->gradients += oracle.gradients().sum().item<int64_t>();
   cost->judged += judged.forwards;
@@ -64,6 +100,10 @@ void add_signs(const Signs& later, Access access, Signs* signs) {
     signs->traced = later.traced;
     signs->unfinished = later.unfinished;
     signs->hasty = later.hasty;
+    // Another stage that saw as much went somewhere.
+    const bool same = stepped && access == signs->traced_by;
+    signs->stalled = later.stalled && (!same || signs->stalled);
+    signs->flat = later.flat && (!same || signs->flat);
     signs->traced_by = access;
   }
   signs->unstarted = signs->unstarted || later.unstarted;
@@ -214,6 +254,9 @@ Diagnosis diagnosis_of(const JudgedBlock& judged, bool nearest) {
     ++sum.standing;
     sum.blinded += signs.nonfinite_gradients > 0;
     sum.unstarted += signs.unstarted;
+    sum.stalled += signs.stalled;
+    sum.flat += signs.flat;
+    sum.unguided += row.gradients > 0 && signs.zero_gradients == row.gradients;
   }
   return sum;
 }
@@ -241,8 +284,11 @@ std::vector<Task> whole_box_tasks(const Suite& suite, const Unit& unit,
   for (const AttackSpec& spec : stages_of(suite.attacks[unit.entry])) {
     const double radius = whole_box_radius(spec.threat, d);
     const std::optional<AttackSpec> wide = whole_box_spec(spec, *unit.eps, radius);
-    if (wide) tasks.push_back(make_task(suite, *wide, radius, stage, attacks, model, supplies));
     ++stage;
+    if (!wide) continue;
+    Task task = make_task(suite, *wide, radius, stage - 1, attacks, model, supplies);
+    // Attacks without `steps` iterate if they may ask for more gradients than one.
+    if (wide->params.contains("steps") || task.bound.budget.gradients > 1) tasks.push_back(task);
   }
   return tasks;
 }

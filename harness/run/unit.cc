@@ -269,6 +269,21 @@ Supplies gather(const Suite& suite, const Header& header, const Unit& unit,
   return supplies;
 }
 
+// Of the `places` in the block those that some random point of the task's ball breaks.
+std::vector<int64_t> breakable(const Task& task, const Block& block,
+                               const std::vector<int64_t>& places, UnitResult* result) {
+  if (places.empty()) return {};
+  constexpr uint64_t kStage = (uint64_t{1} << 32) + 1;  // no attack's
+  const std::vector<bool> broken =
+      broken_by_chance(task.model, task.threat, sub_block(block, places), task.rng.stage(kStage));
+  std::vector<int64_t> found;
+  for (size_t i = 0; i < places.size(); ++i) {
+    if (broken[i]) found.push_back(places[i]);
+  }
+  result->cost.judged += kChances * static_cast<int64_t>(places.size());
+  return found;
+}
+
 // Attacks the probes among the chosen rows once more, in the whole box. What it costs is the
 // harness's own, not the attack's.
 void attack_in_whole_box(const std::vector<Task>& tasks, const Unit& unit, const Chosen& chosen,
@@ -283,11 +298,29 @@ void attack_in_whole_box(const std::vector<Task>& tasks, const Unit& unit, const
   Cost cost;
   const JudgedBlock judged =
       attack_rows(tasks, sub_block(block, places), rows, unit, crashed, &cost);
-  for (const Verdict& row : judged.rows) {
-    ++result->diagnosis.boxed;
-    result->diagnosis.withstood += row.status == Status::kRobust;
+  std::vector<int64_t> standing;
+  for (size_t i = 0; i < judged.rows.size(); ++i) {
+    if (judged.rows[i].status == Status::kRobust) standing.push_back(places[i]);
   }
+  const ThreatModel& threat = tasks.front().threat;
+  if (!threat.fixed.empty() || threat.levels > 0)
+    standing = breakable(tasks.front(), block, standing, result);
+  result->diagnosis.boxed += static_cast<int64_t>(judged.rows.size());
+  result->diagnosis.withstood += static_cast<int64_t>(standing.size());
   result->cost.judged += cost.forwards + cost.judged;
+}
+
+// Of a minimum-norm attack that need not break every sample: the box is its ball, and those that it
+// left standing there should break where random points do.
+void count_missed(const Task& task, const Block& block, const JudgedBlock& judged,
+                  UnitResult* result) {
+  std::vector<int64_t> standing;
+  for (size_t i = 0; i < judged.rows.size(); ++i) {
+    if (judged.rows[i].status == Status::kRobust) standing.push_back(static_cast<int64_t>(i));
+  }
+  result->diagnosis.boxed += block.size();
+  result->diagnosis.withstood +=
+      static_cast<int64_t>(breakable(task, block, standing, result).size());
 }
 
 }  // namespace
@@ -331,6 +364,10 @@ UnitResult run_unit(const Suite& suite, const Plan& plan, const Unit& unit, cons
     result.diagnosis = diagnosis_of(judged, nearest);
     attack_in_whole_box(whole_box_tasks(suite, unit, attacks, model, supplies), unit, chosen, block,
                         crashed, &result);
+    if (nearest && may_survive_box(suite.attacks[unit.entry].threat)) {
+      const std::vector<Task> tasks = make_tasks(suite, unit, 1, attacks, model, supplies);
+      count_missed(tasks.front(), block, judged, &result);
+    }
     std::string blob;
     if (judged.adversarials.size(0) > 0) blob = store->put_blob(bytes_of(judged.adversarials));
     for (size_t i = 0; i < judged.rows.size(); ++i) {

@@ -16,6 +16,7 @@ inline constexpr std::array kFlagIds = {
     "nonfinite_gradient",
     "unstable_predictions",
     "incomplete_optimisation",
+    "stalled_optimisation",
     "silent_success",
     "survives_whole_box",
     "black_box_beats_white_box",

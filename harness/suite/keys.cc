@@ -382,11 +382,4 @@ std::vector<std::string> known_attacks() {
           "last_layer"};
 }
 
-bool free_without_eps(const std::string& attack) {
-  for (const char* name : {"fab", "hop_skip_jump", "rays", "boundary", "geoda"}) {
-    if (attack == name) return true;
-  }
-  return false;
-}
-
 }  // namespace assay

@@ -21,7 +21,7 @@ bool is_unbounded(const std::string& metric) {
 
 bool is_minimum_norm(const AttackSpec& spec, std::span<const AttackInfo> attacks) {
   const AttackInfo& info = find_attack(spec.attack, spec.where, attacks);
-  return info.minimum_norm || (spec.eps.empty() && free_without_eps(info.name));
+  return info.minimum_norm || (spec.eps.empty() && info.nearest_without_eps);
 }
 
 std::vector<std::string> metrics_of(const Suite& suite, const Cell& cell,

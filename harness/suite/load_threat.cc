@@ -168,7 +168,7 @@ void load_threat(const Value& entry, const AttackInfo& info, const ModelSpec& mo
   spec.eps = eps_of(entry, spec.threat.norm);
   spec.eps_list = !spec.eps.empty() && entry.find("eps")->is_list();
   if (!spec.eps.empty() && !spec.eps_list) spec.threat.eps = spec.eps[0].number;
-  const bool free = info.minimum_norm || info.norms.empty() || free_without_eps(info.name);
+  const bool free = info.minimum_norm || info.norms.empty() || info.nearest_without_eps;
   if (spec.eps.empty() && !free) {
     throw Error(entry.where, "attack `" + info.name +
                                  "` needs `eps`: a radius in units of `model.input.range`, such as "

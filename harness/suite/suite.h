@@ -94,13 +94,14 @@ struct AttackInfo {
   std::string name;  ///< one of contracts §1, or an attack from outside the tree
   Family family = Family::kEvasion;
   Access access = Access::kGradient;
-  std::vector<Norm> norms;    ///< evasion: the norms it supports
-  bool minimum_norm = false;  ///< finds distances; eps only says where the curve is read
-  bool unbounded = false;     ///< has a perturbation set of its own: takes neither norm nor eps
-  bool images = false;        ///< inputs must be images, [channels, height, width]
-  bool targeted = true;       ///< supports goal: targeted
-  bool pool = false;          ///< membership, extraction: needs the data set `pool`
-  bool population = false;    ///< membership: needs it even where shadows are trained online
+  std::vector<Norm> norms;           ///< evasion: the norms it supports
+  bool minimum_norm = false;         ///< finds distances; eps only says where the curve is read
+  bool nearest_without_eps = false;  ///< finds distances where no eps is given
+  bool unbounded = false;   ///< has a perturbation set of its own: takes neither norm nor eps
+  bool images = false;      ///< inputs must be images, [channels, height, width]
+  bool targeted = true;     ///< supports goal: targeted
+  bool pool = false;        ///< membership, extraction: needs the data set `pool`
+  bool population = false;  ///< membership: needs it even where shadows are trained online
   std::vector<Surface::Kind> surfaces;  ///< extraction: those it works with, the default first
   std::string summary;                  ///< one line
   std::string paper;                    ///< authors, title, venue, year, arXiv id

@@ -365,5 +365,30 @@ TEST(WholeBox, IsOutOfReachWhereFeaturesAreHeldStill) {
   EXPECT_THAT(flags(run), IsEmpty());
 }
 
+TEST(WholeBox, WhatAnotherCellBrokeWithTheSameFeaturesHeldCanBeBroken) {
+  Evidence run = make_run(4);
+  add_distances(run, "near", {0.1, 0.2, kInfinite, kInfinite}).key_fields["fixed"] = "0";
+  EXPECT_THAT(flags(run), IsEmpty()) << "they may all be out of reach";
+  add_distances(run, "far", {0.3, 0.3, 0.9, 0.9}).key_fields["fixed"] = "0 1";
+  EXPECT_THAT(flags(run), IsEmpty());
+  run.header.cells[1].key_fields["fixed"] = "0";
+  ASSERT_THAT(flags(run), ElementsAre("survives_whole_box near"));
+  EXPECT_THAT(diagnose_cells(view_evidence(run))[0].detail, HasSubstr("another attack breaks"));
+}
+
+TEST(WholeBox, HoldsEveryTargetThatTheModelGivesToSomeSample) {
+  Evidence run = make_run(100);
+  CellHeader& cell = add(run, "pgd", "pgd", 0.5, {{'B', 80}, {'R', 20}});
+  cell.threat.goal = Goal::kTargeted;
+  EXPECT_THAT(flags(run), IsEmpty()) << "the model gives label 3 to none";
+  cell.threat.target = {Target::Kind::kLabel, 1};
+  EXPECT_THAT(flags(run), ElementsAre("survives_whole_box pgd"));
+  cell.threat.target = {};
+  run.header.classes = 3;
+  EXPECT_THAT(flags(run), ElementsAre("survives_whole_box pgd"));
+  for (size_t i = 85; i < 100; ++i) run.units[1].rows[i] = testing::make_row('B', i, 0);
+  EXPECT_THAT(flags(run), IsEmpty()) << "one label of many may be hard to reach";
+}
+
 }  // namespace
 }  // namespace assay

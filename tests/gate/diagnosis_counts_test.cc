@@ -154,5 +154,43 @@ TEST(DiagnosisCounts, AreGatedOnByFlagsClearAndListedInTheDecision) {
   EXPECT_EQ(decide(suite, run, nullptr).rules[0].verdict, RuleResult::Verdict::kPass);
 }
 
+TEST(DiagnosisCounts, AFewSamplesOnWhichNoStepLedAnywhereAreEnough) {
+  EXPECT_THAT(flags_of_counts({.standing = 20, .stalled = 1, .flat = 1}), IsEmpty());
+  EXPECT_THAT(flags_of_counts({.standing = 1000, .stalled = 10}), IsEmpty());
+  const std::vector<Flag> flags = flags_of_counts({.standing = 200, .stalled = 3});
+  ASSERT_THAT(ids(flags), ElementsAre("stalled_optimisation"));
+  EXPECT_THAT(flags[0].detail, HasSubstr("3 of 200 samples (1.5%) left standing than any step"));
+  const std::vector<Flag> flat = flags_of_counts({.standing = 200, .flat = 3});
+  ASSERT_THAT(ids(flat), ElementsAre("stalled_optimisation"));
+  EXPECT_THAT(flat[0].detail, HasSubstr("piecewise constant"));
+  EXPECT_THAT(flat[0].advice, HasSubstr("labels alone"));
+}
+
+TEST(DiagnosisCounts, SamplesThatSawNothingButZeroGradientsAreNamed) {
+  EXPECT_THAT(flags_of_counts({.gradients = 9000, .standing = 200, .unguided = 2}), IsEmpty());
+  const std::vector<Flag> flags =
+      flags_of_counts({.gradients = 9000, .zero_gradients = 300, .standing = 200, .unguided = 3});
+  ASSERT_THAT(ids(flags), ElementsAre("zero_gradient"));
+  EXPECT_THAT(flags[0].detail, HasSubstr("all that it saw of 3 of 200 samples (1.5%)"));
+}
+
+TEST(DiagnosisCounts, WhereSoundAttacksMayFailInTheWholeBoxOneProbeIsNotEnough) {
+  Evidence run = run_with({.boxed = 4, .withstood = 1});
+  const auto found = [&] { return ids(diagnose_counts(view_evidence(run))); };
+  EXPECT_THAT(found(), ElementsAre("survives_whole_box"));
+  run.header.cells[0].key_fields["fixed"] = "3";
+  EXPECT_THAT(found(), IsEmpty());
+  run.units.back().diagnosis.withstood = 2;
+  EXPECT_THAT(found(), ElementsAre("survives_whole_box"));
+  run.units.back().diagnosis.boxed = 20;
+  EXPECT_THAT(found(), IsEmpty()) << "a tenth";
+  run.units.back().diagnosis.withstood = 20;
+  run.header.cells[0].key_fields.erase("fixed");
+  run.header.cells[0].threat.goal = Goal::kTargeted;
+  EXPECT_THAT(found(), IsEmpty()) << "no clean input has label 3";
+  run.header.cells[0].threat.target = {Target::Kind::kLabel, 1};
+  EXPECT_THAT(found(), ElementsAre("survives_whole_box"));
+}
+
 }  // namespace
 }  // namespace assay

@@ -295,8 +295,48 @@ TEST(RobustAccuracy, OfACellThatTriedNothingIsInconclusiveNotAPass) {
   EXPECT_EQ(untried.rules.at(0).verdict, Judged::kInconclusive);
   EXPECT_THAT(untried.rules.at(0).reason, HasSubstr("no sample was attacked"));
   EXPECT_EQ(untried.outcome, Outcome::kInconclusive);
-  run.units.back().rows[0].queries = 1;
+  for (Verdict& row : run.units.back().rows) row.queries = 1;
   EXPECT_EQ(decide(suite, run, nullptr).rules.at(0).verdict, Judged::kPass);
+}
+
+// A file of adversarials may have one of a single sample.
+TEST(RobustAccuracy, PassesOnlyIfItHoldsThoughUntriedSamplesBreak) {
+  Evidence run = make_run(100);
+  add_cell(run, "corpus", {{'R', 90}, {'B', 10}});
+  std::vector<Verdict>& rows = run.units.back().rows;
+  const auto judged = [&](const char* metric, Kind kind, double limit) {
+    Suite suite = make_suite(run);
+    add_rule(suite, metric, kind, limit);
+    return decide(suite, run, nullptr).rules.at(0);
+  };
+  for (size_t i = 0; i < 20; ++i) rows[i].queries = 0;
+  EXPECT_EQ(judged("robust_accuracy", Kind::kAtLeast, 0.5).verdict, Judged::kPass);
+  const RuleResult open = judged("robust_accuracy", Kind::kAtLeast, 0.7);
+  EXPECT_EQ(open.verdict, Judged::kInconclusive);
+  EXPECT_THAT(open.reason, HasSubstr("20 samples of 100 stand that no query tried"));
+  EXPECT_NE(open.hint, "");
+  EXPECT_EQ(open.value, 0.9) << "what was measured";
+  EXPECT_EQ(judged("robust_accuracy", Kind::kAtLeast, 0.99).verdict, Judged::kFail);
+  EXPECT_EQ(judged("attack_success", Kind::kAtMost, 0.5).verdict, Judged::kPass);
+  EXPECT_EQ(judged("attack_success", Kind::kAtMost, 0.2).verdict, Judged::kInconclusive);
+  for (size_t i = 1; i < 100; ++i) rows[i].queries = 0;
+  EXPECT_EQ(judged("robust_accuracy", Kind::kAtLeast, 0.05).verdict, Judged::kInconclusive);
+}
+
+TEST(RobustAccuracy, OfPointsThatAnotherCellDidNotFindIsThatOfTheirTransfer) {
+  Evidence run = make_run(100);
+  add_cell(run, "pgd", {{'R', 90}, {'B', 10}});
+  add_cell(run, "there", {{'R', 100}}).params["source"] = std::string("pgd");
+  std::vector<Verdict>& rows = run.units.back().rows;
+  for (size_t i = 0; i < 90; ++i) rows[i].queries = 0;
+  Suite suite = make_suite(run);
+  add_rule(suite, "robust_accuracy", Kind::kAtLeast, 0.7);
+  const auto verdict = [&] { return decide(suite, run, nullptr).rules.at(1).verdict; };
+  EXPECT_EQ(verdict(), Judged::kPass) << "nothing was found there to be tried here";
+  for (size_t i = 0; i < 90; ++i) run.units[1].rows[i].queries = 0;
+  EXPECT_EQ(verdict(), Judged::kInconclusive) << "nor was anything tried there";
+  run.header.cells[1].params["source"] = std::string("points.safetensors");
+  EXPECT_EQ(verdict(), Judged::kInconclusive);
 }
 
 }  // namespace

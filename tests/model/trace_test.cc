@@ -250,5 +250,22 @@ TEST(Trace, TakesFloat64Logits) {
   EXPECT_TRUE(trace.unfinished(0));
 }
 
+TEST(Trace, AMarginThatNeverFallsIsStalledUnlessAnAscentFellOrCrossed) {
+  std::vector<double> rising(20, 5.0);
+  rising[7] = 6;
+  EXPECT_TRUE(trace_of(rising).stalled(0));
+  EXPECT_EQ(trace_of(rising).least_margin(0), 5);
+  rising[12] = 4.9;
+  EXPECT_FALSE(trace_of(rising).stalled(0));
+  EXPECT_FALSE(trace_of(std::vector<double>(9, 5.0)).stalled(0)) << "too few steps to tell";
+  Trace again = trace_of(std::vector<double>(20, 5.0));
+  again.start(rows({0}));
+  again.add(values({4.0, 0.0, -1.0}).view({1, 3}), rows({0}));
+  EXPECT_TRUE(again.stalled(0)) << "a start is no step";
+  EXPECT_EQ(again.least_margin(0), 4);
+  again.cross(0, 0.5);
+  EXPECT_FALSE(again.stalled(0));
+}
+
 }  // namespace
 }  // namespace assay

@@ -71,7 +71,7 @@ inline std::vector<AttackInfo> fake_attacks() {
                                });
   corruption.unbounded = true;
   corruption.images = true;
-  add("fab", Family::kEvasion, Access::kGradient, all, nothing);
+  add("fab", Family::kEvasion, Access::kGradient, all, nothing).nearest_without_eps = true;
   add("corpus", Family::kEvasion, Access::kLabel, all, nothing);
   add("ensemble", Family::kEvasion, Access::kGradient, all, nothing);
   add("lira", Family::kMembership, Access::kScore, {}, [](Params& params, const ThreatModel&) {

@@ -56,4 +56,21 @@ void expect_as_many_as_pgd(std::string_view attack, const std::vector<Norm>& nor
   }
 }
 
+void expect_breaks_corners(std::string_view attack) {
+  for (const auto& [d, classes] : {std::pair(20, 3), std::pair(100, 10), std::pair(50, 2)}) {
+    const Model model = linear_model({{d}, classes}, random_normal({classes, d}, 61),
+                                     random_normal({classes}, 62).mul(0.1));
+    Block block = random_block(model, 200, 63);
+    block.x = block.x.round();
+    block.y = model.logits(block.x).argmax(1);
+    block.target = block.y.add(1).remainder(classes);
+    for (const Goal goal : {Goal::kUntargeted, Goal::kTargeted}) {
+      ThreatModel threat = nearest(Norm::kL2);
+      threat.goal = goal;
+      EXPECT_EQ(run(model, find_attack(attack), "{}", threat, block).count(), 200)
+          << d << " entries, " << to_string(goal);
+    }
+  }
+}
+
 }  // namespace assay::testing

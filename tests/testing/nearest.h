@@ -27,4 +27,8 @@ void expect_closed_form(std::string_view attack, const std::vector<Norm>& norms,
 void expect_as_many_as_pgd(std::string_view attack, const std::vector<Norm>& norms, int64_t n,
                            int64_t missed);
 
+/// Expects that in l2 every corner of the box is broken on linear models, most of whose steps lead
+/// out of the box, untargeted and targeted.
+void expect_breaks_corners(std::string_view attack);
+
 }  // namespace assay::testing

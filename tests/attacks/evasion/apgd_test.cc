@@ -104,5 +104,24 @@ TEST(Apgd, RefusesTargetsBesideATargetedGoal) {
   EXPECT_THROW(bind_params(apgd(), "{targets: 3}", threat), Error);
 }
 
+// A noisy forward may rank the true label behind another.
+TEST(Apgd, TargetsOfARandomisedModelAreNeverTheTrueLabel) {
+  const Model model = load_module({{20}, 2}, R"(
+def forward(self, x):
+    z = (x - 0.5).matmul(self.weight)
+    return z + 0.5 * torch.randn_like(z)
+)",
+                                  {{"weight", random_normal({20, 2}, 51)}});
+  Block block = random_block(model, 200, 46);
+  block.y = block.x.sub(0.5).matmul(random_normal({20, 2}, 51)).argmax(1);
+  for (const char* attack : {"apgd", "fab"}) {
+    const auto found = [&](const char* params) {
+      at::manual_seed(7);
+      return run(model, find_attack(attack), params, ball(Norm::kLinf, 0.1), block).count();
+    };
+    EXPECT_GE(found("{steps: 20, targets: 1}"), found("{steps: 20}") - 15) << attack;
+  }
+}
+
 }  // namespace
 }  // namespace assay::testing

@@ -37,5 +37,7 @@ TEST(Deepfool, ItsDistancesAreWithinAQuarterOfFmns) {
   }
 }
 
+TEST(Deepfool, LeavesCornersOfTheBox) { expect_breaks_corners("deepfool"); }
+
 }  // namespace
 }  // namespace assay::testing

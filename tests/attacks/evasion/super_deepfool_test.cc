@@ -40,5 +40,7 @@ TEST(SuperDeepfool, ComesNearerThanDeepfoolWhereBoundariesAreCurved) {
   EXPECT_LT(near.mean().item<double>(), 0.98 * once.mean().item<double>());
 }
 
+TEST(SuperDeepfool, LeavesCornersOfTheBox) { expect_breaks_corners("super_deepfool"); }
+
 }  // namespace
 }  // namespace assay::testing
