@@ -40,8 +40,6 @@ std::vector<Key> stage_keys();
 extern const char* const kNamePattern;
 extern const char* const kNameExpected;
 
-/// Every attack that contracts name, whether this build has it or not.
-std::vector<std::string> known_attacks();
 /// True for attacks that are minimum-norm exactly where no eps is given.
 bool free_without_eps(const std::string& attack);
 
