@@ -181,9 +181,11 @@ std::string cell_chip(const CellSummary& summary) {
     case CellVerdict::kIncomplete:
       return chip("incomplete", "incomplete");
     case CellVerdict::kNotApplicable:
+      return chip("none", "not applicable");
+    case CellVerdict::kUncovered:
       break;
   }
-  return chip("none", "not applicable");
+  return chip("none", "no rule");
 }
 
 }  // namespace

@@ -43,6 +43,7 @@ std::string problem(const std::string& kind, const std::string& type,
 std::string body(const CellSummary& summary, Counts& counts) {
   switch (summary.verdict) {
     case CellVerdict::kPass:
+    case CellVerdict::kUncovered:
       break;
     case CellVerdict::kFail:
       ++counts.failures;

@@ -51,9 +51,7 @@ Unit value_unit(std::string_view metric) {
   return Unit::kPercent;
 }
 
-bool is_paired(const RuleResult& rule) {
-  return rule.kind == Kind::kMaxDrop || rule.kind == Kind::kMaxRise;
-}
+bool is_paired(const RuleResult& rule) { return assay::is_paired(rule.kind); }
 
 Unit rule_unit(const RuleResult& rule) {
   if (!is_paired(rule)) return value_unit(rule.metric);

@@ -137,14 +137,14 @@ CellSummary summarise(const Report& report, const CellResult& cell) {
     // Trying again would end there again.
     const bool final = evidence && !evidence->ended_early.empty() &&
                        report.decision->outcome != Outcome::kIncomplete;
-    summary.verdict = final ? CellVerdict::kFail : CellVerdict::kIncomplete;
+    summary.verdict = final ? CellVerdict::kInconclusive : CellVerdict::kIncomplete;
     const std::string why = !evidence                        ? ""
                             : !evidence->ended_early.empty() ? evidence->ended_early
                                                              : evidence->interrupted;
     summary.lines.push_back(why.empty() ? "units of this cell are missing" : "not run: " + why);
     return summary;
   }
-  bool failed = false, inconclusive = false, decided = false;
+  bool failed = false, inconclusive = false, decided = false, covered = false;
   if (const int64_t faults = candidate_faults(report, cell); faults > 0) {
     failed = true;
     summary.lines.push_back("the candidate itself failed on " + show_plural(faults, "sample"));
@@ -159,13 +159,15 @@ CellSummary summarise(const Report& report, const CellResult& cell) {
     failed = failed || rule->verdict == Verdict::kFail;
     inconclusive = inconclusive || rule->verdict == Verdict::kInconclusive;
     decided = decided || rule->verdict != Verdict::kNotApplicable;
+    covered = true;
     if (rule->verdict != Verdict::kPass) summary.lines.push_back(join(*rule));
   }
   summary.verdict = failed         ? CellVerdict::kFail
                     : inconclusive ? CellVerdict::kInconclusive
                     : decided      ? CellVerdict::kPass
-                                   : CellVerdict::kNotApplicable;
-  if (!failed && !decided && summary.lines.empty()) {
+                    : covered      ? CellVerdict::kNotApplicable
+                                   : CellVerdict::kUncovered;
+  if (summary.verdict == CellVerdict::kUncovered) {
     summary.lines.push_back("no rule covers this cell");
   }
   return summary;

@@ -65,10 +65,10 @@ const RuleResult* tightest(const Decision& decision);
 int64_t count(const Decision& decision, RuleResult::Verdict verdict);
 
 /// What the rules and the evidence say of one cell by itself.
-enum class CellVerdict { kPass, kFail, kInconclusive, kIncomplete, kNotApplicable };
+enum class CellVerdict { kPass, kFail, kInconclusive, kIncomplete, kNotApplicable, kUncovered };
 struct CellSummary {
-  CellVerdict verdict = CellVerdict::kNotApplicable;
-  std::vector<std::string> lines;  ///< why, one sentence each
+  CellVerdict verdict = CellVerdict::kUncovered;  ///< no rule says anything of it
+  std::vector<std::string> lines;                 ///< why, one sentence each
 };
 CellSummary summarise(const Report& report, const CellResult& cell);
 

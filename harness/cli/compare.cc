@@ -102,13 +102,27 @@ std::vector<int64_t> partners_in(const Place& first, const Place& second) {
   return pair_samples(first.view.evidence->header.samples, second.view.evidence->header.samples);
 }
 
+// Why no sample can be compared.
+const char* why_none(const Place& a, const Place& b) {
+  const std::vector<int64_t> partners = partners_in(b, a);
+  if (std::ranges::all_of(partners, [](int64_t partner) { return partner < 0; })) {
+    return "no sample in common";
+  }
+  const auto judged = [](const Place& place) {
+    return std::ranges::any_of(robust_facts(place.cell),
+                               [](Fact fact) { return fact != Fact::kUnknown; });
+  };
+  if (!judged(a)) return "no verdict in A";
+  return judged(b) ? "no sample has a verdict in both" : "no verdict in B";
+}
+
 // As the gate would with A as the baseline.
 void compare_samples(const Place& a, const Place& b) {
   const PairedCounts pairs =
       count_pairs(robust_facts(b.cell), robust_facts(a.cell), partners_in(b, a));
   const std::string name = name_of(*a.cell.header, *b.cell.header);
   if (pairs.n == 0) {
-    std::printf("%-20s no sample in common\n", name.c_str());
+    std::printf("%-20s %s\n", name.c_str(), why_none(a, b));
     return;
   }
   const auto lost = static_cast<int64_t>(pairs.regressed.size());
@@ -262,6 +276,11 @@ void compare_cells(Sides& sides, const CellHeader& first, const CellHeader& seco
     }
     sides.titled = true;
     compare_samples(a, b);
+    const std::string median = "median_distance";
+    if (has_metric(first, median) && has_metric(second, median)) {
+      compare_distances(a, b);
+      sides.titled = false;
+    }
   } else {
     std::printf("%-28s %9s  95 %% one-sided\n", name_of(first, second).c_str(), "value");
     sides.titled = false;

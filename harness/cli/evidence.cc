@@ -32,16 +32,16 @@ ExitCode gate_cell(const Judged& judged, const CellResult& cell) {
               << (cell.extraction ? " extractions" : " samples") << std::endl;
   }
   if (rules == 0) std::cout << name << "  no rule covers this cell" << std::endl;
-  if (!cell.complete && judged.evidence.ended_early.empty()) return ExitCode::kIncomplete;
-  if (fail) return ExitCode::kFail;
-  if (judged.decision.outcome == Outcome::kIncomplete) {
-    std::cout << name << "  the run ended before this cell did" << std::endl;
+  const bool unfinished = !cell.complete && judged.evidence.ended_early.empty();
+  if (fail && !unfinished) return ExitCode::kFail;
+  if (unfinished || judged.decision.outcome == Outcome::kIncomplete) {
+    std::cout << name << "  " << judged.decision.reason << std::endl;
     return ExitCode::kIncomplete;
   }
   if (!cell.complete) {
     // Trying again would end there again.
     std::cout << name << "  not run: " << judged.evidence.ended_early << std::endl;
-    return ExitCode::kFail;
+    return ExitCode::kInconclusive;
   }
   return inconclusive ? ExitCode::kInconclusive : ExitCode::kPass;
 }

@@ -22,7 +22,7 @@ namespace fs = std::filesystem;
 void merge_adversarials(const std::vector<std::string>& folders, const fs::path& out) {
   std::map<std::string, NamedArray> arrays;
   for (const std::string& folder : folders) {
-    const fs::path file = fs::path(folder) / "adversarials.safetensors";
+    const fs::path file = fs::path(folder) / kAdversarialsFile;
     if (!fs::exists(file)) continue;
     for (NamedArray& array : parse_safetensors(read_bytes(file), file.string())) {
       arrays.emplace(array.name, std::move(array));
@@ -30,7 +30,7 @@ void merge_adversarials(const std::vector<std::string>& folders, const fs::path&
   }
   std::vector<NamedArray> list;
   for (auto& [name, array] : arrays) list.push_back(std::move(array));
-  write_durably(out / "adversarials.safetensors", to_safetensors(list));
+  write_durably(out / kAdversarialsFile, to_safetensors(list));
 }
 
 // What the shards' folders hold.

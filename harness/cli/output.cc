@@ -138,7 +138,7 @@ void write_adversarials(const fs::path& folder, const Evidence& evidence, const 
     }
   }
   std::string blob_name, blob;
-  write_safetensors(folder / "adversarials.safetensors", arrays, [&](size_t i) {
+  write_safetensors(folder / kAdversarialsFile, arrays, [&](size_t i) {
     if (sources[i].first != blob_name) {
       blob_name = sources[i].first;
       blob = store.get_blob(blob_name);

@@ -270,6 +270,10 @@ void add_common(CLI::App* command, PlanOptions* options) {
   command->add_option("--model", options->overrides.model, "the candidate, not model.path")
       ->type_name("FILE");
   command
+      ->add_option("--baseline", options->overrides.baseline,
+                   "the incumbent, not the suite's baseline; or none")
+      ->type_name("X|none");
+  command
       ->add_option("--set", options->overrides.set, "replace a part of the suite; may be repeated")
       ->type_name("PATH=VALUE")
       ->allow_extra_args(false);

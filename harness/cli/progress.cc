@@ -19,10 +19,7 @@ volatile std::sig_atomic_t pending_signal = 0;
 volatile std::sig_atomic_t expected_sender = 0;
 
 void note_signal(int number, siginfo_t* info, void*) {
-  if (expected_sender != 0 && info->si_pid != expected_sender) return;
-  // A second signal ends the process at once, for who does not want to wait for the units.
-  if (pending_signal != 0) _exit(static_cast<int>(ExitCode::kIncomplete));
-  pending_signal = number;
+  if (info->si_pid == expected_sender && pending_signal == 0) pending_signal = number;
 }
 
 }  // namespace
@@ -38,6 +35,19 @@ std::string duration_text(double seconds) {
     std::snprintf(text, sizeof text, "%ld h %ld min", whole / 3600, whole % 3600 / 60);
   }
   return text;
+}
+
+std::string unit_text(const Unit& unit) {
+  const std::string cell = unit.cell.empty() ? "the clean pass" : unit.cell;
+  if (unit.kind == Unit::Kind::kScore) return "scores of " + cell;
+  const bool samples = unit.kind == Unit::Kind::kClean || unit.kind == Unit::Kind::kBlock;
+  if (unit.begin == unit.end) return cell;
+  return cell + " on " + (samples ? "samples " : "records ") + std::to_string(unit.begin) + " to " +
+         std::to_string(unit.end - 1);
+}
+
+std::string time_limit_text(double limit_s) {
+  return "the time limit of " + duration_text(limit_s) + " is over";
 }
 
 ProgressBar::ProgressBar(std::string title)

@@ -28,8 +28,13 @@ class ProgressBar {
 /// Seconds as a person reads them: 45 s, 3 min 20 s, 2 h 5 min.
 std::string duration_text(double seconds);
 
-/// Makes stop_signals() ask the run to stop between units instead of ending the process. Only
-/// those that the process `sender` sent count; 0: all.
+/// A unit as a person knows it: pgd@0.1 on samples 0 to 63.
+std::string unit_text(const Unit& unit);
+/// Why a run ends that took longer than this.
+std::string time_limit_text(double limit_s);
+
+/// Makes stop_signals() that the process `sender` sends ask the run to stop between queries instead
+/// of ending the process. What a second one does is the sender's affair.
 void catch_signals(int sender);
 /// "SIGINT", "SIGTERM" or "SIGHUP" once one arrived, else "".
 std::string caught_signal();

@@ -9,13 +9,12 @@
 #include "harness/cli/run_folder.h"
 #include "harness/cli/session.h"
 #include "harness/cli/shard.h"
+#include "harness/cli/sources.h"
 #include "harness/cli/supervise.h"
 #include "harness/gate/decision.h"
-#include "harness/record/corpus.h"
 #include "harness/record/unmeasured.h"
 #include "harness/run/run_header.h"
 #include "harness/suite/digest.h"
-#include "harness/suite/host_limits.h"
 
 namespace assay {
 namespace {
@@ -40,21 +39,6 @@ struct Baseline {
   std::string sha256;
 };
 
-void tell_incomplete(const std::string& reason) {
-  std::cerr << "assay: the run is incomplete: " << reason << "; go on with it by --resume"
-            << std::endl;
-}
-
-// As many as asked for and the suite's memory_limit (0: none) allows; by default what fits.
-int choose_workers(int asked, int64_t memory_limit) {
-  if (asked == 0) return default_workers(memory_limit);
-  const int fit = memory_limit == 0 ? asked : workers_within(memory_limit);
-  if (fit >= asked) return asked;
-  std::cerr << "assay: run.memory_limit has room for " << fit << " of " << asked
-            << " workers, at 512 MiB each and 1 GiB for program and model" << std::endl;
-  return fit;
-}
-
 class Run {
  public:
   explicit Run(const Options& options) : options_(options), shard_(parse_shard(options.shard)) {
@@ -67,17 +51,23 @@ class Run {
   RunOptions run_options(ProgressBar* bar);
   Evidence measure(Subject* subject, bool is_incumbent, const Evidence* baseline);
   Baseline read_baseline_evidence();
+  std::unique_ptr<Subject> open(const std::string& path);
   std::unique_ptr<Subject> open_incumbent();
   Baseline measure_baseline(Subject* incumbent);
   ExitCode measure_sides(Baseline baseline);
   void begin(const Evidence& empty, const std::string& baseline_sha256);
   ExitCode finish(const Evidence& evidence, const Baseline& baseline);
-  void keep_in_corpus(const Evidence& evidence, const Evidence* incumbent);
   ExitCode end_unmeasured(const Evidence& evidence);
   ExitCode refused(const std::string& reason);
   ExitCode stopped(const std::string& reason);
   Report report_of(const Evidence& evidence, const Baseline& baseline, const Decision& decision);
   RunFacts facts_of(const std::string& baseline_sha256, double wall_s) const;
+  bool others_left(const Evidence& evidence) const {
+    return evidence.interrupted == shard_reason(shard_.index, shard_.count);
+  }
+  bool is_cut_off(const Evidence& evidence) const {
+    return !evidence.interrupted.empty() && !others_left(evidence);
+  }
 
   const Options& options_;
   const Shard shard_;
@@ -87,6 +77,7 @@ class Run {
   bool computed_ = false;  ///< a unit that the store did not have
   std::unique_ptr<Session> session_;
   std::unique_ptr<Store> store_;
+  const Attempt* attempt_ = nullptr;
   fs::path folder_;
   Header header_;  ///< what is known of the run before it looks into a model
 };
@@ -101,9 +92,7 @@ RunOptions Run::run_options(ProgressBar* bar) {
     if (!session_->failed.empty()) return session_->failed;
     if (const std::string signal = caught_signal(); !signal.empty()) return "stopped by " + signal;
     const double elapsed = std::chrono::duration<double>(Clock::now() - start_).count();
-    if (limit > 0 && elapsed > limit)
-      return "the time limit of " + duration_text(limit) + " is over";
-    return "";
+    return limit > 0 && elapsed > limit ? time_limit_text(limit) : "";
   };
   options.crashes = session_->crashes;
   options.progress = [this, bar](const Progress& progress) {
@@ -114,9 +103,13 @@ RunOptions Run::run_options(ProgressBar* bar) {
 }
 
 Evidence Run::measure(Subject* subject, bool is_incumbent, const Evidence* baseline) {
-  ProgressBar bar(is_incumbent ? "incumbent" : "candidate");
+  const char* side = is_incumbent ? "incumbent" : "candidate";
+  ProgressBar bar(side);
   RunOptions options = run_options(&bar);
   options.sources = subject->sources();
+  options.under_way = [this, side](const Unit& unit, bool begins) {
+    keep_under_way(*attempt_, unit_text(unit) + " of the " + side, begins);
+  };
   const Suite& suite = session_->suite;
   if (!is_incumbent && shard_.count == 1) {
     options.after_clean = [&suite, baseline](const Evidence& evidence) {
@@ -125,7 +118,14 @@ Evidence Run::measure(Subject* subject, bool is_incumbent, const Evidence* basel
   }
   Evidence evidence = run_plan(
       suite, subject->plan(), session_->samples, session_->attacks,
-      [subject]() -> const Model& { return subject->model(); }, store_.get(), options);
+      [&]() -> const Model& {
+        const std::string loading = "loading the " + std::string(side);
+        keep_under_way(*attempt_, loading, true);
+        const Model& model = subject->model();
+        keep_under_way(*attempt_, loading, false);
+        return model;
+      },
+      store_.get(), options);
   if (shard_.count > 1) {
     keep_for_merge(folder_, is_incumbent ? "baseline_" : "", suite, subject->plan(), evidence,
                    *store_);
@@ -143,12 +143,19 @@ Baseline Run::read_baseline_evidence() {
   return baseline;
 }
 
+std::unique_ptr<Subject> Run::open(const std::string& path) {
+  keep_under_way(*attempt_, "loading " + path, true);
+  auto subject = std::make_unique<Subject>(*session_, path, store_.get());
+  keep_under_way(*attempt_, "loading " + path, false);
+  return subject;
+}
+
 // The incumbent that is to be measured, or null. One that cannot be is the user's error.
 std::unique_ptr<Subject> Run::open_incumbent() {
   const std::string& path = session_->suite.baseline;
   if (path.empty() || path == "none" || !is_model(path)) return nullptr;
   try {
-    return std::make_unique<Subject>(*session_, path, store_.get());
+    return open(path);
   } catch (const Error& error) {
     if (error.code() != ExitCode::kRefused) throw;
     throw Error("baseline: " + std::string(error.what()));
@@ -190,6 +197,7 @@ RunFacts Run::facts_of(const std::string& baseline_sha256, double wall_s) const 
 
 // The reports of a run that measured nothing, and a record of it for commands that judge again.
 ExitCode Run::end_unmeasured(const Evidence& evidence) {
+  keep_reporting(*attempt_);
   const Decision decision = decide_unmeasured(evidence);
   if (options_.out.empty()) point_latest(folder_);
   write_unmeasured(folder_, evidence);
@@ -213,7 +221,7 @@ ExitCode Run::stopped(const std::string& reason) {
   tell_incomplete(reason);
   try {
     Evidence evidence;
-    if (!fs::exists(folder_ / "evidence.jsonl")) {
+    if (!has_evidence(folder_)) {
       evidence.header = header_;
       evidence.interrupted = reason;
       return end_unmeasured(evidence);
@@ -232,20 +240,8 @@ ExitCode Run::stopped(const std::string& reason) {
   return ExitCode::kIncomplete;
 }
 
-// Whole runs only, and both sides after both were planned: what a run finds is for the next one,
-// however this one was cut into shards or attempts. So nothing of this one depends on it.
-void Run::keep_in_corpus(const Evidence& evidence, const Evidence* incumbent) {
-  try {
-    Corpus corpus(store_->folder());
-    corpus.add(found_in(evidence, *store_));
-    if (incumbent) corpus.add(found_in(*incumbent, *store_));
-  } catch (const Error& error) {
-    std::cerr << "assay: the corpus gets nothing of this run, whose verdict stands: "
-              << error.what() << std::endl;
-  }
-}
-
 ExitCode Run::finish(const Evidence& evidence, const Baseline& baseline) {
+  keep_reporting(*attempt_);
   const Evidence* incumbent = baseline.evidence ? &*baseline.evidence : nullptr;
   write_evidence(folder_, evidence);
   remove_unmeasured(folder_);
@@ -260,7 +256,7 @@ ExitCode Run::finish(const Evidence& evidence, const Baseline& baseline) {
                                               : Save::kRegressed;
   write_adversarials(folder_, evidence, decision, *store_, save);
   Report report = report_of(evidence, baseline, decision);
-  report.shard = shard_.count > 1 && evidence.interrupted.starts_with("shard ");
+  report.shard = others_left(evidence);
   report.pictures =
       choose_pictures(evidence, decision, read_adversarials(folder_ / kAdversarialsFile),
                       session_->dataset.get(), 12);
@@ -268,12 +264,11 @@ ExitCode Run::finish(const Evidence& evidence, const Baseline& baseline) {
   write_reports(folder_, report);
   print_summary(report, folder_);
   if (computed_ && evidence.complete() && (!incumbent || incumbent->complete())) {
-    keep_in_corpus(evidence, incumbent);
+    keep_in_corpus(evidence, incumbent, *store_);
   }
   // A shard only measures: pass, fail and inconclusive belong to the merge.
   if (shard_.count == 1) return exit_code(decision.outcome);
-  return evidence.interrupted.starts_with("shard ") || evidence.complete() ? ExitCode::kPass
-                                                                           : ExitCode::kIncomplete;
+  return others_left(evidence) || evidence.complete() ? ExitCode::kPass : ExitCode::kIncomplete;
 }
 
 // Takes the folder into use, so that --resume after a kill knows what was being run there. What is
@@ -292,26 +287,24 @@ void Run::begin(const Evidence& empty, const std::string& baseline_sha256) {
 ExitCode Run::measure_sides(Baseline baseline) {
   store_ = std::make_unique<Store>(options_.store);
   std::unique_ptr<Subject> incumbent = open_incumbent();
-  Subject candidate(*session_, session_->suite.model.path, store_.get());
+  const std::unique_ptr<Subject> candidate = open(session_->suite.model.path);
   Evidence evidence;
-  evidence.header = candidate.plan().header;
+  evidence.header = candidate->plan().header;
   evidence.interrupted = "not finished";
   begin(evidence, incumbent ? incumbent->plan().header.model.sha256 : baseline.sha256);
   if (!baseline.evidence) baseline = measure_baseline(incumbent.get());
   incumbent.reset();
-  if (baseline.evidence && !baseline.evidence->interrupted.empty() &&
-      !baseline.evidence->interrupted.starts_with("shard ")) {
+  if (baseline.evidence && is_cut_off(*baseline.evidence)) {
     evidence.interrupted = "incumbent: " + baseline.evidence->interrupted;
   } else {
-    evidence = measure(&candidate, false, baseline.evidence ? &*baseline.evidence : nullptr);
+    evidence = measure(candidate.get(), false, baseline.evidence ? &*baseline.evidence : nullptr);
   }
-  if (!evidence.interrupted.empty() && !evidence.interrupted.starts_with("shard ")) {
-    tell_incomplete(evidence.interrupted);
-  }
+  if (is_cut_off(evidence)) tell_incomplete(evidence.interrupted);
   return finish(evidence, baseline);
 }
 
 ExitCode Run::run(const Attempt& attempt) {
+  attempt_ = &attempt;
   catch_signals(attempt.supervisor);
   if (!attempt.failed.empty() && attempt.folder.empty()) {
     throw Error("the run is incomplete: " + attempt.failed, ExitCode::kIncomplete);
@@ -320,6 +313,7 @@ ExitCode Run::run(const Attempt& attempt) {
   session_->crashes = attempt.crashes;
   session_->failed = attempt.failed;
   const Suite& suite = session_->suite;
+  keep_time_limit(attempt, suite.run.time_limit_s);
   check_paths(suite);  // before a folder is taken into use: a mistyped one is mended
   Baseline baseline = read_baseline_evidence();
   workers_ = choose_workers(options_.workers, suite.run.memory_limit);

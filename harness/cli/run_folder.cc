@@ -14,6 +14,18 @@ namespace assay {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+// One that is under way, or a copy of what it left.
+bool has_run(const fs::path& folder) {
+  return has_evidence(folder) || fs::exists(folder / "run.json") ||
+         fs::exists(folder / "unmeasured.jsonl");
+}
+
+}  // namespace
+
+bool has_evidence(const fs::path& folder) { return fs::exists(folder / "evidence.jsonl"); }
+
 fs::path prepare_folder(const std::string& out, bool resume, const std::string& suite,
                         const std::string& started) {
   if (out.empty()) {
@@ -41,6 +53,10 @@ fs::path prepare_folder(const std::string& out, bool resume, const std::string& 
     throw Error("--out " + folder.string() +
                 " is not empty; name another folder, or go on with it by --resume");
   }
+  if (resume && fs::exists(folder) && !fs::is_empty(folder, error) && !has_run(folder)) {
+    throw Error("--resume: " + folder.string() +
+                " is not empty and holds no run; name the folder of the run to go on with");
+  }
   make_folder(folder);
   return folder;
 }
@@ -57,7 +73,7 @@ void point_latest(const fs::path& folder) {
 }
 
 void check_resume(const fs::path& folder, const Header& header, const std::string& shard) {
-  if (!fs::exists(folder / "evidence.jsonl")) return;
+  if (!has_evidence(folder)) return;
   const Evidence before = read_evidence(folder);
   const auto other = [&folder](const std::string& field, const std::string& difference) {
     return Error("--resume: " + folder.string() + " was run with another " + field + " (" +
@@ -98,7 +114,7 @@ void check_resume(const fs::path& folder, const Header& header, const std::strin
 }
 
 void check_resume_plan(const fs::path& folder, const Header& planned, const RunFacts& facts) {
-  if (!fs::exists(folder / "evidence.jsonl")) return;
+  if (!has_evidence(folder)) return;
   const RunFacts old_facts = read_run_facts(folder);
   if (!old_facts.started.empty()) {
     const std::string told = told_of_baseline(old_facts);
@@ -128,7 +144,7 @@ void check_resume_plan(const fs::path& folder, const Header& planned, const RunF
 }
 
 bool is_planned(const fs::path& folder, const Header& header) {
-  if (!fs::exists(folder / "evidence.jsonl")) return false;
+  if (!has_evidence(folder)) return false;
   const Header before = read_evidence(folder).header;
   return before.clean_units == header.clean_units &&
          std::equal(before.cells.begin(), before.cells.end(), header.cells.begin(),

@@ -9,6 +9,9 @@
 
 namespace assay {
 
+/// True if the folder holds evidence of a run that was planned.
+bool has_evidence(const std::filesystem::path& folder);
+
 /// The folder that receives everything: `out`, or a new one in runs/ if that is empty, named after
 /// the suite and when it `started`. Throws Error for one in use, unless a run is to go on there.
 std::filesystem::path prepare_folder(const std::string& out, bool resume, const std::string& suite,

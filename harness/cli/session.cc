@@ -1,6 +1,7 @@
 #include "harness/cli/session.h"
 
 #include <algorithm>
+#include <iostream>
 #include <numeric>
 #include <set>
 
@@ -10,6 +11,7 @@
 #include "harness/monitor/monitor.h"
 #include "harness/suite/digest.h"
 #include "harness/suite/error.h"
+#include "harness/suite/host_limits.h"
 
 namespace assay {
 
@@ -141,6 +143,15 @@ Evidence read_whole_run(const std::string& path) {
                 "; finish it with --resume, or name a merge of all its shards");
   }
   return evidence;
+}
+
+int choose_workers(int asked, int64_t memory_limit) {
+  if (asked == 0) return default_workers(memory_limit);
+  const int fit = memory_limit == 0 ? asked : workers_within(memory_limit);
+  if (fit >= asked) return asked;
+  std::cerr << "assay: run.memory_limit has room for " << fit << " of " << asked
+            << " workers, at 512 MiB each and 1 GiB for program and model" << std::endl;
+  return fit;
 }
 
 void require_gradients(const Suite& suite, const ModelFacts& facts, const std::string& path) {

@@ -88,6 +88,10 @@ bool is_model(const std::string& path);
 /// The evidence of a baseline that is a run. Throws Error (kUsage) for one that is incomplete.
 Evidence read_whole_run(const std::string& path);
 
+/// Workers of a run: as many as asked for and the suite's memory_limit (bytes, 0: none) allows, and
+/// by default (0) what fits. Says on stderr if that is fewer than asked for.
+int choose_workers(int asked, int64_t memory_limit);
+
 /// Refuses a model that some attack of the suite cannot work on (no gradient).
 void require_gradients(const Suite& suite, const ModelFacts& facts, const std::string& path);
 

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 #include <deque>
+#include <iostream>
 #include <mutex>
 #include <set>
 
@@ -248,7 +249,7 @@ at::Tensor SourceSet::Impl::from_corpus(const SampleInfo& sample) {
 }
 
 SourceSet::SourceSet(const Session& session, const std::string& model_sha256, Store* store)
-    : impl_(new Impl{session, store, {}, {}, {}, {}, {}, {}, {}}) {
+    : impl_(new Impl{session, store}) {
   const Suite& suite = session.suite;
   const std::map<std::string, Where> named = named_sources(suite);
   const std::string incumbent = named.empty() ? "" : incumbent_of(suite);
@@ -289,6 +290,17 @@ Sources SourceSet::sources() {
           [this](const std::string& source, const SampleInfo& sample) {
             return impl_->points(source, sample);
           }};
+}
+
+void keep_in_corpus(const Evidence& evidence, const Evidence* incumbent, const Store& store) {
+  try {
+    Corpus corpus(store.folder());
+    corpus.add(found_in(evidence, store));
+    if (incumbent) corpus.add(found_in(*incumbent, store));
+  } catch (const Error& error) {
+    std::cerr << "assay: the corpus gets nothing of this run, whose verdict stands: "
+              << error.what() << std::endl;
+  }
 }
 
 }  // namespace assay

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "harness/cli/session.h"
+#include "harness/record/evidence.h"
 #include "harness/record/store.h"
 #include "harness/run/plan.h"
 #include "harness/run/run.h"
@@ -29,5 +30,10 @@ class SourceSet {
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
+
+/// Tells the corpus what broke the models of a run. Whole runs only, and both sides after both were
+/// planned: what a run finds is for the next one, however this one was cut into shards or attempts.
+/// So nothing of this one depends on it; a fault is told on stderr.
+void keep_in_corpus(const Evidence& evidence, const Evidence* incumbent, const Store& store);
 
 }  // namespace assay

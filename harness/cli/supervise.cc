@@ -1,6 +1,7 @@
 #include "harness/cli/supervise.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -8,20 +9,29 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstring>
 #include <iostream>
-#include <sstream>
+#include <optional>
 
+#include "harness/cli/progress.h"
 #include "harness/model/stop_signals.h"
 
 namespace assay {
 namespace {
 
+using Clock = std::chrono::steady_clock;
+using Seconds = std::chrono::duration<double>;
+
 // All that a signal handler may touch.
 volatile std::sig_atomic_t child_process = 0;
+volatile std::sig_atomic_t signals_seen = 0;
+volatile std::sig_atomic_t last_signal = 0;
 
 void forward_signal(int number) {
+  last_signal = number;
+  signals_seen = signals_seen + 1;
   if (child_process > 0) kill(child_process, number);
 }
 
@@ -32,17 +42,6 @@ void forward_signals() {
   for (const int number : stop_signals()) sigaction(number, &action, nullptr);
 }
 
-std::string read_all(int file) {
-  std::string text;
-  std::array<char, 4096> piece{};
-  for (;;) {
-    const ssize_t size = read(file, piece.data(), piece.size());
-    if (size < 0 && errno == EINTR) continue;
-    if (size <= 0) return text;
-    text.append(piece.data(), static_cast<size_t>(size));
-  }
-}
-
 int wait_for(pid_t child) {
   int status = 0;
   while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
@@ -50,43 +49,154 @@ int wait_for(pid_t child) {
   return status;
 }
 
-ExitCode incomplete(const std::string& reason) {
-  std::cerr << "assay: the run is incomplete: " << reason << "; go on with it by --resume"
-            << std::endl;
-  return ExitCode::kIncomplete;
-}
+// "SIGTERM".
+std::string signal_name(int number) { return std::string("SIG") + sigabbrev_np(number); }
 
-// Takes over what the child has told. True if it tells of a crash that was not known.
-bool learn(const std::string& told, Attempt* attempt) {
-  bool crashed = false;
-  std::istringstream lines(told);
-  for (std::string line; std::getline(lines, line);) {
-    Crash crash;
-    if (line.starts_with("folder ")) {
-      attempt->folder = line.substr(7);
-    } else if (parse_crash(line, &crash)) {
-      const bool known = std::any_of(
-          attempt->crashes.begin(), attempt->crashes.end(),
-          [&](const Crash& other) { return other.work == crash.work && other.row == crash.row; });
-      if (known) continue;
-      attempt->crashes.push_back(crash);
-      crashed = true;
+// An attempt as its supervisor sees it.
+class Watch {
+ public:
+  // `started`: when the first attempt began.
+  Watch(Attempt* attempt, Clock::time_point started) : attempt_(attempt), started_(started) {}
+
+  // Takes over what the child tells.
+  void learn(std::string_view told) {
+    rest_ += told;
+    for (size_t end = rest_.find('\n'); end != std::string::npos; end = rest_.find('\n')) {
+      learn_line(rest_.substr(0, end));
+      rest_.erase(0, end + 1);
     }
   }
-  return crashed;
+
+  // Why the child must be ended, or "".
+  std::string overdue() {
+    const Clock::time_point now = Clock::now();
+    if (signals_seen > 0 && !signalled_) signalled_ = now;
+    if (signals_seen > 1) return with_work("stopped by " + signal_name(last_signal));
+    // One that only reports, or has nowhere to report to yet, is at no unit of a run.
+    if (reporting_ || !attempt_->failed.empty() || attempt_->folder.empty()) return "";
+    const auto since = [now](Clock::time_point then) { return Seconds(now - then).count(); };
+    if (since(folder_since_) <= kGrace_s) return "";
+    if (signalled_ && since(*signalled_) > kGrace_s) {
+      return with_work("stopped by " + signal_name(last_signal));
+    }
+    if (limit_s_ > 0 && since(started_) > limit_s_ + kGrace_s) {
+      return with_work(time_limit_text(limit_s_));
+    }
+    return "";
+  }
+
+  // True if it told of a crash that was not known.
+  bool crashed() const { return crashed_; }
+
+ private:
+  void learn_line(const std::string& line) {
+    Crash crash;
+    if (line.starts_with("folder ")) {
+      attempt_->folder = line.substr(7);
+      folder_since_ = Clock::now();
+    } else if (line.starts_with("limit ")) {
+      limit_s_ = std::stod(line.substr(6));
+    } else if (line == "reporting") {
+      reporting_ = true;
+    } else if (line.starts_with("begin ")) {
+      under_way_.push_back(line.substr(6));
+    } else if (line.starts_with("end ")) {
+      const auto found = std::find(under_way_.begin(), under_way_.end(), line.substr(4));
+      if (found != under_way_.end()) under_way_.erase(found);
+    } else if (parse_crash(line, &crash)) {
+      const bool known = std::any_of(
+          attempt_->crashes.begin(), attempt_->crashes.end(),
+          [&](const Crash& other) { return other.work == crash.work && other.row == crash.row; });
+      if (known) return;
+      attempt_->crashes.push_back(crash);
+      crashed_ = true;
+    }
+  }
+
+  std::string with_work(const std::string& reason) const {
+    constexpr size_t kMost = 4;
+    std::string names;
+    for (size_t i = 0; i < std::min(under_way_.size(), kMost); ++i) {
+      names += (i == 0 ? "" : ", ") + under_way_[i];
+    }
+    if (names.empty()) return reason;
+    const size_t more = under_way_.size() - std::min(under_way_.size(), kMost);
+    if (more > 0) names += " and " + std::to_string(more) + " more";
+    return reason + ", and this did not end: " + names;
+  }
+
+  Attempt* attempt_;
+  Clock::time_point started_;
+  std::string rest_;  // of a line that is not whole yet
+  std::vector<std::string> under_way_;
+  double limit_s_ = 0;
+  bool reporting_ = false;
+  bool crashed_ = false;
+  Clock::time_point folder_since_ = Clock::now();
+  std::optional<Clock::time_point> signalled_;
+};
+
+// Reads what the child tells until it ends, and ends it where it must be. Returns why, or "".
+std::string attend(pid_t child, int file, Watch* watch) {
+  std::string reason;
+  std::array<char, 4096> piece{};
+  for (;;) {
+    if (reason.empty()) {
+      reason = watch->overdue();
+      if (!reason.empty()) kill(child, SIGKILL);
+    }
+    pollfd ready{file, POLLIN, 0};
+    if (poll(&ready, 1, 200) <= 0) continue;  // now and then it is asked whether to end it
+    const ssize_t size = read(file, piece.data(), piece.size());
+    if (size < 0 && errno == EINTR) continue;
+    if (size <= 0) return reason;
+    watch->learn({piece.data(), static_cast<size_t>(size)});
+  }
+}
+
+void tell(const Attempt& attempt, const std::string& line) {
+  // Without a folder a second attempt would take a second one, without the others the supervisor
+  // would wait for longer, no more.
+  while (write(attempt.record, line.data(), line.size()) < 0 && errno == EINTR) {
+  }
+}
+
+// Why an attempt ended that neither returned nor was crashed by a model.
+std::string fault_of(int number) {
+  if (number == SIGKILL) {
+    return "it was ended by SIGKILL, as happens when memory runs out; lower --workers or run.block";
+  }
+  if (number == SIGINT || number == SIGTERM || number == SIGHUP) {
+    return "stopped by " + signal_name(number);
+  }
+  return "it was ended by " + signal_name(number) + " outside of any model";
 }
 
 }  // namespace
 
 void keep_folder(const Attempt& attempt, const std::string& folder) {
-  const std::string line = "folder " + folder + '\n';
-  // Without it a second attempt would take a second folder, no more.
-  [[maybe_unused]] const ssize_t written = write(attempt.record, line.data(), line.size());
+  tell(attempt, "folder " + folder + '\n');
+}
+
+void keep_time_limit(const Attempt& attempt, double seconds) {
+  tell(attempt, "limit " + number_text(seconds) + '\n');
+}
+
+void keep_reporting(const Attempt& attempt) { tell(attempt, "reporting\n"); }
+
+void keep_under_way(const Attempt& attempt, const std::string& what, bool begins) {
+  tell(attempt, (begins ? "begin " : "end ") + what + '\n');
+}
+
+void tell_incomplete(const std::string& reason) {
+  std::cerr << "assay: the run is incomplete: " << reason << "; go on with it by --resume"
+            << std::endl;
 }
 
 ExitCode supervise(const std::function<ExitCode(const Attempt&)>& work) {
   Attempt attempt;
   attempt.supervisor = getpid();
+  const Clock::time_point started = Clock::now();
   for (;;) {
     std::array<int, 2> ends{};
     if (pipe2(ends.data(), O_CLOEXEC) != 0) {
@@ -107,24 +217,24 @@ ExitCode supervise(const std::function<ExitCode(const Attempt&)>& work) {
       record_crashes(ends[1]);
       return work(attempt);
     }
+    // One that only reports has been told to end already.
+    if (!attempt.failed.empty()) signals_seen = 0;
     child_process = child;
     forward_signals();
+    if (signals_seen > 0) kill(child, last_signal);  // it came between two attempts
     close(ends[1]);
-    const std::string told = read_all(ends[0]);
+    Watch watch(&attempt, started);
+    const std::string overdue = attend(child, ends[0], &watch);
     close(ends[0]);
     const int status = wait_for(child);
     child_process = 0;
     if (WIFEXITED(status)) return static_cast<ExitCode>(WEXITSTATUS(status));
-    const int number = WTERMSIG(status);
-    if (!learn(told, &attempt)) {
-      if (!attempt.failed.empty()) return incomplete(attempt.failed);
-      const std::string name = std::string("SIG") + sigabbrev_np(number);
-      attempt.failed = number == SIGKILL
-                           ? "it was ended by SIGKILL, as happens when memory runs out; lower "
-                             "--workers or run.block"
-                       : number == SIGINT || number == SIGTERM || number == SIGHUP
-                           ? "stopped by " + name
-                           : "it was ended by " + name + " outside of any model";
+    if (!overdue.empty() || !watch.crashed()) {
+      if (!attempt.failed.empty()) {
+        tell_incomplete(attempt.failed);
+        return ExitCode::kIncomplete;
+      }
+      attempt.failed = overdue.empty() ? fault_of(WTERMSIG(status)) : overdue;
       continue;
     }
     const Crash& crash = attempt.crashes.back();

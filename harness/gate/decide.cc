@@ -186,12 +186,7 @@ Judgement judge_in(const Case& open, const RuleSpec& rule, const std::string& ce
   const CellView* view = open.candidate.find(cell);
   if (view == nullptr) {
     Judgement judgement;
-    judgement.result.cell = cell;
-    judgement.result.metric = rule.metric;
-    judgement.result.kind = rule.kind;
-    judgement.result.limit = rule.limit;
-    judgement.result.confidence = rule.confidence;
-    judgement.result.line = rule.where.line;
+    judgement.result = blank_result(rule, cell);
     judgement.result.reason = "the evidence has no cell of this name";
     judgement.result.hint = "judge with the suite that the run was made with";
     return judgement;
@@ -321,19 +316,13 @@ void conclude(const EvidenceView& view, Decision& decision) {
 // A paired rule passes over cells whose points favour one of the two models, and says so.
 std::vector<RuleResult> passed_over(const Suite& suite, const RuleSpec& rule) {
   std::vector<RuleResult> results;
-  if (!needs_baseline(rule.kind)) return results;
+  if (!is_paired(rule.kind)) return results;
   for (size_t i = 0; i < suite.cells.size(); ++i) {
     const bool covered = std::find(rule.cells.begin(), rule.cells.end(), i) != rule.cells.end();
     if (covered || !selects(rule.selector, suite.cells[i].name)) continue;
     const AttackSpec& spec = suite.attacks.at(suite.cells[i].spec);
     if (spec.family != Family::kEvasion || !favours_one(suite, spec)) continue;
-    RuleResult result;
-    result.cell = suite.cells[i].name;
-    result.metric = rule.metric;
-    result.kind = rule.kind;
-    result.limit = rule.limit;
-    result.confidence = rule.confidence;
-    result.line = rule.where.line;
+    RuleResult result = blank_result(rule, suite.cells[i].name);
     result.verdict = Outcomes::kNotApplicable;
     result.reason =
         "its points come from the corpus, the baseline or a file, and compare no two models fairly";

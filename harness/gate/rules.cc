@@ -94,12 +94,19 @@ void settle(RuleResult& result, RuleResult::Verdict verdict, std::string reason,
   result.hint = std::move(hint);
 }
 
-bool needs_baseline(RuleSpec::Kind kind) {
-  return kind == RuleSpec::Kind::kMaxDrop || kind == RuleSpec::Kind::kMaxRise;
+RuleResult blank_result(const RuleSpec& rule, const std::string& cell) {
+  RuleResult result;
+  result.cell = cell;
+  result.metric = rule.metric;
+  result.kind = rule.kind;
+  result.limit = rule.limit;
+  result.confidence = rule.confidence;
+  result.line = rule.where.line;
+  return result;
 }
 
 std::string limit_text(const RuleSpec& rule) {
-  const bool relative = needs_baseline(rule.kind) && rule.metric == "median_distance";
+  const bool relative = is_paired(rule.kind) && rule.metric == "median_distance";
   return std::string(to_string(rule.kind)) + " " +
          (relative ? percent(rule.limit) : figure(rule.limit));
 }
@@ -107,13 +114,8 @@ std::string limit_text(const RuleSpec& rule) {
 Judgement judge(const RuleSpec& rule, const Trial& trial) {
   Judgement judgement;
   RuleResult& result = judgement.result;
-  result.cell = trial.cell->header->name;
-  result.metric = rule.metric;
-  result.kind = rule.kind;
-  result.limit = rule.limit;
-  result.confidence = rule.confidence;
-  result.line = rule.where.line;
-  const bool paired = needs_baseline(rule.kind);
+  result = blank_result(rule, trial.cell->header->name);
+  const bool paired = is_paired(rule.kind);
   if (paired && trial.first_run) {
     settle(result, Outcomes::kNotApplicable, "first run: the baseline is declared none");
   } else if (settle_missing(rule, trial, result)) {

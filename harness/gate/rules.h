@@ -27,8 +27,8 @@ struct Judgement {
   std::optional<Flag> flag;  ///< regression_within_margin
 };
 
-/// True for max_drop and max_rise.
-bool needs_baseline(RuleSpec::Kind kind);
+/// What is known of a rule's result on a cell before anything is judged.
+RuleResult blank_result(const RuleSpec& rule, const std::string& cell);
 
 Judgement judge(const RuleSpec& rule, const Trial& trial);
 

@@ -131,26 +131,6 @@ Interval tango(int64_t b, int64_t c, int64_t n, double confidence) {
   return {-tango_upper(c, b, n, z), tango_upper(b, c, n, z)};
 }
 
-Interval newcombe(int64_t a, int64_t b, int64_t c, int64_t d, double confidence) {
-  check_confidence(confidence);
-  const int64_t n = a + b + c + d;
-  ASSAY_CHECK(n >= 1 && std::min({a, b, c, d}) >= 0, "Newcombe needs four counts and a pair");
-  const double p1 = static_cast<double>(a + b) / static_cast<double>(n);
-  const double p2 = static_cast<double>(a + c) / static_cast<double>(n);
-  const Interval w1 = wilson(a + b, n, confidence);
-  const Interval w2 = wilson(a + c, n, confidence);
-  const double margins = static_cast<double>(a + b) * static_cast<double>(c + d) *
-                         static_cast<double>(a + c) * static_cast<double>(b + d);
-  const double cross = static_cast<double>(a) * static_cast<double>(d) -
-                       static_cast<double>(b) * static_cast<double>(c);
-  const double phi = margins > 0 ? cross / std::sqrt(margins) : 0;
-  const auto reach = [phi](double first, double second) {
-    return std::sqrt(std::max(0.0, first * first - 2 * phi * first * second + second * second));
-  };
-  return {p1 - p2 - reach(p1 - w1.lower, w2.upper - p2),
-          p1 - p2 + reach(w1.upper - p1, p2 - w2.lower)};
-}
-
 Interval mean_bounds(const std::vector<double>& values, double confidence) {
   check_confidence(confidence);
   ASSAY_CHECK(values.size() >= 2, "the bounds of a mean need two values");

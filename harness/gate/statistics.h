@@ -34,15 +34,12 @@ int64_t last_that_holds(int64_t n, Holds holds) {
 /// Clopper–Pearson (1934): one-sided bounds of a proportion, k of n; n ≥ 1.
 Interval clopper_pearson(int64_t k, int64_t n, double confidence);
 
-/// Wilson (1927) score interval, for display only.
+/// Wilson (1927) score interval: approximate and quick. It chooses the threshold at which the split
+/// estimator of epsilon_lower then tests, and decides nothing.
 Interval wilson(int64_t k, int64_t n, double confidence);
 
 /// Tango (1998): one-sided bounds of D = (b − c)/n for paired proportions; works at b = c = 0.
 Interval tango(int64_t b, int64_t c, int64_t n, double confidence);
-
-/// Newcombe (1998) method 10 for paired proportions, for display. a: both, b: first only,
-/// c: second only, d: neither; the difference is (b − c)/n.
-Interval newcombe(int64_t a, int64_t b, int64_t c, int64_t d, double confidence);
 
 /// One-sided mid-p McNemar: small if b is too large for chance.
 double mcnemar_mid_p(int64_t b, int64_t c);

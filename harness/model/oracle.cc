@@ -75,7 +75,6 @@ Oracle::Oracle(const Model& model, const ThreatModel& threat, const Block& block
   gradients_ = at::zeros({n}, at::kLong);
   zero_gradients_ = at::zeros({n}, at::kLong);
   nonfinite_gradients_ = at::zeros({n}, at::kLong);
-  queries_at_best_ = at::zeros({n}, at::kLong);
   if (!threat.fixed.empty()) fixed_ = at::tensor(threat.fixed, at::kLong);
   if (!threat.feature_scale.empty() && threat.eps) {
     std::vector<int64_t> shape = block.x.sizes().vec();
@@ -297,7 +296,6 @@ void Oracle::keep_best(const at::Tensor& points, const at::Tensor& rows, const a
     best = distances[i];
     best_x_[sample].copy_(points[i]);
     found_.data_ptr<bool>()[sample] = true;
-    queries_at_best_.data_ptr<int64_t>()[sample] = queries_.const_data_ptr<int64_t>()[sample];
     if (!seeks_distance(threat_)) decided_.data_ptr<bool>()[sample] = true;
   }
 }

@@ -148,8 +148,6 @@ class Oracle {
   /// every hundred queries of a sample that see scores, unless an Untraced says otherwise. Empty
   /// where the box alone bounds them.
   const std::optional<Trace>& trace() const { return trace_; }
-  /// [n] int64: number of queries of the sample when its best point was found; 0 where none.
-  at::Tensor queries_at_best() const { return queries_at_best_; }
   /// [n] bool: the attack came from outside the ball (labels_from_afar), and no label that it saw
   /// breaks the sample: it had nothing to start from.
   at::Tensor unstarted() const { return crossed_.logical_not().logical_and_(from_afar_); }
@@ -201,7 +199,7 @@ class Oracle {
   at::Tensor decided_, found_, failed_, crossed_, from_afar_;
   at::Tensor walks_;  // [n] bool: by labels, it comes from afar or counts its steps
   at::Tensor best_x_, best_distance_;
-  at::Tensor queries_, gradients_, zero_gradients_, nonfinite_gradients_, queries_at_best_;
+  at::Tensor queries_, gradients_, zero_gradients_, nonfinite_gradients_;
   std::optional<Trace> trace_;
   bool by_distance_;
   int64_t traced_rows_ = std::numeric_limits<int64_t>::max();

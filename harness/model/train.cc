@@ -84,18 +84,19 @@ class Trainer {
         }
       }
     };
-    for (int worker = 1; worker < workers; ++worker) {
-      threads.emplace_back([&, worker] {
-        enter_worker();
-        while (true) {
-          begin.arrive_and_wait();
-          if (over) return;
-          work(worker);
-          end.arrive_and_wait();
-        }
-      });
-    }
+    int started = 1;  // this thread
     try {
+      for (; started < workers; ++started) {
+        threads.emplace_back([&, worker = started] {
+          enter_worker();
+          while (true) {
+            begin.arrive_and_wait();
+            if (over) return;
+            work(worker);
+            end.arrive_and_wait();
+          }
+        });
+      }
       run_epochs(
           report,
           [&] {
@@ -112,6 +113,8 @@ class Trainer {
       failure = std::current_exception();
     }
     over = true;
+    // For threads that the system would not start, so that nobody waits for them.
+    for (; started < workers; ++started) begin.arrive_and_drop();
     begin.arrive_and_wait();
     threads.clear();
     if (failure) std::rethrow_exception(failure);

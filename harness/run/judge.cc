@@ -35,6 +35,28 @@ Points choose(const Oracle& oracle, const Candidates& candidates) {
   return points;
 }
 
+// What a fresh forward says of the rows `judged` [v] of the points.
+struct Fresh {
+  at::Tensor labels;  // [n] int64, -1 for other rows
+  at::Tensor finite;  // [n] bool
+  at::Tensor broken;  // [n] bool
+};
+
+Fresh look_afresh(const Model& model, const Oracle& oracle, const at::Tensor& x,
+                  const at::Tensor& judged) {
+  const int64_t n = x.size(0);
+  Fresh fresh{at::full({n}, -1, at::kLong), at::ones({n}, at::kBool), at::zeros({n}, at::kBool)};
+  if (judged.size(0) > 0) {
+    const Votes votes = vote_often(model, x.index_select(0, judged));
+    fresh.labels.index_copy_(0, judged, votes.labels());
+    fresh.finite.index_copy_(0, judged, votes.finite);
+    fresh.broken.index_copy_(0, judged,
+                             oracle.breaking_votes(votes, judged).mul(2).gt(votes.number));
+  }
+  fresh.broken.logical_and_(fresh.finite);
+  return fresh;
+}
+
 Signs signs_of(const Oracle& oracle, int64_t row) {
   Signs signs;
   signs.zero_gradients = oracle.zero_gradients()[row].item<int64_t>();
@@ -72,21 +94,12 @@ JudgedBlock judge_block(const Model& model, const Oracle& oracle, const Candidat
   JudgedBlock result;
   result.rows.resize(static_cast<size_t>(n));
   result.forwards = judged.size(0);
-  at::Tensor labels = at::full({n}, -1, at::kLong);
-  at::Tensor finite = at::ones({n}, at::kBool);
-  at::Tensor broken = at::zeros({n}, at::kBool);
-  if (judged.size(0) > 0) {
-    const Votes votes = vote_often(model, points.x.index_select(0, judged));
-    labels.index_copy_(0, judged, votes.labels());
-    finite.index_copy_(0, judged, votes.finite);
-    broken.index_copy_(0, judged, oracle.breaking_votes(votes, judged).mul(2).gt(votes.number));
-  }
-  broken.logical_and_(finite);
+  const Fresh fresh = look_afresh(model, oracle, points.x, judged);
   // An item() for each would cost more than small models do.
   const auto is = [](const at::Tensor& flags, int64_t i) {
     return flags.const_data_ptr<bool>()[i];
   };
-  const int64_t* found = labels.const_data_ptr<int64_t>();
+  const int64_t* found = fresh.labels.const_data_ptr<int64_t>();
   const int64_t* queries = oracle.queries().const_data_ptr<int64_t>();
   const int64_t* gradients = oracle.gradients().const_data_ptr<int64_t>();
   std::vector<int64_t> kept;
@@ -95,7 +108,7 @@ JudgedBlock judge_block(const Model& model, const Oracle& oracle, const Candidat
     row.queries = queries[i];
     row.gradients = gradients[i];
     result.signs.push_back(signs_of(oracle, i));
-    if (is(oracle.failed(), i) || !is(finite, i)) {
+    if (is(oracle.failed(), i) || !is(fresh.finite, i)) {
       row.status = Status::kError;
       row.cause = Cause::kCandidate;
       row.detail = "the model returned NaN or infinity for an input in the box";
@@ -105,7 +118,7 @@ JudgedBlock judge_block(const Model& model, const Oracle& oracle, const Candidat
       row.status = Status::kInvalid;
       row.detail = is(boxed, i) ? "the claimed point is outside the ball"
                                 : "the claimed point is outside the box";
-    } else if (!is(broken, i)) {
+    } else if (!is(fresh.broken, i)) {
       row.status = Status::kUnconfirmed;
       row.detail = "a fresh forward gives label " + std::to_string(found[i]);
     } else {

@@ -1,7 +1,6 @@
 #include "harness/run/outputs.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <numeric>
 
@@ -14,19 +13,27 @@
 namespace assay {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 std::vector<RecordRef> records_of(const Plan& plan, const Unit& unit) {
   const std::vector<RecordRef>& all = plan.audits[unit.audit].records;
   return {all.begin() + unit.begin, all.begin() + unit.end};
 }
 
+// Logits of x as judge() gives them. Before each block it is asked whether to stop.
+at::Tensor judge_blocks(const Model& model, const at::Tensor& x, const RunOptions& options) {
+  std::vector<at::Tensor> parts;
+  for (const at::Tensor& part : x.split(model.block())) {
+    heed_stop(options);
+    parts.push_back(model.judge(part).to(at::kDouble));
+  }
+  return at::cat(parts);
+}
+
 // Logits of x; NaN for a row that the candidate fails on.
 at::Tensor candidate_logits(const Model& model, const at::Tensor& x, const Unit& unit,
-                            const UnitCrashes& crashed) {
+                            const UnitCrashes& crashed, const RunOptions& options) {
   if (!crashed.any()) {
     try {
-      return model.judge(x).to(at::kDouble);
+      return judge_blocks(model, x, options);
     } catch (const ModelFailure&) {
       // one row or several: each by itself
     }
@@ -34,6 +41,7 @@ at::Tensor candidate_logits(const Model& model, const at::Tensor& x, const Unit&
   at::Tensor logits = at::full({x.size(0), model.classes()}, NAN, at::kDouble);
   for (int64_t i = 0; i < x.size(0); ++i) {
     if (!crashed.reason(i).empty()) continue;
+    heed_stop(options);
     try {
       const Working on_row(unit.key, i);
       logits[i].copy_(model.judge(x.narrow(0, i, 1))[0]);
@@ -69,6 +77,11 @@ at::Tensor search_boundary(const Suite& suite, const Unit& unit, const std::vect
 
 }  // namespace
 
+void heed_stop(const RunOptions& options) {
+  const std::string reason = options.stop();
+  if (!reason.empty()) throw Error(reason, ExitCode::kIncomplete);
+}
+
 std::string bytes_of(const at::Tensor& tensor) {
   const at::Tensor plain = tensor.contiguous();
   return {static_cast<const char*>(plain.const_data_ptr()), plain.nbytes()};
@@ -84,23 +97,19 @@ UnitResult run_outputs(const Suite& suite, const Plan& plan, const Unit& unit, c
                        const ResultOf& result_of, const RunOptions& options, Store* store) {
   const Working on_unit(unit.key, -1);
   const UnitCrashes crashed(options.crashes, unit.key);
-  const Clock::time_point start = Clock::now();
   UnitResult result;
-  result.key = unit.key;
-  result.cell = unit.cell;
   const at::Tensor x = view_of(read_records(records_of(plan, unit)).first, unit.view);
   if (unit.shadow < 0) {
-    result.tensors = store->put_blob(bytes_of(candidate_logits(model, x, unit, crashed)));
+    result.tensors = store->put_blob(bytes_of(candidate_logits(model, x, unit, crashed, options)));
     result.cost.forwards = x.size(0);
   } else if (const std::string blob =
                  unit.after.empty() ? store->put_blob(plan.audits[unit.audit].architecture->start())
                                     : result_of(unit.after.front()).tensors;
              !blob.empty()) {
     const Model shadow = load_shadow(suite, blob, *store);
-    result.tensors = store->put_blob(bytes_of(shadow.judge(x).to(at::kDouble)));
+    result.tensors = store->put_blob(bytes_of(judge_blocks(shadow, x, options)));
     result.cost.judged = x.size(0);
   }
-  result.cost.time_s = std::chrono::duration<double>(Clock::now() - start).count();
   return result;
 }
 
@@ -109,13 +118,10 @@ UnitResult run_boundary(const Suite& suite, const Plan& plan, const Unit& unit,
                         const RunOptions& options, Store* store) {
   const Working on_unit(unit.key, -1);
   const UnitCrashes crashed(options.crashes, unit.key);
-  const Clock::time_point start = Clock::now();
   UnitResult result;
-  result.key = unit.key;
-  result.cell = unit.cell;
   const std::vector<RecordRef> records = records_of(plan, unit);
   const auto [x, labels] = read_records(records);
-  const at::Tensor logits = candidate_logits(model, x, unit, crashed);
+  const at::Tensor logits = candidate_logits(model, x, unit, crashed, options);
   const at::Tensor finite = logits.isfinite().all(1);
   at::Tensor distances =
       at::zeros({x.size(0)}, at::kDouble).masked_fill_(finite.logical_not(), NAN);
@@ -151,22 +157,17 @@ UnitResult run_boundary(const Suite& suite, const Plan& plan, const Unit& unit,
     }
   }
   result.tensors = store->put_blob(bytes_of(distances));
-  result.cost.time_s = std::chrono::duration<double>(Clock::now() - start).count();
   return result;
 }
 
 UnitResult run_features(const Suite& suite, const Plan& plan, const Unit& unit, Store* store) {
-  const Clock::time_point start = Clock::now();
   UnitResult result;
-  result.key = unit.key;
-  result.cell = unit.cell;
   const at::Tensor x =
       read_records(records_of(plan, unit)).first.flatten(1).to(at::kDouble);  // [n, d]
   std::vector<uint64_t> directions(static_cast<size_t>(plan.audits[unit.audit].features));
   std::iota(directions.begin(), directions.end(), 0);
   const at::Tensor along = Rng(suite.seed, "features", 0).normal(directions, {x.size(1)}, 0, 0);
   result.tensors = store->put_blob(bytes_of(x.matmul(along.t())));
-  result.cost.time_s = std::chrono::duration<double>(Clock::now() - start).count();
   return result;
 }
 

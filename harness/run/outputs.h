@@ -14,6 +14,9 @@ namespace assay {
 /// Results of units by their key.
 using ResultOf = std::function<const UnitResult&(const std::string&)>;
 
+/// Throws Error (kIncomplete) if the run is to stop.
+void heed_stop(const RunOptions& options);
+
 /// The bytes of a tensor, as they go to the store's blobs.
 std::string bytes_of(const at::Tensor& tensor);
 

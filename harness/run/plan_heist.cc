@@ -162,6 +162,60 @@ void refuse_impossible(const Suite& suite, const AttackSpec& spec, const AttackI
                               "` once at most; give a larger pool, or smaller budgets");
 }
 
+void fill_key(const Suite& suite, const AttackSpec& spec, const std::string& wanted,
+              const std::string& transfer_version, const Audit& audit, CellHeader* cell) {
+  cell->key_fields["training_version"] = training_version();
+  cell->key_fields["surface"] = surface_text(spec.threat.surface);
+  cell->key_fields["test"] =
+      content_digest(audit.records, 0, static_cast<int64_t>(audit.records.size()));
+  if (audit.pool != nullptr) cell->key_fields["pool"] = set_digest(*audit.pool);
+  if (sends_noise(suite, spec)) cell->key_fields["pool"] = kNoisePool;
+  if (audit.architecture && wanted == "candidate" && audit.architecture->reason().empty()) {
+    cell->key_fields["params.architecture"] = "candidate";
+  } else if (audit.architecture) {
+    cell->key_fields["params.architecture"] = audit.architecture->digest();
+  }
+  if (audit.architecture && !audit.architecture->kept().empty()) {
+    cell->key_fields[kKeptField] = names_text(audit.architecture->kept());
+  }
+  if (!audit.transfer.empty()) cell->key_fields["transfer_version"] = transfer_version;
+  cell->key = digest_of(cell->key_fields);
+}
+
+// Monitors see the thief with most queries: their alarms of fewer are the beginning of these.
+// `models`: the keys of the candidate and then of each theft.
+void plan_replays(const Suite& suite, const Audit& audit, const std::vector<std::string>& models,
+                  CellPlanner* planner) {
+  if (audit.benign == nullptr) return;
+  const int64_t largest = audit.steals.back().budget;
+  for (size_t i = 0; i < audit.steals.size(); ++i) {
+    if (audit.steals[i].budget != largest) continue;
+    Unit unit = planner->make(Unit::Kind::kReplay,
+                              replay_text(suite, audit) + "queries of " + models[i + 1]);
+    unit.shadow = static_cast<int64_t>(i);
+    unit.part = unit.shadow + 1;
+    planner->add(std::move(unit));
+  }
+}
+
+// What the candidate (`shadow` -1) or a surrogate, by its key, answers on the test set.
+void plan_answers(const Suite& suite, const Audit& audit, const std::string& model, int64_t shadow,
+                  const CellPlanner& planner, const std::function<void(Unit)>& add) {
+  const auto all = static_cast<int64_t>(audit.records.size());
+  for (int64_t begin = 0; begin < all; begin += chunk_size(suite)) {
+    const int64_t end = std::min(begin + chunk_size(suite), all);
+    Unit unit =
+        planner.make(Unit::Kind::kOutputs,
+                     outputs_text(suite, model, 0, content_digest(audit.records, begin, end)));
+    unit.shadow = shadow;
+    unit.begin = begin;
+    unit.end = end;
+    unit.part = shadow < 0 ? begin / chunk_size(suite) : shadow + 1;
+    if (shadow >= 0) unit.after = {model};
+    add(std::move(unit));
+  }
+}
+
 // The place of the budget that `source` names among the cell's; -1 if it names none.
 int64_t named_budget(const CellHeader& cell, const std::string& source) {
   const std::vector<int64_t> budgets = budgets_of(cell.params);
@@ -211,25 +265,10 @@ void plan_heist(const Suite& suite, const AttackSpec& spec, const Extraction& ex
       extraction.surrogate && known != inputs.architectures.end()) {
     audit.architecture = std::make_shared<Architecture>(known->second->anew(suite.model));
   }
-  const auto all = static_cast<int64_t>(audit.records.size());
-  cell->key_fields["training_version"] = training_version();
-  cell->key_fields["surface"] = surface_text(spec.threat.surface);
-  cell->key_fields["test"] = content_digest(audit.records, 0, all);
-  if (audit.pool != nullptr) cell->key_fields["pool"] = set_digest(*audit.pool);
-  if (sends_noise(suite, spec)) cell->key_fields["pool"] = kNoisePool;
-  if (audit.architecture && wanted == "candidate" && audit.architecture->reason().empty()) {
-    cell->key_fields["params.architecture"] = "candidate";
-  } else if (audit.architecture) {
-    cell->key_fields["params.architecture"] = audit.architecture->digest();
-  }
-  if (audit.architecture && !audit.architecture->kept().empty()) {
-    cell->key_fields[kKeptField] = names_text(audit.architecture->kept());
-  }
   // What measures is this attack's, and changes with it.
   const std::string transfer_version =
       audit.transfer.empty() ? "" : find_attack(attacks, kTransferAttack).info.version;
-  if (!audit.transfer.empty()) cell->key_fields["transfer_version"] = transfer_version;
-  cell->key = digest_of(cell->key_fields);
+  fill_key(suite, spec, wanted, transfer_version, audit, cell);
   flag_heist(suite, audit, wanted, *cell, &plan->header);
   // Who has a surrogate and needs no pool makes up all that he sends.
   if (!info.pool && extraction.surrogate) cell->sets.erase("pool");
@@ -254,36 +293,16 @@ void plan_heist(const Suite& suite, const AttackSpec& spec, const Extraction& ex
     models.push_back(unit.key);
     add(std::move(unit));
   }
-  // Monitors see the thief with most queries: their alarms of fewer are the beginning of these.
-  const int64_t largest = audit.steals.back().budget;
-  for (int64_t i = 0; i < steals && audit.benign != nullptr; ++i) {
-    if (audit.steals[static_cast<size_t>(i)].budget != largest) continue;
-    Unit unit = planner.make(Unit::Kind::kReplay, replay_text(suite, audit) + "queries of " +
-                                                      models[static_cast<size_t>(i + 1)]);
-    unit.shadow = i;
-    unit.part = i + 1;
-    planner.add(std::move(unit));
-  }
+  plan_replays(suite, audit, models, &planner);
   for (int64_t i = -1; i < (extraction.surrogate ? steals : 0); ++i) {
     const std::string& model = models[static_cast<size_t>(i + 1)];
-    for (int64_t begin = 0; begin < all; begin += chunk_size(suite)) {
-      const int64_t end = std::min(begin + chunk_size(suite), all);
-      Unit unit =
-          planner.make(Unit::Kind::kOutputs,
-                       outputs_text(suite, model, 0, content_digest(audit.records, begin, end)));
-      unit.shadow = i;
-      unit.begin = begin;
-      unit.end = end;
-      unit.part = i < 0 ? begin / chunk_size(suite) : i + 1;
-      if (i >= 0) unit.after = {model};
-      add(std::move(unit));
-    }
+    plan_answers(suite, audit, model, i, planner, add);
     if (i < 0 || audit.transfer.empty()) continue;
     Unit unit = planner.make(Unit::Kind::kTransfer,
                              transfer_text(suite, audit, extraction, transfer_version, model_key) +
                                  "surrogate " + model);
     unit.shadow = i;
-    unit.end = all;
+    unit.end = static_cast<int64_t>(audit.records.size());
     unit.part = i + 1;
     unit.after = {model};
     add(std::move(unit));

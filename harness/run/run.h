@@ -54,11 +54,16 @@ struct RunOptions {
   std::function<std::string()> stop = [] { return std::string(); };
   /// Called after each unit, one call at a time.
   std::function<void(const Progress&)> progress = [](const Progress&) {};
+  /// Called as a unit begins and as it ends, from any worker.
+  std::function<void(const Unit&, bool begins)> under_way = [](const Unit&, bool) {};
   /// Called once with the evidence of the clean pass; a reason ends the run there.
   std::function<std::string(const Evidence&)> after_clean = [](const Evidence&) {
     return std::string();
   };
 };
+
+/// What is said in Evidence::interrupted of a shard that ran all of its part: the rest is others'.
+std::string shard_reason(int64_t shard, int64_t shards);
 
 /// Runs what the store does not have and returns all of it. `model` is called (at most once, before
 /// the first unit) only if something is left to compute. Faults of the machine end the run with
@@ -67,8 +72,9 @@ Evidence run_plan(const Suite& suite, const Plan& plan, const Samples& samples,
                   const std::vector<Attack>& attacks, const std::function<const Model&()>& model,
                   Store* store, const RunOptions& options);
 
-/// Runs one unit. `result_of` gives the results of the units in its `after`, by key. Adversarials
-/// go to the store's blobs.
+/// Runs one unit of samples. `result_of` gives the results of the units in its `after`, by key.
+/// Adversarials go to the store's blobs. Whose result it is, and how long it took, is left to the
+/// caller, as by all functions that run a unit.
 UnitResult run_unit(const Suite& suite, const Plan& plan, const Unit& unit, const Samples& samples,
                     const std::vector<Attack>& attacks, const Model& model,
                     const std::function<const UnitResult&(const std::string&)>& result_of,

@@ -222,6 +222,16 @@ class Runner {
   }
 
   UnitResult compute(const Unit& unit, const Model* model) {
+    const auto start = std::chrono::steady_clock::now();
+    UnitResult result = work_on(unit, model);
+    result.key = unit.key;
+    result.cell = unit.cell;
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+    result.cost.time_s = took.count();
+    return result;
+  }
+
+  UnitResult work_on(const Unit& unit, const Model* model) {
     const ResultOf results = [this](const std::string& key) -> const UnitResult& {
       return result_of(key);
     };
@@ -253,6 +263,12 @@ class Runner {
   }
 
   void run_one(const Unit& unit, const Model* model) {
+    options_.under_way(unit, true);
+    try_one(unit, model);
+    options_.under_way(unit, false);
+  }
+
+  void try_one(const Unit& unit, const Model* model) {
     try {
       std::unique_lock<std::mutex> alone;
       if (model != nullptr && model->facts().random) {
@@ -322,8 +338,7 @@ class Runner {
       if (found != results_.end()) evidence.units.push_back(std::move(found->second));
     }
     if (interrupted_.empty() && options_.shards > 1 && !evidence.complete()) {
-      evidence.interrupted =
-          "shard " + std::to_string(options_.shard) + " of " + std::to_string(options_.shards);
+      evidence.interrupted = shard_reason(options_.shard, options_.shards);
     }
     return evidence;
   }
@@ -354,6 +369,10 @@ class Runner {
 };
 
 }  // namespace
+
+std::string shard_reason(int64_t shard, int64_t shards) {
+  return "shard " + std::to_string(shard) + " of " + std::to_string(shards);
+}
 
 Evidence run_plan(const Suite& suite, const Plan& plan, const Samples& samples,
                   const std::vector<Attack>& attacks, const std::function<const Model&()>& model,

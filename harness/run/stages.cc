@@ -63,7 +63,7 @@ JudgedBlock attack_block(const Task& task, Block block, Cost* cost) {
   }
   if (failed && block.size() > 1) {
     return row_by_row(block,
-                      [&](int64_t i) { return attack_block(task, one_row(block, i), cost); });
+                      [&](int64_t i) { return attack_block(task, sub_block(block, {i}), cost); });
   }
   if (failed) {
     judged = fault_of_row(block, *failed);
@@ -148,15 +148,6 @@ JudgedBlock fault_of_row(const Block& block, const std::string& detail) {
   blame(detail, &judged.rows[0]);
   judged.adversarials = block.x.narrow(0, 0, 0);
   return judged;
-}
-
-Block one_row(const Block& block, int64_t row) {
-  Block one;
-  one.x = block.x.narrow(0, row, 1);
-  one.y = block.y.narrow(0, row, 1);
-  if (block.target.defined()) one.target = block.target.narrow(0, row, 1);
-  one.ids = {block.ids[static_cast<size_t>(row)]};
-  return one;
 }
 
 JudgedBlock in_parts(int64_t n, const std::vector<std::vector<int64_t>>& parts,

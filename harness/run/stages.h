@@ -45,9 +45,6 @@ void blame(const std::string& detail, Verdict* row);
 /// What is judged of a row that the candidate failed on.
 JudgedBlock fault_of_row(const Block& block, const std::string& detail);
 
-/// One sample of a block.
-Block one_row(const Block& block, int64_t row);
-
 /// Puts together what `attack` returns for parts of a block of `n` rows, each given by its rows.
 JudgedBlock in_parts(int64_t n, const std::vector<std::vector<int64_t>>& parts,
                      const std::function<JudgedBlock(const std::vector<int64_t>&)>& attack);

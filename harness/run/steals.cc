@@ -254,7 +254,9 @@ Trial trial_of(const Suite& suite, const AttackSpec& spec, const std::vector<Att
 // wrong without an adversarial stay NaN.
 void try_records(const Suite& suite, const Audit& audit, const std::vector<int64_t>& places,
                  const Trial& trial, const Model& model, const Model& surrogate,
-                 const at::Tensor& broken, UnitResult* result, std::string* failure) {
+                 const RunOptions& options, const at::Tensor& broken, UnitResult* result,
+                 std::string* failure) {
+  heed_stop(options);
   std::vector<RecordRef> records;
   for (const int64_t place : places) records.push_back(audit.records[static_cast<size_t>(place)]);
   const auto [x, labels] = read_records(records);
@@ -265,6 +267,7 @@ void try_records(const Suite& suite, const Audit& audit, const std::vector<int64
   block.x = x.index_select(0, rows);
   block.y = labels.index_select(0, rows);
   block.source = &surrogate;
+  block.stop = &options.stop;
   for (int64_t i = 0; i < rows.size(0); ++i) {
     const auto row = static_cast<size_t>(rows[i].item<int64_t>());
     block.ids.push_back(hash64(records[row].info().digest));
@@ -339,11 +342,8 @@ UnitResult run_transfer(const Suite& suite, const Plan& plan, const Unit& unit,
                         const std::vector<Attack>& attacks, const Model& model,
                         const ResultOf& result_of, const RunOptions& options, Store* store) {
   const Working on_unit(unit.key, -1);
-  const Clock::time_point start = Clock::now();
   const Audit& audit = plan.audits[unit.audit];
   UnitResult result;
-  result.key = unit.key;
-  result.cell = unit.cell;
   const std::string& blob = result_of(unit.after.front()).tensors;
   if (blob.empty()) return result;  // the candidate failed, and there is no surrogate
   std::string failure;
@@ -364,7 +364,7 @@ UnitResult run_transfer(const Suite& suite, const Plan& plan, const Unit& unit,
       const size_t count = std::min(block, audit.transfer.size() - begin);
       try {
         try_records(suite, audit, {first, first + static_cast<std::ptrdiff_t>(count)}, trial, model,
-                    surrogate, broken, &result, &failure);
+                    surrogate, options, broken, &result, &failure);
       } catch (const ModelFailure& error) {
         failure = error.what();
       }
@@ -376,7 +376,6 @@ UnitResult run_transfer(const Suite& suite, const Plan& plan, const Unit& unit,
         .candidate = "", .stolen = {{.budget = one.budget, .seed = one.seed, .failure = failure}}};
   }
   result.tensors = store->put_blob(bytes_of(broken));
-  result.cost.time_s = std::chrono::duration<double>(Clock::now() - start).count();
   return result;
 }
 

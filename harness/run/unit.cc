@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <chrono>
 #include <map>
 #include <set>
 
@@ -16,12 +15,6 @@
 namespace assay {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-double since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
 at::Tensor read_range(const Samples& samples, int64_t begin, int64_t end) {
   return samples.dataset->read(
       std::span(samples.indices)
@@ -29,8 +22,8 @@ at::Tensor read_range(const Samples& samples, int64_t begin, int64_t end) {
 }
 
 // Labels of clean inputs; a row whose forward fails by itself is the candidate's fault.
-void run_clean(const Model& model, const at::Tensor& x, const UnitCrashes& crashes,
-               UnitResult* result) {
+void run_clean(const Unit& unit, const Model& model, const at::Tensor& x,
+               const UnitCrashes& crashes, UnitResult* result) {
   const auto label_rows = [&](const at::Tensor& part, int64_t first) {
     const Votes votes = model.vote(part);
     const at::Tensor labels = votes.labels();
@@ -52,7 +45,7 @@ void run_clean(const Model& model, const at::Tensor& x, const UnitCrashes& crash
         continue;
       }
       try {
-        const Working on_row(result->key, i);
+        const Working on_row(unit.key, i);
         label_rows(x.narrow(0, i, 1), i);
       } catch (const ModelFailure& failure) {
         blame(failure.what(), &row);
@@ -201,7 +194,7 @@ JudgedBlock attack_rows(const std::vector<Task>& tasks, const Block& block,
     const std::string reason = crashed.reason(row);
     if (!reason.empty()) return fault_of_row(block, reason);
     const Working on_row(unit.key, row);
-    return attack_in_stages(tasks, one_row(block, i), cost);
+    return attack_in_stages(tasks, sub_block(block, {i}), cost);
   });
 }
 
@@ -331,19 +324,15 @@ UnitResult run_unit(const Suite& suite, const Plan& plan, const Unit& unit, cons
                     const RunOptions& options, Store* store) {
   const Working on_unit(unit.key, -1);
   const UnitCrashes crashed(options.crashes, unit.key);
-  const Clock::time_point start = Clock::now();
   UnitResult result;
-  result.key = unit.key;
-  result.cell = unit.cell;
   result.rows.resize(static_cast<size_t>(unit.end - unit.begin));
   for (size_t i = 0; i < result.rows.size(); ++i) {
     result.rows[i].sample = unit.begin + static_cast<int64_t>(i);
   }
   const at::Tensor x = read_range(samples, unit.begin, unit.end);
   if (unit.kind == Unit::Kind::kClean) {
-    run_clean(model, x, crashed, &result);
+    run_clean(unit, model, x, crashed, &result);
     look_around(suite, plan.header, unit, model, x, crashed, &result);
-    result.cost.time_s = since(start);
     return result;
   }
   refuse_crashed_source(options.crashes, suite.attacks[unit.entry], unit);
@@ -379,7 +368,6 @@ UnitResult run_unit(const Suite& suite, const Plan& plan, const Unit& unit, cons
       if (row.tensor_row >= 0) row.tensors = blob;
     }
   }
-  result.cost.time_s = since(start);
   return result;
 }
 

@@ -35,7 +35,6 @@ inline constexpr std::array kFlagIds = {
     "extraction_undertrained",
     "agreement_not_growing",
     "budget_unspent",
-    "failed_on_pool",
     "pool_overlaps_test",
     "pool_overlaps_benign",
     "surrogate_architecture",

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "harness/suite/flags.h"
+
 namespace assay {
 namespace {
 
@@ -159,7 +161,7 @@ std::vector<Key> gate_keys() {
 
 std::vector<Key> rule_keys() {
   return {
-      text_key("cell", "a cell's name, or a glob such as \"*\" or pgd@*", true),
+      text_key("cell", "a cell's name, or a glob such as \"*\" or pgd@*, of * and ? alone", true),
       text_key("metric", "what is measured, e.g. robust_accuracy"),
       limit_key("at_least", "the metric must be at least this", Type::kNumber),
       limit_key("at_most", "the metric must be at most this", Type::kNumber),
@@ -171,8 +173,7 @@ std::vector<Key> rule_keys() {
       {.name = "except",
        .type = Type::kTexts,
        .help = "flags that are allowed all the same",
-       .pattern = kNamePattern,
-       .expected = kNameExpected},
+       .choices = {kFlagIds.begin(), kFlagIds.end()}},
       confidence_key("of this rule, instead of the gate's"),
       choice_key("vacuous", "ok lists a rule that cannot fail as not applicable", {"ok"}),
   };
@@ -328,58 +329,6 @@ std::vector<Key> stage_keys() {
   Key name = name_key("name of the stage; the attack's by default");
   name.required = false;
   return {name, text_key("attack", "which attack", true)};
-}
-
-std::vector<std::string> known_attacks() {
-  return {"fgsm",
-          "pgd",
-          "apgd",
-          "fab",
-          "square",
-          "fmn",
-          "ddn",
-          "deepfool",
-          "super_deepfool",
-          "cw",
-          "ead",
-          "alma",
-          "pdpgd",
-          "sigma_zero",
-          "sign_hunter",
-          "nes",
-          "spsa",
-          "hop_skip_jump",
-          "rays",
-          "boundary",
-          "geoda",
-          "transfer",
-          "corpus",
-          "noise",
-          "corruption",
-          "spatial",
-          "ensemble",
-          "gap",
-          "loss",
-          "entropy",
-          "modified_entropy",
-          "attack_p",
-          "attack_r",
-          "shokri",
-          "lira",
-          "rmia",
-          "base",
-          "quantile",
-          "label_only",
-          "proxy",
-          "knockoff",
-          "copycat",
-          "jbda",
-          "active_thief",
-          "dfme",
-          "maze",
-          "equation_solving",
-          "relu_recovery",
-          "last_layer"};
 }
 
 }  // namespace assay

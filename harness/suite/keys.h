@@ -40,7 +40,5 @@ std::vector<Key> stage_keys();
 extern const char* const kNamePattern;
 extern const char* const kNameExpected;
 
-/// Every attack that contracts name, whether this build has it or not.
-std::vector<std::string> known_attacks();
 
 }  // namespace assay

@@ -91,7 +91,8 @@ Suite build(Value& root, const std::filesystem::path& folder, std::span<const At
   if (!suite.baseline.empty() && suite.baseline != "none") {
     suite.baseline = resolve(folder, suite.baseline).string();
   }
-  suite.data = load_data(*root.find("data"), folder);
+  // Without it, an attack tells which set it lacks.
+  if (Value* data = root.find("data")) suite.data = load_data(*data, folder);
   if (Value* sample = root.find("sample")) suite.sample = load_sample(*sample, folder);
   suite.attacks = load_attacks(root, suite, attacks);
   name_baseline(suite, folder);

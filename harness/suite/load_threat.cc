@@ -187,10 +187,6 @@ const AttackInfo& find_attack(const std::string& name, const Where& where,
     if (info.name == name) return info;
     names.push_back(info.name);
   }
-  const std::vector<std::string> known = known_attacks();
-  if (std::find(known.begin(), known.end(), name) != known.end()) {
-    throw Error(where, "attack `" + name + "` is not built in this version" + suggest("", names));
-  }
   throw Error(where, "unknown attack `" + name + "`" + suggest(name, names));
 }
 

@@ -60,7 +60,10 @@ std::string quotes_cure(const Value& value) {
 }
 
 void check_pattern(const Value& value, const Key& key) {
-  const std::string expected = key.expected.empty() ? "a text like " + key.pattern : key.expected;
+  std::string expected = key.expected.empty() ? "a text like " + key.pattern : key.expected;
+  if (value.scalar.size() > kLongestPattern) {
+    expected += ", at most " + std::to_string(kLongestPattern) + " characters";
+  }
   if (value.scalar.size() > kLongestPattern ||
       !std::regex_match(value.scalar, std::regex(key.pattern))) {
     refuse(value, key.name, expected);

@@ -35,8 +35,8 @@ struct Key {
   std::string help;  ///< one line
   bool required = false;
   Limits limits;                     ///< numbers, and the items of lists of them
-  std::vector<std::string> choices;  ///< kText
-  std::string pattern;               ///< kText: a regular expression for the whole text
+  std::vector<std::string> choices;  ///< kText, and the items of kTexts
+  std::string pattern;               ///< the same: a regular expression for the whole text
   std::string expected;              ///< in words, where limits or pattern say it badly
   bool may_be_empty = false;         ///< kText
   size_t least_items = 1;            ///< lists

@@ -54,6 +54,25 @@ TEST_F(Compare, AgreesWithTheGateOnATargetedCell) {
   EXPECT_THAT(all.out, HasSubstr(row));
 }
 
+TEST_F(Compare, TellsWhichRunHasNoVerdicts) {
+  write_suite({.rules = "- { cell: \"pgd@0.1\", metric: clean_accuracy, at_least: 0.9 }"});
+  ASSERT_EQ(run("ended", {"--model", prepared("swapped.pt").string()}).code, 1);
+  ASSERT_EQ(run("whole").code, 0);
+  EXPECT_THAT(assay({"compare", "ended:pgd@0.1", "whole"}).out, HasSubstr("no verdict in A"));
+  EXPECT_THAT(assay({"compare", "whole:pgd@0.1", "ended"}).out, HasSubstr("no verdict in B"));
+}
+
+TEST_F(Compare, ShowsMedianDistancesBesideSharesAtARadius) {
+  write_suite({.attacks = "- { name: near, attack: fmn, steps: 30, eps: [0.1] }",
+               .rules = "- { cell: \"near@0.1\", metric: robust_accuracy, at_least: 0.1 }"});
+  ASSERT_EQ(run("a").code, 0);
+  ASSERT_EQ(run("b", {"--model", prepared("careless.pt").string(), "--store", "other"}).code, 0);
+  const Ended both = assay({"compare", "a", "b"});
+  expect_end(both, 0, {});
+  EXPECT_THAT(both.out, ::testing::ContainsRegex("near@0.1 +100 +0[.]"));
+  EXPECT_THAT(both.out, HasSubstr("  median_distance\n    A "));
+}
+
 TEST_F(Compare, ShowsMedianDistancesWhereThereIsNoRadius) {
   SuiteParts parts;
   parts.attacks =

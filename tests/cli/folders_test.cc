@@ -52,6 +52,15 @@ TEST_F(Folders, RunsThatStartAtOnceGetOneEach) {
   EXPECT_EQ(folders.size(), 4U);
 }
 
+TEST_F(Folders, ResumeRefusesAFolderThatHoldsNoRun) {
+  write_suite({});
+  write("notes/todo.txt", "keep me");
+  expect_end(run("notes", {"--resume"}), 2, {"--resume: notes", "holds no run"});
+  EXPECT_FALSE(exists("notes/report.json"));
+  fs::create_directory(path("empty"));  // as a run leaves it that ends before it is planned
+  EXPECT_EQ(run("empty", {"--resume"}).code, 0);
+}
+
 TEST_F(Folders, ADamagedCorpusIsToldAndLeavesTheVerdict) {
   write_suite({});
   write(".assay/corpus.sqlite",
@@ -255,14 +264,16 @@ TEST_F(Baselines, AForgottenOneIsInconclusive) {
   EXPECT_EQ(run("out").code, 4);
 }
 
-TEST_F(Baselines, ARunThatEndedEarlyIsRefusedAndItsCellsFail) {
+TEST_F(Baselines, ARunThatEndedEarlyIsRefusedAndTheCellsItLeftOutAreInconclusive) {
   write_suite({.rules = "- { cell: \"pgd@8/255\", metric: robust_accuracy, at_least: 0.3 }\n"
                         "    - { cell: \"pgd@0.1\", metric: clean_accuracy, at_least: 0.9 }"});
   ASSERT_EQ(run("ended", {"--model", prepared("swapped.pt").string()}).code, 1);
   expect_end(run("out", {"--baseline", "ended"}), 2, {"ended early", "name another baseline"});
   const Ended cell = assay({"gate", "ended", "--cell", "pgd@8/255"});
-  expect_end(cell, 1, {});
+  expect_end(cell, 4, {});
   EXPECT_THAT(cell.out, HasSubstr("pgd@8/255  not run: "));
+  EXPECT_EQ(assay({"gate", "ended", "--cell", "pgd@0.1"}).code, 1);
+  EXPECT_THAT(read("ended/junit.xml"), HasSubstr("type=\"inconclusive\""));
 }
 
 TEST_F(Baselines, AnIncompleteRunIsRefused) {

@@ -23,7 +23,7 @@ class Interruptions : public Workshop {
   }
 };
 
-TEST_F(Interruptions, SignalsEndARunBetweenUnitsWithReports) {
+TEST_F(Interruptions, SignalsEndARunWithReports) {
   write_long_suite();
   for (const auto& [signal, name] :
        {std::pair{SIGINT, "SIGINT"}, std::pair{SIGTERM, "SIGTERM"}, std::pair{SIGHUP, "SIGHUP"}}) {
@@ -40,17 +40,51 @@ TEST_F(Interruptions, SignalsEndARunBetweenUnitsWithReports) {
   }
 }
 
-TEST_F(Interruptions, ASecondSignalDoesNotWait) {
-  write_long_suite();
-  Program program(invocation({"run", "suite.yaml", "--out", "out", "--workers", "1", "--set",
-                              "attacks.pgd.steps=100000", "--set", "run.block=64"}));
-  while (program.running() && !exists("out/evidence.jsonl")) usleep(1000);
-  program.send(SIGTERM);
-  usleep(50000);
-  program.send(SIGTERM);
-  const Ended ended = program.wait();
-  EXPECT_EQ(ended.code, 3);
-  EXPECT_LT(ended.seconds, 60);
+// The clean pass ends in a model call that does not.
+TEST_F(Interruptions, ASecondSignalDoesNotWaitForTheModelAndLeavesReports) {
+  write_suite({.model = "loops_on_one.pt"});
+  // One that comes before the model is asked ends the run by itself: then it is given longer.
+  for (int pause_ms = 200; pause_ms < 10000; pause_ms *= 4) {
+    const std::string out = "out" + std::to_string(pause_ms);
+    Program program(invocation({"run", "suite.yaml", "--out", out, "--workers", "1"}));
+    while (program.running() && !exists(out + "/evidence.jsonl")) usleep(1000);
+    usleep(pause_ms * 1000);
+    program.send(SIGTERM);
+    usleep(1000000);
+    if (!program.running()) continue;
+    program.send(SIGTERM);
+    const Ended ended = program.wait();
+    expect_end(ended, 3, {"stopped by SIGTERM", "did not end: the clean pass on samples 0 to "});
+    EXPECT_LT(ended.seconds, 25) << "it was the grace that ended it";
+    EXPECT_EQ(decision(out), "incomplete");
+    for (const char* report : kReports) EXPECT_TRUE(exists(out + "/" + report)) << report;
+    return;
+  }
+  FAIL() << "the model does not loop";
+}
+
+// What ended before is kept, and the cell that loops is named.
+TEST_F(Interruptions, ALoopingModelEndsSoonAfterTheTimeLimitOrASignal) {
+  write_suite({.model = "loops_under_attack.pt",
+               .attacks = "- { name: fgsm, attack: fgsm, eps: [8/255, 0.1] }",
+               .rules = "- { cell: \"fgsm@0.1\", metric: robust_accuracy, at_least: 0.3 }"});
+  Program limited(invocation({"run", "suite.yaml", "--out", "limited", "--store", "a", "--workers",
+                              "1", "--set", "run.time_limit=8s"}));
+  Program signalled(
+      invocation({"run", "suite.yaml", "--out", "signalled", "--store", "b", "--workers", "1"}));
+  usleep(8000000);
+  signalled.send(SIGTERM);
+  for (auto& [program, out, why] :
+       {std::tuple<Program&, std::string, std::string>{limited, "limited", "the time limit of 8 s"},
+        {signalled, "signalled", "stopped by SIGTERM"}}) {
+    const Ended ended = program.wait();
+    expect_end(ended, 3, {why, "did not end: fgsm@0.1 on samples", "--resume"});
+    EXPECT_EQ(decision(out), "incomplete");
+    for (const char* report : kReports) EXPECT_TRUE(exists(out + "/" + report)) << report;
+    EXPECT_EQ(cell(out, "fgsm@8/255")["status"], "complete");
+    EXPECT_EQ(cell(out, "fgsm@0.1")["status"], "incomplete");
+    EXPECT_THAT(assay({"gate", out, "--cell", "fgsm@0.1"}).out, HasSubstr(why));
+  }
 }
 
 TEST_F(Interruptions, AKillForWantOfMemoryLeavesReportsAndARunThatGoesOn) {

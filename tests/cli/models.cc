@@ -87,6 +87,14 @@ void save_planes(const fs::path& folder) {
   crashes_where("crashes_on_one.pt", "torch.abs(x[:, 1] - 0.03) < 1e-6");
   crashes_where("crashes_under_attack.pt", "torch.abs(x[:, 0] - 0.3) < 1e-5");
   crashes_where("crashes_always.pt", "x[:, 0] > -1.0");
+  const auto loops_where = [&](const std::string& name, const std::string& condition) {
+    save_plane(folder / name, "  while bool((" + condition +
+                                  ").any()):\n"
+                                  "    x = x + 0.0\n" +
+                                  linear);
+  };
+  loops_where("loops_on_one.pt", "torch.abs(x[:, 1] - 0.03) < 1e-6");
+  loops_where("loops_under_attack.pt", "torch.abs(x[:, 0] - 0.3) < 1e-5");
   torch::jit::Module empty("Empty");
   empty.define("def other(self, x):\n  return x\n");
   empty.save((folder / "no_forward.pt").string());

@@ -167,12 +167,6 @@ TEST(Tango, CoversCloseToNominalAlsoWhereDiscordanceIsRare) {
   }
 }
 
-TEST(Newcombe, GivesMethodTenOfThePaper) {
-  const Interval bounds = newcombe(36, 12, 2, 0, 0.975);
-  EXPECT_NEAR(bounds.lower, 0.0569, 5e-5);
-  EXPECT_NEAR(bounds.upper, 0.3404, 5e-5);
-}
-
 TEST(McNemar, GivesThePublishedMidP) {
   EXPECT_NEAR(mcnemar_mid_p(25, 12), 0.01678, 5e-6);
   EXPECT_NEAR(2 * mcnemar_mid_p(7, 1), 0.0391, 5e-5);

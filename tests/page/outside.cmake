@@ -1,5 +1,5 @@
-# Configures the project with the attacks in FOLDER: they are in the table; without its YAML an
-# attack stops the configuration, which names the file.
+# Configures the project with the attacks in FOLDER: they are in the table; without its YAML or its
+# test an attack stops the configuration, which names the file, and so does a name taken twice.
 function(configure dir out rc)
   execute_process(
     COMMAND "${CMAKE_COMMAND}" -S "${SOURCE}" -B "${WORK}/build" -G "${GENERATOR}"
@@ -24,4 +24,17 @@ file(REMOVE "${WORK}/incomplete/simba.yaml")
 configure("${WORK}/incomplete" said status)
 if(status EQUAL 0 OR NOT said MATCHES "lacks[ \n]+[^\n]*simba.yaml")
   message(FATAL_ERROR "an attack without its YAML was taken (${status}):\n${said}")
+endif()
+
+file(COPY "${FOLDER}/" DESTINATION "${WORK}/untested")
+file(REMOVE "${WORK}/untested/simba_test.cc")
+configure("${WORK}/untested" said status)
+if(status EQUAL 0 OR NOT said MATCHES "lacks[ \n]+[^\n]*simba_test.cc")
+  message(FATAL_ERROR "an attack without its test was taken (${status}):\n${said}")
+endif()
+
+file(COPY "${FOLDER}/" DESTINATION "${WORK}/again")
+configure("${FOLDER};${WORK}/again" said status)
+if(status EQUAL 0 OR NOT said MATCHES "attack simba is defined twice[^.]*again/simba.cc")
+  message(FATAL_ERROR "a name was taken twice (${status}):\n${said}")
 endif()

@@ -110,6 +110,14 @@ TEST(JunitXml, AFailedRuleOutweighsANotApplicableAndAnInconclusiveOne) {
   EXPECT_THAT(junit_xml(s->report), HasSubstr("type=\"fail\""));
 }
 
+TEST(JunitXml, ACellThatNoRuleCoversPassesAndSaysSo) {
+  auto s = testing::passing();
+  std::erase_if(s->decision.rules, [](const RuleResult& rule) { return rule.cell == "fgsm"; });
+  const std::string xml = junit_xml(s->report);
+  EXPECT_THAT(xml, HasSubstr("<system-out>no rule covers this cell</system-out>"));
+  EXPECT_THAT(xml, HasSubstr("failures=\"0\" errors=\"0\" skipped=\"0\""));
+}
+
 TEST(JunitXml, AFaultOfTheCandidateFailsItsCellWithoutAnyRule) {
   auto s = testing::passing();
   s->decision.rules.clear();
@@ -122,13 +130,15 @@ TEST(JunitXml, AFaultOfTheCandidateFailsItsCellWithoutAnyRule) {
   EXPECT_EQ(testing::occurrences(junit_xml(s->report), "<failure "), 0u);
 }
 
-TEST(JunitXml, WhatAnEarlyEndLeftOutIsAFailureNotAnErrorThatARetryMends) {
+TEST(JunitXml, WhatAnEarlyEndLeftOutIsInconclusiveNotAnErrorThatARetryMends) {
   auto s = testing::failing();
   for (CellResult& cell : s->decision.cells) cell.complete = false;
   s->decision.rules.resize(1);  // of pgd@0.1
   s->evidence.ended_early = "clean accuracy fails";
   const std::string xml = junit_xml(s->report);
   EXPECT_EQ(testing::occurrences(xml, "<failure "), 5u);
+  EXPECT_EQ(testing::occurrences(xml, "type=\"fail\""), 2u);  // of pgd@0.1 and the gate
+  EXPECT_EQ(testing::occurrences(xml, "type=\"inconclusive\""), 3u);
   EXPECT_EQ(testing::occurrences(xml, "<error "), 0u);
   EXPECT_THAT(xml, HasSubstr("not run: clean accuracy fails"));
 }

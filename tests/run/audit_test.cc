@@ -123,6 +123,23 @@ TEST_F(AuditTest, AStopLeavesWhatWasTrainedToTheNextRun) {
   EXPECT_EQ(to_text(second), to_text(run_audit(suite, make_model(1), "whole")));
 }
 
+// Both shadows are trained. Then it is asked before the phase, the unit, and each of its blocks.
+TEST_F(AuditTest, OutputsInFlightAreGivenUpAtTheNextBlockWhenARunIsToStop) {
+  const Suite suite = audit_suite();
+  RunOptions options;
+  size_t done = 0;
+  int asked = 0;
+  options.progress = [&](const Progress& progress) { done = progress.done; };
+  options.stop = [&] {
+    return done >= 2 && ++asked > 3 ? std::string("stopped by SIGINT") : std::string();
+  };
+  const Evidence first = run_audit(suite, make_model(1), "s", options);
+  EXPECT_EQ(first.interrupted, "stopped by SIGINT");
+  EXPECT_EQ(first.units.size(), 2U);
+  const Evidence second = run_audit(suite, make_model(1), "s");
+  EXPECT_EQ(to_text(second), to_text(run_audit(suite, make_model(1), "whole")));
+}
+
 TEST_F(AuditTest, TrainingThatFailsIsToldWithTheShadow) {
   const Suite suite = audit_suite(", learning_rate: 1e200");
   EXPECT_THAT([&] { run_audit(suite, make_model(1), "s"); },

@@ -68,6 +68,27 @@ TEST_F(HeistTest, AStopLeavesWhatWasStolenToTheNextRun) {
   EXPECT_LE(computed, second.units.size() - 3);
 }
 
+// After three thefts and the outputs of the candidate and the first surrogate, that one's transfer.
+TEST_F(HeistTest, ATransferInFlightIsGivenUpWhenARunIsToStop) {
+  const Suite suite = heist_suite(
+      "  - {name: steal, attack: knockoff, pool: pool, budgets: [10], seeds: 3, transfer_eps: "
+      "1e-4}\n",
+      "run: {block: 4}\n");
+  RunOptions options;
+  size_t done = 0;
+  int asked = 0;
+  options.progress = [&](const Progress& progress) { done += progress.cell == "steal" ? 1 : 0; };
+  options.stop = [&] {
+    return done >= 5 && ++asked > 6 ? std::string("stopped by SIGINT") : std::string();
+  };
+  const Evidence first = run_heist(suite, make_model(1), "s", options);
+  EXPECT_EQ(first.interrupted, "stopped by SIGINT");
+  EXPECT_EQ(first.units.size(), first.header.clean_units.size() + 5);
+  EXPECT_LE(asked, 8);
+  const Evidence second = run_heist(suite, make_model(1), "s");
+  EXPECT_EQ(to_text(second), to_text(run_heist(suite, make_model(1), "whole")));
+}
+
 TEST_F(HeistTest, AnotherBudgetStealsNothingAgain) {
   run_heist(heist_suite(steal()), make_model(1), "s");
   size_t computed = 0;

@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
+
 namespace assay {
 namespace {
 
@@ -62,6 +64,10 @@ std::vector<Case> suite_cases() {
        {"unknown key `smaple` in the suite", "did you mean `sample`"}},
       {"NoName", "assay: 1\nmodel: { }\n", "1:1", {"the suite lacks `name`"}},
       {"BadName", "assay: 1\nname: a b\n", "2:7", {"`a b`", "letters, digits"}},
+      {"LongName",
+       "assay: 1\nname: " + std::string(257, 'n') + "\n",
+       "2:7",
+       {"letters, digits", "at most 256 characters"}},
       {"NoAttacks", kSmall, "1:1", {"lacks `attacks`"}},
       {"EmptyAttacks", suite("attacks: []"), "5:10", {"`attacks` is an empty list"}},
       {"NullSection", suite(kAttack, "gate:\n"), "6:1", {"`gate` is empty"}},
@@ -191,6 +197,12 @@ std::vector<Case> data_cases() {
        with_data("{ other: { format: npz, path: a } }"),
        "5:12",
        {"needs the data set `test`"}},
+      {"NoData",
+       "assay: 1\nname: s\nmodel: { path: m.pt, input: { shape: [3, 8, 8] }, classes: 10 }\n"
+       "attacks: [ { name: a, attack: fgsm, norm: linf, eps: 0.1 } ]\n",
+       "4:12",
+       {"needs the data set `test`", "add `data:"}},
+      {"NullData", with_data(""), "4:1", {"`data` is empty"}},
   };
 }
 
@@ -229,6 +241,45 @@ TEST(MalformedSuite, RestoringDamagedTextIsAnErrorToo) {
   text.replace(text.find("\"steps\":40"), 10, "\"stepz\":40");
   EXPECT_THROW(restore_suite(text, ".", attacks), Error);
   EXPECT_THROW(restore_suite("{}", ".", attacks), Error);
+}
+
+// Calls `visit` once for each key at or under the node, with that key taken out.
+void without_each_key(Value& node, const std::function<void()>& visit) {
+  for (Value& item : node.list) without_each_key(item, visit);
+  for (size_t i = 0; i < node.map.size(); ++i) {
+    const auto place = static_cast<std::ptrdiff_t>(i);
+    const std::pair<Value, Value> taken = node.map[i];
+    node.map.erase(node.map.begin() + place);
+    visit();
+    node.map.insert(node.map.begin() + place, taken);
+    without_each_key(node.map[i].second, visit);
+  }
+}
+
+TEST(MalformedSuite, WithoutAnyOneKeyLoadsOrIsTold) {
+  MonitorInfo monitor{.name = "watcher", .summary = "a fake"};
+  monitor.declare = [](Params& params) { params.number("delta", 0.9, {0, 1}, "when to alarm"); };
+  const std::vector<AttackInfo> attacks = fake_attacks();
+  const std::vector<MonitorInfo> monitors = {monitor};
+  Value root = parse_yaml(std::string(kExample) +
+                              "monitors: { benign: pool, benign_share: 0.5,"
+                              " detectors: [ { name: w, monitor: watcher, delta: 0.5 } ] }\n",
+                          "suite.yaml");
+  int tried = 0, refused = 0;
+  without_each_key(root, [&] {
+    const std::string text = canonical_json(root);
+    ++tried;
+    try {
+      restore_suite(text, ".", attacks, monitors);
+    } catch (const Error& error) {
+      ++refused;
+      EXPECT_EQ(error.code(), ExitCode::kUsage) << text;
+      EXPECT_NE(std::string(error.what()), "") << text;
+    }
+  });
+  EXPECT_GT(tried, 90);
+  EXPECT_GT(refused, 30);
+  EXPECT_LT(refused, tried);
 }
 
 }  // namespace

@@ -24,6 +24,9 @@ Faults include_arrows(const Tree& tree);
 /// One library, one door; and no library in a header that another room includes.
 Faults library_doors(const Tree& tree);
 
+/// Functions of more than `limit` lines, from the first line of the signature to the last brace.
+Faults long_functions(const File& file, int limit);
+
 /// 250 lines for an attack, 400 for other files, 70 for a function.
 Faults sizes(const Tree& tree);
 
