@@ -38,7 +38,7 @@ bool withstood_sources(const EvidenceView& view, const CellView& cell, size_t sa
 
 RuleResult::Verdict judged_again(const RuleSpec& rule, const Trial& trial) {
   Judgement again;
-  if (needs_baseline(rule.kind)) {
+  if (is_paired(rule.kind)) {
     judge_paired(rule, trial, again);
   } else {
     judge_absolute(rule, trial, again.result);
@@ -50,7 +50,7 @@ RuleResult::Verdict judged_again(const RuleSpec& rule, const Trial& trial) {
 
 void doubt_untried(const RuleSpec& rule, const Trial& trial, RuleResult& result) {
   const bool under_attack = rule.metric == "robust_accuracy" || rule.metric == "attack_success";
-  if (result.verdict != Outcomes::kPass || !under_attack || needs_baseline(rule.kind)) return;
+  if (result.verdict != Outcomes::kPass || !under_attack || is_paired(rule.kind)) return;
   CellView cell = *trial.cell;
   int64_t unknown = 0;
   for (size_t i = 0; i < cell.rows.size(); ++i) {

@@ -9,7 +9,7 @@
 namespace assay {
 namespace {
 
-constexpr size_t kLongest = 1 << 16;  // bytes of a line: paths are shorter
+constexpr size_t kLongestLine = 1 << 16;  // bytes of a line: paths are shorter
 
 // The id that a line begins with, without the quotes that samples.csv puts around some, and what
 // follows its comma.
@@ -72,7 +72,7 @@ void check_header(std::string text, const std::string& file) {
 SampleScale read_sample_scale(const std::filesystem::path& path,
                               const std::vector<SampleInfo>& samples) {
   const Bytes file = Bytes::open(path);
-  CsvLines lines(file, kLongest);
+  CsvLines lines(file, kLongestLine);
   std::string text;
   lines.next(&text);
   check_header(text, file.name());

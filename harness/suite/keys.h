@@ -40,5 +40,4 @@ std::vector<Key> stage_keys();
 extern const char* const kNamePattern;
 extern const char* const kNameExpected;
 
-
 }  // namespace assay
