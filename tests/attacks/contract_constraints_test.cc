@@ -16,7 +16,7 @@
 namespace assay::testing {
 namespace {
 
-struct Case {
+struct Constraint {
   std::string attack;
   Norm norm;
 };
@@ -27,8 +27,8 @@ bool searches(const AttackInfo& info) {
          info.name != "transfer" && info.name != "corpus";
 }
 
-std::vector<Case> cases(bool (*owes)(const AttackInfo&, Norm)) {
-  std::vector<Case> all;
+std::vector<Constraint> constraint_cases(bool (*owes)(const AttackInfo&, Norm)) {
+  std::vector<Constraint> all;
   for (const Attack& attack : attack_table()) {
     if (!searches(attack.info)) continue;
     for (const Norm norm : attack.info.norms) {
@@ -104,7 +104,7 @@ std::string params_of(const Attack& attack) {
   return attack.info.access == Access::kGradient ? "{}" : with(attack, "queries", 4000);
 }
 
-class Constrained : public ::testing::TestWithParam<Case> {
+class Constrained : public ::testing::TestWithParam<Constraint> {
  protected:
   Attack attack_ = find_attack(GetParam().attack);
   Norm norm_ = GetParam().norm;
@@ -201,8 +201,8 @@ TEST_P(InTheBall, TheSameReachSpeltOtherwiseBreaksTheSameSamples) {
   }
 }
 
-// What the rounding leaves of eps, feature by feature and either way, is the most that any attack
-// can use: on a linear model the sum of |w| times it. By every access that must be found.
+// What the rounding leaves of eps, feature by feature and either way, is the most that any_norm
+// attack can use: on a linear model the sum of |w| times it. By every access that must be found.
 TEST_P(ByShares, BreaksALinearModelOffItsLevelsAsFarAsRoundingLeavesRoom) {
   constexpr int64_t kEntries = 64;
   struct Coarse {
@@ -350,11 +350,11 @@ TEST_P(ByLevels, FindsWholeLevelsWhereTheBoundaryIsNearerThanOne) {
   }
 }
 
-std::string case_name(const ::testing::TestParamInfo<Case>& info) {
+std::string constraint_name(const ::testing::TestParamInfo<Constraint>& info) {
   return info.param.attack + "_" + std::string(to_string(info.param.norm));
 }
 
-bool any(const AttackInfo&, Norm) { return true; }
+bool any_norm(const AttackInfo&, Norm) { return true; }
 // Suites give minimum-norm attacks no shares.
 bool at_a_radius_in_linf(const AttackInfo& info, Norm norm) {
   return norm == Norm::kLinf && !info.minimum_norm;
@@ -374,14 +374,18 @@ bool at_a_radius_by_more_than_labels(const AttackInfo& info, Norm norm) {
          info.access != Access::kLabel;
 }
 
-INSTANTIATE_TEST_SUITE_P(Attacks, Constrained, ::testing::ValuesIn(cases(any)), case_name);
-INSTANTIATE_TEST_SUITE_P(Attacks, ByShares, ::testing::ValuesIn(cases(at_a_radius_in_linf)),
-                         case_name);
+INSTANTIATE_TEST_SUITE_P(Attacks, Constrained, ::testing::ValuesIn(constraint_cases(any_norm)),
+                         constraint_name);
+INSTANTIATE_TEST_SUITE_P(Attacks, ByShares,
+                         ::testing::ValuesIn(constraint_cases(at_a_radius_in_linf)),
+                         constraint_name);
 INSTANTIATE_TEST_SUITE_P(Attacks, BallsByLevels,
-                         ::testing::ValuesIn(cases(at_a_radius_by_more_than_labels)), case_name);
-INSTANTIATE_TEST_SUITE_P(Attacks, InTheBall, ::testing::ValuesIn(cases(in_the_ball)), case_name);
-INSTANTIATE_TEST_SUITE_P(Attacks, ByLevels, ::testing::ValuesIn(cases(nearest_on_levels)),
-                         case_name);
+                         ::testing::ValuesIn(constraint_cases(at_a_radius_by_more_than_labels)),
+                         constraint_name);
+INSTANTIATE_TEST_SUITE_P(Attacks, InTheBall, ::testing::ValuesIn(constraint_cases(in_the_ball)),
+                         constraint_name);
+INSTANTIATE_TEST_SUITE_P(Attacks, ByLevels,
+                         ::testing::ValuesIn(constraint_cases(nearest_on_levels)), constraint_name);
 
 // A table may hold few attacks, as that of attacks/README.md does.
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(Constrained);

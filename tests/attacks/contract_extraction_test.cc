@@ -14,14 +14,14 @@ namespace {
 
 using Kind = Surface::Kind;
 
-struct Case {
+struct ExtractionCase {
   std::string attack;
   Kind surface;
   std::string param, value;  // a choice that is not the default; empty for the defaults
 };
 
-std::vector<Case> cases() {
-  std::vector<Case> all;
+std::vector<ExtractionCase> extraction_cases() {
+  std::vector<ExtractionCase> all;
   for (const Attack& attack : attack_table()) {
     if (attack.info.family != Family::kExtraction) continue;
     for (const Kind surface : attack.info.surfaces) {
@@ -40,7 +40,7 @@ std::vector<Case> cases() {
 }
 
 // Trains as little as it can; an attack that declares neither trains nothing.
-std::string quick(const Attack& attack, const Case& of) {
+std::string quick(const Attack& attack, const ExtractionCase& of) {
   Params declared;
   attack.bind(declared, ThreatModel{});
   std::string params;
@@ -71,7 +71,7 @@ Model victim_of(ModelSpec spec, uint64_t seed) {
                       {"second", random_normal({6, sigmoid ? 1 : spec.classes}, seed + 1, dtype)}});
 }
 
-class ExtractionContract : public ::testing::TestWithParam<Case> {
+class ExtractionContract : public ::testing::TestWithParam<ExtractionCase> {
  protected:
   void SetUp() override { enter_worker(); }
 
@@ -165,9 +165,9 @@ TEST_P(ExtractionContract, SaysHonestlyWhatItNeeds) {
   expect_sound(steal(GetParam().attack, params_, model, Pool{}, 60, surface_), model);
 }
 
-INSTANTIATE_TEST_SUITE_P(AllAttacks, ExtractionContract, ::testing::ValuesIn(cases()),
-                         [](const ::testing::TestParamInfo<Case>& test) {
-                           const Case& of = test.param;
+INSTANTIATE_TEST_SUITE_P(AllAttacks, ExtractionContract, ::testing::ValuesIn(extraction_cases()),
+                         [](const ::testing::TestParamInfo<ExtractionCase>& test) {
+                           const ExtractionCase& of = test.param;
                            const std::string choice =
                                of.param.empty() ? "" : "_" + of.param + "_" + of.value;
                            return of.attack + "_" + std::string(to_string(of.surface)) + choice;

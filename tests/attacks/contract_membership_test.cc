@@ -12,14 +12,14 @@
 namespace assay::testing {
 namespace {
 
-struct Case {
+struct MembershipCase {
   std::string attack;
   std::string params;
 };
 
 // Without parameters, in every other mode, and with shadows where they are an option.
-std::vector<Case> cases() {
-  std::vector<Case> all;
+std::vector<MembershipCase> membership_cases() {
+  std::vector<MembershipCase> all;
   for (const Attack& attack : attack_table()) {
     if (attack.info.family != Family::kMembership) continue;
     Params declared;
@@ -41,7 +41,7 @@ std::vector<Case> cases() {
   return all;
 }
 
-class MembershipContract : public ::testing::TestWithParam<Case> {
+class MembershipContract : public ::testing::TestWithParam<MembershipCase> {
  protected:
   Inference inference_ = inference_of(GetParam().attack, GetParam().params);
 
@@ -159,8 +159,8 @@ TEST_P(MembershipContract, LabelsAreEnoughForLabelAccess) {
   EXPECT_TRUE(scores(sharper).equal(scores(scene.outputs)));
 }
 
-INSTANTIATE_TEST_SUITE_P(AllAttacks, MembershipContract, ::testing::ValuesIn(cases()),
-                         [](const ::testing::TestParamInfo<Case>& test) {
+INSTANTIATE_TEST_SUITE_P(AllAttacks, MembershipContract, ::testing::ValuesIn(membership_cases()),
+                         [](const ::testing::TestParamInfo<MembershipCase>& test) {
                            std::string name = test.param.attack;
                            for (const char c : test.param.params) {
                              if (std::isalnum(static_cast<unsigned char>(c)) != 0) name += c;
