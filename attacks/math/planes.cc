@@ -12,7 +12,7 @@
 namespace assay::attacks {
 namespace {
 
-constexpr int64_t kMostLabels = 9;   // whose planes a best point is compared with
+constexpr int64_t kMostLabels = 9;  // whose planes a best point is compared with
 constexpr double kLeastGain = 0.5;  // of the way across, for a clipped step to be worth taking
 constexpr double kCrossings[] = {1e-3, 0.05};  // shares by which its nearest plane is crossed
 

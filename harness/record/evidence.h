@@ -167,16 +167,16 @@ struct Diagnosis {
   int64_t traced = 0;               ///< of these, with steps enough to tell whether it converged
   int64_t unfinished = 0;           ///< of these, where it had not
   int64_t hasty = 0;                ///< of the standing, with too few to tell
-  int64_t stalled = 0;     ///< of these, where random points come nearer than any step
-  int64_t flat = 0;        ///< of these, with the same margin all over the ball
-  int64_t unguided = 0;    ///< of these, with gradients that were all zero
-  int64_t unstarted = 0;   ///< of these, for want of a point to start from
-  int64_t broken = 0;      ///< samples broken
-  int64_t silent = 0;      ///< of these, not claimed by the attack itself
-  int64_t boxed = 0;       ///< samples attacked again with the whole box as the ball
-  int64_t withstood = 0;   ///< of these, left standing even so
-  int64_t surrounded = 0;  ///< clean pass: samples whose neighbourhood was looked at
-  int64_t unstable = 0;    ///< of these, with a margin that jumps within it
+  int64_t stalled = 0;              ///< of these, where random points come nearer than any step
+  int64_t flat = 0;                 ///< of these, with the same margin all over the ball
+  int64_t unguided = 0;             ///< of these, with gradients that were all zero
+  int64_t unstarted = 0;            ///< of these, for want of a point to start from
+  int64_t broken = 0;               ///< samples broken
+  int64_t silent = 0;               ///< of these, not claimed by the attack itself
+  int64_t boxed = 0;                ///< samples attacked again with the whole box as the ball
+  int64_t withstood = 0;            ///< of these, left standing even so
+  int64_t surrounded = 0;           ///< clean pass: samples whose neighbourhood was looked at
+  int64_t unstable = 0;             ///< of these, with a margin that jumps within it
   bool operator==(const Diagnosis&) const = default;
   Diagnosis& operator+=(const Diagnosis& other);
 };

@@ -1,7 +1,6 @@
 #include "harness/model/train.h"
 
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <system_error>
@@ -11,10 +10,10 @@
 namespace assay {
 namespace {
 
-class Training : public testing::WithFolder {};
+class TrainingDeathTest : public testing::WithFolder {};
 
 // A started thread that waits for one that will never start would wait for ever.
-TEST_F(Training, EndsWhereTheSystemStartsTooFewThreads) {
+TEST_F(TrainingDeathTest, EndsWhereTheSystemStartsTooFewThreads) {
   if (getuid() != 0) GTEST_SKIP() << "only root can become a user with no other threads";
   write("x", testing::big(0x803, 4) + testing::big(8, 4) + testing::big(4, 4) + testing::big(4, 4) +
                  std::string(8 * 16, '\x40'));
@@ -29,8 +28,7 @@ TEST_F(Training, EndsWhereTheSystemStartsTooFewThreads) {
   const Dataset dataset = Dataset::open(data, spec);
   TrainOptions options;
   options.workers = 4;
-  const pid_t child = fork();
-  if (child == 0) {
+  const auto try_to = [&] {
     alarm(60);
     const rlimit two{2, 2};  // this thread and one more
     if (setrlimit(RLIMIT_NPROC, &two) != 0 || setuid(0x41535359) != 0) _exit(3);
@@ -42,11 +40,9 @@ TEST_F(Training, EndsWhereTheSystemStartsTooFewThreads) {
       _exit(2);
     }
     _exit(1);
-  }
-  int status = 0;
-  ASSERT_EQ(waitpid(child, &status, 0), child);
-  ASSERT_TRUE(WIFEXITED(status)) << "ended by signal " << WTERMSIG(status);
-  EXPECT_EQ(WEXITSTATUS(status), 0);
+  };
+  GTEST_FLAG_SET(death_test_style, "threadsafe");  // in a process without LibTorch's threads
+  EXPECT_EXIT(try_to(), ::testing::ExitedWithCode(0), "");
 }
 
 }  // namespace
