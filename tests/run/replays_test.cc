@@ -13,8 +13,8 @@ namespace assay {
 namespace {
 
 using ::testing::HasSubstr;
-using ::testing::ThrowsMessage;
 using testing::HeistTest;
+using ::testing::ThrowsMessage;
 
 TEST(Replays, ALineForEachMonitorIsARowOfEvidence) {
   const std::vector<Monitored> seen =
