@@ -74,15 +74,11 @@ Crossing nearest_crossing(Oracle& oracle, const Tape& tape, const at::Tensor& ro
   return nearest;
 }
 
-// Corners are levels, which the way to a plane may end between.
-bool tries_corner(const ThreatModel& threat) { return threat.levels > 0 && !threat.eps; }
-
 }  // namespace
 
 int64_t kept_back(const Oracle& oracle, int64_t steps, int64_t refine) {
   if (steps < 20 || refine == 0 || oracle.threat().norm == Norm::kL0) return 0;
-  const int64_t corner = tries_corner(oracle.threat()) ? 1 : 0;
-  return std::max<int64_t>(1 + std::size(kCrossings) + corner,
+  return std::max<int64_t>(1 + std::size(kCrossings),
                            std::min({kMostLabels, oracle.classes() - 1, steps / 10}));
 }
 
@@ -110,13 +106,6 @@ void straighten(Oracle& oracle, int64_t kept) {
     const at::Tensor labels = oracle.labels(boxed(x0.add(step), x0, threat), rows);
     keep(oracle.breaks(labels, rows).logical_not().nonzero().squeeze(1));
   }
-  if (!tries_corner(threat)) return;
-  keep(oracle.found().index_select(0, rows).logical_not().nonzero().squeeze(1));
-  keep(oracle.undecided(rows));
-  if (rows.size(0) == 0) return;
-  const at::Tensor up = plane.normal.gt(0).to(x0.scalar_type()).mul(threat.hi);
-  const at::Tensor down = plane.normal.lt(0).to(x0.scalar_type()).mul(threat.lo);
-  oracle.labels(at::where(plane.normal.eq(0), x0, up.add(down)), rows);
 }
 
 Planes nearest_planes(Oracle& oracle, const Tape& tape, const at::Tensor& rows,

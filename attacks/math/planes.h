@@ -25,19 +25,17 @@ Planes nearest_planes(Oracle& oracle, const Tape& tape, const at::Tensor& rows,
                       const at::Tensor& at, int64_t labels, Norm norm);
 
 /// Of a search's `steps`, how many it keeps back to pay for straighten(): one for each of up to
-/// nine other labels, but no more than a tenth of them; never under three (four where only levels
-/// count), and none at all of fewer than 20 steps, for l0, or where the search's end is not to be
-/// refined.
+/// nine other labels, but no more than a tenth of them; never under three, and none at all of fewer
+/// than 20 steps, for l0, or where the search's end is not to be refined.
 int64_t kept_back(const Oracle& oracle, int64_t steps, int64_t refine);
 
 /// Seeks nearer points than the oracle's best on the boundaries linearised there, or at the clean
 /// input where none is known. Of the planes between the true label and the largest other logits
 /// (targeted: between the target and the largest other), it crosses the one nearest to the clean
 /// input in the threat's norm and in the box, by a thousandth and, where that breaks nothing, by a
-/// twentieth; where only levels count, no radius does and no break is known, it tries the corner of
-/// the box that lies farthest across. Exact on linear models, on which searches that follow the
-/// runner-up label can end at a boundary that is not the nearest. Costs at most `kept` queries and
-/// `kept` gradients of each sample.
+/// twentieth. Exact on linear models, on which searches that follow the runner-up label can end at
+/// a boundary that is not the nearest.
+/// Costs at most `kept` queries and `kept` gradients of each sample.
 void straighten(Oracle& oracle, int64_t kept);
 
 /// x [k, ...], points of the box, moved as little in the norm (linf or l2) as crosses planes by
