@@ -207,11 +207,11 @@ struct RuleResult {
   std::optional<int64_t> regressed;
   std::optional<int64_t> repaired;
   Verdict verdict = Verdict::kInconclusive;
-  /// One sentence, for every verdict but pass; of a pass why a median is infinite, or in which
-  /// class a membership metric exceeds the limit.
-  std::string reason;
-  std::string hint;  ///< what would decide or mend it
-  int line = 0;      ///< of the rule in the suite
+  std::string reason;  ///< one sentence, for every verdict but pass, and why a median is infinite
+  /// What would decide or mend it; of a pass what it does not say, such as the class in which a
+  /// membership metric exceeds the limit.
+  std::string hint;
+  int line = 0;  ///< of the rule in the suite
 };
 
 std::string_view to_string(RuleResult::Verdict verdict);

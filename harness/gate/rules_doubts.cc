@@ -101,7 +101,7 @@ void doubt_failed_baseline(const RuleSpec& rule, const Trial& trial, Judgement& 
   strict.baseline = &baseline;
   strict.pairing = &pairing;
   if (judged_again(rule, strict) == Outcomes::kPass) {
-    judgement.result.reason = detail + "; the rule holds if they stand, too";
+    judgement.result.hint = detail + "; the rule holds if they stand, too";
     return;
   }
   settle(judgement.result, Outcomes::kInconclusive,

@@ -110,9 +110,9 @@ void explain_classes(const RuleSpec& rule, const Trial& trial, RuleResult& resul
     most = *least;
   }
   if (worst < 0) return;
-  result.reason = "within class " + std::to_string(worst) + " " + rule.metric + " is at least " +
-                  figure(most) + " (at the confidence of all " + std::to_string(classes.size()) +
-                  " classes together): the limit holds of all records together, not of each class";
+  result.hint = "within class " + std::to_string(worst) + " " + rule.metric + " is at least " +
+                figure(most) + " (at the confidence of all " + std::to_string(classes.size()) +
+                " classes together): the limit holds of all records together, not of each class";
 }
 
 void doubt_reversal(const RuleSpec& rule, const Trial& trial, const Estimate& auc,

@@ -35,12 +35,12 @@ std::vector<RecordRef> take(const Records& set, bool member, std::optional<int64
   return records;
 }
 
-// The first of each content: a copy is no record of its own, neither for bounds nor for halves.
-std::vector<RecordRef> distinct_contents(std::vector<RecordRef> records) {
+// The first of each content and label: a copy is no record of its own, neither for bounds nor for
+// halves. With another label it is one, and may be the best known of all.
+std::vector<RecordRef> distinct(std::vector<RecordRef> records) {
   std::set<std::string_view> known;
-  std::erase_if(records, [&](const RecordRef& record) {
-    return !known.insert(record.info().content).second;
-  });
+  std::erase_if(
+      records, [&](const RecordRef& record) { return !known.insert(record.info().digest).second; });
   return records;
 }
 
@@ -162,15 +162,14 @@ Audit make_audit(const Suite& suite, const AttackSpec& spec, const Inference& in
   audit.features = inference.features;
   audit.seed = suite.seed;
   const auto audited = [&](const char* role, bool member) {
-    return distinct_contents(
-        take(sets.audited.at(spec.sets.at(role)), member, spec.count, suite.seed));
+    return distinct(take(sets.audited.at(spec.sets.at(role)), member, spec.count, suite.seed));
   };
   const std::vector<RecordRef> members = audited("members", true);
   const std::vector<RecordRef> non_members = audited("non_members", false);
   refuse_overlap(spec, sets, "members", "non_members");
   std::vector<RecordRef> pool;
   if (const auto name = spec.sets.find("pool"); name != spec.sets.end()) {
-    pool = distinct_contents(take(sets.pools.at(name->second), false, {}, suite.seed));
+    pool = distinct(take(sets.pools.at(name->second), false, {}, suite.seed));
   }
   const bool online = inference.shadows.count > 0 && inference.shadows.online;
   if (!online) {

@@ -51,7 +51,7 @@ struct Steal {
 /// A membership or an extraction cell, resolved.
 struct Audit {
   /// Membership: audited records first, then the population; each part by content, which tells no
-  /// set, and each content once. Extraction: the test set in its order.
+  /// set, and each content and label once. Extraction: the test set in its order.
   std::vector<RecordRef> records;
   int64_t audited = 0;
   /// What shadows are trained on parts of, by content; none without shadows.

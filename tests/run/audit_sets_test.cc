@@ -160,25 +160,30 @@ TEST_F(AuditTest, SetsThatShareContentAreRefusedButForAnOnlinePool) {
 }
 
 TEST_F(AuditTest, ARecordThatASetHoldsTwiceIsAuditedAndTrainedOnOnce) {
-  // In the file x a head of 16 bytes, and then 16 for each image.
-  std::fstream images(folder_ / "x", std::ios::in | std::ios::out | std::ios::binary);
-  const auto copy = [&](int64_t from, int64_t to) {
+  // In the file x a head of 16 bytes, and then 16 for each image; in y 8, and one for each label.
+  constexpr auto kBoth = std::ios::in | std::ios::out | std::ios::binary;
+  std::fstream images(folder_ / "x", kBoth), labels(folder_ / "y", kBoth);
+  const auto copy = [&](int64_t from, int64_t to, int shift = 0) {
     std::string image(16, ' ');
     images.seekg(16 + 16 * from).read(image.data(), 16);
     images.seekp(16 + 16 * to).write(image.data(), 16);
+    const int label = labels.seekg(8 + from).get();
+    labels.seekp(8 + to).put(static_cast<char>((label + shift) % 3));
   };
-  for (const int64_t to : {5, 6, 7, 38}) copy(0, to);  // whatever their labels
+  for (const int64_t to : {5, 6, 7}) copy(0, to);
+  copy(0, 38, 1);  // with another label it is another record, as a canary is
   for (const int64_t to : {45, 46}) copy(44, to);
   copy(80, 81);
   images.close();
+  labels.close();
   for (const char* mode : {"offline", "online"}) {
     const Audit found = audit(audit_suite(", shadows: 4, mode: " + std::string(mode)));
-    EXPECT_EQ(found.audited, 36 + 38) << mode;
-    EXPECT_EQ(found.records.size(), 36U + 38 + 69) << mode;
+    EXPECT_EQ(found.audited, 37 + 38) << mode;
+    EXPECT_EQ(found.records.size(), 37U + 38 + 69) << mode;
     for (const std::vector<RecordRef>* list : {&found.records, &found.training}) {
-      std::set<std::string_view> contents;
-      for (const RecordRef& record : *list) contents.insert(record.info().content);
-      EXPECT_EQ(contents.size(), list->size()) << mode;
+      std::set<std::string_view> digests;
+      for (const RecordRef& record : *list) digests.insert(record.info().digest);
+      EXPECT_EQ(digests.size(), list->size()) << mode;
     }
   }
   // A cell's own count is drawn before that: another cell's does not change it.
