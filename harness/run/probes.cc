@@ -104,8 +104,12 @@ at::Tensor margins_at(const Oracle& oracle, const at::Tensor& logits) {
   return (targeted ? other.sub(own) : own.sub(other)).squeeze(1).contiguous();
 }
 
-// The margin's gradient at the clean inputs: [n, ...] float64.
-at::Tensor margin_gradient(const Model& model, const Oracle& oracle) {
+// At the clean inputs: logits [n, K] and the margin's gradient [n, ...], float64.
+struct Slant {
+  at::Tensor logits, gradient;
+};
+
+Slant margin_slant(const Model& model, const Oracle& oracle) {
   const Block& block = oracle.block();
   const bool targeted = oracle.threat().goal == Goal::kTargeted;
   const Tape tape = model.record(block.x);
@@ -114,7 +118,8 @@ at::Tensor margin_gradient(const Model& model, const Oracle& oracle) {
   const at::Tensor other = tape.logits().scatter(1, wanted, lowest).argmax(1, true);
   at::Tensor c = at::zeros_like(tape.logits());
   c.scatter_(1, wanted, targeted ? -1.0 : 1.0).scatter_(1, other, targeted ? 1.0 : -1.0);
-  return at::nan_to_num(tape.vjp(c), 0.0, 0.0, 0.0).to(at::kDouble);
+  return {tape.logits().to(at::kDouble),
+          at::nan_to_num(tape.vjp(c), 0.0, 0.0, 0.0).to(at::kDouble)};
 }
 
 // Margins of random points, by sample, and their largest logit.
@@ -218,12 +223,13 @@ std::vector<bool> falls_by_gradient(const Model& model, const ThreatModel& threa
   const Oracle oracle(model, threat, block, 0, 0);
   std::vector<bool> falls(static_cast<size_t>(block.size()), false);
   if (threat.access != Access::kGradient || !model.facts().gradient) return falls;
-  at::Tensor way;
+  Slant slant;
   try {
-    way = margin_gradient(model, oracle).neg();
+    slant = margin_slant(model, oracle);
   } catch (const ModelFailure&) {
     return falls;
   }
+  at::Tensor way = slant.gradient.neg();
   const at::Tensor steep = way.ne(0).flatten(1).any(1).contiguous();
   way = way.masked_fill(way.lt(0).logical_and(block.x.le(threat.lo)), 0.0)
             .masked_fill(way.gt(0).logical_and(block.x.ge(threat.hi)), 0.0);
@@ -243,8 +249,8 @@ std::vector<bool> falls_by_gradient(const Model& model, const ThreatModel& threa
   const double widest = threat.hi - threat.lo;
   const double radius = threat.norm == Norm::kL0 ? widest : threat.eps.value_or(widest);
   const at::Tensor rows = at::arange(block.size(), at::kLong);
-  const at::Tensor before = logits_or_nan(model, block.x).to(at::kDouble);
-  const at::Tensor limit = margins_at(oracle, before).sub(before.abs().amax(1).mul(kRounding / 10));
+  const at::Tensor limit =
+      margins_at(oracle, slant.logits).sub(slant.logits.abs().amax(1).mul(kRounding / 10));
   for (const double share : {1.0, 1.0 / 8, 1.0 / 128}) {
     const at::Tensor step = way.flatten(1).div(size.div(radius * share).unsqueeze(1));
     const at::Tensor end = block.x.to(at::kDouble).add(step.view(way.sizes()));

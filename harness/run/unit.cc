@@ -296,8 +296,9 @@ void attack_in_whole_box(const std::vector<Task>& tasks, const Unit& unit, const
     if (judged.rows[i].status == Status::kRobust) standing.push_back(places[i]);
   }
   const ThreatModel& threat = tasks.front().threat;
-  if (!threat.fixed.empty() || threat.levels > 0)
+  if (!threat.fixed.empty() || threat.levels > 0) {
     standing = breakable(tasks.front(), block, standing, result);
+  }
   result->diagnosis.boxed += static_cast<int64_t>(judged.rows.size());
   result->diagnosis.withstood += static_cast<int64_t>(standing.size());
   result->cost.judged += cost.forwards + cost.judged;
