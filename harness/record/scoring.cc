@@ -64,7 +64,7 @@ Scoring from_json(const Json& json) {
 void write_scoring(const std::filesystem::path& file, const std::vector<Scoring>& cells) {
   Json json = {{"assay_scoring", kScoringVersion}, {"cells", Json::array()}};
   for (const Scoring& cell : cells) json["cells"].push_back(to_json(cell));
-  // An id may have bytes that are not UTF-8, as file names do.
+  // What is said of a file may quote bytes of its name that are not UTF-8.
   write_durably(file, json.dump(-1, ' ', false, Json::error_handler_t::replace));
 }
 

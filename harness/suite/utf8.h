@@ -6,7 +6,7 @@
 
 namespace assay {
 
-/// Bytes of the UTF-8 character that a text begins with, or 0 where it begins with none.
+/// Bytes of the UTF-8 character (RFC 3629) that a text begins with, or 0 where it begins with none.
 size_t utf8_character(std::string_view text);
 
 }  // namespace assay
