@@ -57,7 +57,8 @@ void expect_as_many_as_pgd(std::string_view attack, const std::vector<Norm>& nor
 }
 
 void expect_breaks_corners(std::string_view attack) {
-  for (const auto& [d, classes] : {std::pair(20, 3), std::pair(100, 10), std::pair(50, 2)}) {
+  for (const auto& [d, classes] : {std::pair(20, 3), std::pair(100, 10), std::pair(50, 2),
+                                   std::pair(12, 4), std::pair(20, 6)}) {
     const Model model = linear_model({{d}, classes}, random_normal({classes, d}, 61),
                                      random_normal({classes}, 62).mul(0.1));
     Block block = random_block(model, 200, 63);
