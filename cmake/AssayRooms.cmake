@@ -33,7 +33,7 @@ endif()
 # Where whole builds are made (ASSAY_UNITY), sources are compiled several at a time, which saves
 # half or more: most of a file's time goes in headers and templates that its neighbours need too.
 # Names in one room's unnamed namespaces are unique for that; attacks, each of which has its own
-# `Settings` and `bind`, are compiled one by one.
+# `Settings` and `bind`, have a namespace each.
 function(assay_unity target)
   set_target_properties(${target} PROPERTIES UNITY_BUILD ${ASSAY_UNITY} UNITY_BUILD_BATCH_SIZE 6)
 endfunction()
@@ -190,8 +190,8 @@ function(assay_attacks)
     file(SHA256 "${source}" digest)
     string(SHA256 version "${digest}${math_digests}")
     string(SUBSTRING "${version}" 0 16 version)
-    string(APPEND declarations "Attack ${name}();\n")
-    string(APPEND entries "  add(attacks::${name}(), \"${name}\", \"${version}\");\n")
+    string(APPEND declarations "namespace ${name} { Attack make(); }\n")
+    string(APPEND entries "  add(attacks::${name}::make(), \"${name}\", \"${version}\");\n")
   endforeach()
   list(LENGTH names count)
   set(ASSAY_DECLARATIONS "${declarations}")
@@ -206,6 +206,10 @@ function(assay_attacks)
   target_link_libraries(assay_attacks PUBLIC assay_model Eigen3::Eigen)
   target_precompile_headers(assay_attacks REUSE_FROM assay_model)
   set_target_properties(assay_attacks PROPERTIES POSITION_INDEPENDENT_CODE ON)
+  assay_unity(assay_attacks)
+  if(outside)  # may have any names
+    set_source_files_properties(${outside} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+  endif()
   set(ASSAY_ATTACK_TESTS "${tests}" PARENT_SCOPE)
   set(ASSAY_ATTACK_CONFIGS "${configs}" PARENT_SCOPE)
   message(STATUS "Assay: ${count} attacks: ${names}")

@@ -20,7 +20,7 @@
 #include "attacks/math/steepest.h"
 #include "harness/model/attack.h"
 
-namespace assay::attacks {
+namespace assay::attacks::alma {
 namespace {
 
 constexpr int64_t kCheck = 10;       // steps between looks at whether the constraint improved
@@ -199,7 +199,7 @@ Bound bind(Params& params, const ThreatModel& threat) {
 
 }  // namespace
 
-Attack alma() {
+Attack make() {
   Attack attack;
   attack.info = {
       .name = "alma",
@@ -219,4 +219,4 @@ Attack alma() {
   return attack;
 }
 
-}  // namespace assay::attacks
+}  // namespace assay::attacks::alma

@@ -21,7 +21,7 @@
 #include "harness/model/attack.h"
 #include "harness/model/ball.h"
 
-namespace assay::attacks {
+namespace assay::attacks::apgd {
 namespace {
 
 struct Settings {
@@ -223,7 +223,7 @@ Bound bind(Params& params, const ThreatModel& threat) {
 
 }  // namespace
 
-Attack apgd() {
+Attack make() {
   Attack attack;
   attack.info = {
       .name = "apgd",
@@ -242,4 +242,4 @@ Attack apgd() {
   return attack;
 }
 
-}  // namespace assay::attacks
+}  // namespace assay::attacks::apgd

@@ -23,7 +23,7 @@
 #include "harness/model/attack.h"
 #include "harness/model/ball.h"
 
-namespace assay::attacks {
+namespace assay::attacks::boundary {
 namespace {
 
 // Every so many steps the sphere is tried too, and both outcomes count for the sizes of steps.
@@ -212,7 +212,7 @@ Bound bind(Params& params, const ThreatModel&) {
 
 }  // namespace
 
-Attack boundary() {
+Attack make() {
   Attack attack;
   attack.info = {
       .name = "boundary",
@@ -232,4 +232,4 @@ Attack boundary() {
   return attack;
 }
 
-}  // namespace assay::attacks
+}  // namespace assay::attacks::boundary

@@ -10,7 +10,7 @@
 #include "attacks/math/points.h"
 #include "harness/model/attack.h"
 
-namespace assay::attacks {
+namespace assay::attacks::corpus {
 namespace {
 
 Bound bind(Params&, const ThreatModel&) {
@@ -23,7 +23,7 @@ Bound bind(Params&, const ThreatModel&) {
 
 }  // namespace
 
-Attack corpus() {
+Attack make() {
   Attack attack;
   attack.info = {
       .name = "corpus",
@@ -42,4 +42,4 @@ Attack corpus() {
   return attack;
 }
 
-}  // namespace assay::attacks
+}  // namespace assay::attacks::corpus

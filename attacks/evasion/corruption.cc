@@ -23,7 +23,7 @@
 #include "harness/model/attack.h"
 #include "harness/model/image.h"
 
-namespace assay::attacks {
+namespace assay::attacks::corruption {
 namespace {
 
 // The image to be corrupted, its box mapped to [0, 1], and its own random numbers.
@@ -174,7 +174,7 @@ Bound bind(Params& params, const ThreatModel&) {
 
 }  // namespace
 
-Attack corruption() {
+Attack make() {
   Attack attack;
   attack.info = {
       .name = "corruption",
@@ -197,4 +197,4 @@ Attack corruption() {
   return attack;
 }
 
-}  // namespace assay::attacks
+}  // namespace assay::attacks::corruption

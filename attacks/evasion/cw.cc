@@ -26,7 +26,7 @@
 #include "attacks/math/steepest.h"
 #include "harness/model/attack.h"
 
-namespace assay::attacks {
+namespace assay::attacks::cw {
 namespace {
 
 struct Settings {
@@ -181,7 +181,7 @@ Bound bind(Params& params, const ThreatModel&) {
 
 }  // namespace
 
-Attack cw() {
+Attack make() {
   Attack attack;
   attack.info = {
       .name = "cw",
@@ -201,4 +201,4 @@ Attack cw() {
   return attack;
 }
 
-}  // namespace assay::attacks
+}  // namespace assay::attacks::cw

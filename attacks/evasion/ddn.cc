@@ -22,7 +22,7 @@
 #include "harness/model/attack.h"
 #include "harness/model/ball.h"
 
-namespace assay::attacks {
+namespace assay::attacks::ddn {
 namespace {
 
 struct Settings {
@@ -120,7 +120,7 @@ Bound bind(Params& params, const ThreatModel&) {
 
 }  // namespace
 
-Attack ddn() {
+Attack make() {
   Attack attack;
   attack.info = {
       .name = "ddn",
@@ -141,4 +141,4 @@ Attack ddn() {
   return attack;
 }
 
-}  // namespace assay::attacks
+}  // namespace assay::attacks::ddn

@@ -13,7 +13,7 @@
 #include "attacks/math/planes.h"
 #include "harness/model/attack.h"
 
-namespace assay::attacks {
+namespace assay::attacks::deepfool {
 namespace {
 
 struct Settings {
@@ -64,7 +64,7 @@ Bound bind(Params& params, const ThreatModel& threat) {
 
 }  // namespace
 
-Attack deepfool() {
+Attack make() {
   Attack attack;
   attack.info = {
       .name = "deepfool",
@@ -84,4 +84,4 @@ Attack deepfool() {
   return attack;
 }
 
-}  // namespace assay::attacks
+}  // namespace assay::attacks::deepfool

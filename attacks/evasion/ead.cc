@@ -22,7 +22,7 @@
 #include "attacks/math/steepest.h"
 #include "harness/model/attack.h"
 
-namespace assay::attacks {
+namespace assay::attacks::ead {
 namespace {
 
 struct Settings {
@@ -138,7 +138,7 @@ Bound bind(Params& params, const ThreatModel&) {
 
 }  // namespace
 
-Attack ead() {
+Attack make() {
   Attack attack;
   attack.info = {
       .name = "ead",
@@ -158,4 +158,4 @@ Attack ead() {
   return attack;
 }
 
-}  // namespace assay::attacks
+}  // namespace assay::attacks::ead

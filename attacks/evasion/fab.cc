@@ -23,7 +23,7 @@
 #include "harness/model/attack.h"
 #include "harness/model/ball.h"
 
-namespace assay::attacks {
+namespace assay::attacks::fab {
 namespace {
 
 // The paper's η, β and α_max, and its steps of final search.
@@ -225,7 +225,7 @@ Bound bind(Params& params, const ThreatModel& threat) {
 
 }  // namespace
 
-Attack fab() {
+Attack make() {
   Attack attack;
   attack.info = {
       .name = "fab",
@@ -247,4 +247,4 @@ Attack fab() {
   return attack;
 }
 
-}  // namespace assay::attacks
+}  // namespace assay::attacks::fab

@@ -11,7 +11,7 @@
 #include "attacks/math/projection.h"
 #include "harness/model/attack.h"
 
-namespace assay::attacks {
+namespace assay::attacks::fgsm {
 namespace {
 
 Candidates run(Oracle& oracle, LossKind kind) {
@@ -35,7 +35,7 @@ Candidates run(Oracle& oracle, LossKind kind) {
 
 }  // namespace
 
-Attack fgsm() {
+Attack make() {
   Attack attack;
   attack.info = {
       .name = "fgsm",
@@ -58,4 +58,4 @@ Attack fgsm() {
   return attack;
 }
 
-}  // namespace assay::attacks
+}  // namespace assay::attacks::fgsm

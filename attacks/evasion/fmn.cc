@@ -21,7 +21,7 @@
 #include "harness/model/attack.h"
 #include "harness/model/ball.h"
 
-namespace assay::attacks {
+namespace assay::attacks::fmn {
 namespace {
 
 struct Settings {
@@ -127,7 +127,7 @@ Bound bind(Params& params, const ThreatModel&) {
 
 }  // namespace
 
-Attack fmn() {
+Attack make() {
   Attack attack;
   attack.info = {
       .name = "fmn",
@@ -148,4 +148,4 @@ Attack fmn() {
   return attack;
 }
 
-}  // namespace assay::attacks
+}  // namespace assay::attacks::fmn

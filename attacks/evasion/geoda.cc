@@ -31,7 +31,7 @@
 #include "harness/model/attack.h"
 #include "harness/model/ball.h"
 
-namespace assay::attacks {
+namespace assay::attacks::geoda {
 namespace {
 
 // Queries that an iteration is taken to spend on its way to the boundary (the reference's 25).
@@ -215,7 +215,7 @@ Bound bind(Params& params, const ThreatModel&) {
 
 }  // namespace
 
-Attack geoda() {
+Attack make() {
   Attack attack;
   attack.info = {
       .name = "geoda",
@@ -235,4 +235,4 @@ Attack geoda() {
   return attack;
 }
 
-}  // namespace assay::attacks
+}  // namespace assay::attacks::geoda

@@ -22,7 +22,7 @@
 #include "harness/model/attack.h"
 #include "harness/model/ball.h"
 
-namespace assay::attacks {
+namespace assay::attacks::hop_skip_jump {
 namespace {
 
 // Halvings of a jump before it is given up.
@@ -132,7 +132,7 @@ Bound bind(Params& params, const ThreatModel&) {
 
 }  // namespace
 
-Attack hop_skip_jump() {
+Attack make() {
   Attack attack;
   attack.info = {
       .name = "hop_skip_jump",
@@ -154,4 +154,4 @@ Attack hop_skip_jump() {
   return attack;
 }
 
-}  // namespace assay::attacks
+}  // namespace assay::attacks::hop_skip_jump

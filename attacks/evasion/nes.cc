@@ -12,7 +12,7 @@
 #include "attacks/math/projection.h"
 #include "harness/model/attack.h"
 
-namespace assay::attacks {
+namespace assay::attacks::nes {
 namespace {
 
 struct Settings {
@@ -57,7 +57,7 @@ Bound bind(Params& params, const ThreatModel& threat) {
 
 }  // namespace
 
-Attack nes() {
+Attack make() {
   Attack attack;
   attack.info = {
       .name = "nes",
@@ -76,4 +76,4 @@ Attack nes() {
   return attack;
 }
 
-}  // namespace assay::attacks
+}  // namespace assay::attacks::nes

@@ -19,7 +19,7 @@
 #include "attacks/math/steepest.h"
 #include "harness/model/attack.h"
 
-namespace assay::attacks {
+namespace assay::attacks::noise {
 namespace {
 
 struct Settings {
@@ -79,7 +79,7 @@ Bound bind(Params& params, const ThreatModel&) {
 
 }  // namespace
 
-Attack noise() {
+Attack make() {
   Attack attack;
   attack.info = {
       .name = "noise",
@@ -98,4 +98,4 @@ Attack noise() {
   return attack;
 }
 
-}  // namespace assay::attacks
+}  // namespace assay::attacks::noise

@@ -25,7 +25,7 @@
 #include "attacks/math/steepest.h"
 #include "harness/model/attack.h"
 
-namespace assay::attacks {
+namespace assay::attacks::pdpgd {
 namespace {
 
 constexpr double kSettled = 1e-2;       // relative change at which proximal steps end
@@ -227,7 +227,7 @@ Bound bind(Params& params, const ThreatModel& threat) {
 
 }  // namespace
 
-Attack pdpgd() {
+Attack make() {
   Attack attack;
   attack.info = {
       .name = "pdpgd",
@@ -247,4 +247,4 @@ Attack pdpgd() {
   return attack;
 }
 
-}  // namespace assay::attacks
+}  // namespace assay::attacks::pdpgd

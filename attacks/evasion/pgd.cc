@@ -30,7 +30,7 @@
 #include "attacks/math/rows.h"
 #include "harness/model/attack.h"
 
-namespace assay::attacks {
+namespace assay::attacks::pgd {
 namespace {
 
 struct Settings {
@@ -172,7 +172,7 @@ Bound bind(Params& params, const ThreatModel&) {
 
 }  // namespace
 
-Attack pgd() {
+Attack make() {
   Attack attack;
   attack.info = {
       .name = "pgd",
@@ -193,4 +193,4 @@ Attack pgd() {
   return attack;
 }
 
-}  // namespace assay::attacks
+}  // namespace assay::attacks::pgd

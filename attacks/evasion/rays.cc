@@ -22,7 +22,7 @@
 #include "harness/model/attack.h"
 #include "harness/model/ball.h"
 
-namespace assay::attacks {
+namespace assay::attacks::rays {
 namespace {
 
 struct Settings {
@@ -179,7 +179,7 @@ Bound bind(Params& params, const ThreatModel&) {
 
 }  // namespace
 
-Attack rays() {
+Attack make() {
   Attack attack;
   attack.info = {
       .name = "rays",
@@ -199,4 +199,4 @@ Attack rays() {
   return attack;
 }
 
-}  // namespace assay::attacks
+}  // namespace assay::attacks::rays

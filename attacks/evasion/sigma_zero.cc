@@ -17,7 +17,7 @@
 #include "harness/model/attack.h"
 #include "harness/model/ball.h"
 
-namespace assay::attacks {
+namespace assay::attacks::sigma_zero {
 namespace {
 
 struct Settings {
@@ -109,7 +109,7 @@ Bound bind(Params& params, const ThreatModel&) {
 
 }  // namespace
 
-Attack sigma_zero() {
+Attack make() {
   Attack attack;
   attack.info = {
       .name = "sigma_zero",
@@ -129,4 +129,4 @@ Attack sigma_zero() {
   return attack;
 }
 
-}  // namespace assay::attacks
+}  // namespace assay::attacks::sigma_zero

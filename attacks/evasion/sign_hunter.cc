@@ -17,7 +17,7 @@
 #include "attacks/math/steepest.h"
 #include "harness/model/attack.h"
 
-namespace assay::attacks {
+namespace assay::attacks::sign_hunter {
 namespace {
 
 struct Hunt {
@@ -79,7 +79,7 @@ Bound bind(Params& params, const ThreatModel&) {
 
 }  // namespace
 
-Attack sign_hunter() {
+Attack make() {
   Attack attack;
   attack.info = {
       .name = "sign_hunter",
@@ -100,4 +100,4 @@ Attack sign_hunter() {
   return attack;
 }
 
-}  // namespace assay::attacks
+}  // namespace assay::attacks::sign_hunter

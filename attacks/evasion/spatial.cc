@@ -18,7 +18,7 @@
 #include "attacks/math/rows.h"
 #include "harness/model/attack.h"
 
-namespace assay::attacks {
+namespace assay::attacks::spatial {
 namespace {
 
 struct Settings {
@@ -97,7 +97,7 @@ Bound bind(Params& params, const ThreatModel&) {
 
 }  // namespace
 
-Attack spatial() {
+Attack make() {
   Attack attack;
   attack.info = {
       .name = "spatial",
@@ -118,4 +118,4 @@ Attack spatial() {
   return attack;
 }
 
-}  // namespace assay::attacks
+}  // namespace assay::attacks::spatial

@@ -13,7 +13,7 @@
 #include "attacks/math/random_point.h"
 #include "harness/model/attack.h"
 
-namespace assay::attacks {
+namespace assay::attacks::spsa {
 namespace {
 
 struct Settings {
@@ -65,7 +65,7 @@ Bound bind(Params& params, const ThreatModel& threat) {
 
 }  // namespace
 
-Attack spsa() {
+Attack make() {
   Attack attack;
   attack.info = {
       .name = "spsa",
@@ -84,4 +84,4 @@ Attack spsa() {
   return attack;
 }
 
-}  // namespace assay::attacks
+}  // namespace assay::attacks::spsa

@@ -26,7 +26,7 @@
 #include "attacks/math/windows.h"
 #include "harness/model/attack.h"
 
-namespace assay::attacks {
+namespace assay::attacks::square {
 namespace {
 
 struct Settings {
@@ -221,7 +221,7 @@ Bound bind(Params& params, const ThreatModel&) {
 
 }  // namespace
 
-Attack square() {
+Attack make() {
   Attack attack;
   attack.info = {
       .name = "square",
@@ -240,4 +240,4 @@ Attack square() {
   return attack;
 }
 
-}  // namespace assay::attacks
+}  // namespace assay::attacks::square

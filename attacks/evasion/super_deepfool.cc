@@ -16,7 +16,7 @@
 #include "attacks/math/steepest.h"
 #include "harness/model/attack.h"
 
-namespace assay::attacks {
+namespace assay::attacks::super_deepfool {
 namespace {
 
 struct Settings {
@@ -115,7 +115,7 @@ Bound bind(Params& params, const ThreatModel& threat) {
 
 }  // namespace
 
-Attack super_deepfool() {
+Attack make() {
   Attack attack;
   attack.info = {
       .name = "super_deepfool",
@@ -137,4 +137,4 @@ Attack super_deepfool() {
   return attack;
 }
 
-}  // namespace assay::attacks
+}  // namespace assay::attacks::super_deepfool

@@ -20,7 +20,7 @@
 #include "attacks/math/rows.h"
 #include "harness/model/attack.h"
 
-namespace assay::attacks {
+namespace assay::attacks::transfer {
 namespace {
 
 struct Settings {
@@ -101,7 +101,7 @@ Bound bind(Params& params, const ThreatModel&) {
 
 }  // namespace
 
-Attack transfer() {
+Attack make() {
   Attack attack;
   attack.info = {
       .name = "transfer",
@@ -123,4 +123,4 @@ Attack transfer() {
   return attack;
 }
 
-}  // namespace assay::attacks
+}  // namespace assay::attacks::transfer

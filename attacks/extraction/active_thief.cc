@@ -17,7 +17,7 @@
 #include "attacks/math/selection.h"
 #include "harness/model/attack.h"
 
-namespace assay::attacks {
+namespace assay::attacks::active_thief {
 namespace {
 
 constexpr int64_t kRows = 1024;  // of the pool that are in memory at a time
@@ -173,7 +173,7 @@ Bound bind(Params& params, const ThreatModel&) {
 
 }  // namespace
 
-Attack active_thief() {
+Attack make() {
   Attack attack;
   attack.info = {
       .name = "active_thief",
@@ -195,4 +195,4 @@ Attack active_thief() {
   return attack;
 }
 
-}  // namespace assay::attacks
+}  // namespace assay::attacks::active_thief

@@ -11,7 +11,7 @@
 #include "attacks/math/pool_order.h"
 #include "harness/model/attack.h"
 
-namespace assay::attacks {
+namespace assay::attacks::copycat {
 namespace {
 
 Theft extract(Victim& victim, const Pool& pool, const FreshSurrogate& fresh, const Rng& rng) {
@@ -25,7 +25,7 @@ Theft extract(Victim& victim, const Pool& pool, const FreshSurrogate& fresh, con
 
 }  // namespace
 
-Attack copycat() {
+Attack make() {
   Attack attack;
   attack.info = {
       .name = "copycat",
@@ -52,4 +52,4 @@ Attack copycat() {
   return attack;
 }
 
-}  // namespace assay::attacks
+}  // namespace assay::attacks::copycat

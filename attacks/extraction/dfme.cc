@@ -17,9 +17,9 @@
 #include "attacks/math/data_free.h"
 #include "harness/model/attack.h"
 
-namespace assay::attacks {
+namespace assay::attacks::dfme {
 
-Attack dfme() {
+Attack make() {
   Attack attack;
   attack.info = {
       .name = "dfme",
@@ -49,4 +49,4 @@ Attack dfme() {
   return attack;
 }
 
-}  // namespace assay::attacks
+}  // namespace assay::attacks::dfme

@@ -18,7 +18,7 @@
 #include "attacks/math/unit_box.h"
 #include "harness/model/attack.h"
 
-namespace assay::attacks {
+namespace assay::attacks::equation_solving {
 namespace {
 
 // Turns between answers and equations, where answers leave something open.
@@ -108,7 +108,7 @@ Theft extract(Victim& victim, const Rng& rng) {
 
 }  // namespace
 
-Attack equation_solving() {
+Attack make() {
   Attack attack;
   attack.info = {
       .name = "equation_solving",
@@ -135,4 +135,4 @@ Attack equation_solving() {
   return attack;
 }
 
-}  // namespace assay::attacks
+}  // namespace assay::attacks::equation_solving

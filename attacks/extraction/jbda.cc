@@ -25,7 +25,7 @@
 #include "attacks/math/pool_order.h"
 #include "harness/model/attack.h"
 
-namespace assay::attacks {
+namespace assay::attacks::jbda {
 namespace {
 
 constexpr int64_t kRows = 256;                  // of a backward pass
@@ -140,7 +140,7 @@ Bound bind(Params& params, const ThreatModel&) {
 
 }  // namespace
 
-Attack jbda() {
+Attack make() {
   Attack attack;
   attack.info = {
       .name = "jbda",
@@ -164,4 +164,4 @@ Attack jbda() {
   return attack;
 }
 
-}  // namespace assay::attacks
+}  // namespace assay::attacks::jbda

@@ -21,7 +21,7 @@
 #include "attacks/math/pool_order.h"
 #include "harness/model/attack.h"
 
-namespace assay::attacks {
+namespace assay::attacks::knockoff {
 namespace {
 
 constexpr uint64_t kArms = 1;  // stage of the choice of classes
@@ -163,7 +163,7 @@ Bound bind(Params& params, const ThreatModel&) {
 
 }  // namespace
 
-Attack knockoff() {
+Attack make() {
   Attack attack;
   attack.info = {
       .name = "knockoff",
@@ -185,4 +185,4 @@ Attack knockoff() {
   return attack;
 }
 
-}  // namespace assay::attacks
+}  // namespace assay::attacks::knockoff

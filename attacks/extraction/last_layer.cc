@@ -19,7 +19,7 @@
 #include "attacks/math/unit_box.h"
 #include "harness/model/attack.h"
 
-namespace assay::attacks {
+namespace assay::attacks::last_layer {
 namespace {
 
 // Answers to records of the pool, which fill the space as the model's training did, or to uniform
@@ -52,7 +52,7 @@ Theft extract(Victim& victim, const Pool& pool, const Rng& rng) {
 
 }  // namespace
 
-Attack last_layer() {
+Attack make() {
   Attack attack;
   attack.info = {
       .name = "last_layer",
@@ -78,4 +78,4 @@ Attack last_layer() {
   return attack;
 }
 
-}  // namespace assay::attacks
+}  // namespace assay::attacks::last_layer

@@ -10,9 +10,9 @@
 #include "attacks/math/data_free.h"
 #include "harness/model/attack.h"
 
-namespace assay::attacks {
+namespace assay::attacks::maze {
 
-Attack maze() {
+Attack make() {
   Attack attack;
   attack.info = {
       .name = "maze",
@@ -46,4 +46,4 @@ Attack maze() {
   return attack;
 }
 
-}  // namespace assay::attacks
+}  // namespace assay::attacks::maze

@@ -33,7 +33,7 @@
 #include "attacks/math/unit_box.h"
 #include "harness/model/attack.h"
 
-namespace assay::attacks {
+namespace assay::attacks::relu_recovery {
 namespace {
 
 constexpr int64_t kNoiseProbes = 9;
@@ -217,7 +217,7 @@ class Recovery {
 
 }  // namespace
 
-Attack relu_recovery() {
+Attack make() {
   Attack attack;
   attack.info = {
       .name = "relu_recovery",
@@ -247,4 +247,4 @@ Attack relu_recovery() {
   return attack;
 }
 
-}  // namespace assay::attacks
+}  // namespace assay::attacks::relu_recovery

@@ -14,7 +14,7 @@
 #include "harness/model/attack.h"
 #include "harness/suite/error.h"
 
-namespace assay::attacks {
+namespace assay::attacks::attack_p {
 namespace {
 
 at::Tensor infer(const Outputs& outputs, bool per_class) {
@@ -43,7 +43,7 @@ at::Tensor infer(const Outputs& outputs, bool per_class) {
 
 }  // namespace
 
-Attack attack_p() {
+Attack make() {
   Attack attack;
   attack.info = {
       .name = "attack_p",
@@ -72,4 +72,4 @@ Attack attack_p() {
   return attack;
 }
 
-}  // namespace assay::attacks
+}  // namespace assay::attacks::attack_p

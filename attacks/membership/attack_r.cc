@@ -13,7 +13,7 @@
 #include "attacks/math/shadow_params.h"
 #include "harness/model/attack.h"
 
-namespace assay::attacks {
+namespace assay::attacks::attack_r {
 namespace {
 
 at::Tensor infer(const Outputs& outputs) {
@@ -31,7 +31,7 @@ at::Tensor infer(const Outputs& outputs) {
 
 }  // namespace
 
-Attack attack_r() {
+Attack make() {
   Attack attack;
   attack.info = {
       .name = "attack_r",
@@ -58,4 +58,4 @@ Attack attack_r() {
   return attack;
 }
 
-}  // namespace assay::attacks
+}  // namespace assay::attacks::attack_r

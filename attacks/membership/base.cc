@@ -10,7 +10,7 @@
 #include "attacks/math/shadow_params.h"
 #include "harness/model/attack.h"
 
-namespace assay::attacks {
+namespace assay::attacks::base {
 namespace {
 
 at::Tensor infer(const Outputs& outputs, double temperature, double factor) {
@@ -45,7 +45,7 @@ Bound bind(Params& params, const ThreatModel&) {
 
 }  // namespace
 
-Attack base() {
+Attack make() {
   Attack attack;
   attack.info = {
       .name = "base",
@@ -64,4 +64,4 @@ Attack base() {
   return attack;
 }
 
-}  // namespace assay::attacks
+}  // namespace assay::attacks::base

@@ -10,9 +10,9 @@
 #include "attacks/math/membership.h"
 #include "harness/model/attack.h"
 
-namespace assay::attacks {
+namespace assay::attacks::entropy {
 
-Attack entropy() {
+Attack make() {
   Attack attack;
   attack.info = {
       .name = "entropy",
@@ -37,4 +37,4 @@ Attack entropy() {
   return attack;
 }
 
-}  // namespace assay::attacks
+}  // namespace assay::attacks::entropy

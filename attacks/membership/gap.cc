@@ -8,9 +8,9 @@
 // Cost per record: 1 forward, of which the label is used.
 #include "harness/model/attack.h"
 
-namespace assay::attacks {
+namespace assay::attacks::gap {
 
-Attack gap() {
+Attack make() {
   Attack attack;
   attack.info = {
       .name = "gap",
@@ -35,4 +35,4 @@ Attack gap() {
   return attack;
 }
 
-}  // namespace assay::attacks
+}  // namespace assay::attacks::gap

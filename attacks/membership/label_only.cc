@@ -14,7 +14,7 @@
 #include "harness/model/attack.h"
 #include "harness/suite/error.h"
 
-namespace assay::attacks {
+namespace assay::attacks::label_only {
 namespace {
 
 // Which views are classified rightly: [A, R] of 0 and 1.
@@ -67,7 +67,7 @@ Bound bind(Params& params, const ThreatModel&) {
 
 }  // namespace
 
-Attack label_only() {
+Attack make() {
   Attack attack;
   attack.info = {
       .name = "label_only",
@@ -85,4 +85,4 @@ Attack label_only() {
   return attack;
 }
 
-}  // namespace assay::attacks
+}  // namespace assay::attacks::label_only

@@ -15,7 +15,7 @@
 #include "attacks/math/shadow_params.h"
 #include "harness/model/attack.h"
 
-namespace assay::attacks {
+namespace assay::attacks::lira {
 namespace {
 
 // Shadows from which on a record's own spread is better than the common one.
@@ -62,7 +62,7 @@ Bound bind(Params& params, const ThreatModel&) {
 
 }  // namespace
 
-Attack lira() {
+Attack make() {
   Attack attack;
   attack.info = {
       .name = "lira",
@@ -81,4 +81,4 @@ Attack lira() {
   return attack;
 }
 
-}  // namespace assay::attacks
+}  // namespace assay::attacks::lira

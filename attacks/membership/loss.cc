@@ -10,9 +10,9 @@
 #include "attacks/math/membership.h"
 #include "harness/model/attack.h"
 
-namespace assay::attacks {
+namespace assay::attacks::loss {
 
-Attack loss() {
+Attack make() {
   Attack attack;
   attack.info = {
       .name = "loss",
@@ -32,4 +32,4 @@ Attack loss() {
   return attack;
 }
 
-}  // namespace assay::attacks
+}  // namespace assay::attacks::loss

@@ -11,9 +11,9 @@
 #include "attacks/math/membership.h"
 #include "harness/model/attack.h"
 
-namespace assay::attacks {
+namespace assay::attacks::modified_entropy {
 
-Attack modified_entropy() {
+Attack make() {
   Attack attack;
   attack.info = {
       .name = "modified_entropy",
@@ -43,4 +43,4 @@ Attack modified_entropy() {
   return attack;
 }
 
-}  // namespace assay::attacks
+}  // namespace assay::attacks::modified_entropy

@@ -12,9 +12,9 @@
 #include "attacks/math/shadow_params.h"
 #include "harness/model/attack.h"
 
-namespace assay::attacks {
+namespace assay::attacks::proxy {
 
-Attack proxy() {
+Attack make() {
   Attack attack;
   attack.info = {
       .name = "proxy",
@@ -43,4 +43,4 @@ Attack proxy() {
   return attack;
 }
 
-}  // namespace assay::attacks
+}  // namespace assay::attacks::proxy

@@ -15,7 +15,7 @@
 #include "harness/model/attack.h"
 #include "harness/suite/error.h"
 
-namespace assay::attacks {
+namespace assay::attacks::quantile {
 namespace {
 
 // In standard deviations: what one record may teach, however wild its answer.
@@ -72,7 +72,7 @@ Bound bind(Params& params, const ThreatModel&) {
 
 }  // namespace
 
-Attack quantile() {
+Attack make() {
   Attack attack;
   attack.info = {
       .name = "quantile",
@@ -91,4 +91,4 @@ Attack quantile() {
   return attack;
 }
 
-}  // namespace assay::attacks
+}  // namespace assay::attacks::quantile

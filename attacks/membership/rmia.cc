@@ -26,7 +26,7 @@
 #include "harness/model/attack.h"
 #include "harness/suite/error.h"
 
-namespace assay::attacks {
+namespace assay::attacks::rmia {
 namespace {
 
 struct Settings {
@@ -158,7 +158,7 @@ Bound bind(Params& params, const ThreatModel&) {
 
 }  // namespace
 
-Attack rmia() {
+Attack make() {
   Attack attack;
   attack.info = {
       .name = "rmia",
@@ -178,4 +178,4 @@ Attack rmia() {
   return attack;
 }
 
-}  // namespace assay::attacks
+}  // namespace assay::attacks::rmia

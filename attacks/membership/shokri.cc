@@ -17,7 +17,7 @@
 #include "harness/model/attack.h"
 #include "harness/suite/error.h"
 
-namespace assay::attacks {
+namespace assay::attacks::shokri {
 namespace {
 
 struct Settings {
@@ -92,7 +92,7 @@ Bound bind(Params& params, const ThreatModel&) {
 
 }  // namespace
 
-Attack shokri() {
+Attack make() {
   Attack attack;
   attack.info = {
       .name = "shokri",
@@ -111,4 +111,4 @@ Attack shokri() {
   return attack;
 }
 
-}  // namespace assay::attacks
+}  // namespace assay::attacks::shokri
