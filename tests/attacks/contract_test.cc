@@ -180,34 +180,29 @@ TEST_P(Contract, TheRestOfTheBatchDoesNotMatter) {
   for (const Shape& shape : {Shape{{2, 5, 6}, 4}, Shape{{2, 5, 6}, 4, at::kDouble}}) {
     const Model model = cnn_model(shape, 9);
     ASSERT_GT(model.facts().quantum, 0);
-    const Block all = random_block(model, 70, 10, 1000);
-    std::vector<int64_t> order(70);
-    for (int64_t i = 0; i < 70; ++i) order[static_cast<size_t>(i)] = i * 29 % 70;
-    const Block whole = select(all, {order.begin(), order.begin() + 64});
+    const Block all = random_block(model, 40, 10, 1000);
+    std::vector<int64_t> order(40);
+    for (int64_t i = 0; i < 40; ++i) order[static_cast<size_t>(i)] = i * 29 % 40;
+    const Block whole = select(all, {order.begin(), order.begin() + 32});
     const Outcome reference = run(model, attack_, params_, threat(model), whole);
     EXPECT_GT(reference.count(), 0);
     if (!attack_.info.minimum_norm) {
-      EXPECT_LT(reference.count(), 64);
+      EXPECT_LT(reference.count(), 32);
     }
-    for (const int64_t size : {1, 2, 3, 5, 17, 64}) {
+    for (const int64_t size : {1, 3, 17, 32}) {
       // The last samples first, and for the largest block other neighbours too.
+      const int64_t last = size == 32 ? 39 : 31;  // in `order`, so in `whole` where below 32
       std::vector<int64_t> some;
-      for (int64_t k = 0; k < size; ++k) some.push_back(order[static_cast<size_t>(69 - k)]);
+      for (int64_t k = 0; k < size; ++k) some.push_back(order[static_cast<size_t>(last - k)]);
       const Outcome part = run(model, attack_, params_, threat(model), select(all, some));
       for (int64_t k = 0; k < size; ++k) {
-        const int64_t position = 69 - k;  // in `order`, so in `whole` where below 64
-        if (position >= 64) continue;
+        const int64_t position = last - k;
+        if (position >= 32) continue;
         EXPECT_EQ(part.claimed(k), reference.claimed(position)) << "block of " << size;
         EXPECT_EQ(row_bytes(part.claims.x, k), row_bytes(reference.claims.x, position))
             << "block of " << size;
         EXPECT_EQ(part.queries[k].item<int64_t>(), reference.queries[position].item<int64_t>());
       }
-    }
-    for (const int64_t i : {0, 13, 40, 63}) {  // alone
-      const Outcome one =
-          run(model, attack_, params_, threat(model), select(all, {order[static_cast<size_t>(i)]}));
-      EXPECT_EQ(row_bytes(one.claims.x, 0), row_bytes(reference.claims.x, i));
-      EXPECT_EQ(one.claimed(0), reference.claimed(i));
     }
   }
 }

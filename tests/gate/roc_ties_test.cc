@@ -95,7 +95,7 @@ constexpr Sizes kSizes[] = {{5, 5},  {20, 20}, {50, 50},  {200, 200},
                             {5, 50}, {50, 5},  {20, 200}, {200, 20}};
 
 TEST(TiedScores, GiveBoundsThatCoverAtEverySize) {
-  constexpr int kRuns = 600;
+  constexpr int kRuns = 300;
   constexpr double kFpr = 0.05;
   const std::vector<std::pair<Masses, Masses>> populations = {
       {right(1), right(0.98)},
@@ -223,7 +223,7 @@ TEST(TiedPairs, GiveBoundsOfTheAucThatCoverAtEverySize) {
 }
 
 TEST(TiedPairs, GiveBootstrapBoundsThatCover) {
-  constexpr int kRuns = 120;
+  constexpr int kRuns = 60;
   std::mt19937_64 engine(24);
   for (const Sizes& sizes : {Sizes{5, 5}, Sizes{20, 20}, Sizes{50, 50}, Sizes{20, 100}}) {
     for (size_t i = 0; i < std::size(kJoints); ++i) {

@@ -75,7 +75,7 @@ double allowed(int trials) {
 }
 
 TEST(SeededBounds, MissNoMoreOftenThanStatedWhateverTheSpreadOfTheSeeds) {
-  constexpr int kTrials = 300;
+  constexpr int kTrials = 150;
   for (const int64_t seeds : {3, 5, 10}) {
     for (const double tau : {0.0, 0.005, 0.02, 0.05}) {
       const World world = {.tau = tau, .seeds = seeds, .records = seeds == 10 ? 200 : 2000};

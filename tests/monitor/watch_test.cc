@@ -114,14 +114,14 @@ TEST(Watch, HoldsItsLevelInWindowsToo) {
     for (const float rate : {0.001F, 0.01F, 0.1F, 0.4F}) {
       for (const int64_t benign_size : {300, 1200}) {
         int alarms = 0;
-        for (unsigned run = 0; run < 300; ++run) {
+        for (unsigned run = 0; run < 150; ++run) {
           const QueryStream log = scattered(600, 2 * run);
           const QueryStream benign = scattered(benign_size, 2 * run + 1);
           alarms +=
               watch_log("m", one_by_one(rate, growth), log.view(), benign.view(), kAlpha).alarm;
         }
-        // 15 of 300 are expected at most; 29 are beyond 0.9995 of the binomial.
-        EXPECT_LT(alarms, 29) << rate << ' ' << growth << ' ' << benign_size;
+        // 7.5 of 150 are expected at most; 18 are beyond 0.9995 of the binomial.
+        EXPECT_LT(alarms, 18) << rate << ' ' << growth << ' ' << benign_size;
       }
     }
   }
@@ -238,7 +238,7 @@ TEST_P(WatchBursts, HoldsItsLevelAndSeesABurst) {
                                             "{ monitor: blacklight }", "{ monitor: prada }"};
   std::vector<int> false_alarms(entries.size()), alarms(entries.size());
   std::mt19937 random(5);
-  constexpr int kRuns = 15;
+  constexpr int kRuns = 8;
   for (int run = 0; run < kRuns; ++run) {
     std::shuffle(order_.begin(), order_.end(), random);
     const QueryStream reference = part(0, 500);
@@ -260,12 +260,12 @@ TEST_P(WatchBursts, HoldsItsLevelAndSeesABurst) {
       alarms[m] += alarm(log);
     }
   }
-  // 0.75 of 15 are expected at most; 5 are beyond 0.999 of the binomial.
+  // 0.4 of 8 are expected at most; 4 are beyond 0.999 of the binomial.
   for (size_t m = 0; m < entries.size(); ++m) {
-    EXPECT_LT(false_alarms[m], 5) << entries[m];
+    EXPECT_LT(false_alarms[m], 4) << entries[m];
     // PRADA looks for distances that are not normal, and says little of one image sent again.
     if (m < 2) {
-      EXPECT_GE(alarms[m], 14) << entries[m];
+      EXPECT_GE(alarms[m], 7) << entries[m];
     }
   }
 }
