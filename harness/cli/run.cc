@@ -10,6 +10,7 @@
 #include "harness/cli/session.h"
 #include "harness/cli/shard.h"
 #include "harness/cli/sources.h"
+#include "harness/cli/suite_options.h"
 #include "harness/cli/supervise.h"
 #include "harness/gate/decision.h"
 #include "harness/record/unmeasured.h"
@@ -347,15 +348,7 @@ Command add_run(CLI::App& app) {
   auto options = std::make_shared<Options>();
   CLI::App* command =
       app.add_subcommand("run", "attack candidate and incumbent, decide, write reports");
-  command->add_option("suite", options->suite, "the suite, a YAML file")
-      ->required()
-      ->type_name("FILE");
-  command->add_option("--model", options->overrides.model, "the candidate, not model.path")
-      ->type_name("FILE");
-  command
-      ->add_option("--baseline", options->overrides.baseline,
-                   "a model, run folder or evidence file; or none,\nfor a first run")
-      ->type_name("X|none");
+  add_suite_options(command, &options->suite, &options->overrides);
   command
       ->add_option("--out", options->out,
                    "folder for evidence and reports\n(default runs/<time>-<name>)")
@@ -368,11 +361,6 @@ Command add_run(CLI::App& app) {
                    "threads; by default as many as CPUs, cgroup and\nmemory allow")
       ->type_name("N")
       ->check(CLI::Range(1, 1024).description(""));
-  command
-      ->add_option("--set", options->overrides.set,
-                   "replace a part of the suite, e.g.\nattacks.pgd.steps=10; may be repeated")
-      ->type_name("PATH=VALUE")
-      ->allow_extra_args(false);
   command->add_flag("--resume", options->resume, "go on with the run in --out");
   command->add_option("--shard", options->shard, "run part i of n, counted from 0")
       ->type_name("i/n");
