@@ -310,6 +310,7 @@ void plan_heist(const Suite& suite, const AttackSpec& spec, const Extraction& ex
   }
   std::string text = "extraction score\n" + made;
   add_field(&text, "theft_version", theft_version());
+  add_field(&text, "scoring_version", scoring_version());
   add_field(&text, "cell", digest_of(cell->key_fields));
   add_field(&text, "libtorch", platform.libtorch);
   add_field(&text, "cpu_capability", platform.cpu_capability);
