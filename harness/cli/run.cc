@@ -3,6 +3,7 @@
 #include <chrono>
 #include <iostream>
 
+#include "harness/cli/adversarials.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/output.h"
 #include "harness/cli/progress.h"
@@ -255,14 +256,17 @@ ExitCode Run::finish(const Evidence& evidence, const Baseline& baseline) {
   const Save save = options_.save == "all"    ? Save::kAll
                     : options_.save == "none" ? Save::kNone
                                               : Save::kRegressed;
-  write_adversarials(folder_, evidence, decision, *store_, save);
+  Adversarials saved = adversarials_of(evidence, decision, *store_, save);
   Report report = report_of(evidence, baseline, decision);
   report.shard = others_left(evidence);
-  report.pictures =
-      choose_pictures(evidence, decision, read_adversarials(folder_ / kAdversarialsFile),
-                      session_->dataset.get(), 12);
+  const Dataset* dataset = session_->dataset.get();
+  report.pictures = pictures_if_any([&] {
+    return dataset ? choose_pictures(evidence, decision, saved, *dataset) : std::vector<Picture>();
+  });
   write_run_facts(folder_, facts_of(baseline.sha256, report.wall_s));
   write_reports(folder_, report);
+  // Last: as large as they may be, their fault costs no report.
+  write_adversarials(folder_ / kAdversarialsFile, std::move(saved));
   print_summary(report, folder_);
   if (computed_ && evidence.complete() && (!incumbent || incumbent->complete())) {
     keep_in_corpus(evidence, incumbent, *store_);
