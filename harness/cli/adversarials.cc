@@ -30,7 +30,7 @@ std::vector<int64_t> rows_to_save(const CellHeader& cell, const Evidence& eviden
   return chosen;
 }
 
-std::string name_of(const CellHeader& cell, const Evidence& evidence, int64_t sample) {
+std::string array_name(const CellHeader& cell, const Evidence& evidence, int64_t sample) {
   return cell.name + "/" + evidence.header.samples[static_cast<size_t>(sample)].id;
 }
 
@@ -110,7 +110,7 @@ Adversarials adversarials_of(const Evidence& evidence, const Decision& decision,
       const std::optional<Verdict>& row = rows[static_cast<size_t>(sample)];
       if (!row || row->tensors.empty() || !store.has_blob(row->tensors)) continue;
       if (blobs.empty() || blobs.back() != row->tensors) blobs.push_back(row->tensors);
-      all.arrays.push_back({name_of(cell, evidence, sample), dtype, header.shape, 0, 0});
+      all.arrays.push_back({array_name(cell, evidence, sample), dtype, header.shape, 0, 0});
       sources.push_back({blobs.size() - 1, static_cast<size_t>(row->tensor_row) * width});
     }
   }
@@ -197,7 +197,7 @@ std::vector<Picture> choose_pictures(const Evidence& evidence, const Decision& d
     if (fits) saved.emplace(array.name, i);
   }
   const std::vector<Pair> pairs = pairs_to_show(evidence, decision, [&](const Pair& pair) {
-    return saved.contains(name_of(*pair.first, evidence, pair.second));
+    return saved.contains(array_name(*pair.first, evidence, pair.second));
   });
   std::set<std::string> ids;
   for (const Pair& pair : pairs) ids.insert(header.samples[static_cast<size_t>(pair.second)].id);
@@ -209,7 +209,7 @@ std::vector<Picture> choose_pictures(const Evidence& evidence, const Decision& d
     const std::span<const int64_t> one(&place->second, 1);
     if (describe(dataset, one).front().digest != info.digest) continue;
     const std::vector<double> moved =
-        values_of(adversarials, saved.at(name_of(*cell, evidence, sample)));
+        values_of(adversarials, saved.at(array_name(*cell, evidence, sample)));
     pictures.push_back({cell->name, sample, header.shape, to_floats(dataset.read(one)),
                         std::vector<float>(moved.begin(), moved.end())});
   }

@@ -13,8 +13,11 @@
 #include "harness/record/files.h"
 
 namespace assay {
+namespace {
 
 namespace fs = std::filesystem;
+
+}  // namespace
 
 std::string utc_now() {
   const std::time_t now = std::time(nullptr);

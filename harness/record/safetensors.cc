@@ -70,21 +70,13 @@ std::vector<size_t> file_order(const std::vector<ArrayInfo>& arrays) {
   return order;
 }
 
-std::string list_text(const std::vector<int64_t>& numbers) {
-  std::string text = "[";
-  for (const int64_t number : numbers) {
-    if (text.size() > 1) text += ',';
-    text += std::to_string(number);
-  }
-  return text + ']';
-}
-
 /// What the header says of an array that takes these bytes of the data.
 std::string entry_text(const ArrayInfo& array, uint64_t begin, uint64_t end) {
+  const auto number = [](auto value) { return std::to_string(value); };
   ObjectText entry;
   entry.text("dtype", array.dtype);
-  entry.raw("shape", list_text(array.shape));
-  entry.raw("data_offsets", list_text({static_cast<int64_t>(begin), static_cast<int64_t>(end)}));
+  entry.raw("shape", list_text(array.shape, number));
+  entry.raw("data_offsets", list_text(std::vector<uint64_t>{begin, end}, number));
   return entry.close();
 }
 
