@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "harness/suite/param_text.h"
 #include "reports/html.h"
 #include "reports/markup.h"
 
@@ -67,12 +68,6 @@ std::string class_table(const Report& report, const CellResult& cell) {
 
 std::string pair(const std::string& name, const std::string& value) {
   return "<div>" + element("dt", "", escape(name)) + element("dd", "", value) + "</div>";
-}
-
-std::string param_text(const ParamValue& value) {
-  ParamMap one{{"", value}};
-  const std::string json = canonical_json(one);  // {"":value}
-  return json.size() > 5 ? json.substr(4, json.size() - 5) : json;
 }
 
 std::string params(const CellHeader& header) {

@@ -17,6 +17,7 @@
 #include "attacks/math/look.h"
 #include "attacks/math/nearest.h"
 #include "attacks/math/planes.h"
+#include "attacks/math/search_params.h"
 #include "attacks/math/steepest.h"
 #include "harness/model/attack.h"
 
@@ -189,9 +190,7 @@ Bound bind(Params& params, const ThreatModel& threat) {
                                       "its growth while the constraint does not improve"),
       .momentum = params.number("momentum", 0.9, {0, 0.9999},
                                 "share of the past in steps, squared gradients and multipliers"),
-      .refine = params.integer("refine", 10, {0, 1000},
-                               "queries that bisect how far the best point can be pulled towards "
-                               "the clean input"),
+      .refine = refine_param(params),
   };
   return {[settings](Oracle& oracle, const Block&, const Rng&) { return run(oracle, settings); },
           {.queries = settings.steps + 1 + settings.refine, .gradients = settings.steps}};

@@ -19,6 +19,7 @@
 #include "attacks/math/look.h"
 #include "attacks/math/query.h"
 #include "attacks/math/rows.h"
+#include "attacks/math/search_params.h"
 #include "attacks/math/steepest.h"
 #include "harness/model/attack.h"
 #include "harness/model/ball.h"
@@ -200,9 +201,7 @@ Bound bind(Params& params, const ThreatModel&) {
                                    "first step towards the clean input, as a share of the "
                                    "distance"),
       .adaptation = params.number("adaptation", 1.5, {1, 100}, "factor by which steps adapt"),
-      .starts = params.integer("starts", 100, {1, 1000000},
-                               "random points tried until one is broken, and more until half of "
-                               "the queries are spent; with none, the sample counts as robust"),
+      .starts = starts_param(params),
   };
   return {[settings](Oracle& oracle, const Block&, const Rng& rng) {
             return run(oracle, rng, settings);

@@ -23,6 +23,7 @@
 #include "attacks/math/nearest.h"
 #include "attacks/math/planes.h"
 #include "attacks/math/rows.h"
+#include "attacks/math/search_params.h"
 #include "attacks/math/steepest.h"
 #include "harness/model/attack.h"
 
@@ -170,9 +171,7 @@ Bound bind(Params& params, const ThreatModel&) {
           "step_size", 0.1, {1e-9, 1e3},
           "learning rate at most, in tanh space (published runs: 0.01, with far more steps)"),
       .initial_const = params.number("initial_const", 1e-3, {1e-12, 1e12}, "c of the first search"),
-      .refine = params.integer("refine", 10, {0, 1000},
-                               "queries that bisect how far the best point can be pulled towards "
-                               "the clean input"),
+      .refine = refine_param(params),
   };
   const int64_t gradients = settings.searches * settings.steps;
   return {[settings](Oracle& oracle, const Block&, const Rng&) { return run(oracle, settings); },

@@ -18,6 +18,7 @@
 #include "attacks/math/nearest.h"
 #include "attacks/math/planes.h"
 #include "attacks/math/projection.h"
+#include "attacks/math/search_params.h"
 #include "attacks/math/steepest.h"
 #include "harness/model/attack.h"
 #include "harness/model/ball.h"
@@ -108,9 +109,7 @@ Bound bind(Params& params, const ThreatModel&) {
                                  "l2 length of the first step, in widths of the box; falls to a "
                                  "hundredth along a cosine"),
       .loss = loss_kind(params.choice("loss", "ce", loss_names(), "loss to ascend")),
-      .refine = params.integer("refine", 10, {0, 1000},
-                               "queries that bisect how far the best point can be pulled towards "
-                               "the clean input"),
+      .refine = refine_param(params),
   };
   return {[settings](Oracle& oracle, const Block&, const Rng& rng) {
             return run(oracle, rng, settings);

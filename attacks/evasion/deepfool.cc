@@ -11,6 +11,7 @@
 // min(labels, K − 1) gradients (targeted: steps); few steps are common.
 #include "attacks/math/nearest.h"
 #include "attacks/math/planes.h"
+#include "attacks/math/search_params.h"
 #include "harness/model/attack.h"
 
 namespace assay::attacks::deepfool {
@@ -53,9 +54,7 @@ Bound bind(Params& params, const ThreatModel& threat) {
                                "labels"),
       .overshoot = params.number("overshoot", 0.02, {0, 100},
                                  "share by which a step goes beyond the boundary"),
-      .refine = params.integer("refine", 10, {0, 1000},
-                               "queries that bisect how far the point can be pulled towards the "
-                               "clean input"),
+      .refine = refine_param(params),
   };
   const int64_t labels = threat.goal == Goal::kTargeted ? 1 : settings.labels;
   return {[settings](Oracle& oracle, const Block&, const Rng&) { return run(oracle, settings); },

@@ -19,6 +19,7 @@
 #include "attacks/math/look.h"
 #include "attacks/math/nearest.h"
 #include "attacks/math/planes.h"
+#include "attacks/math/search_params.h"
 #include "attacks/math/steepest.h"
 #include "harness/model/attack.h"
 
@@ -127,9 +128,7 @@ Bound bind(Params& params, const ThreatModel&) {
                                  "what each step takes off every change, in widths of the box "
                                  "(beta of the paper)"),
       .initial_const = params.number("initial_const", 1e-3, {1e-12, 1e12}, "c of the first search"),
-      .refine = params.integer("refine", 10, {0, 1000},
-                               "queries that bisect how far the best point can be pulled towards "
-                               "the clean input"),
+      .refine = refine_param(params),
   };
   const int64_t gradients = settings.searches * settings.steps;
   return {[settings](Oracle& oracle, const Block&, const Rng&) { return run(oracle, settings); },

@@ -17,6 +17,7 @@
 #include "attacks/math/look.h"
 #include "attacks/math/nearest.h"
 #include "attacks/math/planes.h"
+#include "attacks/math/search_params.h"
 #include "attacks/math/steepest.h"
 #include "harness/model/attack.h"
 #include "harness/model/ball.h"
@@ -117,9 +118,7 @@ Bound bind(Params& params, const ThreatModel&) {
       .gamma = params.number("gamma", 0.05, {0, 0.999}, "share by which the first radii change"),
       .gamma_final = params.number("gamma_final", 0.001, {0, 0.999},
                                    "where that share falls to, along a cosine"),
-      .refine = params.integer("refine", 10, {0, 1000},
-                               "queries that bisect how far the best point can be pulled towards "
-                               "the clean input"),
+      .refine = refine_param(params),
   };
   return {[settings](Oracle& oracle, const Block&, const Rng&) { return run(oracle, settings); },
           {.queries = settings.steps + 1 + settings.refine, .gradients = settings.steps}};

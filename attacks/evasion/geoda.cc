@@ -27,6 +27,7 @@
 #include "attacks/math/projection.h"
 #include "attacks/math/query.h"
 #include "attacks/math/rows.h"
+#include "attacks/math/search_params.h"
 #include "attacks/math/windows.h"
 #include "harness/model/attack.h"
 #include "harness/model/ball.h"
@@ -203,9 +204,7 @@ Bound bind(Params& params, const ThreatModel&) {
       .tolerance = params.number("tolerance", 1e-4, {1e-9, 1},
                                  "Euclidean length to which the boundary is bisected, as a share "
                                  "of the box"),
-      .starts = params.integer("starts", 100, {1, 1000000},
-                               "random points tried until one is broken, and more until half of "
-                               "the queries are spent; with none, the sample counts as robust"),
+      .starts = starts_param(params),
   };
   return {[settings](Oracle& oracle, const Block&, const Rng& rng) {
             return run(oracle, rng, settings);

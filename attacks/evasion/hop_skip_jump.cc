@@ -18,6 +18,7 @@
 #include "attacks/math/boundary.h"
 #include "attacks/math/query.h"
 #include "attacks/math/rows.h"
+#include "attacks/math/search_params.h"
 #include "attacks/math/steepest.h"
 #include "harness/model/attack.h"
 #include "harness/model/ball.h"
@@ -120,9 +121,7 @@ Bound bind(Params& params, const ThreatModel&) {
           params.integer("probes", 100, {1, 1000000},
                          "probes of the first estimate; the t-th takes sqrt(t) times as many"),
       .most_probes = params.integer("most_probes", 10000, {1, 1000000}, "probes of any estimate"),
-      .starts = params.integer("starts", 100, {1, 1000000},
-                               "random points tried until one is broken, and more until half of "
-                               "the queries are spent; with none, the sample counts as robust"),
+      .starts = starts_param(params),
   };
   return {[settings](Oracle& oracle, const Block&, const Rng& rng) {
             return run(oracle, rng, settings);

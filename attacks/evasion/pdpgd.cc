@@ -22,6 +22,7 @@
 #include "attacks/math/planes.h"
 #include "attacks/math/projection.h"
 #include "attacks/math/rows.h"
+#include "attacks/math/search_params.h"
 #include "attacks/math/steepest.h"
 #include "harness/model/attack.h"
 
@@ -213,9 +214,7 @@ Bound bind(Params& params, const ThreatModel& threat) {
           params.boolean("proximal", threat.norm != Norm::kL2, "false: descend the norm itself"),
       .proximal_steps = params.integer("proximal_steps", 5, {1, 1000},
                                        "fixed-point steps of the norm after each gradient step"),
-      .refine = params.integer("refine", threat.norm == Norm::kL0 ? 20 : 10, {0, 1000},
-                               "queries that bisect how far the best point can be pulled towards "
-                               "the clean input"),
+      .refine = refine_param(params, threat.norm == Norm::kL0 ? 20 : 10),
   };
   if (!settings.proximal && threat.norm != Norm::kL2) {
     params.fail("proximal", "proximal: false is for norm l2 only; leave it out");

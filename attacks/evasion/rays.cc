@@ -17,6 +17,7 @@
 #include "attacks/math/boundary.h"
 #include "attacks/math/look.h"
 #include "attacks/math/query.h"
+#include "attacks/math/search_params.h"
 #include "attacks/math/sign_blocks.h"
 #include "attacks/math/steepest.h"
 #include "harness/model/attack.h"
@@ -165,9 +166,7 @@ Candidates run(Oracle& oracle, const Rng& rng, const Settings& settings) {
 Bound bind(Params& params, const ThreatModel&) {
   const Settings settings{
       .queries = params.integer("queries", 10000, {1, 10000000}, "hard budget for each sample"),
-      .starts = params.integer("starts", 100, {1, 1000000},
-                               "random points tried until one is broken, and more until half of "
-                               "the queries are spent; with none, the sample counts as robust"),
+      .starts = starts_param(params),
       .tolerance = params.number("tolerance", 1e-3, {1e-6, 0.5},
                                  "share of the radius to which a ray is bisected"),
   };

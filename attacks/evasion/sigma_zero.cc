@@ -13,6 +13,7 @@
 #include "attacks/math/look.h"
 #include "attacks/math/nearest.h"
 #include "attacks/math/rows.h"
+#include "attacks/math/search_params.h"
 #include "attacks/math/steepest.h"
 #include "harness/model/attack.h"
 #include "harness/model/ball.h"
@@ -100,8 +101,8 @@ Bound bind(Params& params, const ThreatModel&) {
                                  "changes below this are undone, in widths of the box; adapts"),
       .threshold_step = params.number("threshold_step", 0.01, {0, 1},
                                       "how much of the learning rate the threshold adapts by"),
-      .refine = params.integer("refine", 20, {0, 1000},
-                               "queries that bisect how many of the changed entries are needed"),
+      .refine = refine_param(params, 20,
+                             "queries that bisect how many of the changed entries are needed"),
   };
   return {[settings](Oracle& oracle, const Block&, const Rng&) { return run(oracle, settings); },
           {.queries = settings.steps + 1 + settings.refine, .gradients = settings.steps}};

@@ -13,6 +13,7 @@
 #include "attacks/math/hyperplane.h"
 #include "attacks/math/nearest.h"
 #include "attacks/math/planes.h"
+#include "attacks/math/search_params.h"
 #include "attacks/math/steepest.h"
 #include "harness/model/attack.h"
 
@@ -103,9 +104,7 @@ Bound bind(Params& params, const ThreatModel& threat) {
                                  "share by which a step goes beyond the boundary"),
       .tolerance = params.number("tolerance", 1e-3, {0, 1},
                                  "a round that shortens the distance by less is the last"),
-      .refine = params.integer("refine", 10, {0, 1000},
-                               "queries that bisect how far the best point can be pulled towards "
-                               "the clean input"),
+      .refine = refine_param(params),
   };
   const int64_t labels = threat.goal == Goal::kTargeted ? 1 : settings.labels;
   return {[settings](Oracle& oracle, const Block&, const Rng&) { return run(oracle, settings); },

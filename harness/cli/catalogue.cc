@@ -8,6 +8,7 @@
 #include "harness/cli/output.h"
 #include "harness/cli/session.h"
 #include "harness/monitor/monitor.h"
+#include "harness/suite/param_text.h"
 
 namespace assay {
 
@@ -16,10 +17,9 @@ std::string attack_example(const std::string& name);
 
 namespace {
 
-std::string value_text(const ParamSpec& spec) {
+std::string fallback_text(const ParamSpec& spec) {
   if (std::holds_alternative<std::monostate>(spec.fallback)) return "derived";
-  std::string text = canonical_json(ParamMap{{"x", spec.fallback}});
-  text = text.substr(5, text.size() - 6);  // {"x":…}
+  std::string text = param_text(spec.fallback);
   if (text.size() >= 2 && text.front() == '"') text = text.substr(1, text.size() - 2);
   return text;
 }
@@ -97,8 +97,9 @@ void print_attack(const AttackInfo& info) {
   threat.access = info.access;
   info.declare(params, threat);
   for (const ParamSpec& spec : params.specs()) {
-    std::printf("  %-14s default %-8s %s\n      %s\n", spec.name.c_str(), value_text(spec).c_str(),
-                range_text(spec).c_str(), wrapped(spec.help, 73, 6).c_str());
+    std::printf("  %-14s default %-8s %s\n      %s\n", spec.name.c_str(),
+                fallback_text(spec).c_str(), range_text(spec).c_str(),
+                wrapped(spec.help, 73, 6).c_str());
   }
   if (params.specs().empty()) std::printf("  none\n");
   std::printf("\nother keys of an entry:\n");

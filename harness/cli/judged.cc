@@ -1,7 +1,5 @@
 #include "harness/cli/judged.h"
 
-#include <iostream>
-
 #include "harness/cli/output.h"
 #include "harness/cli/session.h"
 #include "harness/monitor/monitor.h"
@@ -11,8 +9,6 @@ namespace assay {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr const char* kNoPictures = "assay: the report goes without pictures: ";
 
 Report report_of(const Judged& judged) {
   Report report;
@@ -25,18 +21,6 @@ Report report_of(const Judged& judged) {
   report.wall_s = judged.facts.wall_s;
   report.workers = judged.facts.workers;
   return report;
-}
-
-// The test set, for pictures, if it is still where the suite says and still the same.
-std::unique_ptr<Dataset> open_test(const Judged& judged) {
-  const auto test = judged.suite.data.find("test");
-  if (test == judged.suite.data.end()) return nullptr;
-  try {
-    return std::make_unique<Dataset>(Dataset::open(test->second, judged.suite.model));
-  } catch (const Error& error) {
-    std::cerr << kNoPictures << error.what() << std::endl;
-    return nullptr;
-  }
 }
 
 }  // namespace
@@ -82,20 +66,17 @@ void print_judged(const Judged& judged, const fs::path& folder) {
   print_summary(report_of(judged), folder);
 }
 
-void write_all_reports(const Judged& judged, const fs::path& folder) {
+void write_all_reports(const Judged& judged, const fs::path& folder,
+                       const std::function<Adversarials()>& adversarials) {
   Report report = report_of(judged);
-  try {
-    const Adversarials adversarials = read_adversarials(folder / kAdversarialsFile);
-    if (!adversarials.empty()) {
-      const std::unique_ptr<Dataset> dataset = open_test(judged);
-      report.pictures =
-          choose_pictures(judged.evidence, judged.decision, adversarials, dataset.get(), 12);
-    }
-  } catch (const Error& error) {
-    std::cerr << kNoPictures << error.what() << std::endl;
-  }
+  report.pictures = pictures_if_any([&]() -> std::vector<Picture> {
+    const Adversarials saved = adversarials();
+    const auto test = judged.suite.data.find("test");
+    if (saved.arrays.empty() || test == judged.suite.data.end()) return {};
+    const Dataset dataset = Dataset::open(test->second, judged.suite.model);
+    return choose_pictures(judged.evidence, judged.decision, saved, dataset);
+  });
   write_reports(folder, report);
-  print_summary(report, folder);
 }
 
 }  // namespace assay

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <optional>
 
+#include "harness/cli/adversarials.h"
 #include "harness/gate/decision.h"
 #include "harness/record/evidence.h"
 #include "harness/record/run_facts.h"
@@ -34,7 +36,9 @@ Judged judge_folder(const std::filesystem::path& folder);
 /// Shows the table of a run in `folder`, and the folder.
 void print_judged(const Judged& judged, const std::filesystem::path& folder);
 
-/// Writes all reports into the folder, with pictures of its adversarials, and shows the table.
-void write_all_reports(const Judged& judged, const std::filesystem::path& folder);
+/// Writes all reports into the folder, with pictures of these adversarials as far as the test set
+/// is still where the suite says and still the same.
+void write_all_reports(const Judged& judged, const std::filesystem::path& folder,
+                       const std::function<Adversarials()>& adversarials);
 
 }  // namespace assay

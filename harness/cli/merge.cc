@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <tuple>
 
+#include "harness/cli/adversarials.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/judged.h"
 #include "harness/cli/output.h"
@@ -9,8 +10,6 @@
 #include "harness/cli/shard.h"
 #include "harness/record/differences.h"
 #include "harness/record/early_end.h"
-#include "harness/record/files.h"
-#include "harness/record/safetensors.h"
 #include "harness/record/unmeasured.h"
 
 namespace assay {
@@ -18,19 +17,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The shards' adversarials in one file.
-void merge_adversarials(const std::vector<std::string>& folders, const fs::path& out) {
-  std::map<std::string, NamedArray> arrays;
+// The shards' adversarials.
+Adversarials saved_in(const std::vector<std::string>& folders) {
+  std::vector<Adversarials> parts;
   for (const std::string& folder : folders) {
-    const fs::path file = fs::path(folder) / kAdversarialsFile;
-    if (!fs::exists(file)) continue;
-    for (NamedArray& array : parse_safetensors(read_bytes(file), file.string())) {
-      arrays.emplace(array.name, std::move(array));
-    }
+    parts.push_back(read_adversarials(fs::path(folder) / kAdversarialsFile));
   }
-  std::vector<NamedArray> list;
-  for (auto& [name, array] : arrays) list.push_back(std::move(array));
-  write_durably(out / kAdversarialsFile, to_safetensors(list));
+  return unite(std::move(parts));
 }
 
 // What the shards' folders hold.
@@ -150,21 +143,23 @@ ExitCode merge_folders(const std::vector<std::string>& folders, const std::strin
   }
   Shards shards = read_shards(folders);
   Judged judged;
+  std::optional<Adversarials> saved;
   if (std::optional<Evidence> unmeasured = merge_unmeasured(&shards)) {
     judged.evidence = std::move(*unmeasured);
     judged.facts = shards.facts;
     judged.suite = suite_of(judged.evidence, judged.facts);
     judged.decision = decide_unmeasured(judged.evidence);
     write_unmeasured(out, judged.evidence);
-    write_run_facts(out, judged.facts);
   } else {
     const bool ended = merge_measured(folders, shards, &judged);
+    saved = ended ? Adversarials() : saved_in(folders);
     write_evidence(out, judged.evidence);
     if (judged.baseline) write_baseline(out, *judged.baseline);
-    write_run_facts(out, judged.facts);
-    merge_adversarials(ended ? std::vector<std::string>() : folders, out);
   }
-  write_all_reports(judged, out);
+  write_run_facts(out, judged.facts);
+  write_all_reports(judged, out, [&] { return saved.value_or(Adversarials()); });
+  if (saved) write_adversarials(fs::path(out) / kAdversarialsFile, std::move(*saved));
+  print_judged(judged, out);
   return exit_code(judged.decision.outcome);
 }
 

@@ -7,7 +7,9 @@
 #include "harness/cli/commands.h"
 #include "harness/cli/progress.h"
 #include "harness/cli/session.h"
+#include "harness/cli/suite_options.h"
 #include "harness/cli/supervise.h"
+#include "harness/gate/text.h"
 #include "harness/monitor/monitor.h"
 
 namespace assay {
@@ -135,21 +137,26 @@ void load_and_try(const Session& session, const std::string& role,
   }
 }
 
+std::string valid_text(const PlanOptions& options, const Suite& suite) {
+  return options.suite + " is valid: " + count(static_cast<int64_t>(suite.cells.size()), "cell") +
+         ", " + count(static_cast<int64_t>(suite.rules.size()), "rule");
+}
+
 // The suite with its data, its model and its baseline.
 ExitCode validate_loading(const PlanOptions& options) {
   const Session session(options.suite, options.overrides);
   const Suite& suite = session.suite;
   check_sets(session);
   check_paths(suite);
-  std::printf("%s is valid: %zu cells, %zu rules, %zu samples\n", options.suite.c_str(),
-              suite.cells.size(), suite.rules.size(), session.described.size());
+  std::printf("%s, %s\n", valid_text(options, suite).c_str(),
+              count(static_cast<int64_t>(session.described.size()), "sample").c_str());
   load_and_try(session, "candidate", suite.model.path);
   const std::string& baseline = suite.baseline;
   if (baseline.empty() || baseline == "none") return ExitCode::kPass;
   if (!is_model(baseline)) {
     const Evidence evidence = read_whole_run(baseline);
-    std::printf("baseline %s is a whole run of %zu cells\n", baseline.c_str(),
-                evidence.header.cells.size());
+    std::printf("baseline %s is a whole run of %s\n", baseline.c_str(),
+                count(static_cast<int64_t>(evidence.header.cells.size()), "cell").c_str());
     return ExitCode::kPass;
   }
   try {
@@ -166,8 +173,7 @@ ExitCode validate(const PlanOptions& options) {
   const Suite suite =
       load_suite(options.suite, options.overrides, infos_of(attacks), monitor_infos());
   check_detectors(suite);
-  std::printf("%s is valid: %zu cells, %zu rules\n", options.suite.c_str(), suite.cells.size(),
-              suite.rules.size());
+  std::printf("%s\n", valid_text(options, suite).c_str());
   return ExitCode::kPass;
 }
 
@@ -263,29 +269,13 @@ ExitCode plan(const PlanOptions& options) {
   return ExitCode::kPass;
 }
 
-void add_common(CLI::App* command, PlanOptions* options) {
-  command->add_option("suite", options->suite, "the suite, a YAML file")
-      ->required()
-      ->type_name("FILE");
-  command->add_option("--model", options->overrides.model, "the candidate, not model.path")
-      ->type_name("FILE");
-  command
-      ->add_option("--baseline", options->overrides.baseline,
-                   "the incumbent, not the suite's baseline; or none")
-      ->type_name("X|none");
-  command
-      ->add_option("--set", options->overrides.set, "replace a part of the suite; may be repeated")
-      ->type_name("PATH=VALUE")
-      ->allow_extra_args(false);
-}
-
 }  // namespace
 
 Command add_validate(CLI::App& app) {
   auto options = std::make_shared<PlanOptions>();
   CLI::App* command = app.add_subcommand(
       "validate", "check a suite without running it; 0 if it is in order, else 2");
-  add_common(command, options.get());
+  add_suite_options(command, &options->suite, &options->overrides);
   command->add_flag("--load", options->load,
                     "also load model and data, and run one block,\nforward and gradient");
   return {command, [options] { return validate(*options); }};
@@ -294,7 +284,7 @@ Command add_validate(CLI::App& app) {
 Command add_plan(CLI::App& app) {
   auto options = std::make_shared<PlanOptions>();
   CLI::App* command = app.add_subcommand("plan", "show the cells and units of a suite");
-  add_common(command, options.get());
+  add_suite_options(command, &options->suite, &options->overrides);
   command->add_flag("--estimate", options->estimate,
                     "time one block of each cell; print seconds and\nmemory");
   command

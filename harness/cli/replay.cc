@@ -4,7 +4,9 @@
 #include <cstdio>
 #include <cstring>
 #include <map>
+#include <set>
 
+#include "harness/cli/adversarials.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/judged.h"
 #include "harness/cli/output.h"
@@ -13,8 +15,6 @@
 #include "harness/model/ball.h"
 #include "harness/model/oracle.h"
 #include "harness/monitor/monitor.h"
-#include "harness/record/files.h"
-#include "harness/record/safetensors.h"
 #include "harness/suite/digest.h"
 
 namespace assay {
@@ -45,11 +45,12 @@ class Replay {
     }
     const fs::path file = fs::path(folder) / kAdversarialsFile;
     if (!fs::exists(file)) throw Error(folder + " has no " + kAdversarialsFile);
-    arrays_ = parse_safetensors(read_bytes(file), file.string());
+    adversarials_ = read_adversarials(file);
   }
 
   ExitCode run(const std::string& model_path) {
-    if (arrays_.empty()) {
+    const std::vector<ArrayInfo>& arrays = adversarials_.arrays;
+    if (arrays.empty()) {
       std::printf(
           "nothing to reproduce: the run saved no adversarials; it does with "
           "--save-adversarials all\n");
@@ -68,16 +69,16 @@ class Replay {
     }
     size_t failed = 0;
     const std::optional<Model> model = load(file, &text);
-    for (size_t i = 0; model && i < arrays_.size(); ++i) {
+    for (size_t i = 0; model && i < arrays.size(); ++i) {
       const std::string fault = try_again(i, *model);
       if (fault.empty()) continue;
       ++failed;
-      text += arrays_[i].name + ": " + fault + '\n';
+      text += arrays[i].name + ": " + fault + '\n';
     }
-    if (!model) failed = arrays_.size();
+    if (!model) failed = arrays.size();
     // At once: an attempt that a model crashes prints nothing.
-    std::printf("%s%zu of %zu adversarials reproduce\n", text.c_str(), arrays_.size() - failed,
-                arrays_.size());
+    std::printf("%s%zu of %zu adversarials reproduce\n", text.c_str(), arrays.size() - failed,
+                arrays.size());
     return failed == 0 ? ExitCode::kPass : ExitCode::kFail;
   }
 
@@ -87,7 +88,9 @@ class Replay {
     const auto test = suite_.data.find("test");
     if (test == suite_.data.end()) throw Error("the run's suite has no set `test` to measure from");
     dataset_.emplace(Dataset::open(test->second, suite_.model));
-    for (int64_t i = 0; i < dataset_->size(); ++i) index_of_[dataset_->id(i)] = i;
+    std::set<std::string> ids;
+    for (const SampleInfo& sample : evidence_.header.samples) ids.insert(sample.id);
+    index_of_ = places_of(*dataset_, ids);
   }
 
   // Nullopt for a model that cannot be judged: then nothing reproduces.
@@ -108,7 +111,7 @@ class Replay {
 
   // Why the adversarial does not reproduce, or "".
   std::string try_again(size_t i, const Model& model) {
-    const NamedArray& array = arrays_[i];
+    const ArrayInfo& array = adversarials_.arrays[i];
     const auto claim = claims_.find(array.name);
     if (claim == claims_.end()) return "the evidence tells of no such adversarial";
     const Header& header = evidence_.header;
@@ -122,7 +125,8 @@ class Replay {
     std::vector<int64_t> shape = header.shape;
     shape.insert(shape.begin(), 1);
     at::Tensor x = at::empty(shape, at::TensorOptions(model.dtype()));  // [1, ...shape]
-    std::memcpy(x.data_ptr(), array.bytes.data(), array.bytes.size());
+    const std::string bytes = adversarials_.bytes_of(i);
+    std::memcpy(x.data_ptr(), bytes.data(), bytes.size());
     if (std::string fault = misplaced(claim->second, x); !fault.empty()) return fault;
     if (std::string fault = inadmissible(claim->second, x, model); !fault.empty()) return fault;
     const Working working(work, -1);
@@ -197,7 +201,7 @@ class Replay {
   Evidence evidence_;
   Suite suite_;
   std::map<std::string, Claim> claims_;  // by `cell/sample`
-  std::vector<NamedArray> arrays_;
+  Adversarials adversarials_;
   std::optional<Dataset> dataset_;
   std::map<std::string, int64_t> index_of_;
 };

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <iostream>
 
+#include "harness/cli/adversarials.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/output.h"
 #include "harness/cli/progress.h"
@@ -10,6 +11,7 @@
 #include "harness/cli/session.h"
 #include "harness/cli/shard.h"
 #include "harness/cli/sources.h"
+#include "harness/cli/suite_options.h"
 #include "harness/cli/supervise.h"
 #include "harness/gate/decision.h"
 #include "harness/record/unmeasured.h"
@@ -254,14 +256,17 @@ ExitCode Run::finish(const Evidence& evidence, const Baseline& baseline) {
   const Save save = options_.save == "all"    ? Save::kAll
                     : options_.save == "none" ? Save::kNone
                                               : Save::kRegressed;
-  write_adversarials(folder_, evidence, decision, *store_, save);
+  Adversarials saved = adversarials_of(evidence, decision, *store_, save);
   Report report = report_of(evidence, baseline, decision);
   report.shard = others_left(evidence);
-  report.pictures =
-      choose_pictures(evidence, decision, read_adversarials(folder_ / kAdversarialsFile),
-                      session_->dataset.get(), 12);
+  const Dataset* dataset = session_->dataset.get();
+  report.pictures = pictures_if_any([&] {
+    return dataset ? choose_pictures(evidence, decision, saved, *dataset) : std::vector<Picture>();
+  });
   write_run_facts(folder_, facts_of(baseline.sha256, report.wall_s));
   write_reports(folder_, report);
+  // Last: as large as they may be, their fault costs no report.
+  write_adversarials(folder_ / kAdversarialsFile, std::move(saved));
   print_summary(report, folder_);
   if (computed_ && evidence.complete() && (!incumbent || incumbent->complete())) {
     keep_in_corpus(evidence, incumbent, *store_);
@@ -347,15 +352,7 @@ Command add_run(CLI::App& app) {
   auto options = std::make_shared<Options>();
   CLI::App* command =
       app.add_subcommand("run", "attack candidate and incumbent, decide, write reports");
-  command->add_option("suite", options->suite, "the suite, a YAML file")
-      ->required()
-      ->type_name("FILE");
-  command->add_option("--model", options->overrides.model, "the candidate, not model.path")
-      ->type_name("FILE");
-  command
-      ->add_option("--baseline", options->overrides.baseline,
-                   "a model, run folder or evidence file; or none,\nfor a first run")
-      ->type_name("X|none");
+  add_suite_options(command, &options->suite, &options->overrides);
   command
       ->add_option("--out", options->out,
                    "folder for evidence and reports\n(default runs/<time>-<name>)")
@@ -368,11 +365,6 @@ Command add_run(CLI::App& app) {
                    "threads; by default as many as CPUs, cgroup and\nmemory allow")
       ->type_name("N")
       ->check(CLI::Range(1, 1024).description(""));
-  command
-      ->add_option("--set", options->overrides.set,
-                   "replace a part of the suite, e.g.\nattacks.pgd.steps=10; may be repeated")
-      ->type_name("PATH=VALUE")
-      ->allow_extra_args(false);
   command->add_flag("--resume", options->resume, "go on with the run in --out");
   command->add_option("--shard", options->shard, "run part i of n, counted from 0")
       ->type_name("i/n");

@@ -8,7 +8,7 @@
 #include <mutex>
 #include <set>
 
-#include "harness/cli/output.h"
+#include "harness/cli/adversarials.h"
 #include "harness/model/dataset_array.h"
 #include "harness/record/corpus.h"
 #include "harness/record/safetensors.h"
@@ -124,9 +124,12 @@ PointsOf read_points(const fs::path& file, const std::vector<SampleInfo>& sample
                      const ModelSpec& model) {
   std::set<std::string> ids;
   for (const SampleInfo& sample : samples) ids.insert(sample.id);
-  for (const ArrayInfo& array : read_safetensors_index(file)) check_array(array, model, file);
+  const Adversarials saved = read_adversarials(file);
+  for (const ArrayInfo& array : saved.arrays) check_array(array, model, file);
   PointsOf points;
-  for (auto& [name, values] : read_adversarials(file)) {
+  for (size_t i = 0; i < saved.arrays.size(); ++i) {
+    const std::string& name = saved.arrays[i].name;
+    std::vector<double> values = values_of(saved, i);
     check_values(values, name, file);
     for (size_t slash = name.find('/'); slash != std::string::npos;
          slash = name.find('/', slash + 1)) {

@@ -15,7 +15,6 @@ namespace assay {
 namespace {
 
 constexpr uint64_t kPrefix = 8;
-constexpr uint64_t kMaxHeader = 100'000'000;  // as in the reference implementation
 
 struct Dtype {
   std::string_view name;
@@ -71,6 +70,16 @@ std::vector<size_t> file_order(const std::vector<ArrayInfo>& arrays) {
   return order;
 }
 
+/// What the header says of an array that takes these bytes of the data.
+std::string entry_text(const ArrayInfo& array, uint64_t begin, uint64_t end) {
+  const auto number = [](auto value) { return std::to_string(value); };
+  ObjectText entry;
+  entry.text("dtype", array.dtype);
+  entry.raw("shape", list_text(array.shape, number));
+  entry.raw("data_offsets", list_text(std::vector<uint64_t>{begin, end}, number));
+  return entry.close();
+}
+
 /// Length prefix and header, padded with spaces so that the data starts at a multiple of 8.
 std::string file_head(const std::vector<ArrayInfo>& arrays, const std::vector<size_t>& order) {
   ObjectText object;
@@ -83,24 +92,14 @@ std::string file_head(const std::vector<ArrayInfo>& arrays, const std::vector<si
     ASSAY_CHECK(array_size(dtype_size(array.dtype), array.shape, &size), "bad shape");
     ASSAY_CHECK(array.name != "__metadata__" && names.insert(array.name).second,
                 "array " + array.name + " twice");
-    std::string shape = "[";
-    for (const int64_t side : array.shape) {
-      if (shape.size() > 1) shape += ',';
-      shape += std::to_string(side);
-    }
-    ObjectText entry;
-    entry.text("dtype", array.dtype);
-    entry.raw("shape", shape + "]");
-    entry.raw("data_offsets",
-              "[" + std::to_string(offset) + "," + std::to_string(offset + size) + "]");
-    object.raw(array.name, entry.close());
+    object.raw(array.name, entry_text(array, offset, offset + size));
     offset += size;
   }
   std::string header = object.close();
   header.append((8 - header.size() % 8) % 8, ' ');
-  if (header.size() > kMaxHeader) {
+  if (header.size() > kMostHeader) {
     throw Error("too many arrays for one safetensors file: the header would take " +
-                std::to_string(header.size()) + " bytes, at most " + std::to_string(kMaxHeader));
+                std::to_string(header.size()) + " bytes, at most " + std::to_string(kMostHeader));
   }
   return length_prefix(header.size()) + header;
 }
@@ -203,9 +202,9 @@ uint64_t header_length(std::string_view prefix, uint64_t file_size, const Where&
                 "not a safetensors file: " + std::to_string(file_size) + " bytes, at least 8");
   }
   const uint64_t length = read_prefix(prefix);
-  if (length > kMaxHeader) {
+  if (length > kMostHeader) {
     throw Error(where, "not a safetensors file: a header of " + std::to_string(length) +
-                           " bytes, at most " + std::to_string(kMaxHeader));
+                           " bytes, at most " + std::to_string(kMostHeader));
   }
   if (length > file_size - kPrefix) {
     throw Error(where, "the safetensors header takes " + std::to_string(length) +
@@ -243,6 +242,23 @@ std::string to_safetensors(const std::vector<NamedArray>& arrays) {
   return bytes;
 }
 
+size_t arrays_that_fit(const std::vector<ArrayInfo>& arrays, uint64_t most) {
+  uint64_t end = 0;  // no offset has more digits
+  for (const ArrayInfo& array : arrays) {
+    uint64_t size = 0;
+    array_size(dtype_size(array.dtype), array.shape, &size);
+    end += size;
+  }
+  uint64_t header = 10;  // braces and padding
+  for (size_t i = 0; i < arrays.size(); ++i) {
+    ObjectText alone;
+    alone.raw(arrays[i].name, entry_text(arrays[i], end, end));
+    header += alone.close().size();  // with braces, where there will be one comma
+    if (header > most) return i;
+  }
+  return arrays.size();
+}
+
 void write_safetensors(const std::filesystem::path& path, const std::vector<ArrayInfo>& arrays,
                        const std::function<std::string(size_t)>& bytes_of) {
   const std::vector<size_t> order = file_order(arrays);
@@ -256,25 +272,6 @@ void write_safetensors(const std::filesystem::path& path, const std::vector<Arra
     file.append(bytes);
   }
   file.commit();
-}
-
-std::vector<NamedArray> parse_safetensors(std::string_view bytes, const std::string& file) {
-  const Where where{file, 0, 0};
-  const uint64_t length = header_length(bytes, bytes.size(), where);
-  const std::string header(bytes.substr(kPrefix, length));
-  check_start(header, where);
-  std::vector<NamedArray> arrays;
-  for (const ArrayInfo& info : parse_head(header, bytes.size(), where)) {
-    if (dtype_size(info.dtype) == 0) {
-      std::string names;
-      for (const Dtype& dtype : kDtypes) names.append(" ").append(dtype.name);
-      throw Error(where, "array `" + info.name + "`: dtype `" + info.dtype +
-                             "` is unknown; one of" + names);
-    }
-    arrays.push_back({info.name, info.dtype, info.shape,
-                      std::string(bytes.substr(info.begin, info.end - info.begin))});
-  }
-  return arrays;
 }
 
 std::vector<ArrayInfo> read_safetensors_index(const std::filesystem::path& path) {
@@ -294,6 +291,16 @@ std::vector<ArrayInfo> read_safetensors_index(const std::filesystem::path& path)
   }
   check_start(header, where);
   return parse_head(header, size, where);
+}
+
+std::string read_array(const std::filesystem::path& path, const ArrayInfo& array) {
+  std::string bytes(array.end - array.begin, '\0');
+  std::ifstream file(path, std::ios::binary);
+  file.seekg(static_cast<std::streamoff>(array.begin));
+  if (!file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()))) {
+    throw Error("cannot read `" + array.name + "` of " + path.string());
+  }
+  return bytes;
 }
 
 }  // namespace assay

@@ -35,17 +35,22 @@ int64_t dtype_size(std::string_view dtype);
 /// in, so that equal content has equal bytes and data stays aligned.
 std::string to_safetensors(const std::vector<NamedArray>& arrays);
 
+/// Most bytes of a header, as in the reference implementation.
+inline constexpr uint64_t kMostHeader = 100'000'000;
+/// How many of these arrays, from the first on, a header of at most so many bytes has room for.
+size_t arrays_that_fit(const std::vector<ArrayInfo>& arrays, uint64_t most = kMostHeader);
+
 /// Writes a file of any size, whole or not at all: `bytes_of(i)` gives the bytes of `arrays[i]` and
 /// is called once each, one at a time. Throws Error (kIncomplete) naming the file.
 void write_safetensors(const std::filesystem::path& path, const std::vector<ArrayInfo>& arrays,
                        const std::function<std::string(size_t)>& bytes_of);
 
-/// Reads strictly: a header of at most 100 MB, no key twice, known dtypes, and arrays that cover
-/// the data without gap or overlap. Throws Error (kUsage) naming `file` and the array.
-std::vector<NamedArray> parse_safetensors(std::string_view bytes, const std::string& file);
-
-/// The same checks on a file of any size, reading its header only; ordered by `begin`. An array of
-/// an unknown dtype is listed like the others.
+/// Reads the header of a file of any size, strictly: at most 100 MB, no key twice, and arrays that
+/// cover the data without gap or overlap; ordered by `begin`. An array of an unknown dtype is
+/// listed like the others. Throws Error (kUsage) naming file and array.
 std::vector<ArrayInfo> read_safetensors_index(const std::filesystem::path& path);
+
+/// The bytes of one of them. Throws Error (kUsage) where they cannot be read.
+std::string read_array(const std::filesystem::path& path, const ArrayInfo& array);
 
 }  // namespace assay

@@ -57,11 +57,6 @@ std::string scale_digest(const std::vector<SampleInfo>& samples,
   return sha256(text);
 }
 
-std::string value_text(const ParamValue& value) {
-  const std::string json = canonical_json(ParamMap{{"x", value}});
-  return json.substr(5, json.size() - 6);  // {"x":…}
-}
-
 Unit CellPlanner::make(Unit::Kind kind, const std::string& text) const {
   Unit unit;
   unit.kind = kind;

@@ -32,9 +32,6 @@ std::string model_text(const ModelSpec& spec);
 /// Digest of the share of eps that each sample may use, [samples].
 std::string scale_digest(const std::vector<SampleInfo>& samples, const std::vector<double>& shares);
 
-/// Canonical JSON of one parameter.
-std::string value_text(const ParamValue& value);
-
 template <typename T>
 std::string joined(const std::vector<T>& values) {
   std::string text;

@@ -7,6 +7,7 @@
 #include "harness/run/run_header.h"
 #include "harness/suite/digest.h"
 #include "harness/suite/error.h"
+#include "harness/suite/param_text.h"
 
 namespace assay {
 namespace {
@@ -58,7 +59,7 @@ std::string target_text(const ThreatModel& threat) {
 // What an entry or a stage sets, with the content of its source in place of the name.
 void add_params(const AttackSpec& spec, const std::string& prefix, const Digests& digests,
                 std::map<std::string, std::string>* fields) {
-  for (const auto& [name, value] : spec.params) (*fields)[prefix + name] = value_text(value);
+  for (const auto& [name, value] : spec.params) (*fields)[prefix + name] = param_text(value);
   const std::string source = source_of(spec);
   if (!source.empty()) (*fields)[prefix + "source"] = digests.at(source);
   if (!spec.references.empty()) (*fields)[prefix + "references"] = digests.at(spec.references);

@@ -187,7 +187,8 @@ void plan_features(const Suite& suite, const Audit& audit, int64_t features,
                    const Platform& platform, Parts* parts) {
   if (features == 0) return;
   for (const auto& [begin, end] : chunks_of(suite, audit)) {
-    std::string text = "features 1\n" + model_text(suite.model);
+    std::string text = "features\n" + model_text(suite.model);
+    add_field(&text, "judging_version", judging_version());
     add_field(&text, "libtorch", platform.libtorch);
     add_field(&text, "cpu_capability", platform.cpu_capability);
     add_field(&text, "device", platform.device);

@@ -9,6 +9,7 @@
 #include "harness/run/keys.h"
 #include "harness/suite/digest.h"
 #include "harness/suite/error.h"
+#include "harness/suite/param_text.h"
 #include "harness/suite/pool.h"
 
 namespace assay {
@@ -40,7 +41,7 @@ std::string steal_text(const Suite& suite, const AttackSpec& spec, const Audit& 
   add_field(&text, "training_version", training_version());
   add_field(&text, "surface", surface_text(spec.threat.surface));
   for (const auto& [name, value] : spec.params) {
-    if (!is_protocol(name)) add_field(&text, "params." + name, value_text(value));
+    if (!is_protocol(name)) add_field(&text, "params." + name, param_text(value));
   }
   if (audit.architecture) add_field(&text, "architecture", audit.architecture->digest());
   std::string pool;
@@ -309,6 +310,7 @@ void plan_heist(const Suite& suite, const AttackSpec& spec, const Extraction& ex
   }
   std::string text = "extraction score\n" + made;
   add_field(&text, "theft_version", theft_version());
+  add_field(&text, "scoring_version", scoring_version());
   add_field(&text, "cell", digest_of(cell->key_fields));
   add_field(&text, "libtorch", platform.libtorch);
   add_field(&text, "cpu_capability", platform.cpu_capability);

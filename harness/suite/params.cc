@@ -4,37 +4,11 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "harness/suite/param_text.h"
 #include "harness/suite/read.h"
 
 namespace assay {
-namespace {
-
-std::string json_of(const ParamValue& value);
-
-template <typename Number>
-std::string list_json(const std::vector<Number>& numbers) {
-  std::string text = "[";
-  for (const Number& number : numbers) {
-    if (text.size() > 1) text += ',';
-    text += json_of(number);
-  }
-  return text + ']';
-}
-
-std::string json_of(const ParamValue& value) {
-  struct Writer {
-    std::string operator()(std::monostate) const { return "null"; }
-    std::string operator()(bool b) const { return b ? "true" : "false"; }
-    std::string operator()(int64_t n) const { return std::to_string(n); }
-    std::string operator()(double d) const { return number_text(d); }
-    std::string operator()(const std::string& s) const { return nlohmann::json(s).dump(); }
-    std::string operator()(const std::vector<int64_t>& v) const { return list_json(v); }
-    std::string operator()(const std::vector<double>& v) const { return list_json(v); }
-  };
-  return std::visit(Writer{}, value);
-}
-
-}  // namespace
+namespace {}  // namespace
 
 Params::Params(const Value& entry, std::vector<std::string> taken)
     : entry_(entry), taken_(std::move(taken)) {}
@@ -203,7 +177,7 @@ std::string canonical_json(const ParamMap& params) {
   std::string text = "{";
   for (const auto& [name, value] : params) {
     if (text.size() > 1) text += ',';
-    text += nlohmann::json(name).dump() + ':' + json_of(value);
+    text += nlohmann::json(name).dump() + ':' + param_text(value);
   }
   return text + '}';
 }

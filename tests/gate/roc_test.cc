@@ -4,8 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
+#include <ctime>
 #include <functional>
 #include <random>
 #include <vector>
@@ -384,13 +384,13 @@ TEST(PairedDifferences, TakeEachRecordOnceForBothModels) {
 TEST(PairedBootstrap, OfTenThousandRecordsTakesUnderTwoSeconds) {
   std::mt19937_64 engine(9);
   const auto [one, two] = testing::correlated_scores(engine, 5000, 5000, 0.5, 0.2);
-  const auto start = std::chrono::steady_clock::now();
+  const std::clock_t start = std::clock();  // of this process, whatever else runs
   EXPECT_GT(advantage_difference(one, two, 0.95, 1).upper, 0);
-  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+  const double took = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
 #if defined(NDEBUG) && !defined(__SANITIZE_ADDRESS__)
-  EXPECT_LT(took.count(), 2);
+  EXPECT_LT(took, 2);
 #else
-  EXPECT_LT(took.count(), 60);
+  EXPECT_LT(took, 60);
 #endif
 }
 

@@ -14,9 +14,9 @@
 
 namespace assay::testing {
 
-/// Shape, classes and type of a model's input; the box is [lo, hi].
 inline constexpr Norm kNorms[] = {Norm::kLinf, Norm::kL2, Norm::kL1};
 
+/// Shape, classes and type of a model's input; the box is [lo, hi].
 struct Shape {
   std::vector<int64_t> shape;
   int64_t classes = 3;

@@ -49,7 +49,8 @@ Faults machine_paths(const Tree& tree);
 /// third_party/README.md lists every package that setup.sh installs.
 Faults unlisted_packages(const Tree& tree);
 
-/// The version of trainings holds all sources that an extraction rests on, as headers tell.
+/// The versions of trainings, thefts, verdicts and scores hold the sources that these follow from,
+/// as includes tell; and headers of attacks are where every attack's version has them.
 Faults unversioned(const Tree& tree);
 
 }  // namespace assay::tidy

@@ -146,21 +146,39 @@ TEST(Tidy, AnUnlistedPackageIsFound) {
               ElementsAre("third_party/README.md: does not list c"));
 }
 
-TEST(Tidy, WhatIsStoredOfATheftIsVersioned) { EXPECT_THAT(unversioned(project()), IsEmpty()); }
+TEST(Tidy, WhatIsStoredIsVersioned) { EXPECT_THAT(unversioned(project()), IsEmpty()); }
 
 TEST(Tidy, AnUnversionedSourceIsFound) {
-  EXPECT_THAT(unversioned({{"cmake/AssayRooms.cmake", "foreach(part rng\n  surrogate)\n"},
-                           {"harness/model/extraction.h", "#include \"harness/model/rng.h\"\n"},
-                           {"harness/model/extraction.cc",
-                            "#include \"harness/model/probe.h\"\n#include "
-                            "\"harness/model/crash.h\"\n"},
-                           {"harness/model/rng.cc", "int n;\n"},
-                           {"harness/model/crash.cc", "int n;\n"},
-                           {"harness/model/probe.cc", "int n;\n"}}),
-              ElementsAre("cmake/AssayRooms.cmake: thefts rest on harness/model/extraction.cc, "
-                          "which is no part of the training version",
-                          "cmake/AssayRooms.cmake: thefts rest on harness/model/probe.cc, which is "
-                          "no part of the training version"));
+  EXPECT_THAT(
+      unversioned(
+          {{"cmake/AssayRooms.cmake",
+            "set(training)\nforeach(part rng\n  surrogate)\n"
+            "assay_version(ASSAY_TRAINING_VERSION a)\n"
+            "assay_version(ASSAY_THEFT_VERSION harness/run/steals.cc harness/run/steals.h)\n"
+            "set(scoring harness/gate/roc_internal.h)\nforeach(part gate/roc run/score)\n"
+            "assay_version(ASSAY_SCORING_VERSION b)\n"},
+           {"attacks/evasion/shared.h", "int n;\n"},
+           {"attacks/math/shared.h", "int n;\n"},
+           {"harness/gate/roc.h", "#include \"harness/gate/view.h\"\n"},
+           {"harness/gate/view.h", "int n;\n"},
+           {"harness/model/extraction.h", "#include \"harness/model/rng.h\"\n"},
+           {"harness/model/extraction.cc",
+            "#include \"harness/model/probe.h\"\n#include \"harness/model/crash.h\"\n"},
+           {"harness/model/rng.cc", "int n;\n"},
+           {"harness/model/crash.cc", "int n;\n"},
+           {"harness/model/probe.cc", "int n;\n"},
+           {"harness/run/score.cc",
+            "#include \"harness/gate/roc.h\"\n#include \"harness/run/offset.h\"\n"},
+           {"harness/run/offset.h", "int n;\n"},
+           {"harness/run/steals.h", "#include \"harness/run/plan.h\"\n"},
+           {"harness/run/steals.cc", "#include \"harness/run/money.h\"\n"},
+           {"harness/run/plan.h", "int n;\n"},
+           {"harness/run/money.cc", "int n;\n"}}),
+      ElementsAre(HasSubstr("trainings follow from harness/model/extraction, which is no part of"),
+                  HasSubstr("trainings follow from harness/model/probe,"),
+                  HasSubstr("thefts follow from harness/run/money,"),
+                  HasSubstr("scores follow from harness/run/offset,"),
+                  "attacks/evasion/shared.h: no part of an attack's version; attacks/math is"));
 }
 
 }  // namespace
