@@ -153,7 +153,7 @@ void distrust_weak_thieves(const RuleSpec& rule, const Trial& trial, RuleResult&
   const ExtractionMetric metric = extraction_metric(rule.metric);
   const std::string weak = learnt_nothing(*trial.candidate, *trial.cell);
   const std::string ill = undertrained(*trial.cell, metric.budget);
-  const std::string other = misapplied(*trial.cell);
+  const std::string other = misapplied(*trial.cell, metric.budget);
   const std::string unknown = labels_diverged(*trial.cell, metric.budget);
   const std::string labels = doubt_of_labels(rule, trial, metric);
   if (!weak.empty()) {

@@ -217,9 +217,20 @@ TEST(ExtractionRule, AnAttackForOtherModelsLetsNothingPass) {
     EXPECT_EQ(verdict({{-1, -1, -1}}), Judged::kInconclusive) << "too few queries to tell";
     EXPECT_EQ(verdict({{-1, -1, -1}, {1, 0, 1}}), Judged::kInconclusive);
     EXPECT_EQ(verdict({{-1, -1, -1}, {1, 1, 0}}), Judged::kInconclusive);
-    EXPECT_EQ(verdict({{0, 0, 0}, {1, 1, 1}}), Judged::kPass) << "all is found with more queries";
-    const Evidence own = solved(attack, finding, {{0, 0, 0}, {1, 1, 1}});
-    EXPECT_TRUE(decide(make_suite(own), own, nullptr).flags.empty());
+    EXPECT_EQ(verdict({{1, 1, 1}, {1, 1, 1}}), Judged::kPass);
+    EXPECT_EQ(verdict({{1, 1, 1}, {-1, -1, -1}}), Judged::kPass);
+    EXPECT_EQ(verdict({{1, 1, 1}, {0, 0, 0}}), Judged::kInconclusive);
+    for (const double early : {0, -1}) {
+      const Evidence own = solved(attack, finding, {{early, early, early}, {1, 1, 1}});
+      EXPECT_TRUE(decide(make_suite(own), own, nullptr).flags.empty())
+          << "all is found with more queries";
+      EXPECT_EQ(judged(own, "agreement@1000", Kind::kAtMost, 0.7).verdict, Judged::kPass);
+      const RuleResult result = judged(own, "agreement@100", Kind::kAtMost, 0.7);
+      EXPECT_EQ(result.verdict, Judged::kInconclusive) << "another thief may get more for so few";
+      EXPECT_THAT(result.reason, HasSubstr(early == 0 ? "with 100 queries the candidate's answers"
+                                                      : "100 queries were not enough to tell"));
+      EXPECT_EQ(judged(own, "agreement@100", Kind::kAtMost, 0.3).verdict, Judged::kFail);
+    }
   }
   EXPECT_EQ(judged(solved("knockoff", "affine", {{0, 0, 0}}), "agreement@100", Kind::kAtMost, 0.7)
                 .verdict,
