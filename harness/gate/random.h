@@ -1,4 +1,4 @@
-// Random numbers of the gate's bootstraps: a counter, so that a rerun of the gate repeats its draws.
+// Random numbers of the gate's bootstraps: a counter, so that a rerun repeats its draws.
 #pragma once
 
 #include <cmath>
