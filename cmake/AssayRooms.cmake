@@ -93,12 +93,14 @@ endfunction()
 function(assay_versions)
   file(GLOB monitor CONFIGURE_DEPENDS RELATIVE "${PROJECT_SOURCE_DIR}" harness/monitor/*.cc
        harness/monitor/*.h)
-  assay_version(ASSAY_MONITOR_VERSION harness/monitor/table.cc ${monitor})
+  assay_version(ASSAY_MONITOR_VERSION harness/monitor/table.cc ${monitor}
+                harness/suite/splitmix.h)
   set(training)
   foreach(part architecture architecture_digest extraction forward generator head kept_values
           max_pool network optimizer probe rng shadow surrogate victim)
     list(APPEND training harness/model/${part}.cc harness/model/${part}.h)
   endforeach()
+  list(APPEND training harness/suite/splitmix.h)
   assay_version(ASSAY_TRAINING_VERSION harness/model/shadow.cc ${training})
   assay_version(ASSAY_THEFT_VERSION harness/run/keys.cc harness/run/steals.cc harness/run/steals.h
                 harness/run/replays.cc harness/run/replays.h harness/run/score_heist.cc)
@@ -110,10 +112,11 @@ function(assay_versions)
   foreach(part judge outputs probes stages supply)
     list(APPEND judging harness/run/${part}.cc harness/run/${part}.h)
   endforeach()
-  list(APPEND judging harness/run/unit.cc harness/suite/threat.cc)
+  list(APPEND judging harness/run/unit.cc harness/suite/splitmix.h harness/suite/threat.cc)
   assay_version(ASSAY_JUDGING_VERSION harness/run/keys.cc ${judging})
   # Scores of members, which records shadows have seen, and what the statistics say of the shadows.
-  set(scoring harness/gate/delong.cc harness/gate/random.h harness/gate/roc_internal.h)
+  set(scoring harness/gate/delong.cc harness/gate/random.h harness/gate/roc_internal.h
+      harness/suite/splitmix.h)
   foreach(part gate/membership gate/roc gate/statistics gate/text run/audit run/likeness
           run/offset run/score)
     list(APPEND scoring harness/${part}.cc harness/${part}.h)

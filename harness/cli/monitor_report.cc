@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <string_view>
 
 #include "harness/cli/output.h"
+#include "harness/suite/utf8.h"
 #include "harness/suite/value.h"
 
 namespace assay {
@@ -129,11 +131,15 @@ std::string verdict_text(const MonitorReport& report) {
   return "NOT CLEAR  no verdict of " + silent + "; quiet: " + quiet;
 }
 
-std::string escaped(const std::string& value) {
+// OpenMetrics is UTF-8, which a path need not be: bytes that begin no character become U+FFFD.
+std::string escaped(std::string_view value) {
   std::string text;
-  for (const char c : value) {
-    if (c == '\\' || c == '"') text += '\\';
-    text += c == '\n' ? std::string("\\n") : std::string(1, c);
+  while (!value.empty()) {
+    const size_t size = utf8_character(value);
+    const std::string_view character = value.substr(0, std::max<size_t>(1, size));
+    value.remove_prefix(character.size());
+    if (character == "\\" || character == "\"") text += '\\';
+    text += size == 0 ? "\uFFFD" : character == "\n" ? "\\n" : character;
   }
   return text;
 }

@@ -1,13 +1,13 @@
 #include "harness/cli/query_log.h"
 
 #include <algorithm>
-#include <array>
+#include <cctype>
 #include <cmath>
 #include <iterator>
 #include <map>
-#include <numeric>
 #include <set>
 
+#include "harness/cli/no_class.h"
 #include "harness/model/csv.h"
 #include "harness/model/dataset_array.h"
 #include "harness/record/safetensors.h"
@@ -153,6 +153,14 @@ bool check_numbered(const std::vector<std::string>& names, const std::string& fi
   return false;
 }
 
+// True for "Label" and such.
+bool says_label(const std::string& name) {
+  constexpr std::string_view label = "label";
+  return std::equal(name.begin(), name.end(), label.begin(), label.end(), [](char a, char b) {
+    return std::tolower(static_cast<unsigned char>(a)) == b;
+  });
+}
+
 Columns columns_of(const std::string& header, const Classes& classes, const std::string& file) {
   Columns columns{csv_header(header, file), {}, {}};
   std::set<std::string> known;
@@ -171,6 +179,12 @@ Columns columns_of(const std::string& header, const Classes& classes, const std:
   } else if (columns.names.size() < 2) {
     throw Error(Where{file, 1, 1}, "has the one column `" + columns.names[0] +
                                        "`; expected a column `label`, or one for each class");
+  } else if (const auto alike =
+                 std::find_if(columns.names.begin(), columns.names.end(), says_label);
+             classes.names.empty() && alike != columns.names.end()) {
+    throw Error(Where{file, 1, 1}, "column `" + *alike +
+                                       "` is no class; if it is the label that "
+                                       "was answered, name it `label`");
   } else if (classes.count && static_cast<int64_t>(columns.names.size()) != *classes.count) {
     throw Error(Where{file, 1, 1}, "has no column `label`, and " +
                                        std::to_string(columns.names.size()) +
@@ -209,100 +223,6 @@ int64_t answer_of(const std::vector<CsvField>& fields, const Columns& columns,
   const auto best = std::max_element(row->begin(), row->end()) - row->begin();
   return columns.numbers.empty() ? best : columns.numbers[static_cast<size_t>(best)];
 }
-
-// Finds a column that is no class, as it numbers, dates or measures the rows, or says which class
-// it was.
-class NoClass {
- public:
-  explicit NoClass(size_t columns)
-      : counts_(columns, true),
-        beside_(columns, true),
-        above_(columns, false),
-        answers_{std::vector<bool>(columns, columns > 2), std::vector<bool>(columns, columns > 2)} {
-  }
-
-  void take(const std::vector<double>& row) {
-    if (rows_ == 0) first_ = last_ = row;
-    const auto largest = std::max_element(row.begin(), row.end());
-    const auto first = static_cast<size_t>(largest - row.begin());
-    const size_t second = largest_beside(row, first);
-    for (size_t i = 0; i < row.size(); ++i) {
-      // The place of the largest among the others.
-      const size_t best = i == first ? second : first;
-      const auto told = static_cast<double>(best - (best > i ? 1 : 0));
-      for (size_t base = 0; base < 2; ++base) {
-        answers_[base][i] = answers_[base][i] && row[i] == told + static_cast<double>(base);
-      }
-      counts_[i] = counts_[i] && (first_[i] == 0 || first_[i] == 1) &&
-                   row[i] == first_[i] + static_cast<double>(rows_);
-      above_[i] = above_[i] || row[i] > 1;
-      if (!beside_[i]) continue;
-      double others = 0;
-      for (size_t k = 0; k < row.size(); ++k) others += k == i ? 0 : row[k];
-      beside_[i] = std::abs(others - 1) < 1e-3;
-    }
-    if (rows_ == 0) largest_ = first;
-    const double value = row[largest_];
-    always_ = always_ && value == *largest;
-    far_ = far_ && first == largest_ && value - row[second] > kFar;
-    whole_ = whole_ && value > 1 && value == std::floor(value);
-    if (rows_ > 0) {
-      rises_ = rises_ && value >= last_[largest_];
-      falls_ = falls_ && value <= last_[largest_];
-      strict_ = strict_ && value != last_[largest_];
-    }
-    last_ = row;
-    ++rows_;
-  }
-
-  // What is wrong, or "". Few rows may be in order by chance. `named`: names say that each is one.
-  std::string found(const std::vector<std::string>& names, bool named) const {
-    if (rows_ < 5) return "";
-    for (size_t i = 0; i < names.size(); ++i) {
-      const std::string column = "column `" + names[i] + "` ";
-      if (counts_[i]) return column + "numbers the rows";
-      if (beside_[i] && above_[i]) return column + "goes above 1, and the others sum to 1";
-      if (!named && (answers_[0][i] || answers_[1][i])) {
-        return column + "says in every row which of the others is the largest";
-      }
-    }
-    const std::string largest = "column `" + names[largest_] + "` is the largest in every row ";
-    const bool moves = first_[largest_] != last_[largest_] && (strict_ || whole_);
-    if (always_ && moves && (rises_ || falls_)) {
-      return largest + "and " + (rises_ ? "ascends" : "descends") +
-             ", as numbers and times of rows do";
-    }
-    if (named || !far_) return "";
-    return largest + "by more than " + number_text(kFar) +
-           " (if it is a class, number all columns: c0, c1, …)";
-  }
-
- private:
-  static constexpr double kFar = 20;  // nats: a softmax that is sure to 2e-9
-
-  // Of all but the i-th of two columns or more.
-  static size_t largest_beside(const std::vector<double>& row, size_t i) {
-    size_t best = i == 0 ? 1 : 0;
-    for (size_t k = 0; k < row.size(); ++k) {
-      if (k != i && row[k] > row[best]) best = k;
-    }
-    return best;
-  }
-
-  std::vector<bool> counts_;                  // by column: 0, 1, 2, … or 1, 2, 3, …
-  std::vector<bool> beside_;                  // the others sum to 1 in every row
-  std::vector<bool> above_;                   // 1, in one row or more
-  std::array<std::vector<bool>, 2> answers_;  // the largest of the others, counted from 0, from 1
-  std::vector<double> first_, last_;
-  size_t largest_ = 0;  // column, of the first row
-  bool always_ = true;  // of every row
-  bool far_ = true;     // above all others of every row
-  bool whole_ = true;   // whole numbers above 1
-  bool rises_ = true;   // nowhere less than in the row before
-  bool falls_ = true;   // nowhere more
-  bool strict_ = true;  // nowhere the same
-  int64_t rows_ = 0;
-};
 
 }  // namespace
 

@@ -53,8 +53,9 @@ struct Answers {
 /// is not; and from five rows on one that numbers the rows from 0 or 1, goes above 1 where the
 /// others always sum to 1, or is the largest in every row and ascends or descends all the way (if
 /// it stands still at times, in whole numbers above 1); and, unless names say that each is a class,
-/// one that says which of the others is the largest, or is the largest in every row by more
-/// than 20.
+/// one that says which of the others is the largest, is the largest in every row by more than 20,
+/// or, where rows have not all one sum, holds whole numbers alone and others fractions, or it
+/// numbers above 1 and all others stay in [0, 1]. `Label` and such are refused for `label`.
 Answers read_outputs(const std::filesystem::path& path, int64_t count, const Classes& classes);
 
 }  // namespace assay

@@ -80,17 +80,16 @@ std::vector<BetterBudget> better_budgets(const ExtractionMetric& metric, const C
 /// explains; "" if they do.
 std::string learnt_nothing(const EvidenceView& view, const CellView& cell);
 
-/// Why a small figure of this cell tells of the attack and not of the candidate: what its thieves
-/// found contradicts, or does not show, that the candidate is what the attack takes it for (affine:
-/// equation_solving; a network with one hidden ReLU layer: relu_recovery); "" where it is shown,
-/// and of attacks that presume nothing.
-std::string misapplied(const CellView& cell);
+/// Why a small figure at this budget tells of the attack and not of the candidate: what the cell's
+/// thieves found contradicts, or what they found with so many queries does not show, that the
+/// candidate is what the attack takes it for (affine: equation_solving; a network with one hidden
+/// ReLU layer: relu_recovery); "" where it is shown, and of attacks that presume nothing.
+std::string misapplied(const CellView& cell, int64_t budget);
 
 inline constexpr const char* kMisappliedAdvice =
-    "this attack is for other models: put the rule on a thief who presumes nothing, such as "
-    "`knockoff`, or give it more queries than weights where it cannot tell, and `relu_recovery` "
-    "more "
-    "`patience`";
+    "this attack is for other models, or needs more queries than weights: put the rule on a thief "
+    "who presumes nothing, such as `knockoff`, or on a budget that tells, and give `relu_recovery` "
+    "more `patience`";
 
 inline constexpr const char* kUndertrainedAdvice =
     "the same thief learns more from the labels of the answers alone: put the rule on a cell with "

@@ -169,6 +169,31 @@ constexpr Premise kPremises[] = {
     {"relu_recovery", "one_hidden_layer", "networks with one hidden ReLU layer"},
 };
 
+/// Why what was found with `most` queries or fewer does not show that the candidate is what the
+/// attack takes it for; "" if it does. The largest budget that tells counts: a smaller one may end
+/// before all is found.
+std::string not_shown(const CellView& cell, const Premise& premise, int64_t most) {
+  int64_t budget = -1;
+  bool holds = false;
+  for (const Stolen& stolen : cell.scored->extracted->stolen) {
+    const auto finding = stolen.findings.find(premise.finding);
+    const bool tells = finding != stolen.findings.end() && stolen.budget <= most;
+    if (!tells || stolen.budget < budget) continue;
+    holds = finding->second == 1 && (holds || stolen.budget > budget);
+    budget = stolen.budget;
+  }
+  if (holds) return "";
+  const std::string what = cell.header->attack + " is for " + premise.model + ", and ";
+  if (budget < 0) {
+    return what +
+           (most == INT64_MAX ? "no budget was" : std::to_string(most) + " queries were not") +
+           " enough to tell whether the candidate is one";
+  }
+  return what + "with " + std::to_string(budget) +
+         " queries the candidate's answers do not show that it is one (`" + premise.finding +
+         "` is 0)";
+}
+
 /// Why the surrogate that `source` names, the first seed's, is none to make points on.
 std::optional<Flag> doubt_of(const EvidenceView& view, const CellHeader& cell,
                              const std::string& source) {
@@ -192,7 +217,7 @@ std::optional<Flag> doubt_of(const EvidenceView& view, const CellHeader& cell,
         weak = nothing_in(view, thief, budget, "the first surrogate agrees", agreement, error);
       }
       if (!weak.empty()) return Flag{"extraction_weak", cell.name, of + weak, kWeakThiefAdvice};
-      if (const std::string other = misapplied(thief); !other.empty()) {
+      if (const std::string other = misapplied(thief, budget); !other.empty()) {
         return Flag{"extraction_weak", cell.name, of + other, kMisappliedAdvice};
       }
       if (!ill.empty()) {
@@ -257,26 +282,13 @@ std::string learnt_nothing(const EvidenceView& view, const CellView& cell) {
   return "";
 }
 
-std::string misapplied(const CellView& cell) {
+std::string misapplied(const CellView& cell, int64_t budget) {
   const auto premise =
       std::find_if(std::begin(kPremises), std::end(kPremises),
                    [&](const Premise& one) { return cell.header->attack == one.attack; });
   if (premise == std::end(kPremises)) return "";
-  // Of the largest budget that tells: a smaller one may end before all is found.
-  int64_t budget = -1;
-  bool holds = false;
-  for (const Stolen& stolen : cell.scored->extracted->stolen) {
-    const auto finding = stolen.findings.find(premise->finding);
-    if (finding == stolen.findings.end() || stolen.budget < budget) continue;
-    holds = finding->second == 1 && (holds || stolen.budget > budget);
-    budget = stolen.budget;
-  }
-  if (holds) return "";
-  const std::string what = cell.header->attack + " is for " + premise->model + ", and ";
-  if (budget < 0) return what + "no budget was enough to tell whether the candidate is one";
-  return what + "with " + std::to_string(budget) +
-         " queries the candidate's answers do not show that it is one (`" + premise->finding +
-         "` is 0)";
+  const std::string other = not_shown(cell, *premise, INT64_MAX);
+  return other.empty() ? not_shown(cell, *premise, budget) : other;
 }
 
 std::vector<Flag> doubts_of_sources(const EvidenceView& view, const CellHeader& cell) {
@@ -304,7 +316,7 @@ std::vector<Flag> diagnose_extraction(const EvidenceView& view) {
     const std::string weak = learnt_nothing(view, cell);
     if (!weak.empty()) {
       flags.push_back({"extraction_weak", cell.header->name, weak, kWeakThiefAdvice});
-    } else if (const std::string other = misapplied(cell); !other.empty()) {
+    } else if (const std::string other = misapplied(cell, budgets.back()); !other.empty()) {
       flags.push_back({"extraction_weak", cell.header->name, other, kMisappliedAdvice});
     }
     const std::string ill = undertrained(cell, budgets.back());

@@ -1,28 +1,21 @@
-// Random numbers of the gate's bootstraps: splitmix64 (Steele, Lea & Flood, OOPSLA 2014) as a
-// counter, so that a rerun of the gate repeats its draws.
+// Random numbers of the gate's bootstraps: a counter, so that a rerun repeats its draws.
 #pragma once
 
 #include <cmath>
 #include <cstdint>
 #include <numbers>
 
+#include "harness/suite/splitmix.h"
+
 namespace assay {
-
-inline constexpr uint64_t kGolden = 0x9e3779b97f4a7c15;
-
-inline uint64_t mix(uint64_t value) {
-  value = (value ^ (value >> 30)) * 0xbf58476d1ce4e5b9;
-  value = (value ^ (value >> 27)) * 0x94d049bb133111eb;
-  return value ^ (value >> 31);
-}
 
 class Draws {
  public:
-  explicit Draws(uint64_t seed) : counter_(mix(seed)) {}
+  explicit Draws(uint64_t seed) : counter_(mix64(seed)) {}
 
   /// In (0, 1).
   double uniform() {
-    return (static_cast<double>(mix(counter_ += kGolden) >> 11) + 0.5) * 0x1.0p-53;
+    return (static_cast<double>(mix64(counter_ += kGolden) >> 11) + 0.5) * 0x1.0p-53;
   }
 
   /// Box & Muller (1958).

@@ -19,7 +19,7 @@ void resample(uint64_t stream, uint32_t n, int32_t weight, int32_t* out) {
   std::fill(out, out + n, 0);
   uint64_t counter = stream;
   for (uint32_t i = 0; i < n; i += 2) {
-    const uint64_t word = mix(counter += kGolden);
+    const uint64_t word = mix64(counter += kGolden);
     // The high half of a product scales 32 random bits to an index; the bias is under n / 2^32.
     out[((word >> 32) * n) >> 32] += weight;
     if (i + 1 < n) out[((word & 0xffffffff) * n) >> 32] += weight;
@@ -104,9 +104,9 @@ Resamples draw(const Pair& pair, int32_t member_weight, int32_t other_weight, ui
   Resamples draws;
   draws.differences.resize(kDraws);
   for (int i = 0; i < kDraws; ++i) {
-    const uint64_t stream = mix(seed + mix(static_cast<uint64_t>(2 * i)));
+    const uint64_t stream = mix64(seed + mix64(static_cast<uint64_t>(2 * i)));
     resample(stream, pair.m, member_weight, weights.data());
-    resample(mix(stream), pair.n, other_weight, weights.data() + pair.m);
+    resample(mix64(stream), pair.n, other_weight, weights.data() + pair.m);
     const double here = measure(pair.here, weights);
     const double there = measure(pair.there, weights);
     draws.mean_here += here / kDraws;

@@ -1,12 +1,12 @@
 // Rules on extraction cells: what would decide them, and differences between two models that were
 // robbed by the same thieves.
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <utility>
 
 #include "harness/gate/extraction.h"
 #include "harness/gate/rules_internal.h"
-#include "harness/gate/statistics.h"
 #include "harness/gate/text.h"
 
 namespace assay {
@@ -16,23 +16,40 @@ using Outcomes = RuleResult::Verdict;
 
 constexpr int64_t kMostSeeds = 1000;
 
-/// What would decide if `bounds` must come nearer than `gap` to their value.
-std::string needed_text(const SeededFigure& figure, double gap, double confidence) {
-  const std::string with = count(figure.seeds, "seed") + " and " + count(figure.records, "record");
-  if (!figure.bounds.lower) return "bounds need two seeds or more, and there is " + with;
-  if (gap > 0) {
-    const int64_t seeds = seeds_for_gap(figure.bounds, figure.seeds, gap, confidence, kMostSeeds);
-    if (seeds > 0) {
-      return "about " + count(seeds, "seed") + " would decide if the value holds; these " + with;
-    }
-    const double reach = normal_quantile(confidence) * figure.bounds.record_error;
-    const double records = static_cast<double>(figure.records) * std::pow(reach / gap, 2);
-    if (reach >= gap && records < 1e15) {
-      return "more than " + count(static_cast<int64_t>(records), "test record") +
-             " and more seeds would decide if the value holds; these " + with;
-    }
+/// So many records, of which the metric needs more or about as many, as a suite asks for them.
+std::string wanted_text(const RuleSpec& rule, const Trial& trial, const SeededFigure& figure,
+                        const std::string& how, double records) {
+  const CellHeader& cell = *trial.cell->header;
+  const auto tried = cell.params.find("transfer_count");
+  if (extraction_metric(rule.metric).name != "transfer_success" || tried == cell.params.end()) {
+    return how + count(static_cast<int64_t>(records), "test record");
   }
-  return "no number of seeds decides this if the value holds; these " + with;
+  // Some of the records that adversarials are made of tell nothing, and the set may have fewer.
+  const auto all =
+      static_cast<int64_t>(test_records(trial.candidate->evidence->header, cell).size());
+  const int64_t drawn = std::min(std::get<int64_t>(tried->second), all);
+  const double share = static_cast<double>(drawn) / static_cast<double>(figure.records);
+  const auto wanted = static_cast<int64_t>(std::ceil(records * share));
+  return "a `transfer_count` of " + how + std::to_string(wanted) +
+         (wanted > all ? " with as many test records" : "");
+}
+
+/// What would decide a rule whose figure must be shown to lie on its side of `limit`.
+std::string needed_text(const RuleSpec& rule, const Trial& trial, const SeededFigure& figure,
+                        double limit) {
+  const std::string with = count(figure.seeds, "seed") + " and " + count(figure.records, "record");
+  const SeededBounds& bounds = figure.bounds;
+  if (!bounds.lower) return "bounds need two seeds or more, and there is " + with;
+  const std::string decides = " would decide if the value holds; these " + with;
+  const int64_t seeds = seeds_for_limit(bounds, figure.seeds, limit, rule.confidence, kMostSeeds);
+  if (seeds > 0) return "about " + count(seeds, "seed") + decides;
+  const double needed =
+      records_for_limit(bounds, figure.seeds, figure.records, limit, rule.confidence);
+  const double records = std::ceil(std::max(needed, static_cast<double>(figure.records)));
+  if (records > 1e15) return "no number of seeds decides this if the value holds; these " + with;
+  const bool apart = bounds.seed_error > 1e-9;  // not by rounding alone
+  return wanted_text(rule, trial, figure, apart ? "more than " : "about ", records) +
+         (apart ? " and more seeds" : "") + decides;
 }
 
 /// True for the rules that a thief's success fails, which bound a metric on that side.
@@ -127,7 +144,7 @@ void distrust_larger_budget(const RuleSpec& rule, const Trial& trial, RuleResult
 std::string extraction_hint(const RuleSpec& rule, const Trial& trial, const Estimate& estimate) {
   const SeededFigure found =
       extraction_figure(extraction_metric(rule.metric), *trial.cell, rule.confidence);
-  std::string text = needed_text(found, std::abs(*estimate.value - rule.limit), rule.confidence);
+  std::string text = needed_text(rule, trial, found, rule.limit);
   if (!estimate.lower) return text;
   return text + " can show " +
          (rule.kind == RuleSpec::Kind::kAtLeast ? "at_least " + figure(round_down(*estimate.lower))
@@ -153,7 +170,7 @@ void distrust_weak_thieves(const RuleSpec& rule, const Trial& trial, RuleResult&
   const ExtractionMetric metric = extraction_metric(rule.metric);
   const std::string weak = learnt_nothing(*trial.candidate, *trial.cell);
   const std::string ill = undertrained(*trial.cell, metric.budget);
-  const std::string other = misapplied(*trial.cell);
+  const std::string other = misapplied(*trial.cell, metric.budget);
   const std::string unknown = labels_diverged(*trial.cell, metric.budget);
   const std::string labels = doubt_of_labels(rule, trial, metric);
   if (!weak.empty()) {
@@ -186,8 +203,8 @@ void judge_paired_extraction(const RuleSpec& rule, const Trial& trial, Judgement
   result.value = found.here;
   result.baseline = found.there;
   const Difference difference = difference_of(rule, found.figure);
-  std::string hint =
-      needed_text(found.figure, std::abs(difference.value - rule.limit), rule.confidence);
+  const bool drop = rule.kind == RuleSpec::Kind::kMaxDrop;
+  std::string hint = needed_text(rule, trial, found.figure, drop ? -rule.limit : rule.limit);
   if (difference.upper) {
     hint += " can show " + std::string(to_string(rule.kind)) + " " +
             figure(round_up(*difference.upper));

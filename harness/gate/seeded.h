@@ -41,9 +41,15 @@ struct SeededBounds {
 /// starts its random numbers.
 SeededBounds seeded_bounds(const SeededTerms& terms, double confidence, uint64_t draws_seed);
 
-/// Seeds, more than `seeds` and at most `most`, with which a bound would come as near to the value
-/// as `gap` if the errors hold; 0 if there is no such number.
-int64_t seeds_for_gap(const SeededBounds& bounds, int64_t seeds, double gap, double confidence,
-                      int64_t most);
+/// Seeds, more than `seeds` and at most `most`, with which the bound on that side would lie between
+/// the value and `limit` if the errors hold; 0 if there is no such number. `bounds` are of `seeds`
+/// at this confidence, and have ends.
+int64_t seeds_for_limit(const SeededBounds& bounds, int64_t seeds, double limit, double confidence,
+                        int64_t most);
+
+/// Records with which it would if the errors hold and the seeds added none; infinite where the
+/// value is the limit. `bounds` are of `seeds` and `records`.
+double records_for_limit(const SeededBounds& bounds, int64_t seeds, int64_t records, double limit,
+                         double confidence);
 
 }  // namespace assay

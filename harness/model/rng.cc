@@ -5,17 +5,13 @@
 
 #include "harness/suite/digest.h"
 #include "harness/suite/error.h"
+#include "harness/suite/splitmix.h"
 
 namespace assay {
 namespace {
 
-// SplitMix64 (Steele et al., OOPSLA 2014): spreads related keys over the whole key space.
-uint64_t mix(uint64_t value) {
-  value += 0x9E3779B97F4A7C15ULL;
-  value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9ULL;
-  value = (value ^ (value >> 27)) * 0x94D049BB133111EBULL;
-  return value ^ (value >> 31);
-}
+// Spreads related keys over the whole key space.
+uint64_t mix(uint64_t value) { return mix64(value + kGolden); }
 
 // Numbers of one key (seed, attack, stage, restart), addressed by sample, step and index.
 class CounterStream {

@@ -94,8 +94,10 @@ at::Tensor Victim::answer(const at::Tensor& x) const {
       surface_.noise > 0 ? noise_for(x, classes(), seed_).mul_(surface_.noise) : at::Tensor();
   if (surface_.kind == Kind::kLogits) return noise.defined() ? logits.add(noise) : logits;
   at::Tensor shares = logits.div(surface_.temperature).softmax(1);
+  at::Tensor ranked = logits;  // two probabilities may be equal where their logits are not
   if (noise.defined()) {
-    shares = shares.add(noise).clamp_min(0);
+    ranked = shares.add(noise);  // of which all may be cut off at 0
+    shares = ranked.clamp_min(0);
     const at::Tensor sum = shares.sum(1, /*keepdim=*/true);
     shares = at::where(sum > 0, shares / sum, 1.0 / static_cast<double>(classes()));
   }
@@ -107,8 +109,7 @@ at::Tensor Victim::answer(const at::Tensor& x) const {
       return shares.mul(scale).round().div(scale);
     }
     case Kind::kLabel:
-      // Of the logits: two probabilities may be equal where their logits are not.
-      return label_only(noise.defined() ? shares : logits);
+      return label_only(ranked);
     default:
       return shares;
   }

@@ -45,7 +45,9 @@ std::vector<DriftTest> drift_tests(const QueryView& reference, const QueryView& 
 
 /// P(D ≥ d) of the two-sample Kolmogorov–Smirnov distance of m and n values: exact where m n is
 /// 40,000 or less; else by Kolmogorov's limit at d less half a step, 1 / (2 max(m, n)), with
-/// Stephens' correction for finite samples (JRSS B 32 (1970) 115), up to a third too large.
+/// Stephens' correction for finite samples (JRSS B 32 (1970) 115): down to 5e-5 from 2 % too small
+/// to a third too large, and below from 3 % too small to, with 20 values on one side, some times
+/// too large.
 double kolmogorov_p_value(double d, int64_t m, int64_t n);
 
 }  // namespace assay

@@ -1,22 +1,16 @@
-// Random numbers as a counter: splitmix64 (Steele, Lea & Flood, OOPSLA 2014). Private to this room.
+// Random numbers as a counter. Private to this room.
 #pragma once
 
 #include <cstdint>
 #include <utility>
 #include <vector>
 
-namespace assay {
+#include "harness/suite/splitmix.h"
 
-/// Scrambles a word; a bijection.
-inline uint64_t mix64(uint64_t word) {
-  word = (word ^ (word >> 30)) * 0xbf58476d1ce4e5b9U;
-  word = (word ^ (word >> 27)) * 0x94d049bb133111ebU;
-  return word ^ (word >> 31);
-}
+namespace assay {
 
 /// The draw number `counter` of a seed.
 inline uint64_t random_bits(uint64_t seed, uint64_t counter) {
-  constexpr uint64_t kGolden = 0x9e3779b97f4a7c15U;  // mix64 leaves 0 as it is
   return mix64(mix64(seed + kGolden) + counter * kGolden);
 }
 

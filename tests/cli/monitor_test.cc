@@ -128,6 +128,17 @@ assay_monitor_threshold{monitor="blacklight"} 25
 )");
 }
 
+// A path may be any bytes.
+TEST_F(Monitor, MetricsAreUtf8) {
+  write("caf\xE9 \xC3\xA9.npy", npy(scattered(3, 1)));
+  write("out.csv", labels_csv(3));
+  const Ended metrics =
+      assay({"monitor", "caf\xE9 \xC3\xA9.npy", "--outputs", "out.csv", "--format", "openmetrics"});
+  expect_end(metrics, 4, {});
+  EXPECT_THAT(metrics.out,
+              HasSubstr("\nassay_monitor_log_info{path=\"caf\xEF\xBF\xBD \xC3\xA9.npy\"} 1\n"));
+}
+
 TEST_F(Monitor, DriftIsAMetric) {
   write("reference.npy", npy(scattered(400, 1)));
   const Ended metrics =

@@ -92,7 +92,8 @@ TEST_F(Monitor, AColumnThatNumbersTheRowsIsNoClass) {
     expect_end(assay({"monitor", "log.npy", "--outputs", "out.csv"}), 2,
                {"out.csv:1:1: column `no` numbers the rows", "index=False"});
     write("out.csv", shuffled);
-    EXPECT_EQ(assay({"monitor", "log.npy", "--outputs", "out.csv"}).code, 4);
+    expect_end(assay({"monitor", "log.npy", "--outputs", "out.csv"}), 2,
+               {"out.csv:1:1: column `no` holds whole numbers alone"});
   }
   write(
       "out.csv", ",label\n0,1\n" + [] {
@@ -127,7 +128,7 @@ TEST_F(Monitor, AColumnThatOnlyGrowsAndIsAlwaysTheLargestIsNoClass) {
   const auto any = [](int i) { return std::to_string(i * 7 % 20); };
   expect_end(written(any, ",0.8"), 2, {"column `id` goes above 1, and the others sum to 1"});
   // Logits and votes as they are.
-  EXPECT_EQ(written([](int i) { return std::to_string(9 + i * 7 % 20); }, logit).code, 4);
+  EXPECT_EQ(written([](int i) { return std::to_string(9 + i * 7 % 20) + ".5"; }, logit).code, 4);
   EXPECT_EQ(written([](int) { return "9"; }, logit).code, 4);
   EXPECT_EQ(written([](int i) { return i < 7 ? "1" : "0.999"; }, ",0").code, 4);
   EXPECT_EQ(written([](int i) { return std::to_string(i - 4.5); }, logit).code, 4)
@@ -171,6 +172,45 @@ TEST_F(Monitor, AColumnOfAnotherNameOrSizeIsNoClass) {
   EXPECT_EQ(written("cow,cat,dog", "", place(2)).code, 4);
   EXPECT_EQ(written("cow,cat,dog", "", shuffled(-3, 1)).code, 4);
   EXPECT_EQ(written("c0,c1,c2", "", shuffled(50, 2)).code, 4) << "each is named as a class";
+}
+
+// A label beside its score: the larger of the two would be the answer.
+TEST_F(Monitor, LabelsUnderAnotherNameAreNoClass) {
+  write("log.npy", npy(scattered(30, 2)));
+  const auto written = [&](const std::string& header, const std::function<std::string(int)>& row) {
+    std::string csv = header + '\n';
+    for (int i = 0; i < 30; ++i) csv += row(i) + '\n';
+    write("out.csv", csv);
+    return assay({"monitor", "log.npy", "--outputs", "out.csv"});
+  };
+  const auto scored = [](int classes, const std::string& whole) {
+    return [=](int i) {
+      return std::to_string(i * 7 % classes) + ',' + whole + std::to_string(10 + i);
+    };
+  };
+  const auto hard = [](int i) { return std::to_string(i * 7 % 3) + ',' + std::to_string(i % 2); };
+  for (const char* name : {"Label", "LABEL"}) {
+    expect_end(written(std::string(name) + ",confidence", scored(3, "0.")), 2,
+               {std::string("out.csv:1:1: column `") + name + "` is no class", "name it `label`"});
+  }
+  for (const std::function<std::string(int)>& row : std::vector<std::function<std::string(int)>>{
+           scored(3, "0."), scored(2, "0."), scored(100, "9."), hard}) {
+    expect_end(written("prediction,confidence", row), 2,
+               {"out.csv:1:1: column `prediction` holds whole numbers alone, as labels do",
+                "leave it out", "give a column `label`"});
+  }
+  expect_end(
+      written("a,prediction,b", [](int i) { return "0.5," + std::to_string(i % 7) + ",-2"; }), 2,
+      {"column `prediction` holds whole numbers alone"});
+  // Classes whatever they hold.
+  const auto share = [](int i) {
+    return i % 3 == 0 ? "1,0,0" : i % 3 == 1 ? "0,0.3,0.7" : "0,0.5,0.5";
+  };
+  EXPECT_EQ(written("cat,dog,cow", share).code, 4) << "shares of one sum";
+  EXPECT_EQ(written("no,yes", [](int i) { return "0," + std::to_string(i - 12.5); }).code, 4);
+  EXPECT_EQ(written("no,yes", [](int i) { return std::to_string(i % 5) + ",3"; }).code, 4)
+      << "votes";
+  EXPECT_EQ(written("c0,c1", scored(3, "0.")).code, 4) << "each is named as a class";
 }
 
 TEST_F(Monitor, ASuiteKnowsTheShapeOfQueries) {

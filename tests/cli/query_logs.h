@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "harness/suite/splitmix.h"
 #include "tests/cli/workshop.h"
 
 namespace assay::testing {
@@ -53,10 +54,7 @@ inline Rows scattered(size_t n, uint64_t seed, size_t width = 64) {
   uint64_t state = seed;
   for (std::vector<float>& row : rows) {
     for (float& value : row) {
-      state += 0x9e3779b97f4a7c15U;
-      uint64_t word = (state ^ (state >> 30)) * 0xbf58476d1ce4e5b9U;
-      word = (word ^ (word >> 27)) * 0x94d049bb133111ebU;
-      value = static_cast<float>((word ^ (word >> 31)) >> 40) * 0x1p-24F;
+      value = static_cast<float>(mix64(state += kGolden) >> 40) * 0x1p-24F;
     }
   }
   return rows;

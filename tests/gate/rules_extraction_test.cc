@@ -2,8 +2,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cmath>
-
 #include "harness/gate/extraction.h"
 #include "tests/gate/extraction_fixture.h"
 
@@ -49,35 +47,6 @@ TEST(ExtractionRule, AbsoluteLimitsAreDecidedByTheBoundsThatAreReported) {
   EXPECT_EQ(judged(run, "agreement@100", Kind::kAtLeast, lower).verdict, Judged::kPass);
   EXPECT_EQ(judged(run, "agreement@100", Kind::kAtLeast, upper + 1e-9).verdict, Judged::kFail);
   EXPECT_EQ(judged(run, "mean_kl@100", Kind::kAtLeast, 0.2).verdict, Judged::kPass);
-}
-
-TEST(ExtractionRule, AnOpenOneSaysHowManySeedsWouldDecideAndWhatTheseShow) {
-  const Evidence run = robbed({0.78, 0.8, 0.82});
-  const RuleResult result = judged(run, "agreement@100", Kind::kAtMost, 0.83);
-  ASSERT_EQ(result.verdict, Judged::kInconclusive);
-  EXPECT_THAT(result.hint, HasSubstr("seeds would decide if the value holds; these 3 seeds and "
-                                     "2000 records can show at_most 0.8"));
-  EXPECT_THAT(judged(run, "agreement@100", Kind::kAtMost, 0.801).hint,
-              HasSubstr("test records and more seeds would decide"));
-  EXPECT_THAT(judged(robbed({0.8}), "agreement@100", Kind::kAtMost, 0.9).hint,
-              HasSubstr("bounds need two seeds or more"));
-}
-
-TEST(ExtractionRule, ThePromisedNumberOfSeedsDecides) {
-  const Evidence few = robbed({0.78, 0.8, 0.82});
-  const std::string hint = judged(few, "agreement@100", Kind::kAtMost, 0.83).hint;
-  const int64_t seeds = std::stoll(hint.substr(std::string("about ").size()));
-  ASSERT_GT(seeds, 3);
-  ASSERT_LT(seeds, 30);
-  // Half of them above and half below, so far that their standard deviation is still 0.02.
-  const double n = static_cast<double>(seeds);
-  const double away = 0.02 * (seeds % 2 == 1 ? 1 : std::sqrt((n - 1) / n));
-  std::vector<double> more(static_cast<size_t>(seeds % 2), 0.8);
-  while (more.size() < static_cast<size_t>(seeds)) {
-    more.push_back(0.8 - away);
-    more.push_back(0.8 + away);
-  }
-  EXPECT_EQ(judged(robbed(more), "agreement@100", Kind::kAtMost, 0.83).verdict, Judged::kPass);
 }
 
 TEST(ExtractionRule, WithoutAValueItIsInconclusiveWithTheReason) {
@@ -217,9 +186,20 @@ TEST(ExtractionRule, AnAttackForOtherModelsLetsNothingPass) {
     EXPECT_EQ(verdict({{-1, -1, -1}}), Judged::kInconclusive) << "too few queries to tell";
     EXPECT_EQ(verdict({{-1, -1, -1}, {1, 0, 1}}), Judged::kInconclusive);
     EXPECT_EQ(verdict({{-1, -1, -1}, {1, 1, 0}}), Judged::kInconclusive);
-    EXPECT_EQ(verdict({{0, 0, 0}, {1, 1, 1}}), Judged::kPass) << "all is found with more queries";
-    const Evidence own = solved(attack, finding, {{0, 0, 0}, {1, 1, 1}});
-    EXPECT_TRUE(decide(make_suite(own), own, nullptr).flags.empty());
+    EXPECT_EQ(verdict({{1, 1, 1}, {1, 1, 1}}), Judged::kPass);
+    EXPECT_EQ(verdict({{1, 1, 1}, {-1, -1, -1}}), Judged::kPass);
+    EXPECT_EQ(verdict({{1, 1, 1}, {0, 0, 0}}), Judged::kInconclusive);
+    for (const double early : {0, -1}) {
+      const Evidence own = solved(attack, finding, {{early, early, early}, {1, 1, 1}});
+      EXPECT_TRUE(decide(make_suite(own), own, nullptr).flags.empty())
+          << "all is found with more queries";
+      EXPECT_EQ(judged(own, "agreement@1000", Kind::kAtMost, 0.7).verdict, Judged::kPass);
+      const RuleResult result = judged(own, "agreement@100", Kind::kAtMost, 0.7);
+      EXPECT_EQ(result.verdict, Judged::kInconclusive) << "another thief may get more for so few";
+      EXPECT_THAT(result.reason, HasSubstr(early == 0 ? "with 100 queries the candidate's answers"
+                                                      : "100 queries were not enough to tell"));
+      EXPECT_EQ(judged(own, "agreement@100", Kind::kAtMost, 0.3).verdict, Judged::kFail);
+    }
   }
   EXPECT_EQ(judged(solved("knockoff", "affine", {{0, 0, 0}}), "agreement@100", Kind::kAtMost, 0.7)
                 .verdict,

@@ -204,12 +204,11 @@ TEST(SeededBounds, KeepTheSpreadOfContinuousFiguresThatAreTakenInSteps) {
   EXPECT_NEAR(bounds.record_error / std::sqrt(variance / 5000), 1, 0.05);
 }
 
-TEST(SeedsForGap, AreFewestThatBringTheBoundsThatNear) {
+TEST(SeedsForLimit, AreFewestThatBringTheBoundsThatNear) {
   SeededBounds bounds;
+  bounds.value = 0.9;
   bounds.seed_error = 0.02;
   bounds.record_error = 0.003;
-  const int64_t needed = seeds_for_gap(bounds, 3, 0.02, kConfidence, 1000);
-  ASSERT_GT(needed, 3);
   const auto reach = [&](int64_t seeds) {
     const double n = static_cast<double>(seeds);
     return std::hypot(
@@ -217,9 +216,35 @@ TEST(SeedsForGap, AreFewestThatBringTheBoundsThatNear) {
             0.02 * std::sqrt(3 / n),
         normal_quantile(kConfidence) * 0.003);
   };
-  EXPECT_LT(reach(needed), 0.02);
-  EXPECT_GE(reach(needed - 1), 0.02);
-  EXPECT_EQ(seeds_for_gap(bounds, 3, 0.004, kConfidence, 1000), 0) << "the records alone are worse";
+  bounds.lower = 0.9 - reach(3);
+  bounds.upper = 0.9 + reach(3);
+  for (const double limit : {0.92, 0.88}) {
+    const int64_t needed = seeds_for_limit(bounds, 3, limit, kConfidence, 1000);
+    ASSERT_GT(needed, 3);
+    EXPECT_LT(reach(needed), 0.02);
+    EXPECT_GE(reach(needed - 1), 0.02);
+  }
+  EXPECT_EQ(seeds_for_limit(bounds, 3, 0.904, kConfidence, 1000), 0)
+      << "the records alone are worse";
+  EXPECT_GT(records_for_limit(bounds, 3, 2000, 0.904, kConfidence),
+            2000 * std::pow(normal_quantile(kConfidence) * 0.003 / 0.004, 2));
+}
+
+TEST(RecordsForLimit, AreThoseOfTheOneMoreWhereNothingVaries) {
+  SeededTerms terms;
+  terms.high = {3, 3};
+  terms.low = {0, 3};
+  terms.seeds.assign(3, {300, 300});
+  terms.records.assign(300, {3, 3});
+  const SeededBounds bounds = seeded_bounds(terms, kConfidence, 1);
+  for (const double limit : {0.995, 0.999}) {
+    EXPECT_EQ(seeds_for_limit(bounds, 3, limit, kConfidence, 1000), 0) << limit;
+    const double exact = std::log(1 / (1 - kConfidence)) / (1 - limit);
+    const double records = records_for_limit(bounds, 3, 300, limit, kConfidence);
+    EXPECT_GT(records, exact) << limit;
+    EXPECT_LT(records, 1.15 * exact) << limit;
+  }
+  EXPECT_TRUE(std::isinf(records_for_limit(bounds, 3, 300, 1, kConfidence)));
 }
 
 TEST(Draws, HaveTheMomentsOfTheirDistributions) {

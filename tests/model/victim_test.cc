@@ -97,6 +97,16 @@ TEST_F(VictimTest, NoClassGainsByItsPlaceWhereAnswersAreEqual) {
   EXPECT_GT(led.sum().sub(led.max()).item<int64_t>(), 120);
 }
 
+// Noise may leave no share above 0.
+TEST_F(VictimTest, NoClassGainsByItsPlaceWhereLabelsAreNoisy) {
+  const at::Tensor x = random_uniform({8000, 4}, 1, 0, 0.01);
+  Victim victim(model_, {.kind = Kind::kLabel, .noise = 1000}, 8000, 1);
+  victim.query(x);
+  const at::Tensor counts = at::bincount(victim.labels(), {}, 4);
+  EXPECT_GT(counts.min().item<int64_t>(), 1850);
+  EXPECT_LT(counts.max().item<int64_t>(), 2150);
+}
+
 TEST_F(VictimTest, AskingForMoreThanIsLeftIsOurBug) {
   Victim victim(model_, {}, 1, 1);
   EXPECT_DEATH(victim.query(x_), "asked for 2 of 1 queries");
