@@ -164,7 +164,10 @@ std::vector<Flag> diagnose_counts(const EvidenceView& view) {
   std::vector<Flag> flags;
   const Header& header = view.evidence->header;
   const Diagnosis clean = total(view, header.clean_units);
-  if (clean.unstable > kHandful && above(clean.unstable, clean.surrounded, kTenth)) {
+  // A small run looks around a few samples only: all of them tell as much as three of many.
+  const bool everywhere = clean.unstable >= kHandful && clean.unstable == clean.surrounded;
+  if (everywhere ||
+      (clean.unstable > kHandful && above(clean.unstable, clean.surrounded, kTenth))) {
     flags.push_back(
         {"unstable_predictions", "",
          "around " + share_of(clean.unstable, clean.surrounded, "clean sample") +
