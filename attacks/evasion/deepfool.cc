@@ -34,7 +34,7 @@ Candidates run(Oracle& oracle, const Settings& settings) {
     const at::Tensor done = oracle.found().logical_or(oracle.decided()).index_select(0, rows);
     const at::Tensor left = done.logical_not().nonzero().squeeze(1);  // [k]
     if (left.size(0) == 0) break;
-    Planes planes = nearest_planes(oracle, tape, rows, left, settings.labels, threat.norm);
+    Planes planes = nearest_planes(oracle, tape, x, rows, left, settings.labels);
     // A point on the plane itself must leave it too.
     planes.away = planes.away.clamp_min(1e-6 * (threat.hi - threat.lo));
     rows = rows.index_select(0, left);

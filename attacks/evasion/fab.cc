@@ -6,22 +6,23 @@
 // arXiv:2003.01690, §5.
 // Reference: fra31/auto-attack autoattack/fab_base.py, fab_pt.py.
 // Deviations: projections onto hyperplane ∩ box are exact; an untargeted run linearises the
-// `boundaries` highest-ranked other labels only, not all of them; with an eps a sample is done at
-// its first adversarial point in the ball; the final search, which the reference has dropped, runs
-// once at the end where there is no eps, and leans to the adversarial side of its secant; a
-// targeted goal follows z_target − max of the others. Cost per sample, at most, with n = restarts ·
-// max(targets, 1): 2 · n · steps forwards, n · steps gradients (untargeted: times boundaries); one
-// forward more where targets are ranked, and five without an eps.
+// `boundaries` highest-ranked other labels only; with an eps a sample is done at its first
+// adversarial point in the ball; the final search, which the reference has dropped, runs once at
+// the end where there is no eps, and leans to the adversarial side of its secant; a targeted goal
+// follows z_target − max of the others; without an eps, a walk that has found nothing by a tenth of
+// its steps takes those of l2. Cost per sample, at most, with n = restarts · max(targets, 1): 2 · n
+// · steps forwards, n · steps gradients (untargeted: times boundaries); one forward more where
+// targets are ranked, and five without an eps.
 #include <algorithm>
 #include <limits>
 #include <optional>
 
 #include "attacks/math/hyperplane.h"
 #include "attacks/math/look.h"
+#include "attacks/math/nearest.h"
 #include "attacks/math/segment.h"
 #include "attacks/math/steepest.h"
 #include "harness/model/attack.h"
-#include "harness/model/ball.h"
 
 namespace assay::attacks::fab {
 namespace {
@@ -45,12 +46,7 @@ struct Active {
   at::Tensor y;       // [m]
   at::Tensor target;  // [m], or undefined
 
-  void keep(const at::Tensor& indices) {
-    if (indices.size(0) == rows.size(0)) return;
-    for (at::Tensor* each : {&rows, &x0, &x, &y, &target}) {
-      if (each->defined()) *each = each->index_select(0, indices);
-    }
-  }
+  void keep(const at::Tensor& indices) { keep_rows(indices, {&rows, &x0, &x, &y, &target}); }
 };
 
 // What separates label from label near x: value + ⟨w, x′ − x⟩.
@@ -71,6 +67,16 @@ Plane between(Oracle& oracle, const Tape& tape, const at::Tensor& rows, const at
   return {oracle.vjp(tape, c, rows), gap.squeeze(1)};
 }
 
+// The smallest steps from `from` [m, ...] to where ⟨w, ·⟩ has risen by `rise` [m], in what each row
+// may reach.
+at::Tensor onto(const Oracle& oracle, const Active& active, const at::Tensor& from,
+                const at::Tensor& w, const at::Tensor& rise, Norm norm) {
+  const auto wall = [&](double at) {
+    return oracle.confined(at::full_like(active.x0, at), active.rows);
+  };
+  return to_plane(from, w, rise, norm, wall(oracle.threat().lo), wall(oracle.threat().hi));
+}
+
 // Linearises the boundary that each row is to follow. Nothing is left undecided: nullopt.
 std::optional<Plane> linearise(Oracle& oracle, const Active& active, const Settings& settings) {
   const Tape tape = oracle.tape(active.x, active.rows);
@@ -89,73 +95,67 @@ std::optional<Plane> linearise(Oracle& oracle, const Active& active, const Setti
   }
   const at::Tensor others = others_than(active.y);
   Plane nearest;
-  at::Tensor least;  // [m] distances to the nearest plane so far
+  Reach least;  // of the nearest plane so far
   for (int64_t k = 0; k < std::min(settings.boundaries, oracle.classes() - 1); ++k) {
     const Plane plane = between(oracle, tape, active.rows, open, others.select(1, k), active.y);
-    const at::Tensor length = dual_length(plane.w, oracle.threat().norm);
-    const at::Tensor away = at::where(length.gt(0), plane.value.abs().div(length),
-                                      std::numeric_limits<double>::infinity());
+    const at::Tensor rise = plane.value.neg();
+    const Norm norm = oracle.threat().norm;
+    const Reach reach =
+        reach_of(onto(oracle, active, active.x, plane.w, rise, norm), plane.w, rise, norm);
     if (k == 0) {
       nearest = plane;
-      least = away;
-      continue;
+      least = reach;
     }
-    const at::Tensor closer = away.lt(least);
+    const at::Tensor closer = nearer(reach, least);
     nearest.w = at::where(spread(closer, plane.w), plane.w, nearest.w);
     nearest.value = at::where(closer, plane.value, nearest.value);
-    least = at::where(closer, away, least);
+    least = {at::where(closer, reach.boxed, least.boxed),
+             at::where(closer, reach.open, least.open)};
   }
   return nearest;
 }
 
 // x⁺ = (1 − α)(x + η d₁) + α(x₀ + η d₂), with d₁, d₂ the smallest steps from x and x₀ onto the
-// plane.
-void move(const Oracle& oracle, Active& active, const Plane& plane) {
+// plane. In linf and l1 they may go to and fro between a target's planes for ever, in l2 they close
+// in on where all are crossed: a `late` walk that has found nothing takes those.
+void move(const Oracle& oracle, Active& active, const Plane& plane, bool late) {
   const ThreatModel& threat = oracle.threat();
-  const at::Tensor x = active.x.to(at::kDouble);
+  const at::Tensor found = oracle.found().index_select(0, active.rows);
   const at::Tensor x0 = active.x0.to(at::kDouble);
   const at::Tensor seen = oracle.admissible(active.x, active.rows);  // where the plane was taken
-  const at::Tensor at_x0 = plane.value.add(row_dot(plane.w, x0.sub(seen)));
-  const auto wall = [&](double at) {
-    return oracle.confined(at::full_like(active.x0, at), active.rows);
-  };
-  const auto onto = [&](const at::Tensor& from, const at::Tensor& value) {
-    if (!threat.feature_scale.empty()) {
-      return to_plane(from, plane.w, value.neg(), threat.norm, wall(threat.lo), wall(threat.hi));
-    }
-    return to_plane(from, plane.w, value.neg(), threat.norm, threat.lo, threat.hi);
-  };
-  const at::Tensor d1 = onto(active.x, plane.value);
-  const at::Tensor d2 = onto(active.x0, at_x0);
-  const at::Tensor zero = at::zeros_like(d1);
-  const at::Tensor length1 = distance(d1, zero, threat.norm);  // [m]
-  const at::Tensor length2 = distance(d2, zero, threat.norm);
-  const at::Tensor both = length1.add(length2).clamp_min(std::numeric_limits<double>::min());
-  at::Tensor bias = length1.div(both).clamp_max(kMostBias);
+  const at::Tensor back_rise = plane.value.add(row_dot(plane.w, x0.sub(seen))).neg();
+  const at::Tensor rise = plane.value.neg();
+  at::Tensor d1 = onto(oracle, active, active.x, plane.w, rise, threat.norm);
+  if (late) {
+    d1 = at::where(spread(found, d1), d1, onto(oracle, active, active.x, plane.w, rise, Norm::kL2));
+  }
+  const at::Tensor d2 = onto(oracle, active, active.x0, plane.w, back_rise, threat.norm);
+  const at::Tensor way = length(d1, threat.norm);  // [m]
+  const at::Tensor both = way.add(length(d2, threat.norm));
+  at::Tensor bias = way.div(both.clamp_min(1e-300)).clamp_max(kMostBias);
   // What rounding takes back is not to be drawn back too, or the walk may never come across.
-  if (threat.levels > 0) bias = bias.mul(oracle.found().index_select(0, active.rows));
-  const at::Tensor alpha = spread(bias, x);
-  const at::Tensor along = x.add(d1.mul(kOvershoot)).mul(alpha.neg().add(1));
+  if (late || threat.levels > 0) bias = bias.mul(found);
+  const at::Tensor alpha = spread(bias, x0);
+  const at::Tensor along = active.x.add(d1.mul(kOvershoot)).mul(alpha.neg().add(1));
   const at::Tensor back = x0.add(d2.mul(kOvershoot)).mul(alpha);
   active.x = boxed(along.add(back), active.x0, threat);
 }
 
 // One run from active.x, until all is decided.
 void walk(Oracle& oracle, Active& active, const Settings& settings) {
-  const ThreatModel& threat = oracle.threat();
   oracle.start_ascent(active.rows);
-  for (int64_t step = 0; step < settings.steps; ++step) {
+  for (int64_t step = 0; step < settings.steps && active.rows.size(0) > 0; ++step) {
     // Not rounded, or steps shorter than a level would come to nothing.
     active.x = oracle.confined(active.x, active.rows);
     const std::optional<Plane> plane = linearise(oracle, active, settings);
     if (!plane) return;
-    move(oracle, active, *plane);
+    move(oracle, active, *plane, !oracle.threat().eps && 10 * step >= settings.steps);
     active.keep(oracle.undecided(active.rows));
     const at::Tensor broken = oracle.breaks(oracle.labels(active.x, active.rows), active.rows);
     const at::Tensor nearer = active.x0.add(active.x.sub(active.x0).mul(kDrawBack));
-    active.x = at::where(spread(broken, active.x), boxed(nearer, active.x0, threat), active.x);
+    active.x =
+        at::where(spread(broken, active.x), boxed(nearer, active.x0, oracle.threat()), active.x);
     active.keep(oracle.undecided(active.rows));
-    if (active.rows.size(0) == 0) return;
   }
 }
 
@@ -165,14 +165,14 @@ at::Tensor restart_point(const Oracle& oracle, const Active& active, int64_t res
   const ThreatModel& threat = oracle.threat();
   const std::vector<uint64_t> keys = keys_of(oracle.block(), active.rows);
   const at::IntArrayRef shape = active.x0.sizes().slice(1);
-  const at::Tensor v = threat.norm == Norm::kLinf
+  const at::Tensor v = threat.norm == Norm::kLinf  // [m, ...] float64
                            ? rng.uniform(keys, shape, restart, run).mul(2).sub(1)
-                           : rng.normal(keys, shape, restart, run);  // [m, ...] float64
+                           : rng.normal(keys, shape, restart, run);
   const double widest = threat.eps.value_or(threat.hi - threat.lo);
   const at::Tensor radius =
       oracle.best_distance().index_select(0, active.rows).clamp_max(widest).mul(0.5);
-  const at::Tensor length = distance(v, at::zeros_like(v), threat.norm);  // [m], never 0
-  return boxed(v.mul(spread(radius.div(length), v)).add(active.x0), active.x0, threat);
+  const at::Tensor share = radius.div(length(v, threat.norm));  // no length is 0
+  return boxed(v.mul(spread(share, v)).add(active.x0), active.x0, threat);
 }
 
 Candidates run(Oracle& oracle, const Rng& rng, const Settings& settings) {

@@ -7,7 +7,7 @@
 // Deviations: projections are exact on ball ∩ box (the reference projects, then clips); a ball of
 // l0 holds at least one entry, and what the box leaves no room for takes no place in it; before a
 // first success the radius goes beyond the plane that the gradient predicts; the last iterate is
-// tried as well; but for l0, up to 9 of the steps are spent on the planes of other labels at the
+// tried as well; up to 9 of the steps are spent on the planes of other labels at the
 // best point (planes.h); that is then pulled towards the clean input by bisecting its radius (l0:
 // its number of changed entries). Cost per sample: steps + 1 + refine forwards, steps gradients.
 #include <algorithm>

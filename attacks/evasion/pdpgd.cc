@@ -7,7 +7,7 @@
 // Reference: jeromerony/adversarial-library adv_lib/attacks/primal_dual_gradient_descent.py pdpgd.
 // Deviations: displacements are measured in widths of the box, margins by the clean one, and near a
 // boundary norm and steps by the model linearised at the clean input; l0 always takes the proximal
-// step of l_{2/3}; the last iterate is tried as well; but for l0, up to 9 of the steps go into
+// step of l_{2/3}; the last iterate is tried as well; up to 9 of the steps go into
 // straighten() (planes.h); the best point is pulled towards the clean input by bisecting its radius
 // (l0: its number of changed entries, then once more with the changes prolonged to the walls).
 // Cost per sample: steps + 1 + refine (l0: 2 · refine) forwards, steps gradients.

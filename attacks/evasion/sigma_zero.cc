@@ -6,12 +6,14 @@
 // Reference: sigma0-advx/sigma-zero sigma_zero_attack.py; jeromerony/adversarial-library
 // adv_lib/attacks/sigma_zero.py.
 // Deviations: displacements are measured in widths of the box; targeted goals; the last iterate is
-// tried as well; then the changed entries of the best point are ranked by size, and their number is
+// tried as well; up to 9 of the steps are spent on the planes of other labels at the best point
+// (planes.h); then the changed entries of the best point are ranked by size, and their number is
 // bisected. Cost per sample: steps + 1 + refine forwards, steps gradients.
 #include "attacks/math/adam.h"
 #include "attacks/math/displacement.h"
 #include "attacks/math/look.h"
 #include "attacks/math/nearest.h"
+#include "attacks/math/planes.h"
 #include "attacks/math/rows.h"
 #include "attacks/math/search_params.h"
 #include "attacks/math/steepest.h"
@@ -52,9 +54,11 @@ at::Tensor descent(const at::Tensor& u, const at::Tensor& g, const at::Tensor& b
   return sum.div(spread(largest, sum).to(sum.scalar_type()));
 }
 
-Candidates run(Oracle& oracle, const Settings& settings) {
+Candidates run(Oracle& oracle, Settings settings) {
   const Block& block = oracle.block();
   const ThreatModel& threat = oracle.threat();
+  const int64_t kept = kept_back(oracle, settings.steps, settings.refine);
+  settings.steps -= kept;
   const double width = threat.hi - threat.lo;
   Active active{.rows = at::arange(block.size(), at::kLong),
                 .x0 = block.x,
@@ -85,6 +89,7 @@ Candidates run(Oracle& oracle, const Settings& settings) {
     active.u = active.u.masked_fill(small, 0);
   }
   oracle.labels(place(active.u, active.x0, threat), active.rows);
+  straighten(oracle, kept);
   tighten(oracle, settings.refine);
   return oracle.best();
 }

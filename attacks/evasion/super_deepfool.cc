@@ -52,7 +52,7 @@ at::Tensor round_trip(Oracle& oracle, const at::Tensor& start, const at::Tensor&
     const at::Tensor end = keep.index_select(0, part(broken));
     const at::Tensor on = keep.index_select(0, part(broken.logical_not()));
     if (end.size(0) > 0) {
-      const Planes planes = nearest_planes(oracle, tape, samples, end, 1, Norm::kL2);
+      const Planes planes = nearest_planes(oracle, tape, x, samples, end, 1);
       const at::Tensor along = unit(planes.normal);
       const at::Tensor origin = x0.index_select(0, open.index_select(0, end));
       const at::Tensor length = row_dot(x.index_select(0, end).sub(origin), along);
@@ -65,7 +65,7 @@ at::Tensor round_trip(Oracle& oracle, const at::Tensor& start, const at::Tensor&
       result.index_copy_(0, open.index_select(0, on), x.index_select(0, on));
       break;
     }
-    Planes planes = nearest_planes(oracle, tape, samples, on, settings.labels, Norm::kL2);
+    Planes planes = nearest_planes(oracle, tape, x, samples, on, settings.labels);
     planes.away = planes.away.clamp_min(1e-6 * (threat.hi - threat.lo));
     x = cross(x.index_select(0, on), planes, 1 + settings.overshoot, threat);
     open = open.index_select(0, on);

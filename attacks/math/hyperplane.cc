@@ -7,10 +7,13 @@
 #include <vector>
 
 #include "attacks/math/rows.h"
+#include "harness/model/ball.h"
 #include "harness/suite/error.h"
 
 namespace assay::attacks {
 namespace {
+
+constexpr double kShort = 1e-6;  // of the way, lost to rounding
 
 // A model may yield NaN or infinite gradients where its logits are finite.
 double finite(double g) {
@@ -47,7 +50,7 @@ class Planes {
       const double size = std::abs(slope);
       entries_.push_back({size, room, norm_ == Norm::kLinf ? 1 : size, i});
     }
-    if (norm_ == Norm::kL1) {
+    if (norm_ == Norm::kL1 || norm_ == Norm::kL0) {
       fill(goal);
     } else {
       const double time = reach(goal);
@@ -83,12 +86,16 @@ class Planes {
     return t;
   }
 
-  // l1: the steepest entries go to their limits first, the last one as far as needed. Keeps what
-  // moves in entries_, with `room` the way it goes.
+  // The entries that raise most go to their limits first, by what they raise per step (l1) or in
+  // all (l0), and the last one as far as needed. Keeps what moves in entries_, with `room` the way
+  // it goes.
   void fill(double goal) {
+    const auto worth = [this](const Entry& entry) {
+      return norm_ == Norm::kL0 ? entry.slope * entry.room : entry.slope;
+    };
     // Ties go to the lower index, so the choice does not depend on the algorithm.
-    const auto worse = [](const Entry& a, const Entry& b) {
-      return std::pair(a.slope, -a.index) < std::pair(b.slope, -b.index);
+    const auto worse = [&worth](const Entry& a, const Entry& b) {
+      return std::pair(worth(a), -a.index) < std::pair(worth(b), -b.index);
     };
     std::make_heap(entries_.begin(), entries_.end(), worse);
     auto end = entries_.end();
@@ -113,7 +120,7 @@ at::Tensor each_to_plane(const at::Tensor& x, const at::Tensor& w, const at::Ten
                          Norm norm, const RoomOf& room_of) {
   ASSAY_CHECK(x.sizes() == w.sizes() && x.scalar_type() == w.scalar_type(),
               "rows of one shape and type");
-  ASSAY_CHECK(rise.numel() == x.size(0) && norm != Norm::kL0, "one rise for each row; no l0");
+  ASSAY_CHECK(rise.numel() == x.size(0), "one rise for each row");
   const at::Tensor from = x.contiguous();
   const at::Tensor normal = w.contiguous();
   const at::Tensor wanted = rise.contiguous();
@@ -151,6 +158,21 @@ at::Tensor to_plane(const at::Tensor& x, const at::Tensor& w, const at::Tensor& 
   return each_to_plane(x, w, rise, norm, [lo, hi](double from, int64_t i, bool up) {
     return up ? hi[i] - from : from - lo[i];
   });
+}
+
+Reach reach_of(const at::Tensor& step, const at::Tensor& w, const at::Tensor& rise, Norm norm) {
+  const double infinity = std::numeric_limits<double>::infinity();
+  const at::Tensor wanted = rise.abs();
+  const at::Tensor open = wanted.div(dual_length(w, norm)).nan_to_num(infinity, infinity);
+  const at::Tensor falls_short = row_dot(w, step).abs().lt(wanted.mul(1 - kShort));
+  const at::Tensor boxed = distance(step, at::zeros_like(step), norm)
+                               .masked_fill(falls_short.logical_or(open.isinf()), infinity);
+  return {boxed, open};
+}
+
+at::Tensor nearer(const Reach& a, const Reach& b) {
+  const at::Tensor no_way = a.boxed.isinf().logical_and(b.boxed.isinf());
+  return a.boxed.lt(b.boxed).logical_or(no_way.logical_and(a.open.lt(b.open)));
 }
 
 at::Tensor row_dot(const at::Tensor& a, const at::Tensor& b) {

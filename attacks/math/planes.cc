@@ -35,7 +35,7 @@ at::Tensor cotangent(const at::Tensor& logits, const at::Tensor& at, const at::T
 struct Crossing {
   at::Tensor normal;  // [m, ...] of the nearest plane
   at::Tensor rise;    // [m] float64 what ⟨normal, ·⟩ must gain on the way from x0
-  at::Tensor away;    // [m] float64 how far that is; infinite where there is no plane
+  at::Tensor away;    // [m] float64 how far that is; infinite where no point of the box is across
 };
 
 Crossing nearest_crossing(Oracle& oracle, const Tape& tape, const at::Tensor& rows,
@@ -58,7 +58,7 @@ Crossing nearest_crossing(Oracle& oracle, const Tape& tape, const at::Tensor& ro
     plane.rise = row_dot(plane.normal, way).sub(gain);
     const at::Tensor step =
         to_plane(x0, plane.normal, plane.rise, threat.norm, threat.lo, threat.hi);
-    plane.away = length(step, threat.norm);
+    plane.away = reach_of(step, plane.normal, plane.rise, threat.norm).boxed;
     // What points the other way, or nowhere, is no way across.
     plane.away.masked_fill_(plane.rise.gt(0).logical_and(plane.away.gt(0)).logical_not(),
                             std::numeric_limits<double>::infinity());
@@ -66,10 +66,10 @@ Crossing nearest_crossing(Oracle& oracle, const Tape& tape, const at::Tensor& ro
       nearest = plane;
       continue;
     }
-    const at::Tensor nearer = plane.away.lt(nearest.away);
-    nearest.rise = at::where(nearer, plane.rise, nearest.rise);
-    nearest.away = at::where(nearer, plane.away, nearest.away);
-    nearest.normal = at::where(spread(nearer, way), plane.normal, nearest.normal);
+    const at::Tensor closer = plane.away.lt(nearest.away);
+    nearest.rise = at::where(closer, plane.rise, nearest.rise);
+    nearest.away = at::where(closer, plane.away, nearest.away);
+    nearest.normal = at::where(spread(closer, way), plane.normal, nearest.normal);
   }
   return nearest;
 }
@@ -77,7 +77,7 @@ Crossing nearest_crossing(Oracle& oracle, const Tape& tape, const at::Tensor& ro
 }  // namespace
 
 int64_t kept_back(const Oracle& oracle, int64_t steps, int64_t refine) {
-  if (steps < 20 || refine == 0 || oracle.threat().norm == Norm::kL0) return 0;
+  if (steps < 20 || refine == 0) return 0;
   return std::max<int64_t>(1 + std::size(kCrossings),
                            std::min({kMostLabels, oracle.classes() - 1, steps / 10}));
 }
@@ -108,15 +108,18 @@ void straighten(Oracle& oracle, int64_t kept) {
   }
 }
 
-Planes nearest_planes(Oracle& oracle, const Tape& tape, const at::Tensor& rows,
-                      const at::Tensor& at, int64_t labels, Norm norm) {
+Planes nearest_planes(Oracle& oracle, const Tape& tape, const at::Tensor& x, const at::Tensor& rows,
+                      const at::Tensor& at, int64_t labels) {
   const Block& block = oracle.block();
+  const ThreatModel& threat = oracle.threat();
   const bool targeted = block.target.defined();
   const at::Tensor logits = tape.logits().index_select(0, at);  // [k, K]
   const at::Tensor samples = rows.index_select(0, at);          // [k]
+  const at::Tensor from = x.index_select(0, at);                // [k, ...]
   const at::Tensor anchor = (targeted ? block.target : block.y).index_select(0, samples);
   const int64_t count = targeted ? 1 : std::min(labels, logits.size(1) - 1);
   Planes nearest;
+  Reach least;
   for (int64_t rank = 0; rank < count; ++rank) {
     const at::Tensor other = other_label(logits, anchor, rank);
     const at::Tensor up = targeted ? anchor : other;
@@ -126,20 +129,20 @@ Planes nearest_planes(Oracle& oracle, const Tape& tape, const at::Tensor& rows,
         value.gather(1, up.unsqueeze(1)).sub(value.gather(1, down.unsqueeze(1))).squeeze(1);  // [k]
     const at::Tensor normal = finite_entries(
         oracle.vjp(tape, cotangent(tape.logits(), at, up, down), rows).index_select(0, at));
-    Planes planes{difference.abs(), normal, {}};
-    // A plane without a normal is nowhere.
-    planes.away = planes.gap.div(dual_length(normal, norm))
-                      .nan_to_num(std::numeric_limits<double>::infinity(),
-                                  std::numeric_limits<double>::infinity());
+    const at::Tensor gap = difference.abs();
+    const Reach reach = reach_of(to_plane(from, normal, gap, threat.norm, threat.lo, threat.hi),
+                                 normal, gap, threat.norm);
     if (rank == 0) {
-      nearest = planes;
+      nearest = {normal, reach.open};
+      least = reach;
       continue;
     }
     const at::Tensor open = oracle.breaks(logits.argmax(1), samples).logical_not();
-    const at::Tensor nearer = planes.away.lt(nearest.away).logical_and(open);
-    nearest.gap = at::where(nearer, planes.gap, nearest.gap);
-    nearest.away = at::where(nearer, planes.away, nearest.away);
-    nearest.normal = at::where(spread(nearer, normal), normal, nearest.normal);
+    const at::Tensor closer = nearer(reach, least).logical_and(open);
+    least = {at::where(closer, reach.boxed, least.boxed),
+             at::where(closer, reach.open, least.open)};
+    nearest.away = least.open;
+    nearest.normal = at::where(spread(closer, normal), normal, nearest.normal);
   }
   return nearest;
 }

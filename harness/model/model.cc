@@ -296,7 +296,7 @@ void Model::Impl::probe_block(Model* model, const std::string& path, const Graph
       return;
     }
     if (!tape) tape = model->record(inputs);
-    self.facts = probe(*model, inputs, *tape, traits, random, path);
+    self.facts = probe(*model, inputs, logits, *tape, traits, random, path);
   } catch (const ModelFailure& error) {
     throw Error(path + " fails while it is probed: " + error.what(), ExitCode::kRefused);
   }

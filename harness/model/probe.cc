@@ -122,6 +122,9 @@ int64_t find_quantum(const Model& model, const at::Tensor& inputs, const Bits& w
 // Rows enough to see what does not depend on the size of a batch.
 constexpr int64_t kFew = 8;
 
+// Kernels with a gradient may round in another way, in half precision too. By the largest logit.
+constexpr double kSameAnswer = 0.02;
+
 // Half precision rounds a distribution so far away from 1.
 constexpr double kSumSlack = 1e-2;
 
@@ -169,6 +172,18 @@ void require_probabilities(const at::Tensor& logarithms, const std::string& path
                                 : "outputs of one input sum to 1 only within " + c10::str(error)) +
           "; say `output: logits` if they are scores before the softmax",
       ExitCode::kRefused);
+}
+
+// Attacks follow the answers of taped calls, and the judge those of plain ones.
+void require_same_answers(const at::Tensor& plain, const at::Tensor& taped,
+                          const std::string& path) {
+  const double off = taped.sub(plain).abs().max().item<double>();
+  if (off <= kSameAnswer * plain.abs().max().item<double>()) return;
+  throw Error(path + " gives other logits where a gradient is asked for, by up to " +
+                  c10::str(off) +
+                  ", so attacks with gradients would follow another model than the one that is "
+                  "judged; export it without branches on requires_grad or the gradient mode",
+              ExitCode::kRefused);
 }
 
 }  // namespace
@@ -263,8 +278,9 @@ std::string explain_failure(const std::string& message) {
   return line;
 }
 
-ModelFacts probe(const Model& model, const at::Tensor& inputs, const Tape& tape,
-                 const GraphTraits& traits, bool random, const std::string& path) {
+ModelFacts probe(const Model& model, const at::Tensor& inputs, const at::Tensor& plain,
+                 const Tape& tape, const GraphTraits& traits, bool random,
+                 const std::string& path) {
   ModelFacts facts;
   facts.random = random;
   const at::Tensor& logits = tape.logits();  // [block, K]
@@ -275,6 +291,7 @@ ModelFacts probe(const Model& model, const at::Tensor& inputs, const Tape& tape,
                     "model.normalize and the exported weights",
                 ExitCode::kRefused);
   }
+  if (!random) require_same_answers(plain, logits, path);
   const ModelSpec::Output output = model.spec().output;
   if (output == ModelSpec::Output::kProbabilities) require_probabilities(logits, path);
   flag_squashed(logits, output, &facts.flags);

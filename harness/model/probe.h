@@ -40,9 +40,10 @@ bool same_bits(const Tape& a, const Tape& b);
 /// True if forwards of the same inputs differ, or the graph says that they may.
 bool is_random(const Model& model, const at::Tensor& inputs, const GraphTraits& traits);
 
-/// Reports what a model is like that ran on `inputs` [block, ...], still without padding, as `tape`
-/// tells; calls it on other batches of them. Throws Error (kRefused) for non-finite logits.
-ModelFacts probe(const Model& model, const at::Tensor& inputs, const Tape& tape,
-                 const GraphTraits& traits, bool random, const std::string& path);
+/// Reports what a model is like that ran on `inputs` [block, ...], still without padding, with
+/// logits `plain` [block, K] and as `tape` tells; calls it on other batches of them. Throws Error
+/// (kRefused) for non-finite logits, and for a tape with others than the plain ones.
+ModelFacts probe(const Model& model, const at::Tensor& inputs, const at::Tensor& plain,
+                 const Tape& tape, const GraphTraits& traits, bool random, const std::string& path);
 
 }  // namespace assay

@@ -11,7 +11,9 @@ namespace assay {
 namespace {
 
 constexpr double kReach = 1.0 / 64;  // the reference's ±4/255, in widths of the box
+constexpr double kClose = 1.0 / 1024;
 constexpr double kMeanChange = 0.1;
+constexpr double kMisfit = 0.3;     // of the squares of changes; sound networks come to .1
 constexpr double kRounding = 1e-5;  // of the largest logit
 
 // The label that a model finds second to y at a row of logits [K].
@@ -33,6 +35,56 @@ at::Tensor foretold(const Model& model, const at::Tensor& x, const at::Tensor& p
   const at::Tensor gradient = at::nan_to_num(tape.vjp(c), 0.0, 0.0, 0.0).to(at::kDouble);
   const at::Tensor step = points.to(at::kDouble).sub(x.to(at::kDouble));
   return step.flatten(2).mul(gradient.flatten(1)).sum(2);
+}
+
+// Random points within `reach` widths of the box of x [m, ...], the draws from `first` on:
+// [count, m, ...].
+at::Tensor points_around(const Model& model, const at::Tensor& x, std::span<const uint64_t> ids,
+                         const Rng& rng, double reach, int64_t first, int64_t count) {
+  const ModelSpec& spec = model.spec();
+  std::vector<at::Tensor> points;
+  for (int64_t draw = first; draw < first + count; ++draw) {
+    const at::Tensor noise = rng.uniform(ids, spec.shape, draw, 0)  // [m, ...]
+                                 .mul(2)
+                                 .sub(1)
+                                 .mul(reach * (spec.hi - spec.lo));
+    points.push_back(x.add(noise.to(x.scalar_type())).clamp(spec.lo, spec.hi));
+  }
+  return at::stack(points, 0);
+}
+
+// Steps both ways from a point near each of x [m, ...], at which no pixels tie as they do in clean
+// images and which is off the walls: kPairs wide ones and as many short ones.
+struct Pairs {
+  at::Tensor centre;  // [m, ...]
+  at::Tensor ends;    // [4 kPairs, m, ...] of all steps one way, then of the same the other way
+};
+
+Pairs pairs_around(const Model& model, const at::Tensor& x, std::span<const uint64_t> ids,
+                   const Rng& rng) {
+  const ModelSpec& spec = model.spec();
+  const double wall = 2 * kReach * (spec.hi - spec.lo);
+  const at::Tensor inner = x.clamp(spec.lo + wall, spec.hi - wall);
+  const at::Tensor centre = points_around(model, inner, ids, rng, kReach, kNeighbours, 1)[0];
+  constexpr int64_t kFirst = kNeighbours + 1;
+  const at::Tensor there =
+      at::cat({points_around(model, centre, ids, rng, kReach, kFirst, kPairs),
+               points_around(model, centre, ids, rng, kClose, kFirst + kPairs, kPairs)});
+  return {centre, at::cat({there, centre.mul(2).sub(there).clamp(spec.lo, spec.hi)})};
+}
+
+// True if a gradient tells most of a function's changes [2 kPairs], the wide or the short: a kink
+// may lie within any reach, and a model of low precision rounds short steps away. Even the gradient
+// of a good likeness leaves a third of their squares and more.
+bool tells_changes(const at::Tensor& changes, const at::Tensor& told, double rounding) {
+  bool tells = false;
+  for (const int64_t first : {int64_t{0}, kPairs}) {
+    const at::Tensor seen = changes.narrow(0, first, kPairs);
+    const double rest = seen.sub(told.narrow(0, first, kPairs)).norm().item<double>();
+    tells = tells || rest <= std::sqrt(kMisfit) * seen.norm().item<double>() +
+                                 rounding * std::sqrt(static_cast<double>(kPairs));
+  }
+  return tells;
 }
 
 // The `draw`th random point of each sample's ball, or of its box: corners of it and points within,
@@ -288,36 +340,44 @@ std::vector<Slope> slope_by_chance(const Model& model, const ThreatModel& threat
 
 int64_t count_unstable(const Model& model, const at::Tensor& x, std::span<const int64_t> y,
                        std::span<const uint64_t> ids, const Rng& rng) {
-  const ModelSpec& spec = model.spec();
-  std::vector<at::Tensor> points = {x};
-  for (int64_t draw = 0; draw < kNeighbours; ++draw) {
-    const at::Tensor noise = rng.uniform(ids, spec.shape, draw, 0)  // [m, ...]
-                                 .mul(2)
-                                 .sub(1)
-                                 .mul(kReach * (spec.hi - spec.lo));
-    points.push_back(x.add(noise.to(x.scalar_type())).clamp(spec.lo, spec.hi));
-  }
+  const at::Tensor points = points_around(model, x, ids, rng, kReach, 0, kNeighbours);
+  const Pairs pairs = pairs_around(model, x, ids, rng);
   const int64_t m = x.size(0);
   const at::Tensor logits =
-      model.logits(at::cat(points, 0)).to(at::kDouble).view({kNeighbours + 1, m, model.classes()});
+      model.logits(at::cat({x.unsqueeze(0), points, pairs.ends}).flatten(0, 1))
+          .to(at::kDouble)
+          .view({kLookedAt, m, model.classes()});
   const at::Tensor labels = at::tensor(std::vector<int64_t>(y.begin(), y.end()));
   const at::Tensor second = at::empty_like(labels);
   for (int64_t i = 0; i < m; ++i) {
     second[i] = second_to(logits[0][i], y[static_cast<size_t>(i)]);
   }
-  points.erase(points.begin());
-  const at::Tensor told = foretold(model, x, at::stack(points, 0), labels, second);
+  const auto gathered = [&](const at::Tensor& label) {  // [kLookedAt, m]
+    return logits.gather(2, label.view({1, m, 1}).expand({kLookedAt, m, 1})).squeeze(2);
+  };
+  const auto both_ways = [](const at::Tensor& ends) {  // [4 kPairs, m] → [2 kPairs, m]
+    return ends.narrow(0, 0, 2 * kPairs).sub(ends.narrow(0, 2 * kPairs, 2 * kPairs));
+  };
+  const at::Tensor ahead = gathered(labels).sub(gathered(second));
+  const at::Tensor told = foretold(model, x, points, labels, second);
+  const at::Tensor across = both_ways(ahead.narrow(0, 1 + kNeighbours, 4 * kPairs));
+  const at::Tensor told_across =
+      both_ways(foretold(model, pairs.centre, pairs.ends, labels, second));
+  // Noise is no gradient's to tell, and where there is none that is flagged by itself.
+  const bool looks = model.facts().gradient && !model.facts().random;
   int64_t unstable = 0;
   for (int64_t i = 0; i < m; ++i) {
-    const at::Tensor seen = logits.select(1, i);  // [kNeighbours + 1, K]
+    const at::Tensor clean = logits[0][i];
     // Measured by the spread of the logits: by the margin itself, as the reference does, every
     // sample near a boundary would count.
-    const double spread = seen[0].max().sub(seen[0].min()).item<double>();
-    const at::Tensor ahead =
-        seen.select(1, y[static_cast<size_t>(i)]).sub(seen.select(1, second[i].item<int64_t>()));
-    const at::Tensor change = ahead.slice(0, 1).sub(ahead[0]).sub(told.select(1, i)).abs();
-    // Also true for NaN.
-    unstable += change.mean().item<double>() <= kMeanChange * (spread > 0 ? spread : 1) ? 0 : 1;
+    const double spread = clean.max().sub(clean.min()).item<double>();
+    const at::Tensor change = ahead.select(1, i).sub(ahead[0][i]).narrow(0, 1, kNeighbours);
+    const double mean = change.sub(told.select(1, i)).abs().mean().item<double>();
+    const bool steady = mean <= kMeanChange * (spread > 0 ? spread : 1);  // false for NaN
+    const double rounding = kRounding / 10 * clean.abs().max().item<double>();
+    const bool own =
+        !looks || tells_changes(across.select(1, i), told_across.select(1, i), rounding);
+    unstable += steady && own ? 0 : 1;
   }
   return unstable;
 }

@@ -55,14 +55,20 @@ std::vector<Slope> slope_by_chance(const Model& model, const ThreatModel& threat
                                    const Block& block, const std::vector<double>& least,
                                    const Rng& rng);
 
-/// Random points that a probe is looked at with.
+/// Random points that a probe is looked at with; pairs of steps both ways, as many wide as short;
+/// and all rows that are sent for it.
 inline constexpr int64_t kNeighbours = 16;
+inline constexpr int64_t kPairs = 8;
+inline constexpr int64_t kLookedAt = 1 + kNeighbours + 4 * kPairs;
 
-/// How many of x [m, ...] with labels y have a lead over the second label that changes by more than
-/// 10 % of the logits' spread from what the gradient says, on average over kNeighbours random
-/// points within 1/64 of the box (Indicators of Attack Failure: unstable predictions; there any
-/// change counts, of steep models that are linear too). Sends m * (kNeighbours + 1) rows at once,
-/// and m with a gradient. Throws ModelFailure.
+/// How many of x [m, ...] with labels y have a lead over the second label that changes in another
+/// way than its gradient says: by more than 10 % of the logits' spread, on average over kNeighbours
+/// random points within 1/64 of the box (Indicators of Attack Failure: unstable predictions; there
+/// any change counts, of steep models that are linear too); or, between the ends of steps both ways
+/// from a point near by, by more than .3 of the change itself (sums of squares), of steps of 1/64
+/// and of 1/1024 of the box: then the gradient is not the model's own. The latter only where there
+/// is a gradient and no noise. Sends m * kLookedAt rows at once, and 2 m with a gradient. Throws
+/// ModelFailure.
 int64_t count_unstable(const Model& model, const at::Tensor& x, std::span<const int64_t> y,
                        std::span<const uint64_t> ids, const Rng& rng);
 

@@ -82,7 +82,7 @@ void look_around(const Suite& suite, const Header& header, const Unit& unit, con
     const at::Tensor rows =
         at::tensor(std::vector(probes.begin() + static_cast<int64_t>(first),
                                probes.begin() + static_cast<int64_t>(first + count)));
-    result->cost.judged += static_cast<int64_t>(count) * (kNeighbours + 2);
+    result->cost.judged += static_cast<int64_t>(count) * (kLookedAt + 2);
     return count_unstable(model, x.index_select(0, rows), std::span(labels).subspan(first, count),
                           std::span(ids).subspan(first, count), rng);
   };
@@ -98,7 +98,7 @@ void look_around(const Suite& suite, const Header& header, const Unit& unit, con
     }
     return unstable;
   };
-  const auto together = static_cast<size_t>(std::max<int64_t>(1, x.size(0) / (kNeighbours + 1)));
+  const auto together = static_cast<size_t>(std::max<int64_t>(1, x.size(0) / kLookedAt));
   for (size_t first = 0; first < probes.size(); first += together) {
     const size_t count = std::min(together, probes.size() - first);
     try {

@@ -104,8 +104,13 @@ TEST(DiagnosisCounts, UnstablePredictionsConcernTheWholeRun) {
   const std::vector<Flag> flags = diagnose_counts(view_evidence(run));
   ASSERT_THAT(ids(flags), ElementsAre("unstable_predictions"));
   EXPECT_EQ(flags[0].cell, "");
-  run.units[0].diagnosis.unstable = 2;
-  EXPECT_THAT(diagnose_counts(view_evidence(run)), IsEmpty());
+  for (const auto& [surrounded, unstable] : {std::pair(20, 2), std::pair(3, 2), std::pair(1, 1)}) {
+    run.units[0].diagnosis = {.surrounded = surrounded, .unstable = unstable};
+    EXPECT_THAT(diagnose_counts(view_evidence(run)), IsEmpty()) << surrounded;
+  }
+  run.units[0].diagnosis = {.surrounded = 2, .unstable = 2};
+  EXPECT_THAT(ids(diagnose_counts(view_evidence(run))), ElementsAre("unstable_predictions"))
+      << "all that a small run looks at";
 }
 
 // Cut into units in another way, the same counts give the same flags: no unit decides by itself.

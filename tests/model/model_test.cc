@@ -273,6 +273,15 @@ TEST(Model, KeepsTheFactsItIsGiven) {
   EXPECT_EQ(again.flags, facts.flags);
 }
 
+TEST(Model, RefusesOneThatAnswersOtherwiseWhereAGradientIsAskedFor) {
+  const auto branch = [](const std::string& otherwise) {
+    return refusal("def forward(self, x):\n    if x.requires_grad:\n        return " + otherwise +
+                   "\n    return x * 2.0\n");
+  };
+  EXPECT_THAT(branch("x.roll(1, 1)"), HasSubstr("other logits where a gradient is asked for"));
+  EXPECT_EQ(branch("x * 2.0001"), "") << "as other kernels round";
+}
+
 TEST(Model, RefusesToRoundAFloat64Model) {
   const std::filesystem::path path = std::filesystem::path(::testing::TempDir()) / "assay_wide.pt";
   const at::Tensor weight = values({1, 2, 3, 4}, at::kDouble).view({2, 2});

@@ -121,6 +121,12 @@ TEST_F(DiagnosisTest, AJaggedModelHasUnstablePredictions) {
   EXPECT_THAT(names(kAttacks, model), Contains("unstable_predictions "));
 }
 
+TEST_F(DiagnosisTest, AModelWithTheGradientOfAFewEntriesHasUnstablePredictions) {
+  const Model model = broken_model(
+      "    x = torch.cat([x[:, :5], x[:, 5:].detach()], 1)\n    return x.matmul(self.weight)\n");
+  EXPECT_THAT(names(kAttacks, model), Contains("unstable_predictions "));
+}
+
 // A model whose gradient leads astray near the clean input only.
 TEST_F(DiagnosisTest, AGradientThatLeadsAstrayMakesLargerBallsAndMoreStepsNoBetter) {
   const Model model = broken_model(

@@ -40,6 +40,25 @@ void expect_closed_form(std::string_view attack, const std::vector<Norm>& norms,
   }
 }
 
+void expect_looks_past_walls(std::string_view attack, const std::vector<Norm>& norms,
+                             double factor) {
+  const Shape shape{{2}, 3, at::kDouble};
+  const Model model =
+      linear_model(shape, values({5.0, 0.0, 0.0, 0.0, 0.0, 1.5}, at::kDouble).view({3, 2}),
+                   values({-5.4, 0.0, -1.35}, at::kDouble));
+  Block block = random_block(model, 12, 1);
+  const at::Tensor up = at::linspace(0.42, 0.46, 12, at::kDouble);
+  block.x = at::stack({at::arange(12, at::kDouble).remainder(2).mul(0.05).add(0.95), up}, 1);
+  block.y = at::ones({12}, at::kLong);
+  for (const Norm norm : norms) {
+    const at::Tensor closest = norm == Norm::kL0 ? at::ones_like(up) : up.neg().add(0.9);
+    const Outcome outcome = run(model, find_attack(attack), "{}", nearest(norm), block);
+    const at::Tensor ratio = distances(outcome, block, norm).div(closest);
+    EXPECT_LE(ratio.max().item<double>(), factor) << to_string(norm);
+    EXPECT_GE(ratio.min().item<double>(), 1 - 1e-9) << to_string(norm);
+  }
+}
+
 void expect_as_many_as_pgd(std::string_view attack, const std::vector<Norm>& norms, int64_t n,
                            int64_t missed) {
   const Model model = mlp_model({{40}, 6}, 64, 41);

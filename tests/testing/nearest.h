@@ -22,6 +22,11 @@ at::Tensor distances(const Outcome& outcome, const Block& block, Norm norm);
 /// form of a linear model, and never below it.
 void expect_closed_form(std::string_view attack, const std::vector<Norm>& norms, double factor);
 
+/// Expects every distance within `factor` times the closed form of a linear model whose second
+/// label lies behind the walls of the box, or just beyond them, and the third within.
+void expect_looks_past_walls(std::string_view attack, const std::vector<Norm>& norms,
+                             double factor = 1.01);
+
 /// Expects that of n samples as many lie within the median distance as PGD breaks there, which are
 /// over a quarter, but for `missed`: what a fixed radius breaks the distances must have found.
 void expect_as_many_as_pgd(std::string_view attack, const std::vector<Norm>& norms, int64_t n,

@@ -48,5 +48,9 @@ TEST(Alma, PaysOneGradientAStep) {
   EXPECT_TRUE(outcome.queries.ge(26).all().item<bool>());
 }
 
+TEST(Alma, FindsTheBoundaryInReachWhereTheBoxKeepsANearerOneOut) {
+  expect_looks_past_walls("alma", {Norm::kL2, Norm::kL1});
+}
+
 }  // namespace
 }  // namespace assay::testing

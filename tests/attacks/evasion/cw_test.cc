@@ -52,5 +52,9 @@ TEST(Cw, LeavesTheWallsOfTheBox) {
   EXPECT_LE(distances(outcome, block, Norm::kL2).item<double>(), 1.1 * closest);
 }
 
+TEST(Cw, FindsTheBoundaryInReachWhereTheBoxKeepsANearerOneOut) {
+  expect_looks_past_walls("cw", {Norm::kL2});
+}
+
 }  // namespace
 }  // namespace assay::testing

@@ -62,5 +62,9 @@ def forward(self, x):
   EXPECT_GT(outcome.count(), 17);
 }
 
+TEST(Ddn, FindsTheBoundaryInReachWhereTheBoxKeepsANearerOneOut) {
+  expect_looks_past_walls("ddn", {Norm::kL2});
+}
+
 }  // namespace
 }  // namespace assay::testing

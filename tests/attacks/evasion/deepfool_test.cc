@@ -39,5 +39,9 @@ TEST(Deepfool, ItsDistancesAreWithinAQuarterOfFmns) {
 
 TEST(Deepfool, LeavesCornersOfTheBox) { expect_breaks_corners("deepfool"); }
 
+TEST(Deepfool, FindsTheBoundaryInReachWhereTheBoxKeepsANearerOneOut) {
+  expect_looks_past_walls("deepfool", {Norm::kL2, Norm::kLinf});
+}
+
 }  // namespace
 }  // namespace assay::testing

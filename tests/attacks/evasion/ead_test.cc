@@ -42,5 +42,9 @@ TEST(Ead, EverySampleStopsByItsOwnLoss) {
   EXPECT_LT(outcome.gradients.min().item<int64_t>(), outcome.gradients.max().item<int64_t>());
 }
 
+TEST(Ead, FindsTheBoundaryInReachWhereTheBoxKeepsANearerOneOut) {
+  expect_looks_past_walls("ead", {Norm::kL1});
+}
+
 }  // namespace
 }  // namespace assay::testing

@@ -147,5 +147,33 @@ TEST(Fab, RefusesTargetsBesideATargetedGoal) {
   EXPECT_NO_THROW(bind_params(fab(), "{steps: 3}", threat));
 }
 
+// Two boundaries are to be crossed at once, and many entries have no room.
+TEST(Fab, ReachesATargetWhereverFmnDoes) {
+  for (const auto& [d, classes] : {std::pair(6, 3), std::pair(20, 10)}) {
+    const Model model = linear_model({{d}, classes}, random_normal({classes, d}, 71),
+                                     random_normal({classes}, 72).mul(0.1));
+    Block block = random_block(model, 100, 73);
+    block.x =
+        at::where(random_uniform(block.x.sizes(), 74, 0, 1).lt(0.3), block.x.round(), block.x);
+    block.y = model.logits(block.x).argmax(1);
+    block.target = block.y.add(1).remainder(classes);
+    for (const Norm norm : kNorms) {
+      ThreatModel threat = nearest(norm);
+      threat.goal = Goal::kTargeted;
+      const at::Tensor fmn =
+          distances(run(model, find_attack("fmn"), "{}", threat, block), block, norm);
+      const at::Tensor found = distances(run(model, fab(), "{}", threat, block), block, norm);
+      const at::Tensor reached = fmn.isfinite();
+      EXPECT_GT(reached.sum().item<int64_t>(), 60);
+      EXPECT_EQ(reached.logical_and(found.isinf()).sum().item<int64_t>(), 0)
+          << to_string(norm) << " " << d;
+    }
+  }
+}
+
+TEST(Fab, FindsTheBoundaryInReachWhereTheBoxKeepsANearerOneOut) {
+  expect_looks_past_walls("fab", {Norm::kLinf, Norm::kL2, Norm::kL1});
+}
+
 }  // namespace
 }  // namespace assay::testing

@@ -40,5 +40,9 @@ TEST(Fmn, PaysOneGradientAStep) {
   EXPECT_TRUE(outcome.queries.ge(26).all().item<bool>());
 }
 
+TEST(Fmn, FindsTheBoundaryInReachWhereTheBoxKeepsANearerOneOut) {
+  expect_looks_past_walls("fmn", {Norm::kLinf, Norm::kL2, Norm::kL1, Norm::kL0});
+}
+
 }  // namespace
 }  // namespace assay::testing

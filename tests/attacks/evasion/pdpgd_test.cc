@@ -55,5 +55,9 @@ TEST(Pdpgd, PaysOneGradientAStep) {
   EXPECT_TRUE(outcome.queries.ge(26).all().item<bool>());
 }
 
+TEST(Pdpgd, FindsTheBoundaryInReachWhereTheBoxKeepsANearerOneOut) {
+  expect_looks_past_walls("pdpgd", {Norm::kLinf, Norm::kL2, Norm::kL1, Norm::kL0});
+}
+
 }  // namespace
 }  // namespace assay::testing

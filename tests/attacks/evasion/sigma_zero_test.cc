@@ -52,5 +52,9 @@ TEST(SigmaZero, RefiningOnlyDropsChanges) {
   EXPECT_GT(gain.sum().item<double>(), 60);
 }
 
+TEST(SigmaZero, FindsTheBoundaryInReachWhereTheBoxKeepsANearerOneOut) {
+  expect_looks_past_walls("sigma_zero", {Norm::kL0});
+}
+
 }  // namespace
 }  // namespace assay::testing

@@ -42,5 +42,9 @@ TEST(SuperDeepfool, ComesNearerThanDeepfoolWhereBoundariesAreCurved) {
 
 TEST(SuperDeepfool, LeavesCornersOfTheBox) { expect_breaks_corners("super_deepfool"); }
 
+TEST(SuperDeepfool, FindsTheBoundaryInReachWhereTheBoxKeepsANearerOneOut) {
+  expect_looks_past_walls("super_deepfool", {Norm::kL2});
+}
+
 }  // namespace
 }  // namespace assay::testing

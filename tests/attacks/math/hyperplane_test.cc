@@ -161,5 +161,36 @@ TEST(ToPlane, EveryEntryMayHaveWallsOfItsOwn) {
       step, to_plane(x, w, rise, Norm::kL2, at::full_like(x, -4), at::full_like(x, 4))));
 }
 
+// Of rows with slopes 4 and 1: the first entry alone may go as far as it takes, or to its wall.
+TEST(ToPlane, ChangesTheFewestEntriesInL0) {
+  const at::Tensor x = values({0.1, 0.5, 0.95, 0.1}, at::kDouble).view({2, 2});
+  const at::Tensor w = values({4.0, 1.0, 4.0, 1.0}, at::kDouble).view({2, 2});
+  const at::Tensor step = to_plane(x, w, values({2.0, 0.6}, at::kDouble), Norm::kL0, 0, 1);
+  EXPECT_TRUE(at::allclose(step, values({0.5, 0.0, 0.0, 0.6}, at::kDouble).view({2, 2})));
+}
+
+TEST(Reach, PutsWhatTheBoxKeepsOutBehindWhatItDoesNot) {
+  const at::Tensor x = values({0.9, 0.1}, at::kDouble).expand({4, 2});
+  const at::Tensor w =
+      values({1.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0}, at::kDouble).view({4, 2}).contiguous();
+  const at::Tensor rise = values({0.2, 0.8, 0.3, 0.1}, at::kDouble);
+  for (const Norm norm : kNorms) {
+    const Reach reach = reach_of(to_plane(x, w, rise, norm, 0, 1), w, rise, norm);
+    EXPECT_TRUE(reach.boxed.isinf().equal(values({1.0, 0.0, 1.0, 1.0}).to(at::kBool)));
+    EXPECT_NEAR(reach.boxed[1].item<double>(), 0.8, 1e-12);
+    const auto row = [&reach](int64_t i) {
+      return Reach{reach.boxed.narrow(0, i, 1), reach.open.narrow(0, i, 1)};
+    };
+    const auto is_nearer = [&row](int64_t a, int64_t b) {
+      return nearer(row(a), row(b)).item<bool>();
+    };
+    EXPECT_TRUE(is_nearer(1, 0));
+    EXPECT_FALSE(is_nearer(0, 1));
+    EXPECT_TRUE(is_nearer(0, 2)) << "neither in reach";
+    EXPECT_TRUE(is_nearer(2, 3)) << "a plane without a normal is nowhere";
+    EXPECT_FALSE(is_nearer(3, 3));
+  }
+}
+
 }  // namespace
 }  // namespace assay::attacks
