@@ -73,7 +73,7 @@ at::Tensor own_variance(const Residuals& found) {
   return found.squares.div(found.freedom.clamp_min(1));
 }
 
-Common pool(const Residuals& found) {
+Common pool_variances(const Residuals& found) {
   const at::Tensor own = own_variance(found);
   const at::Tensor middle = std::get<0>(own.median(1, true));
   Common common;
@@ -87,7 +87,7 @@ Common pool(const Residuals& found) {
 // Variances drawn towards what they usually are as if that were found with d more degrees of
 // freedom: they are that over chi-squared of d, times d. Their logarithms differ by
 // trigamma(freedom / 2) by chance; by what more they do is trigamma(d / 2). [A, R]
-at::Tensor draw(const Residuals& found, const Common& common) {
+at::Tensor draw_together(const Residuals& found, const Common& common) {
   const at::Tensor own = own_variance(found);
   const at::Tensor half = found.freedom.clamp_min(1).div(2);
   const at::Tensor log_variance =
@@ -108,8 +108,9 @@ at::Tensor draw(const Residuals& found, const Common& common) {
 at::Tensor spread_of(const Residuals& found, Spreads spreads) {
   at::Tensor variance = own_variance(found);
   if (spreads != Spreads::kOwn) {
-    const Common common = pool(found);
-    const at::Tensor usual = spreads == Spreads::kPooled ? common.variance : draw(found, common);
+    const Common common = pool_variances(found);
+    const at::Tensor usual =
+        spreads == Spreads::kPooled ? common.variance : draw_together(found, common);
     variance = at::where(common.usual, usual, variance);
   }
   return variance.sqrt().clamp_min(kLeastSpread);
