@@ -29,6 +29,93 @@ at::Tensor over_views(const at::Tensor& chosen, const at::Tensor& values) {
   return chosen.unsqueeze(1).expand(values.sizes());
 }
 
+// x of trigamma(x) = y > 0, by Newton on 1 / trigamma, which is nearly linear.
+at::Tensor inverse_trigamma(const at::Tensor& y) {
+  at::Tensor x = y.reciprocal().add(0.5);
+  for (int i = 0; i < 10; ++i) {
+    const at::Tensor here = at::polygamma(1, x);
+    x = x.add(here.mul(here.div(y).neg().add(1)).div(at::polygamma(2, x)));
+  }
+  return x;
+}
+
+// Of one record's chosen shadows: [A, R] each.
+struct Residuals {
+  at::Tensor mean, median;
+  at::Tensor squares;  // of residuals from the mean, summed
+  at::Tensor freedom;  // of those
+};
+
+Residuals residuals(const at::Tensor& values, const at::Tensor& chosen) {
+  const at::Tensor among = over_views(chosen, values);
+  const at::Tensor count = chosen.sum(0, /*keepdim=*/true);  // [1, R]
+  ASSAY_CHECK(count.ge(1).all().item<bool>(), "a record has no shadow of the side");
+  const at::Tensor sorted =
+      std::get<0>(values.masked_fill(among.logical_not(), kInfinity).sort(0));  // [S, A, R]
+  const auto nth = [&](const at::Tensor& n) {
+    return sorted.gather(0, over_views(n, sorted.narrow(0, 0, 1)));
+  };
+  Residuals found;
+  found.median = nth(count.sub(1).floor_divide(2)).add(nth(count.floor_divide(2))).div(2)[0];
+  const at::Tensor n = count[0].to(at::kDouble);  // [R]
+  found.mean = at::where(among, values, 0).sum(0).div(n);
+  found.squares = at::where(among, values.sub(found.mean).square(), 0).sum(0);
+  found.freedom = n.sub(1).expand_as(found.squares);
+  return found;
+}
+
+// A view's common variance [A, 1], and the records [A, R] whose own is of its order.
+struct Common {
+  at::Tensor variance, usual;
+};
+
+at::Tensor own_variance(const Residuals& found) {
+  return found.squares.div(found.freedom.clamp_min(1));
+}
+
+Common pool_variances(const Residuals& found) {
+  const at::Tensor own = own_variance(found);
+  const at::Tensor middle = std::get<0>(own.median(1, true));
+  Common common;
+  common.usual = own.le(middle.mul(kOfOneOrder)).logical_or(middle.eq(0));
+  common.variance = found.squares.mul(common.usual)
+                        .sum(1, true)
+                        .div(found.freedom.mul(common.usual).sum(1, true));
+  return common;
+}
+
+// Variances drawn towards what they usually are as if that were found with d more degrees of
+// freedom: they are that over chi-squared of d, times d. Their logarithms differ by
+// trigamma(freedom / 2) by chance; by what more they do is trigamma(d / 2). [A, R]
+at::Tensor draw_together(const Residuals& found, const Common& common) {
+  const at::Tensor own = own_variance(found);
+  const at::Tensor half = found.freedom.clamp_min(1).div(2);
+  const at::Tensor log_variance =
+      own.clamp_min(kLeastSpread * kLeastSpread).log().sub(half.digamma()).add(half.log());
+  const at::Tensor usual = common.usual.to(at::kDouble);
+  const at::Tensor count = usual.sum(1, true);
+  const at::Tensor mean = log_variance.mul(usual).sum(1, true).div(count);
+  const at::Tensor apart =
+      log_variance.sub(mean).square().mul(usual).sum(1, true).div(count.sub(1).clamp_min(1));
+  const at::Tensor chance = at::polygamma(1, half).mul(usual).sum(1, true).div(count);
+  const at::Tensor more = apart.sub(chance);  // [A, 1]
+  const at::Tensor d = inverse_trigamma(more.clamp_min(1e-6)).mul(2);
+  const at::Tensor usually = mean.add(d.div(2).digamma()).sub(d.div(2).log()).exp();
+  const at::Tensor drawn = usually.mul(d).add(own.mul(found.freedom)).div(d.add(found.freedom));
+  return at::where(more.gt(1e-6), drawn, common.variance);
+}
+
+at::Tensor spread_of(const Residuals& found, Spreads spreads) {
+  at::Tensor variance = own_variance(found);
+  if (spreads != Spreads::kOwn) {
+    const Common common = pool_variances(found);
+    const at::Tensor usual =
+        spreads == Spreads::kPooled ? common.variance : draw_together(found, common);
+    variance = at::where(common.usual, usual, variance);
+  }
+  return variance.sqrt().clamp_min(kLeastSpread);
+}
+
 }  // namespace
 
 at::Tensor log_odds(const at::Tensor& logits, const at::Tensor& labels) {
@@ -84,32 +171,21 @@ at::Tensor log_mean_exp(const at::Tensor& values, const at::Tensor& chosen) {
   return values.masked_fill(among.logical_not(), -kInfinity).logsumexp(0).sub(count.log());
 }
 
-Moments moments(const at::Tensor& values, const at::Tensor& chosen, bool pooled) {
-  const at::Tensor among = over_views(chosen, values);
-  const at::Tensor count = chosen.sum(0, /*keepdim=*/true);  // [1, R]
-  ASSAY_CHECK(count.ge(1).all().item<bool>(), "a record has no shadow of the side");
-  const at::Tensor sorted =
-      std::get<0>(values.masked_fill(among.logical_not(), kInfinity).sort(0));  // [S, A, R]
-  const auto nth = [&](const at::Tensor& n) {
-    return sorted.gather(0, over_views(n, sorted.narrow(0, 0, 1)));
-  };
-  Moments result;
-  result.centre = nth(count.sub(1).floor_divide(2)).add(nth(count.floor_divide(2))).div(2)[0];
+Moments moments(const at::Tensor& values, const at::Tensor& chosen, Spreads spreads) {
+  const Residuals found = residuals(values, chosen);
+  return {found.median, spread_of(found, spreads)};
+}
 
-  const at::Tensor n = count[0].to(at::kDouble);  // [R]
-  const at::Tensor mean = at::where(among, values, 0).sum(0).div(n);
-  const at::Tensor squares = at::where(among, values.sub(mean).square(), 0).sum(0);  // [A, R]
-  const at::Tensor freedom = n.sub(1).expand_as(squares);                            // [A, R]
-  const at::Tensor own = squares.div(freedom.clamp_min(1));
-  at::Tensor variance = own;
-  if (pooled) {
-    const at::Tensor middle = std::get<0>(own.median(1, true));  // [A, 1]
-    const at::Tensor usual = own.le(middle.mul(kOfOneOrder)).logical_or(middle.eq(0));
-    const at::Tensor common = squares.mul(usual).sum(1, true).div(freedom.mul(usual).sum(1, true));
-    variance = at::where(usual, common, own);
+Sides sides(const at::Tensor& values, const at::Tensor& in, Spreads spreads) {
+  const Residuals out = residuals(values, in.logical_not());
+  const Residuals seen = residuals(values, in);
+  if (spreads != Spreads::kDrawn) {
+    return {{out.mean, spread_of(out, spreads)}, {seen.mean, spread_of(seen, spreads)}};
   }
-  result.spread = variance.sqrt().clamp_min(kLeastSpread);
-  return result;
+  const Residuals both = {.squares = out.squares.add(seen.squares),
+                          .freedom = out.freedom.add(seen.freedom)};
+  const at::Tensor spread = spread_of(both, spreads);
+  return {{out.mean, spread}, {seen.mean, spread}};
 }
 
 }  // namespace assay::attacks

@@ -46,15 +46,33 @@ at::Tensor of_shadows(const Outputs& outputs, const Signal& signal, bool with_po
 /// where none is.
 at::Tensor log_mean_exp(const at::Tensor& values, const at::Tensor& chosen);
 
-/// Mean and standard deviation over chosen shadows: [A, R] each.
+/// Centre and standard deviation over chosen shadows: [A, R] each.
 struct Moments {
   at::Tensor centre, spread;
 };
 
+/// Whose spread a record has.
+enum class Spreads {
+  kPooled,  ///< one for all records of a view, but those of another order
+  kOwn,     ///< each its own
+  /// Its own, drawn towards the common one as far as so few shadows say little of it and records
+  /// hardly differ (Smyth, SAGMB 3 (2004) 3): the common one of few shadows where records are
+  /// alike, its own of many.
+  kDrawn,
+};
+
 /// Of values [S, A, R] where `chosen` [S, R]. The centre is the median, of an even number the mean
-/// of the middle two. The spread is taken of residuals from each record's mean, unbiased; `pooled`:
-/// one for all records of a view. At least kLeastSpread.
-Moments moments(const at::Tensor& values, const at::Tensor& chosen, bool pooled);
+/// of the middle two. The spread is taken of residuals from each record's mean, unbiased, and at
+/// least kLeastSpread.
+Moments moments(const at::Tensor& values, const at::Tensor& chosen, Spreads spreads);
+
+/// Of shadows that have not seen a record and of those that have, `in` [S, R]. Centres are means,
+/// whose error is that of normal values, the variance over the shadows of the side. kDrawn: a
+/// record has one spread, found from both sides; else one of each.
+struct Sides {
+  Moments out, seen;
+};
+Sides sides(const at::Tensor& values, const at::Tensor& in, Spreads spreads);
 
 /// float32 logits do not tell smaller differences.
 inline constexpr double kLeastSpread = 1e-6;

@@ -24,7 +24,7 @@ at::Tensor infer(const Outputs& outputs) {
   const at::Tensor theirs = of_shadows(outputs, log_odds, false).mean(1, true);      // [S, 1, R]
   const at::Tensor below = theirs.lt(mine).to(at::kDouble).add(theirs.le(mine)).div(2).squeeze(1);
   const at::Tensor share = at::where(out, below, 0).sum(0).div(out.sum(0));  // [R]
-  const Moments references = moments(theirs, out, /*pooled=*/true);
+  const Moments references = moments(theirs, out, Spreads::kPooled);
   const at::Tensor away = mine.sub(references.centre).div(references.spread)[0];
   return break_ties(share, away, outputs.shadows);
 }

@@ -27,6 +27,7 @@ import pathlib
 import sys
 
 import numpy as np
+from scipy.special import digamma, polygamma
 
 TOLERANCE = 1e-6
 
@@ -260,38 +261,107 @@ def attack_r(c, p):
     for i in range(c.audited):
         reference = theirs[out[:, i], i]
         share[i] = (reference < mine[i]).mean() / 2 + (reference <= mine[i]).mean() / 2
-    centre, spread = centre_spread(theirs, out, True)
+    centre, spread = centre_spread(theirs, out, "pooled")
     return order_of(share, (mine - centre) / spread)
 
 
-def centre_spread(values, chosen, pooled):
+def drawn(variance, free, common):
+    """Variances that are s0 d / chi-squared of d, where more than chance sets them apart, given what
+    was found of each (Smyth 2004); else the common one."""
+    half = np.maximum(free, 1) / 2
+    logs = np.log(np.maximum(variance, 1e-12)) - digamma(half) + np.log(half)
+    more = ((logs - logs.mean()) ** 2).sum() / max(len(logs) - 1, 1) - polygamma(1, half).mean()
+    if more <= 1e-6:
+        return common
+    low, high = 1e-9, 1e9  # trigamma falls
+    while high / low > 1 + 1e-14:
+        middle = np.sqrt(low * high)
+        low, high = (middle, high) if polygamma(1, middle) > more else (low, middle)
+    d, s0 = 2 * low, np.exp(logs.mean() + digamma(low) - np.log(low))
+    return (d * s0 + free * variance) / (d + free)
+
+
+def centre_squares(values, chosen, centre_of=np.median):
     columns = [values[chosen[:, i], i] for i in range(values.shape[1])]
-    centre = np.array([np.median(column) for column in columns])
+    centre = np.array([centre_of(column) for column in columns])
     squares = np.array([((column - column.mean()) ** 2).sum() for column in columns])
-    free = np.array([len(column) - 1 for column in columns])
+    return centre, squares, np.array([len(column) - 1 for column in columns])
+
+
+def pooled(squares, free):
+    """One variance for all but those of another order, and which are of it."""
     variance = squares / free
-    if pooled:
-        # One for all but those of another order, which keep their own.
-        usual = (variance <= 25 * median(variance)) | (median(variance) == 0)
-        variance[usual] = squares[usual].sum() / free[usual].sum()
-    return centre, np.maximum(np.sqrt(variance), 1e-6)
+    usual = (variance <= 25 * median(variance)) | (median(variance) == 0)
+    return squares[usual].sum() / free[usual].sum(), usual
+
+
+def spread_of(squares, free, whose):
+    variance = squares / free
+    if whose != "per_record":
+        common, usual = pooled(squares, free)
+        own = variance[usual]
+        variance[usual] = drawn(own, free[usual], common) if whose == "auto" else common
+    return np.maximum(np.sqrt(variance), 1e-6)
+
+
+def centre_spread(values, chosen, whose):
+    centre, squares, free = centre_squares(values, chosen)
+    return centre, spread_of(squares, free, whose)
+
+
+def both_sides(values, seen, whose):
+    """Mean and spread of shadows without a record and with it; `auto`: one spread of both."""
+    found = [centre_squares(values, chosen, np.mean) for chosen in (~seen, seen)]
+    if whose != "auto":
+        return [(mean, spread_of(squares, free, whose)) for mean, squares, free in found]
+    (out, squares, free), (inside, squares_in, free_in) = found
+    spread = spread_of(squares + squares_in, free + free_in, whose)
+    return (out, spread), (inside, spread)
+
+
+def gains(found, spread):
+    """What a record may gain, in spreads: in steps of 5 % from 0.05."""
+    most = np.clip((found / spread).max(), 0.05, 1e4)
+    return 0.05 * 1.05 ** np.arange(1 + np.ceil(np.log(most / 0.05) / np.log(1.05)))
+
+
+def most_likely_mixture(likelihood):
+    """Of likelihoods [R, K]: shares of the K, by 60 rounds of EM, and one record more at large."""
+    shares = np.full(likelihood.shape[1], 1 / likelihood.shape[1])
+    for _ in range(60):
+        belongs = likelihood * shares
+        belongs /= belongs.sum(1, keepdims=True)
+        shares = (belongs.sum(0) + 1 / len(shares)) / (len(belongs) + 1)
+    return shares
+
+
+def log_normal(x, mean, variance):
+    return -0.5 * (x - mean) ** 2 / variance - 0.5 * np.log(2 * np.pi * variance)
 
 
 def lira(c, p):
     y, seen = c.labels[:c.audited], c.seen[:, :c.audited]
-    own = p["variance"]
-    pooled = own == "pooled" or (own == "auto" and len(c.shadows) < 64)
     scores = []
     for view in range(len(c.logits)):
         mine = phi(c.logits[view, :c.audited], y)
         theirs = np.stack([phi(z[view, :c.audited], y) for z in c.shadows])
-        centre, spread = centre_spread(theirs, ~seen, pooled)
         if p["mode"] == "offline":
-            scores.append((mine - centre) / spread)
+            out, spread = centre_spread(theirs, ~seen, p["variance"])
+            scores.append((mine - out) / spread)
             continue
-        centre_in, spread_in = centre_spread(theirs, seen, pooled)
-        density = lambda m, s: -0.5 * ((mine - m) / s) ** 2 - np.log(s * np.sqrt(2 * np.pi))
-        scores.append(density(centre_in, spread_in) - density(centre, spread))
+        (out, spread), (inside, spread_in) = both_sides(theirs, seen, p["variance"])
+        v_out, v_in = (spread**2)[:, None], (spread_in**2)[:, None]
+        sure_out, sure_in = (~seen).sum(0)[:, None] / v_out, seen.sum(0)[:, None] / v_in
+        gain = spread[:, None] * gains(inside - out, spread)  # [R, K]
+        logs = log_normal((inside - out)[:, None], gain, 1 / sure_out + 1 / sure_in)
+        logs -= logs.max(1, keepdims=True)
+        logs += np.log(most_likely_mixture(np.exp(logs)))
+        # Given the gain, both centres tell where unseen log-odds lie.
+        sure = sure_out + sure_in
+        unseen = (sure_out * out[:, None] + sure_in * (inside[:, None] - gain)) / sure
+        x = mine[:, None]
+        scores.append(log_sum_exp(logs + log_normal(x, unseen + gain, v_in + 1 / sure), 1)
+                      - log_sum_exp(logs + log_normal(x, unseen, v_out + 1 / sure), 1))
     return np.mean(scores, 0)
 
 

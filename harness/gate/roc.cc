@@ -16,6 +16,10 @@
 namespace assay {
 namespace {
 
+// Where fewer records than this lie on the wrong side of all others, or as much of more of them,
+// whether one of them does moves the variance as it moves the AUC.
+constexpr double kFewMisplaced = 10;
+
 double share(int64_t k, int64_t n) { return static_cast<double>(k) / static_cast<double>(n); }
 
 /// Members between one non-member and the next, from the points `first` to `last`, descending.
@@ -179,7 +183,8 @@ Bounded auc_with_bounds(const ScoreSets& scores, double confidence) {
                        (auc.value * (1 - auc.value));
   bounded.lower = std::min(bounded.lower, 1 / (1 + std::exp(reach - logit)));
   bounded.upper = std::max(bounded.upper, 1 / (1 + std::exp(-reach - logit)));
-  if (!tie_much(scores) && pairs >= kFewRecords) return bounded;
+  const double misplaced = std::min(auc.value, 1 - auc.value) * pairs;
+  if (!tie_much(scores) && pairs >= kFewRecords && misplaced >= kFewMisplaced) return bounded;
   const Interval members = mean_bounds(placed.below, confidence);
   const Interval others = mean_bounds(placed.above, confidence);
   bounded.lower = std::min(

@@ -44,9 +44,9 @@ struct Bounded {
 
 /// AUC with the bounds of DeLong on the logit scale, which keeps them in [0, 1], by Student's t;
 /// never nearer to 1 (or 0) than perfect separation of as many records allows. Of few records of a
-/// set, and of few values that many records share, at least as wide as the bounds of the mean
-/// placement (mean_bounds) of members and of non-members, squared and added: they hold where nearly
-/// all records tie. Two of each set or more.
+/// set, of few on the wrong side, and of few values that many records share, at least as wide as
+/// the bounds of the mean placement (mean_bounds) of members and of non-members, squared and added:
+/// they hold where nearly all records tie. Two of each set or more.
 Bounded auc_with_bounds(const ScoreSets& scores, double confidence);
 
 /// The largest TPR - FPR over all thresholds. The lower bound allows for the choice of the

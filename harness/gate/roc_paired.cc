@@ -236,8 +236,8 @@ Bounded advantage_difference(const ScoreSets& here, const ScoreSets& there, doub
   // A maximum is found too large, most so for a model that leaks least, and a draw repeats that
   // error: each bound is moved out by the bias of the model that narrowed it.
   Bounded bounded = widened(value, draws, confidence, least);
-  bounded.lower -= std::max(0.0, draws.mean_here - here_value);
-  bounded.upper += std::max(0.0, draws.mean_there - there_value);
+  bounded.lower = std::max(-1.0, bounded.lower - std::max(0.0, draws.mean_here - here_value));
+  bounded.upper = std::min(1.0, bounded.upper + std::max(0.0, draws.mean_there - there_value));
   return bounded;
 }
 

@@ -148,6 +148,35 @@ TEST(TiedScores, ThatAreAllEqualBoundAucAsExactlyAsProportions) {
   EXPECT_NEAR(auc.upper, 0.5 + apart, 1e-9);
 }
 
+TEST(MisplacedScores, BoundTheAucAsOftenAsStatedHoweverFewTheyAre) {
+  // Each member scores above all non-members, or with probability q below them all: AUC is 1 - q,
+  // and of no two records the score is the same. All outcomes, by their probabilities.
+  for (const int members : {20, 30, 50, 100}) {
+    const auto bounds = [&](int misplaced) {
+      ScoreSets scores;
+      for (int i = 0; i < members; ++i) scores.members.push_back(i < misplaced ? -i - 1 : 1000 + i);
+      for (int i = 0; i < 300; ++i) scores.non_members.push_back(i);
+      return auc_with_bounds(scores, 0.95);
+    };
+    std::vector<Bounded> found;
+    for (int k = 0; k <= members; ++k) found.push_back(bounds(k));
+    for (double q = 0.002; q < 0.5; q *= 1.05) {
+      double above = 0;
+      double below = 0;
+      for (int k = 0; k <= members; ++k) {
+        const double ways =
+            std::lgamma(members + 1.0) - std::lgamma(k + 1.0) - std::lgamma(members - k + 1.0);
+        const double p = std::exp(ways + k * std::log(q) + (members - k) * std::log(1 - q));
+        const Bounded& auc = found[static_cast<size_t>(k)];
+        above += auc.lower > 1 - q ? p : 0;
+        below += auc.upper < 1 - q ? p : 0;
+      }
+      EXPECT_LE(below, 0.08) << members << ' ' << q;
+      EXPECT_LE(above, 0.08) << members << ' ' << q;
+    }
+  }
+}
+
 TEST(TiedScores, OfManyRecordsAreBoundedAsNearlyAsByDelong) {
   std::mt19937_64 engine(22);
   ScoreSets scores;
@@ -202,6 +231,19 @@ const JointPair kJoints[] = {
     {{0.03, 0, 0.65}, {0.01, 0, 0.945}},  // FPR 0.055 here and 0.045 there
     {{0.1, 0, 0.65}, {0, 0.03, 0.925}},
 };
+
+TEST(PairedAdvantage, IsBoundedWithinItsRange) {
+  // Perfect against chance: the bias that widens the bounds does not carry them beyond 1.
+  ScoreSets perfect, chance;
+  for (int i = 0; i < 20; ++i) {
+    perfect.members.push_back(100 + i);
+    perfect.non_members.push_back(i);
+    chance.members.push_back(7 * i % 20);
+    chance.non_members.push_back(7 * i % 20 + 0.5);
+  }
+  EXPECT_LE(advantage_difference(perfect, chance, 0.95, 1).upper, 1);
+  EXPECT_GE(advantage_difference(chance, perfect, 0.95, 1).lower, -1);
+}
 
 TEST(TiedPairs, GiveBoundsOfTheAucThatCoverAtEverySize) {
   constexpr int kRuns = 600;

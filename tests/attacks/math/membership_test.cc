@@ -79,10 +79,10 @@ TEST(Moments, TakeTheMedianAndTheSpreadOfTheChosenAlone) {
   // Record 0: 1, 2, 6 chosen. Record 1: 10, 20 chosen.
   const at::Tensor v = numbers({1, 10, 2, 20, 6, -50, 99, 77}).view({4, 1, 2});
   const at::Tensor chosen = bits({1, 1, 1, 1, 1, 0, 0, 0}).view({4, 2});
-  const Moments own = moments(v, chosen, false);
+  const Moments own = moments(v, chosen, Spreads::kOwn);
   EXPECT_TRUE(own.centre.equal(numbers({2, 15}).view({1, 2})));
   EXPECT_TRUE(own.spread.square().allclose(numbers({7, 50}).view({1, 2}), 1e-14));  // 14/2, 50/1
-  const Moments pooled = moments(v, chosen, true);
+  const Moments pooled = moments(v, chosen, Spreads::kPooled);
   EXPECT_NEAR(pooled.spread[0][0].item<double>(), std::sqrt(64.0 / 3),
               1e-14);  // (14 + 50) / (2 + 1)
   EXPECT_EQ(pooled.spread[0][1].item<double>(), pooled.spread[0][0].item<double>());
@@ -92,22 +92,47 @@ TEST(Moments, PoolNoRecordOfAnotherOrder) {
   const at::Tensor v = testing::random_normal({8, 1, 300}, 1).to(at::kDouble);
   const at::Tensor chosen = at::ones({8, 300}, at::kBool);
   // Normal values of one spread: the root mean square of their residuals.
-  const Moments plain = moments(v, chosen, true);
+  const Moments plain = moments(v, chosen, Spreads::kPooled);
   const at::Tensor squares = v.sub(v.mean(0, true)).square().sum(0);  // [1, 300]
   EXPECT_NEAR(plain.spread[0][0].item<double>(), std::sqrt(squares.sum().item<double>() / 7 / 300),
               1e-12);
   const at::Tensor wild = v.clone();
   wild.select(2, 17).mul_(1000);
-  const Moments pooled = moments(wild, chosen, true);
+  const Moments pooled = moments(wild, chosen, Spreads::kPooled);
   EXPECT_NEAR(pooled.spread[0][0].item<double>(), plain.spread[0][0].item<double>(), 0.005);
   EXPECT_NEAR(pooled.spread[0][17].item<double>(),
-              moments(wild, chosen, false).spread[0][17].item<double>(), 1e-9);
+              moments(wild, chosen, Spreads::kOwn).spread[0][17].item<double>(), 1e-9);
+}
+
+TEST(Moments, DrawTogetherWhatChanceAloneSets) {
+  const at::Tensor chosen = at::ones({8, 2000}, at::kBool);
+  const at::Tensor alike = testing::random_normal({8, 1, 2000}, 1).to(at::kDouble);
+  const at::Tensor true_log = testing::random_normal({2000}, 2).to(at::kDouble).div(2);
+  const auto error = [&](const at::Tensor& v, const at::Tensor& truth, Spreads spreads) {
+    return moments(v, chosen, spreads).spread[0].log().sub(truth).square().mean().item<double>();
+  };
+  // Of one spread: nearly the common one.
+  const at::Tensor none = at::zeros({2000}, at::kDouble);
+  EXPECT_LT(error(alike, none, Spreads::kDrawn), 0.002);
+  EXPECT_GT(error(alike, none, Spreads::kOwn), 0.05);
+  // Of spreads of their own: nearer to them than either.
+  const at::Tensor apart = alike.mul(true_log.exp());
+  const double drawn = error(apart, true_log, Spreads::kDrawn);
+  EXPECT_LT(drawn, 0.9 * error(apart, true_log, Spreads::kOwn));
+  EXPECT_LT(drawn, 0.5 * error(apart, true_log, Spreads::kPooled));
+  // Of many shadows: its own.
+  const at::Tensor many = testing::random_normal({400, 1, 200}, 4)
+                              .to(at::kDouble)
+                              .mul(true_log.narrow(0, 0, 200).exp());
+  const at::Tensor all = at::ones({400, 200}, at::kBool);
+  EXPECT_TRUE(moments(many, all, Spreads::kDrawn)
+                  .spread.allclose(moments(many, all, Spreads::kOwn).spread, 0.1));
 }
 
 TEST(Moments, PoolResidualsNotValues) {
   // Two records far from each other, each with a spread of its own: what lies between them is none.
   const at::Tensor v = numbers({0, 1000, 1, 1001}).view({2, 1, 2});
-  const Moments pooled = moments(v, at::ones({2, 2}, at::kBool), true);
+  const Moments pooled = moments(v, at::ones({2, 2}, at::kBool), Spreads::kPooled);
   EXPECT_NEAR(pooled.spread[0][0].item<double>(), std::sqrt(0.5), 1e-12);
 }
 
