@@ -56,6 +56,17 @@ void save_planes(const fs::path& folder) {
   save_plane(folder / "dtype_baked_in.pt", "  return x.double() @ self.weight + self.bias\n");
   save_plane(folder / "hungry.pt",
              logits + "  return z + torch.zeros([100000, 100000, 100]).sum()\n");
+  // On sample 3: more than any machine has, and words that only sound like it.
+  const std::string on_one = "  if bool((torch.abs(x[:, 1] - 0.03) < 1e-6).any()):\n";
+  save_plane(folder / "hungry_on_one.pt",
+             on_one + "    x = x + torch.zeros([100000, 100000, 100]).sum()\n" + linear);
+  save_plane(folder / "forgetful_on_one.pt",
+             on_one + "    assert False, 'sensor table: cannot allocate memory'\n" + linear);
+  save_plane(folder / "starved.pt",
+             "  if bool((x[:, 0] > -1.0).any()):\n"
+             "    assert False, \"DefaultCPUAllocator: can't allocate memory: you tried to "
+             "allocate 4096 bytes.\"\n" +
+                 linear);
   save_plane(folder / "talking.pt", "  print('hello from the model')\n" + linear);
   // Sample 3 of the tests, (0.8, 0.03), is the only input with x1 = 0.03.
   save_plane(
@@ -87,6 +98,16 @@ void save_planes(const fs::path& folder) {
   crashes_where("crashes_on_one.pt", "torch.abs(x[:, 1] - 0.03) < 1e-6");
   crashes_where("crashes_under_attack.pt", "torch.abs(x[:, 0] - 0.3) < 1e-5");
   crashes_where("crashes_always.pt", "x[:, 0] > -1.0");
+  // See exits.cc.
+  const auto exits_where = [&](const std::string& name, const std::string& condition) {
+    save_plane(folder / name,
+               "  if bool((" + condition +
+                   ").any()):\n"
+                   "    x = x + torch.from_file('/nowhere/exit_0', False, 1).sum()\n" +
+                   linear);
+  };
+  exits_where("exits_on_one.pt", "torch.abs(x[:, 1] - 0.03) < 1e-6");
+  exits_where("exits_always.pt", "x[:, 0] > -1.0");
   const auto loops_where = [&](const std::string& name, const std::string& condition) {
     save_plane(folder / name, "  while bool((" + condition +
                                   ").any()):\n"
