@@ -231,7 +231,7 @@ TEST(Model, FlagsOneThatWasSavedInTrainingModeIfThatMakesADifference) {
         std::filesystem::path(::testing::TempDir()) / "assay_mode.pt";
     torch::jit::Module module("Mode");
     module.register_attribute("training", c10::BoolType::get(), training);
-    module.define("def forward(self, x):\n    return " + body);
+    module.define("def forward(self, x):\n    return " + body + "\n");
     module.save(path.string());
     return flag_ids(Model::load(testing::to_spec(Shape{{2}, 2}, path), path, 16, "cpu"));
   };
