@@ -29,33 +29,9 @@ void save_plane(const fs::path& path, const std::string& forward, double line = 
                {"bias", at::tensor({offset, -offset})}});
 }
 
-void save_planes(const fs::path& folder) {
+// What models ask of the machine that it has not, and what ends or holds up the process.
+void save_fatal_planes(const fs::path& folder) {
   const std::string linear = "  return x @ self.weight + self.bias\n";
-  save_plane(folder / "right.pt", linear);
-  save_plane(folder / "careless.pt", linear, 0.48);
-  save_module(folder / "swapped.pt", "def forward(self, x):\n" + linear,
-              {{"weight", at::tensor({4.0F, -4.0F, 0.0F, 0.0F}).reshape({2, 2})},
-               {"bias", at::tensor({-2.0F, 2.0F})}});
-  save_module(folder / "three_classes.pt", "def forward(self, x):\n" + linear,
-              {{"weight", at::zeros({2, 3})}, {"bias", at::zeros({3})}});
-  const std::string logits = "  z = x @ self.weight + self.bias\n";
-  save_plane(folder / "nan.pt", logits + "  return z * float('nan')\n");
-  save_plane(folder / "detached.pt", "  return x.detach() @ self.weight + self.bias\n");
-  save_plane(folder / "constant.pt", "  return x * 0.0 @ self.weight + self.bias * 0.0 + 1.0\n");
-  save_plane(folder / "softmax.pt", logits + "  return torch.softmax(z, 1)\n");
-  save_plane(folder / "sigmoid.pt", logits + "  return z[:, 1:] - z[:, :1]\n");
-  save_plane(folder / "tuple.pt", logits + "  return x, z\n");
-  save_plane(folder / "dict.pt", logits + "  return {'features': x, 'logits': z}\n");
-  save_plane(folder / "normalized.pt", "  return (x * 0.25 + 0.5) @ self.weight + self.bias\n");
-  save_plane(folder / "dropout.pt",
-             "  return torch.dropout(x, 0.05, True) @ self.weight + self.bias\n");
-  save_plane(folder / "batch_norm.pt",
-             "  y = torch.batch_norm(x, None, None, None, None, True, 0.1, 1e-5, False)\n"
-             "  return y @ self.weight\n");
-  save_plane(folder / "batch_baked_in.pt", "  return x.view(4, 2) @ self.weight + self.bias\n");
-  save_plane(folder / "dtype_baked_in.pt", "  return x.double() @ self.weight + self.bias\n");
-  save_plane(folder / "hungry.pt",
-             logits + "  return z + torch.zeros([100000, 100000, 100]).sum()\n");
   // On sample 3: more than any machine has, and words that only sound like it.
   const std::string on_one = "  if bool((torch.abs(x[:, 1] - 0.03) < 1e-6).any()):\n";
   save_plane(folder / "hungry_on_one.pt",
@@ -67,26 +43,6 @@ void save_planes(const fs::path& folder) {
              "    assert False, \"DefaultCPUAllocator: can't allocate memory: you tried to "
              "allocate 4096 bytes.\"\n" +
                  linear);
-  save_plane(folder / "talking.pt", "  print('hello from the model')\n" + linear);
-  // Sample 3 of the tests, (0.8, 0.03), is the only input with x1 = 0.03.
-  save_plane(
-      folder / "throws_on_one.pt",
-      "  assert not bool((torch.abs(x[:, 1] - 0.03) < 1e-6).any()), 'unexpected sensor value'\n" +
-          linear);
-  const std::string bad = "  bad = torch.abs(x[:, 1:] - 0.03) < 1e-6\n";
-  save_plane(folder / "nan_on_one.pt",
-             logits + bad + "  return torch.where(bad, torch.full_like(z, float('nan')), z)\n");
-  // torch.where hides the NaN from the output, and its gradient is NaN for every input.
-  save_plane(folder / "nan_gradient.pt",
-             logits + bad + "  return torch.where(bad, z * float('nan'), z)\n");
-  // Rounds to 1/1000 and passes the gradient on, as quantised models are trained.
-  save_plane(folder / "straight_through.pt",
-             "  x = x + (torch.round(x * 1000.0) * 0.001 - x).detach()\n" + linear);
-  // FGSM at 0.1 takes the 25 samples with x0 = 0.2 to 0.3, where the right model holds.
-  save_plane(
-      folder / "throws_under_attack.pt",
-      "  assert not bool((torch.abs(x[:, 0] - 0.3) < 1e-5).any()), 'unexpected sensor value'\n" +
-          linear);
   // Reads far outside of its input's memory: no exception, the process is gone.
   const auto crashes_where = [&](const std::string& name, const std::string& condition) {
     save_plane(folder / name, "  if bool((" + condition +
@@ -116,6 +72,55 @@ void save_planes(const fs::path& folder) {
   };
   loops_where("loops_on_one.pt", "torch.abs(x[:, 1] - 0.03) < 1e-6");
   loops_where("loops_under_attack.pt", "torch.abs(x[:, 0] - 0.3) < 1e-5");
+}
+
+void save_planes(const fs::path& folder) {
+  const std::string linear = "  return x @ self.weight + self.bias\n";
+  save_plane(folder / "right.pt", linear);
+  save_plane(folder / "careless.pt", linear, 0.48);
+  save_module(folder / "swapped.pt", "def forward(self, x):\n" + linear,
+              {{"weight", at::tensor({4.0F, -4.0F, 0.0F, 0.0F}).reshape({2, 2})},
+               {"bias", at::tensor({-2.0F, 2.0F})}});
+  save_module(folder / "three_classes.pt", "def forward(self, x):\n" + linear,
+              {{"weight", at::zeros({2, 3})}, {"bias", at::zeros({3})}});
+  const std::string logits = "  z = x @ self.weight + self.bias\n";
+  save_plane(folder / "nan.pt", logits + "  return z * float('nan')\n");
+  save_plane(folder / "detached.pt", "  return x.detach() @ self.weight + self.bias\n");
+  save_plane(folder / "constant.pt", "  return x * 0.0 @ self.weight + self.bias * 0.0 + 1.0\n");
+  save_plane(folder / "softmax.pt", logits + "  return torch.softmax(z, 1)\n");
+  save_plane(folder / "sigmoid.pt", logits + "  return z[:, 1:] - z[:, :1]\n");
+  save_plane(folder / "tuple.pt", logits + "  return x, z\n");
+  save_plane(folder / "dict.pt", logits + "  return {'features': x, 'logits': z}\n");
+  save_plane(folder / "normalized.pt", "  return (x * 0.25 + 0.5) @ self.weight + self.bias\n");
+  save_plane(folder / "dropout.pt",
+             "  return torch.dropout(x, 0.05, True) @ self.weight + self.bias\n");
+  save_plane(folder / "batch_norm.pt",
+             "  y = torch.batch_norm(x, None, None, None, None, True, 0.1, 1e-5, False)\n"
+             "  return y @ self.weight\n");
+  save_plane(folder / "batch_baked_in.pt", "  return x.view(4, 2) @ self.weight + self.bias\n");
+  save_plane(folder / "dtype_baked_in.pt", "  return x.double() @ self.weight + self.bias\n");
+  save_plane(folder / "hungry.pt",
+             logits + "  return z + torch.zeros([100000, 100000, 100]).sum()\n");
+  save_plane(folder / "talking.pt", "  print('hello from the model')\n" + linear);
+  // Sample 3 of the tests, (0.8, 0.03), is the only input with x1 = 0.03.
+  save_plane(
+      folder / "throws_on_one.pt",
+      "  assert not bool((torch.abs(x[:, 1] - 0.03) < 1e-6).any()), 'unexpected sensor value'\n" +
+          linear);
+  const std::string bad = "  bad = torch.abs(x[:, 1:] - 0.03) < 1e-6\n";
+  save_plane(folder / "nan_on_one.pt",
+             logits + bad + "  return torch.where(bad, torch.full_like(z, float('nan')), z)\n");
+  // torch.where hides the NaN from the output, and its gradient is NaN for every input.
+  save_plane(folder / "nan_gradient.pt",
+             logits + bad + "  return torch.where(bad, z * float('nan'), z)\n");
+  // Rounds to 1/1000 and passes the gradient on, as quantised models are trained.
+  save_plane(folder / "straight_through.pt",
+             "  x = x + (torch.round(x * 1000.0) * 0.001 - x).detach()\n" + linear);
+  // FGSM at 0.1 takes the 25 samples with x0 = 0.2 to 0.3, where the right model holds.
+  save_plane(
+      folder / "throws_under_attack.pt",
+      "  assert not bool((torch.abs(x[:, 0] - 0.3) < 1e-5).any()), 'unexpected sensor value'\n" +
+          linear);
   torch::jit::Module empty("Empty");
   empty.define("def other(self, x):\n  return x\n");
   empty.save((folder / "no_forward.pt").string());
@@ -200,6 +205,7 @@ int main(int argc, char** argv) {
   const fs::path folder = argv[1];
   fs::create_directories(folder);
   save_planes(folder);
+  save_fatal_planes(folder);
   save_other_files(folder);
   save_images(folder);
   return 0;
