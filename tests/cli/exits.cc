@@ -7,12 +7,28 @@
 #include <cstdlib>
 #include <string_view>
 
-extern "C" int open(const char* path, int flags, ...) {
+namespace {
+
+int open_unless_asked(const char* function, const char* path, int flags, unsigned mode) {
   if (std::string_view(path).ends_with("/exit_0")) std::exit(0);
+  const auto next = reinterpret_cast<int (*)(const char*, int, ...)>(dlsym(RTLD_NEXT, function));
+  return next(path, flags, mode);
+}
+
+}  // namespace
+
+extern "C" int open(const char* path, int flags, ...) {
   va_list more;
   va_start(more, flags);
   const unsigned mode = va_arg(more, unsigned);
   va_end(more);
-  const auto next = reinterpret_cast<int (*)(const char*, int, ...)>(dlsym(RTLD_NEXT, "open"));
-  return next(path, flags, mode);
+  return open_unless_asked("open", path, flags, mode);
+}
+
+extern "C" int open64(const char* path, int flags, ...) {
+  va_list more;
+  va_start(more, flags);
+  const unsigned mode = va_arg(more, unsigned);
+  va_end(more);
+  return open_unless_asked("open64", path, flags, mode);
 }

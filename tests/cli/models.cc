@@ -59,7 +59,7 @@ void save_fatal_planes(const fs::path& folder) {
     save_plane(folder / name,
                "  if bool((" + condition +
                    ").any()):\n"
-                   "    x = x + torch.from_file('/nowhere/exit_0', False, 1).sum()\n" +
+                   "    x = x + torch.from_file('/nowhere/exit_0', False, x.size(0)).sum()\n" +
                    linear);
   };
   exits_where("exits_on_one.pt", "torch.abs(x[:, 1] - 0.03) < 1e-6");
