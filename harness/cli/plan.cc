@@ -227,8 +227,7 @@ void print_estimate(const Session& session, const std::string& store) {
                 one.broken_s * scale, static_cast<double>(one.memory) / (1 << 20));
   }
   std::printf("%-24s %12.2f s %12.2f s\n", "all cells", robust, broken);
-  const std::filesystem::path incumbent = suite.baseline;
-  if (std::filesystem::is_regular_file(incumbent) && incumbent.extension() != ".jsonl") {
+  if (std::filesystem::is_regular_file(suite.baseline) && is_model(suite.baseline)) {
     std::printf("%-24s %12.2f s %12.2f s   a baseline model runs once, then the store has it\n",
                 "with the baseline", 2 * robust, 2 * broken);
   }

@@ -16,10 +16,9 @@ namespace {
 
 // The one thing a signal handler may touch.
 volatile std::sig_atomic_t pending_signal = 0;
-volatile std::sig_atomic_t expected_sender = 0;
 
-void note_signal(int number, siginfo_t* info, void*) {
-  if (info->si_pid == expected_sender && pending_signal == 0) pending_signal = number;
+void note_signal(int number) {
+  if (pending_signal == 0) pending_signal = number;
 }
 
 }  // namespace
@@ -87,11 +86,9 @@ void ProgressBar::update(const Progress& progress) {
   std::cerr << '\r' << line << "\033[K" << std::flush;
 }
 
-void catch_signals(int sender) {
-  expected_sender = sender;
+void catch_signals() {
   struct sigaction action {};
-  action.sa_sigaction = note_signal;
-  action.sa_flags = SA_SIGINFO;
+  action.sa_handler = note_signal;
   for (const int number : stop_signals()) sigaction(number, &action, nullptr);
 }
 

@@ -33,9 +33,10 @@ std::string unit_text(const Unit& unit);
 /// Why a run ends that took longer than this.
 std::string time_limit_text(double limit_s);
 
-/// Makes stop_signals() that the process `sender` sends ask the run to stop between queries instead
-/// of ending the process. What a second one does is the sender's affair.
-void catch_signals(int sender);
+/// Makes stop_signals() ask the run to stop between queries instead of ending the process, whoever
+/// sends them: one to the whole group and the supervisor's may arrive as one. What a second one
+/// does is the supervisor's affair.
+void catch_signals();
 /// "SIGINT", "SIGTERM" or "SIGHUP" once one arrived, else "".
 std::string caught_signal();
 

@@ -81,7 +81,8 @@ class Run {
   std::unique_ptr<Store> store_;
   const Attempt* attempt_ = nullptr;
   fs::path folder_;
-  Header header_;  ///< what is known of the run before it looks into a model
+  bool made_ = false;  ///< the folder was not there before
+  Header header_;      ///< what is known of the run before it looks into a model
 };
 
 RunOptions Run::run_options(ProgressBar* bar) {
@@ -113,7 +114,7 @@ Evidence Run::measure(Subject* subject, bool is_incumbent, const Evidence* basel
     keep_under_way(*attempt_, unit_text(unit) + " of the " + side, begins);
   };
   const Suite& suite = session_->suite;
-  if (!is_incumbent && shard_.count == 1) {
+  if (!is_incumbent && !shard_.is_part) {
     options.after_clean = [&suite, baseline](const Evidence& evidence) {
       return clean_pass_failure(suite, evidence, baseline);
     };
@@ -128,7 +129,7 @@ Evidence Run::measure(Subject* subject, bool is_incumbent, const Evidence* basel
         return model;
       },
       store_.get(), options);
-  if (shard_.count > 1) {
+  if (shard_.is_part) {
     keep_for_merge(folder_, is_incumbent ? "baseline_" : "", suite, subject->plan(), evidence,
                    *store_);
   }
@@ -258,7 +259,7 @@ ExitCode Run::finish(const Evidence& evidence, const Baseline& baseline) {
                                               : Save::kRegressed;
   Adversarials saved = adversarials_of(evidence, decision, *store_, save);
   Report report = report_of(evidence, baseline, decision);
-  report.shard = others_left(evidence);
+  report.shard = shard_.is_part && (others_left(evidence) || evidence.complete());
   const Dataset* dataset = session_->dataset.get();
   report.pictures = pictures_if_any([&] {
     return dataset ? choose_pictures(evidence, decision, saved, *dataset) : std::vector<Picture>();
@@ -272,8 +273,8 @@ ExitCode Run::finish(const Evidence& evidence, const Baseline& baseline) {
     keep_in_corpus(evidence, incumbent, *store_);
   }
   // A shard only measures: pass, fail and inconclusive belong to the merge.
-  if (shard_.count == 1) return exit_code(decision.outcome);
-  return others_left(evidence) || evidence.complete() ? ExitCode::kPass : ExitCode::kIncomplete;
+  if (!shard_.is_part) return exit_code(decision.outcome);
+  return report.shard ? ExitCode::kPass : ExitCode::kIncomplete;
 }
 
 // Takes the folder into use, so that --resume after a kill knows what was being run there. What is
@@ -310,7 +311,7 @@ ExitCode Run::measure_sides(Baseline baseline) {
 
 ExitCode Run::run(const Attempt& attempt) {
   attempt_ = &attempt;
-  catch_signals(attempt.supervisor);
+  catch_signals();
   if (!attempt.failed.empty() && attempt.folder.empty()) {
     throw Error("the run is incomplete: " + attempt.failed, ExitCode::kIncomplete);
   }
@@ -323,6 +324,7 @@ ExitCode Run::run(const Attempt& attempt) {
   Baseline baseline = read_baseline_evidence();
   workers_ = choose_workers(options_.workers, suite.run.memory_limit);
   if (attempt.folder.empty()) {
+    made_ = options_.out.empty() || !fs::exists(options_.out);
     folder_ = prepare_folder(options_.out, options_.resume, suite.name, started_);
     keep_folder(attempt, folder_.string());
   } else {
@@ -337,7 +339,7 @@ ExitCode Run::run(const Attempt& attempt) {
     if (error.code() == ExitCode::kRefused) return refused(error.what());
     if (error.code() == ExitCode::kIncomplete) return stopped(error.what());
     std::error_code in_use;
-    if (options_.out.empty()) fs::remove(folder_, in_use);  // only if it is empty
+    if (made_) fs::remove(folder_, in_use);  // only if it is empty
     throw;
   } catch (const std::bad_alloc&) {
     return stopped("out of memory; lower --workers or run.block");

@@ -1,6 +1,7 @@
 #include "harness/cli/session.h"
 
 #include <algorithm>
+#include <fstream>
 #include <iostream>
 #include <numeric>
 #include <set>
@@ -126,8 +127,9 @@ void check_paths(const Suite& suite) {
 }
 
 bool is_model(const std::string& path) {
-  return !std::filesystem::is_directory(path) &&
-         std::filesystem::path(path).extension() != ".jsonl";
+  if (std::filesystem::is_directory(path)) return false;
+  std::ifstream file(path, std::ios::binary);
+  return file.peek() != '{' && std::filesystem::path(path).extension() != ".jsonl";
 }
 
 Evidence read_whole_run(const std::string& path) {
@@ -156,12 +158,15 @@ int choose_workers(int asked, int64_t memory_limit) {
 
 void require_gradients(const Suite& suite, const ModelFacts& facts, const std::string& path) {
   if (facts.gradient) return;
+  const bool wild = std::any_of(facts.flags.begin(), facts.flags.end(),
+                                [](const Flag& flag) { return flag.id == "nonfinite_gradient"; });
   for (const AttackSpec& spec : suite.attacks) {
-    if (spec.threat.access == Access::kGradient) {
-      throw Error(path + " gives no gradient with respect to its input, which attack `" +
-                      spec.name + "` needs; export it without detach, no_grad and rounding",
-                  ExitCode::kRefused);
-    }
+    if (spec.threat.access != Access::kGradient) continue;
+    throw Error(path + (wild ? " gives no finite gradient" : " gives no gradient") +
+                    " with respect to its input, which attack `" + spec.name + "` needs; " +
+                    (wild ? "look for a NaN that torch.where hides and for log or sqrt of 0"
+                          : "export it without detach, no_grad and rounding"),
+                ExitCode::kRefused);
   }
 }
 

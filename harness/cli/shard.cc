@@ -46,6 +46,7 @@ Shard parse_shard(const std::string& text) {
     const auto [last, second] = std::from_chars(slash + 1, end, shard.count);
     if (second == std::errc() && last == end && shard.count >= 1 && shard.count <= 1000 &&
         shard.index >= 0 && shard.index < shard.count) {
+      shard.is_part = true;
       return shard;
     }
   }
@@ -53,7 +54,7 @@ Shard parse_shard(const std::string& text) {
 }
 
 std::string to_text(const Shard& shard) {
-  if (shard.count == 1) return "";
+  if (!shard.is_part) return "";
   return std::to_string(shard.index) + "/" + std::to_string(shard.count);
 }
 

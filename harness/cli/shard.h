@@ -13,10 +13,12 @@
 
 namespace assay {
 
-/// Part `index` of `count`; the default is a whole run.
+/// Part `index` of `count`; the default is a whole run. Part 0 of 1 holds all, and yet is a part:
+/// it measures, and its merge decides.
 struct Shard {
   int64_t index = 0;
   int64_t count = 1;
+  bool is_part = false;
 };
 
 /// Of `i/n`, i counted from 0, or of "". Throws Error for any other text.

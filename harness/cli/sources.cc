@@ -50,8 +50,7 @@ fs::path file_of(const Suite& suite, const std::string& source, const Where& whe
     return file;
   }
   const bool named = !suite.baseline.empty() && suite.baseline != "none";
-  if (!named || fs::is_directory(suite.baseline) ||
-      fs::path(suite.baseline).extension() == ".jsonl") {
+  if (!named || !is_model(suite.baseline)) {
     throw Error(where, "`source: baseline` needs a model as baseline, and it is " +
                            (named ? suite.baseline : std::string("none")) +
                            "; name a model file by `source` or by --baseline");
@@ -61,12 +60,9 @@ fs::path file_of(const Suite& suite, const std::string& source, const Where& whe
 
 // SHA-256 of the incumbent, "" where the suite names none.
 std::string incumbent_of(const Suite& suite) {
-  const fs::path path = suite.baseline;
+  const std::string& path = suite.baseline;
   if (path.empty() || path == "none") return "";
-  if (fs::is_directory(path) || path.extension() == ".jsonl") {
-    return read_evidence(path).header.model.sha256;
-  }
-  return sha256_file(path);
+  return is_model(path) ? sha256_file(path) : read_evidence(path).header.model.sha256;
 }
 
 // Refuses paired rules on cells whose points come from this file: it is the incumbent under another

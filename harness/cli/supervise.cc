@@ -24,6 +24,10 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using Seconds = std::chrono::duration<double>;
 
+// timeout(1) signals the process and then its group, and a terminal's user may press a key twice:
+// what comes so soon is no second signal.
+constexpr double kEcho_s = 1;
+
 // All that a signal handler may touch.
 volatile std::sig_atomic_t child_process = 0;
 volatile std::sig_atomic_t signals_seen = 0;
@@ -70,11 +74,14 @@ class Watch {
   // Why the child must be ended, or "".
   std::string overdue() {
     const Clock::time_point now = Clock::now();
+    const auto since = [now](Clock::time_point then) { return Seconds(now - then).count(); };
     if (signals_seen > 0 && !signalled_) signalled_ = now;
-    if (signals_seen > 1) return with_work("stopped by " + signal_name(last_signal));
+    if (signalled_ && since(*signalled_) < kEcho_s) heard_ = signals_seen;
+    if (signalled_ && signals_seen > heard_) {
+      return with_work("stopped by a second " + signal_name(last_signal));
+    }
     // One that only reports, or has nowhere to report to yet, is at no unit of a run.
     if (reporting_ || !attempt_->failed.empty() || attempt_->folder.empty()) return "";
-    const auto since = [now](Clock::time_point then) { return Seconds(now - then).count(); };
     if (since(folder_since_) <= kGrace_s) return "";
     if (signalled_ && since(*signalled_) > kGrace_s) {
       return with_work("stopped by " + signal_name(last_signal));
@@ -88,6 +95,22 @@ class Watch {
   // True if it told of a crash that was not known.
   bool crashed() const { return crashed_; }
 
+  // True if its exit code is what the work came to.
+  bool done() const { return done_; }
+
+  // The reason, with what was under way.
+  std::string with_work(const std::string& reason) const {
+    constexpr size_t kMost = 4;
+    std::string names;
+    for (size_t i = 0; i < std::min(under_way_.size(), kMost); ++i) {
+      names += (i == 0 ? "" : ", ") + under_way_[i];
+    }
+    if (names.empty()) return reason;
+    const size_t more = under_way_.size() - std::min(under_way_.size(), kMost);
+    if (more > 0) names += " and " + std::to_string(more) + " more";
+    return reason + ", and this did not end: " + names;
+  }
+
  private:
   void learn_line(const std::string& line) {
     Crash crash;
@@ -98,6 +121,8 @@ class Watch {
       limit_s_ = std::stod(line.substr(6));
     } else if (line == "reporting") {
       reporting_ = true;
+    } else if (line == "done") {
+      done_ = true;
     } else if (line.starts_with("begin ")) {
       under_way_.push_back(line.substr(6));
     } else if (line.starts_with("end ")) {
@@ -113,18 +138,6 @@ class Watch {
     }
   }
 
-  std::string with_work(const std::string& reason) const {
-    constexpr size_t kMost = 4;
-    std::string names;
-    for (size_t i = 0; i < std::min(under_way_.size(), kMost); ++i) {
-      names += (i == 0 ? "" : ", ") + under_way_[i];
-    }
-    if (names.empty()) return reason;
-    const size_t more = under_way_.size() - std::min(under_way_.size(), kMost);
-    if (more > 0) names += " and " + std::to_string(more) + " more";
-    return reason + ", and this did not end: " + names;
-  }
-
   Attempt* attempt_;
   Clock::time_point started_;
   std::string rest_;  // of a line that is not whole yet
@@ -132,8 +145,10 @@ class Watch {
   double limit_s_ = 0;
   bool reporting_ = false;
   bool crashed_ = false;
+  bool done_ = false;
   Clock::time_point folder_since_ = Clock::now();
   std::optional<Clock::time_point> signalled_;
+  int heard_ = 0;  // signals that count as one
 };
 
 // Reads what the child tells until it ends, and ends it where it must be. Returns why, or "".
@@ -172,6 +187,23 @@ std::string fault_of(int number) {
   return "it was ended by " + signal_name(number) + " outside of any model";
 }
 
+std::string exit_text(int code) {
+  return "code that is not ours ended the process, with exit code " + std::to_string(code);
+}
+
+// The work's result, which only then counts: code that is not ours may call exit().
+ExitCode told_when_done(const std::function<ExitCode(const Attempt&)>& work,
+                        const Attempt& attempt) {
+  try {
+    const ExitCode code = work(attempt);
+    tell(attempt, "done\n");
+    return code;
+  } catch (...) {
+    tell(attempt, "done\n");
+    throw;
+  }
+}
+
 }  // namespace
 
 void keep_folder(const Attempt& attempt, const std::string& folder) {
@@ -196,6 +228,7 @@ void tell_incomplete(const std::string& reason) {
 ExitCode supervise(const std::function<ExitCode(const Attempt&)>& work) {
   Attempt attempt;
   attempt.supervisor = getpid();
+  forward_signals();
   const Clock::time_point started = Clock::now();
   for (;;) {
     std::array<int, 2> ends{};
@@ -215,12 +248,11 @@ ExitCode supervise(const std::function<ExitCode(const Attempt&)>& work) {
       close(ends[0]);
       attempt.record = ends[1];
       record_crashes(ends[1]);
-      return work(attempt);
+      return told_when_done(work, attempt);
     }
     // One that only reports has been told to end already.
     if (!attempt.failed.empty()) signals_seen = 0;
     child_process = child;
-    forward_signals();
     if (signals_seen > 0) kill(child, last_signal);  // it came between two attempts
     close(ends[1]);
     Watch watch(&attempt, started);
@@ -228,13 +260,15 @@ ExitCode supervise(const std::function<ExitCode(const Attempt&)>& work) {
     close(ends[0]);
     const int status = wait_for(child);
     child_process = 0;
-    if (WIFEXITED(status)) return static_cast<ExitCode>(WEXITSTATUS(status));
+    if (WIFEXITED(status) && watch.done()) return static_cast<ExitCode>(WEXITSTATUS(status));
     if (!overdue.empty() || !watch.crashed()) {
       if (!attempt.failed.empty()) {
         tell_incomplete(attempt.failed);
         return ExitCode::kIncomplete;
       }
-      attempt.failed = overdue.empty() ? fault_of(WTERMSIG(status)) : overdue;
+      attempt.failed = !overdue.empty()    ? overdue
+                       : WIFEXITED(status) ? watch.with_work(exit_text(WEXITSTATUS(status)))
+                                           : fault_of(WTERMSIG(status));
       continue;
     }
     const Crash& crash = attempt.crashes.back();

@@ -130,7 +130,7 @@ Judgement judge(const RuleSpec& rule, const Trial& trial) {
         judge_paired(rule, trial, judgement);
         doubt_failed_baseline(rule, trial, judgement);
       }
-      doubt_untried(rule, trial, result);
+      doubt_standing(rule, trial, result);
       doubt_reversed_score(rule, trial, result);
     }
     distrust_unlike_shadows(rule, trial, result);

@@ -1,5 +1,6 @@
 // Rules that passed, judged once more with what a pass must not rest on: samples that no query
-// tried, and samples that count as broken because the baseline failed on them.
+// tried or to which no gradient led, and samples that count as broken because the baseline failed
+// on them.
 #include <algorithm>
 #include <limits>
 
@@ -24,6 +25,13 @@ std::vector<std::string> sources_of(const CellHeader& cell) {
   return sources;
 }
 
+/// Attacked, at this radius or to its nearest point, by gradients none of which was a number: its
+/// row says so.
+bool blind(const std::optional<Verdict>& row) {
+  const bool measured = row && (row->status == Status::kRobust || row->status == Status::kBroken);
+  return measured && row->queries > 0 && !row->detail.empty();
+}
+
 /// True if every source is a cell of this run that tried the sample and left it standing: then
 /// there was nothing to try, which is an answer.
 bool withstood_sources(const EvidenceView& view, const CellView& cell, size_t sample) {
@@ -32,7 +40,7 @@ bool withstood_sources(const EvidenceView& view, const CellView& cell, size_t sa
     const CellView* source = view.find(name);
     if (source == nullptr || source == &cell || sample >= source->rows.size()) return false;
     const std::optional<Verdict>& row = source->rows[sample];
-    return row && row->status == Status::kRobust && !untried(row);
+    return row && row->status == Status::kRobust && !untried(row) && !blind(row);
   });
 }
 
@@ -48,23 +56,37 @@ RuleResult::Verdict judged_again(const RuleSpec& rule, const Trial& trial) {
 
 }  // namespace
 
-void doubt_untried(const RuleSpec& rule, const Trial& trial, RuleResult& result) {
-  const bool under_attack = rule.metric == "robust_accuracy" || rule.metric == "attack_success";
-  if (result.verdict != Outcomes::kPass || !under_attack || is_paired(rule.kind)) return;
+void doubt_standing(const RuleSpec& rule, const Trial& trial, RuleResult& result) {
+  if (result.verdict != Outcomes::kPass || trial.cell->header->family != Family::kEvasion) return;
   CellView cell = *trial.cell;
-  int64_t unknown = 0;
+  int64_t unsent = 0, unled = 0;
   for (size_t i = 0; i < cell.rows.size(); ++i) {
-    if (!untried(cell.rows[i]) || withstood_sources(*trial.candidate, *trial.cell, i)) continue;
-    cell.rows[i]->status = Status::kBroken;
-    ++unknown;
+    std::optional<Verdict>& row = cell.rows[i];
+    const bool no_way = blind(row);
+    const bool no_query = !is_paired(rule.kind) && untried(row) &&
+                          !withstood_sources(*trial.candidate, *trial.cell, i);
+    if (!no_way && !no_query) continue;
+    row->status = Status::kBroken;
+    row->distance = 0;
+    ++(no_way ? unled : unsent);
   }
   Trial strict = trial;
   strict.cell = &cell;
-  if (unknown == 0 || judged_again(rule, strict) == Outcomes::kPass) return;
+  if (unsent + unled == 0 || judged_again(rule, strict) == Outcomes::kPass) return;
+  const std::string of = " of " + std::to_string(cell.rows.size());
+  const std::string broken = "; " + limit_text(rule) + " does not hold if they break";
+  if (unled > 0) {
+    settle(
+        result, Outcomes::kInconclusive,
+        "the attack saw no finite gradient at " + count(unled, "sample") + of +
+            (unsent > 0 ? ", and sent no query at " + std::to_string(unsent) : "") + broken,
+        "look for log, sqrt or division at 0 and for a NaN that torch.where hides, or gate on an "
+        "attack with score access");
+    return;
+  }
   settle(result, Outcomes::kInconclusive,
-         count(unknown, "sample") + " of " + std::to_string(cell.rows.size()) +
-             " stand that no query tried, for want of a point in the corpus or the source; " +
-             limit_text(rule) + " does not hold if they break",
+         count(unsent, "sample") + of +
+             " stand that no query tried, for want of a point in the corpus or the source" + broken,
          "give the source points of these samples, draw those that it has (`sample: {ids: …}`), or "
          "gate on an attack that needs none");
 }

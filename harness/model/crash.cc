@@ -5,8 +5,11 @@
 #include <algorithm>
 #include <array>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <sstream>
+
+#include "harness/suite/error.h"
 
 namespace assay {
 namespace {
@@ -43,29 +46,39 @@ void append(char* line, size_t* size, const char* text) {
   *size += length;
 }
 
+void tell_crash(const char* signal) {
+  char line[kMostWork + 64];
+  size_t size = 0;
+  append(line, &size, mark.sources > 0 ? "source " : "crash ");
+  append(line, &size, mark.work);
+  append(line, &size, mark.row < 0 ? " -" : " ");
+  char digits[24];
+  size_t count = 0;
+  for (int64_t left = std::abs(mark.row); left > 0 || count == 0; left /= 10) {
+    digits[count++] = static_cast<char>('0' + left % 10);
+  }
+  while (count > 0) line[size++] = digits[--count];
+  append(line, &size, " ");
+  append(line, &size, signal);
+  append(line, &size, "\n");
+  [[maybe_unused]] const ssize_t written = write(record_file, line, size);
+}
+
 void on_crash(int number) {
   const auto at =
       static_cast<size_t>(std::find(kSignals.begin(), kSignals.end(), number) - kSignals.begin());
-  if (mark.calls > 0 && at < kSignals.size()) {
-    char line[kMostWork + 64];
-    size_t size = 0;
-    append(line, &size, mark.sources > 0 ? "source " : "crash ");
-    append(line, &size, mark.work);
-    append(line, &size, mark.row < 0 ? " -" : " ");
-    char digits[24];
-    size_t count = 0;
-    for (int64_t left = std::abs(mark.row); left > 0 || count == 0; left /= 10) {
-      digits[count++] = static_cast<char>('0' + left % 10);
-    }
-    while (count > 0) line[size++] = digits[--count];
-    append(line, &size, " ");
-    append(line, &size, kSignalNames[at]);
-    append(line, &size, "\n");
-    [[maybe_unused]] const ssize_t written = write(record_file, line, size);
-  }
+  if (mark.calls > 0 && at < kSignals.size()) tell_crash(kSignalNames[at]);
   // Dies of it as it would have, or hands it to a sanitizer.
   if (at < kSignals.size()) sigaction(number, &previous[at], nullptr);
   raise(number);
+}
+
+// An exit code is ours to give: a model's code that ends the process has crashed it.
+void on_model_exit() {
+  if (mark.calls == 0) return;
+  tell_crash("exit");
+  std::signal(SIGABRT, SIG_DFL);
+  raise(SIGABRT);
 }
 
 }  // namespace
@@ -98,6 +111,8 @@ void record_crashes(int file) {
   for (size_t i = 0; i < kSignals.size(); ++i) {
     sigaction(kSignals[i], &action, &previous[i]);
   }
+  static const int registered = std::atexit(on_model_exit);  // forks inherit it
+  ASSAY_CHECK(registered == 0, "cannot watch for the exit of the process");
 }
 
 bool parse_crash(const std::string& line, Crash* crash) {

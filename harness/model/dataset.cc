@@ -40,10 +40,10 @@ std::string position_text(int64_t flat, const ModelSpec& spec, bool channels_las
   std::string message = source.place(index) + ": " + value_text(value) + " at " +
                         position_text(static_cast<int64_t>(at), spec, source.channels_last()) +
                         "; expected a number in the box " + box_text(spec);
-  if (value > spec.hi && value <= 255 && spec.hi <= 1) {
+  if (value >= 2 && value <= 255 && spec.hi <= 1) {
     message +=
-        "; only uint8 is scaled to the box: save uint8, divide by 255, or set "
-        "model.input.range: [0, 255] if the model takes that";
+        "; only uint8 is scaled to the box: divide by 255, save uint8 where the format has it, or "
+        "set model.input.range: [0, 255] if the model takes that";
   } else if (std::isfinite(value)) {
     message += "; set model.input.range to the values that the model takes";
   }

@@ -1,5 +1,6 @@
 #include "harness/model/forward.h"
 
+#include <sys/sysinfo.h>
 #include <torch/script.h>
 
 #include <algorithm>
@@ -7,6 +8,7 @@
 #include <limits>
 #include <new>
 #include <optional>
+#include <string_view>
 #include <utility>
 
 #include "harness/model/crash.h"
@@ -22,6 +24,27 @@ namespace {
 std::string first_line(const std::string& text) {
   const size_t begin = std::min(text.find_first_not_of("\n "), text.size());
   return text.substr(begin, text.find('\n', begin) - begin);
+}
+
+// What LibTorch's allocator could not get, if that is what a message says: a model's own exception
+// may speak of memory, too.
+std::optional<uint64_t> bytes_refused(const std::string& message) {
+  constexpr std::string_view kAllocator = "DefaultCPUAllocator: ";
+  constexpr std::string_view kAsked = "you tried to allocate ";
+  size_t at = message.find(kAllocator);
+  if (at != std::string::npos) at = message.find(kAsked, at);
+  if (at == std::string::npos) return std::nullopt;
+  uint64_t bytes = 0;
+  const char* end = message.data() + message.size();
+  const auto [last, fault] = std::from_chars(message.data() + at + kAsked.size(), end, bytes);
+  return fault == std::errc() ? std::optional(bytes) : std::nullopt;
+}
+
+// Bytes, with what may be swapped out.
+uint64_t machine_memory() {
+  struct sysinfo info {};
+  if (sysinfo(&info) != 0) return std::numeric_limits<uint64_t>::max();
+  return (uint64_t{info.totalram} + info.totalswap) * info.mem_unit;
 }
 
 at::Tensor per_channel(const std::vector<double>& values, const ModelSpec& spec) {
@@ -58,13 +81,18 @@ torch::jit::Module load_archive(const std::filesystem::path& path) {
 
 void rethrow_failure(const std::exception& error) {
   const std::string message = error.what();
-  if (message.find("allocate memory") != std::string::npos ||
-      dynamic_cast<const std::bad_alloc*>(&error) != nullptr) {
-    throw Error(
-        "out of memory in a model call; lower --workers or run.block: " + first_line(message),
-        ExitCode::kIncomplete);
+  const std::string cause = explain_failure(message);
+  const std::optional<uint64_t> asked = bytes_refused(message);
+  if (asked && *asked > machine_memory()) {  // on no retry will there be so much
+    throw ModelFailure("it tries to allocate " + std::to_string(*asked) +
+                       " bytes at once, more than the machine has");
   }
-  throw ModelFailure(explain_failure(message));
+  if (asked || cause == "std::bad_alloc" ||
+      dynamic_cast<const std::bad_alloc*>(&error) != nullptr) {
+    throw Error("out of memory in a model call; lower --workers or run.block: " + cause,
+                ExitCode::kIncomplete);
+  }
+  throw ModelFailure(cause);
 }
 
 Forward::Forward(const ModelSpec& spec, std::string name) : spec_(spec), name_(std::move(name)) {

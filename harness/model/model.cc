@@ -186,11 +186,13 @@ bool is_narrowed(const torch::jit::Module& module, const ModelSpec& spec) {
 }
 
 // `known`: it was opened before, or is a network that was made here, which may keep float64 inside.
-torch::jit::Module open_module(const ModelSpec& spec, const std::filesystem::path& path,
-                               bool known) {
+// `traits`: as it was saved, and before its first call, which rewrites the graph.
+torch::jit::Module open_module(const ModelSpec& spec, const std::filesystem::path& path, bool known,
+                               GraphTraits* traits) {
   // What a model prints is no result of ours: stdout is for those.
   torch::jit::setPrintHandler([](const std::string& text) { std::cerr << text; });
   torch::jit::Module module = load_archive(path);
+  *traits = inspect(module);
   module.eval();
   if (!known && is_narrowed(module, spec)) {
     throw Error(path.string() +
@@ -235,10 +237,9 @@ Model Model::load(const ModelSpec& spec, const std::filesystem::path& path, int6
   enter_worker();
   auto impl = std::make_unique<Impl>(spec, Forward(spec, path.string()));
   impl->block = block;
-  impl->original = open_module(spec, path, known != nullptr);
+  GraphTraits traits;
+  impl->original = open_module(spec, path, known != nullptr, &traits);
   impl->graph = impl->original;
-  // Both before the first call, which rewrites the graph.
-  const GraphTraits traits = inspect(impl->original);
   impl->state = kept_state(impl->original);
   std::optional<torch::jit::Module> frozen;
   if (impl->state.written.empty()) frozen = frozen_copy(impl->original);

@@ -45,6 +45,28 @@ void inspect_block(torch::jit::Block* block, Modes* modes, bool* draws) {
   }
 }
 
+// True if one of these nodes reads the flag `training` of a part of the module that has it set.
+bool asks_in_training(torch::jit::Block* block, const torch::jit::Module& module) {
+  const auto asks = [&module](const torch::jit::Node* node) {
+    std::vector<std::string> path;  // from the flag upwards
+    for (; node->kind() == torch::jit::prim::GetAttr; node = node->input()->node()) {
+      path.push_back(node->s(torch::jit::attr::name));
+    }
+    if (path.empty() || path.front() != "training") return false;
+    if (node->kind() != torch::jit::prim::Param) return module.is_training();
+    torch::jit::Module part = module;
+    for (size_t i = path.size() - 1; i > 0; --i) part = part.attr(path[i]).toModule();
+    return part.is_training();
+  };
+  for (torch::jit::Node* node : block->nodes()) {
+    if (asks(node)) return true;
+    for (torch::jit::Block* inner : node->blocks()) {
+      if (asks_in_training(inner, module)) return true;
+    }
+  }
+  return false;
+}
+
 // Cotangents that differ between rows and classes, so that a mixed-up row shows.
 at::Tensor probe_cotangent(int64_t rows, int64_t classes, at::ScalarType dtype) {
   const at::Tensor row = at::arange(rows, at::kDouble).remainder(7).add(1).unsqueeze(1);
@@ -212,6 +234,7 @@ GraphTraits inspect(const torch::jit::Module& module) {
   Modes modes;
   GraphTraits traits;
   inspect_block(graph->block(), &modes, &traits.draws);
+  traits.switched = asks_in_training(graph->block(), module);
   traits.evaluating.assign(modes[0].begin(), modes[0].end());
   traits.training.assign(modes[1].begin(), modes[1].end());
   for (const std::string& name : traits.training) {
@@ -300,6 +323,11 @@ ModelFacts probe(const Model& model, const at::Tensor& inputs, const at::Tensor&
     for (const std::string& name : traits.training) names += (names.empty() ? "" : ", ") + name;
     facts.flags.push_back({"train_mode", "", "operators run in training mode: " + names,
                            "call model.eval() before the export"});
+  } else if (traits.switched) {
+    facts.flags.push_back({"train_mode", "",
+                           "the file was saved in training mode, and is judged in eval mode",
+                           "call model.eval() before the export: whoever loads this file and does "
+                           "not serves another model than the one that was judged"});
   }
   if (facts.random) {
     facts.flags.push_back({"randomised", "", "two forwards of the same inputs may differ",
@@ -322,6 +350,8 @@ ModelFacts probe(const Model& model, const at::Tensor& inputs, const at::Tensor&
                            "attacks with gradients are blind there; add one with score access"});
   }
   const int64_t wild = gradient.flatten(1).isfinite().all(1).logical_not().sum().item<int64_t>();
+  // One that is nowhere a number is none.
+  if (wild == inputs.size(0)) facts.gradient = false;
   if (wild > 0) {
     facts.flags.push_back(
         {"nonfinite_gradient", "",

@@ -24,6 +24,7 @@ struct GraphTraits {
   std::vector<std::string> training;    ///< operators always run in training mode, each once
   std::vector<std::string> evaluating;  ///< and those never run in it, as tracing leaves them
   bool draws = false;                   ///< an operator draws random numbers
+  bool switched = false;                ///< a part of it that asks is in training mode
 };
 GraphTraits inspect(const torch::jit::Module& module);
 

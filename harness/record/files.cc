@@ -105,10 +105,10 @@ void make_folder(const std::filesystem::path& folder) {
   std::filesystem::create_directories(folder, error);
   if (!error && std::filesystem::is_directory(folder, error)) return;
   // A path that can never be a folder is a user's to mend; only the rest is worth a retry.
-  const bool mendable = !error || error == std::errc::not_a_directory ||
-                        error == std::errc::file_exists || error == std::errc::filename_too_long ||
-                        error == std::errc::permission_denied ||
-                        error == std::errc::no_such_file_or_directory;
+  const bool mendable =
+      !error || error == std::errc::not_a_directory || error == std::errc::file_exists ||
+      error == std::errc::filename_too_long || error == std::errc::permission_denied ||
+      error == std::errc::read_only_file_system || error == std::errc::no_such_file_or_directory;
   throw Error("cannot create the folder " + folder.string() + ": " +
                   (error ? error.message() : "a file of that name exists"),
               mendable ? ExitCode::kUsage : ExitCode::kIncomplete);

@@ -21,6 +21,10 @@ Database::Database(std::filesystem::path file) : file_(std::move(file)) {
       nullptr);
   handle_.reset(handle);
   check(code);
+  if (sqlite3_db_readonly(handle, "main") == 1) {
+    throw Error("the store " + file_.string() +
+                " can only be read; name one to write to by --store");
+  }
   check(sqlite3_busy_timeout(handle, kPatienceMs));
 }
 

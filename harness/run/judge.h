@@ -23,6 +23,7 @@ struct Signs {
   Access traced_by = Access::kLabel;  ///< of stages: what the one could see that these are of
   bool unstarted = false;             ///< a label-only attack found nothing to start from
   bool silent = false;                ///< broken, but the attack did not claim it
+  bool seen_otherwise = false;        ///< a stage that needs no gradients sent queries
 };
 
 /// Verdicts for the rows of one attacked block, in its order, and their adversarials.

@@ -110,6 +110,14 @@ void add_signs(const Signs& later, Access access, Signs* signs) {
   signs->silent = signs->silent || later.silent;
 }
 
+// A sample whose every gradient was no number was not led anywhere: the gate must know which.
+void note_blind(const Signs& signs, Verdict* row) {
+  const bool led = row->gradients == 0 || signs.nonfinite_gradients < row->gradients;
+  if (led || signs.seen_otherwise) return;
+  if (row->status != Status::kRobust && row->status != Status::kBroken) return;
+  row->detail = "every gradient held NaN or infinity";
+}
+
 Task make_task(const Suite& suite, const AttackSpec& spec, std::optional<double> eps,
                uint64_t stage, const std::vector<Attack>& attacks, const Model& model,
                const Supplies& supplies) {
@@ -206,7 +214,9 @@ JudgedBlock attack_in_stages(const std::vector<Task>& tasks, const Block& block,
     for (size_t i = 0; i < left.size(); ++i) {
       Verdict& row = total.rows[static_cast<size_t>(left[i])];
       add_stage(judged.rows[i], &row);
-      add_signs(judged.signs[i], task.threat.access, &total.signs[static_cast<size_t>(left[i])]);
+      Signs& signs = total.signs[static_cast<size_t>(left[i])];
+      add_signs(judged.signs[i], task.threat.access, &signs);
+      signs.seen_otherwise |= task.threat.access != Access::kGradient && judged.rows[i].queries > 0;
       if (judged.rows[i].status == Status::kBroken) {
         row.tensor_row = kept++;
       } else if (judged.rows[i].status != Status::kError) {
@@ -220,7 +230,10 @@ JudgedBlock attack_in_stages(const std::vector<Task>& tasks, const Block& block,
   const bool tried = std::any_of(tasks.begin(), tasks.end(), [](const Task& task) {
     return task.threat.access != Access::kLabel;
   });
-  for (Signs& signs : total.signs) signs.unstarted = signs.unstarted && !tried;
+  for (size_t i = 0; i < total.signs.size(); ++i) {
+    total.signs[i].unstarted = total.signs[i].unstarted && !tried;
+    note_blind(total.signs[i], &total.rows[i]);
+  }
   total.adversarials = at::cat(found, 0);
   return total;
 }

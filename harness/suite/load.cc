@@ -165,6 +165,7 @@ Suite load_suite(const std::filesystem::path& file, const Overrides& overrides,
   Value root = parse_yaml(read_text(file), file.string());
   check_version(root, file.string());
   apply(root, overrides);
+  check_version(root, file.string());  // --set may have replaced it
   Suite suite = build(root, file.parent_path(), attacks, monitors);
   suite.file = file;
   seal(std::move(root), suite);

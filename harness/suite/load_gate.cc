@@ -95,6 +95,11 @@ void load_limit(const Value& value, RuleSpec& rule) {
                                  "`, and a percentage goes with median_distance only; write " +
                                  number_text(rule.limit));
   }
+  if (rule.relative && rule.kind == RuleSpec::Kind::kMaxDrop && rule.limit > 1) {
+    throw Error(value.where, "`" + key + "` is `" + text +
+                                 "`, expected a percentage from 0% to 100%: a distance cannot fall "
+                                 "by more than it is");
+  }
   if (rule.limit > 1 && !is_unbounded(rule.metric)) {
     throw Error(value.where, "`" + key + "` is `" + text + "`, expected a number from 0 to 1");
   }

@@ -92,8 +92,8 @@ void check_limit(Value& value, const Key& key) {
   if (value.is_scalar() && value.scalar.ends_with('%')) {
     double number = 0;
     const std::string_view text = std::string_view(value.scalar).substr(0, value.scalar.size() - 1);
-    if (!parse_number(text, &number) || !within(number, Limits{0, 100})) {
-      refuse(value, key.name, "a percentage from 0% to 100%");
+    if (!parse_number(text, &number) || !within(number, key.limits)) {
+      refuse(value, key.name, "a percentage of at least 0%");
     }
     value.quoted = true;
     return;

@@ -74,6 +74,15 @@ TEST_F(Bytes, AMergeWithAMissingShardIsIncompleteAndSaysWhichPart) {
   for (const char* report : kReports) EXPECT_TRUE(exists(std::string("merged/") + report));
 }
 
+TEST_F(Bytes, TheOnlyShardIsAShardAndItsMergeDecides) {
+  write_suite({.rules = kFail});
+  const Ended shard = run("s0", {"--shard", "0/1"});
+  ASSERT_EQ(shard.code, 0);
+  EXPECT_THAT(shard.out, ::testing::HasSubstr("the only shard is measured"));
+  EXPECT_EQ(assay({"merge", "s0", "--out", "merged"}).code, 1);
+  EXPECT_EQ(run("s0", {"--resume"}).code, 2);
+}
+
 TEST_F(Bytes, ShardsOfDifferentRunsDoNotMerge) {
   ASSERT_EQ(run("s0", {"--shard", "0/2"}).code, 0);
   ASSERT_EQ(run("s1", {"--shard", "1/2", "--set", "attacks.pgd.steps=6"}).code, 0);

@@ -219,7 +219,7 @@ TEST_F(Commands, PlanListsCellsAndEstimatesThem) {
 }
 
 TEST_F(Commands, ModelsThatFailAreTheUsersErrorToValidateAndPlan) {
-  for (const char* model : {"nan.pt", "crashes_always.pt", "crashes_on_one.pt", "hungry.pt"}) {
+  for (const char* model : {"nan.pt", "crashes_always.pt", "crashes_on_one.pt", "starved.pt"}) {
     SCOPED_TRACE(model);
     write_suite({.model = model});
     for (const std::vector<std::string>& args :

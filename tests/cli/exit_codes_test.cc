@@ -125,8 +125,8 @@ TEST_F(ExitCodes, ARefusalIsStillKnownWhenTheFolderIsJudgedAgain) {
 }
 
 TEST_F(ExitCodes, ThreeWithReportsWhenMemoryEndsWhileTheModelIsProbed) {
-  write_suite({.model = "hungry.pt"});
-  expect_end(run("out"), 3, {"memory"});
+  write_suite({.model = "starved.pt"});
+  expect_end(run("out"), 3, {"memory", "you tried to allocate 4096 bytes"});
   expect_reports("out", "incomplete");
   const Ended gate = assay({"gate", "out"});
   expect_end(gate, 3, {});

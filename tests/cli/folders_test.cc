@@ -104,6 +104,8 @@ TEST_F(Folders, AMistypedModelOrBaselineDoesNotUseUpTheFolder) {
   write_suite({});
   expect_end(run("out", {"--model", "mistyped.pt"}), 2, {"no such model file", "mistyped.pt"});
   expect_end(run("out", {"--baseline", "mistyped.pt"}), 2, {"no such baseline", "mistyped.pt"});
+  expect_end(run("out", {"--baseline", "suite.yaml"}), 2, {"baseline: ", "not a TorchScript"});
+  EXPECT_FALSE(exists("out"));
   EXPECT_EQ(run("out").code, 0);
 }
 
@@ -213,6 +215,8 @@ TEST_F(Baselines, AModelARunFolderAndAnEvidenceFileDecideTheSame) {
   ASSERT_EQ(against(right, "by_model").code, 1);
   ASSERT_EQ(against("before", "by_folder").code, 1);
   ASSERT_EQ(against("before/evidence.jsonl", "by_file").code, 1);
+  write("renamed.json", read("before/evidence.jsonl"));
+  EXPECT_EQ(against("renamed.json", "by_content").code, 1);
   EXPECT_EQ(read("by_model/samples.csv"), read("by_folder/samples.csv"));
   EXPECT_EQ(read("by_model/samples.csv"), read("by_file/samples.csv"));
   const nlohmann::json rules = json("by_model/report.json")["rules"];

@@ -31,9 +31,12 @@ TEST_F(Interruptions, SignalsEndARunWithReports) {
     Program program(invocation({"run", "suite.yaml", "--out", out, "--workers", "1"}));
     // Evidence without verdicts is written when the run begins.
     while (program.running() && !exists(out + "/evidence.jsonl")) usleep(1000);
+    program.send(signal);  // as timeout(1) does: itself, then all of the group
     program.send(signal);
+    program.send_to_children(signal);
     const Ended ended = program.wait();
     expect_end(ended, 3, {});
+    EXPECT_THAT(ended.err, Not(HasSubstr("did not end")));
     EXPECT_THAT(ended.out, HasSubstr(name));
     EXPECT_EQ(decision(out), "incomplete");
     for (const char* report : kReports) EXPECT_TRUE(exists(out + "/" + report)) << report;
@@ -50,11 +53,12 @@ TEST_F(Interruptions, ASecondSignalDoesNotWaitForTheModelAndLeavesReports) {
     while (program.running() && !exists(out + "/evidence.jsonl")) usleep(1000);
     usleep(pause_ms * 1000);
     program.send(SIGTERM);
-    usleep(1000000);
+    usleep(1500000);
     if (!program.running()) continue;
     program.send(SIGTERM);
     const Ended ended = program.wait();
-    expect_end(ended, 3, {"stopped by SIGTERM", "did not end: the clean pass on samples 0 to "});
+    expect_end(ended, 3,
+               {"stopped by a second SIGTERM", "did not end: the clean pass on samples 0 to "});
     EXPECT_LT(ended.seconds, 25) << "it was the grace that ended it";
     EXPECT_EQ(decision(out), "incomplete");
     for (const char* report : kReports) EXPECT_TRUE(exists(out + "/" + report)) << report;

@@ -29,6 +29,51 @@ void save_plane(const fs::path& path, const std::string& forward, double line = 
                {"bias", at::tensor({offset, -offset})}});
 }
 
+// What models ask of the machine that it has not, and what ends or holds up the process.
+void save_fatal_planes(const fs::path& folder) {
+  const std::string linear = "  return x @ self.weight + self.bias\n";
+  // On sample 3: more than any machine has, and words that only sound like it.
+  const std::string on_one = "  if bool((torch.abs(x[:, 1] - 0.03) < 1e-6).any()):\n";
+  save_plane(folder / "hungry_on_one.pt",
+             on_one + "    x = x + torch.zeros([100000, 100000, 100]).sum()\n" + linear);
+  save_plane(folder / "forgetful_on_one.pt",
+             on_one + "    assert False, 'sensor table: cannot allocate memory'\n" + linear);
+  save_plane(folder / "starved.pt",
+             "  if bool((x[:, 0] > -1.0).any()):\n"
+             "    assert False, \"DefaultCPUAllocator: can't allocate memory: you tried to "
+             "allocate 4096 bytes.\"\n" +
+                 linear);
+  // Reads far outside of its input's memory: no exception, the process is gone.
+  const auto crashes_where = [&](const std::string& name, const std::string& condition) {
+    save_plane(folder / name, "  if bool((" + condition +
+                                  ").any()):\n"
+                                  "    y = torch._reshape_alias(x, [2000000000, 2], [2, 1])\n"
+                                  "    x = x + y.sum()\n" +
+                                  linear);
+  };
+  crashes_where("crashes_on_one.pt", "torch.abs(x[:, 1] - 0.03) < 1e-6");
+  crashes_where("crashes_under_attack.pt", "torch.abs(x[:, 0] - 0.3) < 1e-5");
+  crashes_where("crashes_always.pt", "x[:, 0] > -1.0");
+  // See exits.cc.
+  const auto exits_where = [&](const std::string& name, const std::string& condition) {
+    save_plane(folder / name,
+               "  if bool((" + condition +
+                   ").any()):\n"
+                   "    x = x + torch.from_file('/nowhere/exit_0', False, x.size(0)).sum()\n" +
+                   linear);
+  };
+  exits_where("exits_on_one.pt", "torch.abs(x[:, 1] - 0.03) < 1e-6");
+  exits_where("exits_always.pt", "x[:, 0] > -1.0");
+  const auto loops_where = [&](const std::string& name, const std::string& condition) {
+    save_plane(folder / name, "  while bool((" + condition +
+                                  ").any()):\n"
+                                  "    x = x + 0.0\n" +
+                                  linear);
+  };
+  loops_where("loops_on_one.pt", "torch.abs(x[:, 1] - 0.03) < 1e-6");
+  loops_where("loops_under_attack.pt", "torch.abs(x[:, 0] - 0.3) < 1e-5");
+}
+
 void save_planes(const fs::path& folder) {
   const std::string linear = "  return x @ self.weight + self.bias\n";
   save_plane(folder / "right.pt", linear);
@@ -76,25 +121,6 @@ void save_planes(const fs::path& folder) {
       folder / "throws_under_attack.pt",
       "  assert not bool((torch.abs(x[:, 0] - 0.3) < 1e-5).any()), 'unexpected sensor value'\n" +
           linear);
-  // Reads far outside of its input's memory: no exception, the process is gone.
-  const auto crashes_where = [&](const std::string& name, const std::string& condition) {
-    save_plane(folder / name, "  if bool((" + condition +
-                                  ").any()):\n"
-                                  "    y = torch._reshape_alias(x, [2000000000, 2], [2, 1])\n"
-                                  "    x = x + y.sum()\n" +
-                                  linear);
-  };
-  crashes_where("crashes_on_one.pt", "torch.abs(x[:, 1] - 0.03) < 1e-6");
-  crashes_where("crashes_under_attack.pt", "torch.abs(x[:, 0] - 0.3) < 1e-5");
-  crashes_where("crashes_always.pt", "x[:, 0] > -1.0");
-  const auto loops_where = [&](const std::string& name, const std::string& condition) {
-    save_plane(folder / name, "  while bool((" + condition +
-                                  ").any()):\n"
-                                  "    x = x + 0.0\n" +
-                                  linear);
-  };
-  loops_where("loops_on_one.pt", "torch.abs(x[:, 1] - 0.03) < 1e-6");
-  loops_where("loops_under_attack.pt", "torch.abs(x[:, 0] - 0.3) < 1e-5");
   torch::jit::Module empty("Empty");
   empty.define("def other(self, x):\n  return x\n");
   empty.save((folder / "no_forward.pt").string());
@@ -179,6 +205,7 @@ int main(int argc, char** argv) {
   const fs::path folder = argv[1];
   fs::create_directories(folder);
   save_planes(folder);
+  save_fatal_planes(folder);
   save_other_files(folder);
   save_images(folder);
   return 0;

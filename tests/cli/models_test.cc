@@ -88,6 +88,8 @@ TEST_F(Models, ThoseThatCannotBeJudgedAreRefused) {
            {"three_classes.pt", {"3]", "model.classes 2", "2] is expected"}},
            {"nan.pt", {"NaN", "256 of 256", "model.normalize"}},
            {"detached.pt", {"no gradient", "`pgd`", "detach"}},
+           {"nan_gradient.pt", {"no finite gradient", "`pgd`", "torch.where"}},
+           {"hungry.pt", {"4000000000000 bytes at once, more than the machine has"}},
            {"tuple.pt", {"Tuple", "model.output_index"}},
            {"batch_baked_in.pt", {"batch", "trace with batch 4, or script it"}},
            {"dtype_baked_in.pt", {"dtype"}},
@@ -199,6 +201,38 @@ TEST_F(Models, OneThatCrashesTheProcessWhenItIsProbedIsRefused) {
   EXPECT_EQ(decision("out-crashes_always.pt"), "refused");
 }
 
+// Whatever the code that the process ends with.
+TEST_F(Models, OneWhoseCodeEndsTheProcessHasCrashedIt) {
+#ifdef __SANITIZE_ADDRESS__
+  GTEST_SKIP() << "its runtime must be loaded first";
+#endif
+  write_suite({.rules = kPass});
+  const auto run_exiting = [this](const std::string& name) {
+    Invocation exiting = invocation({"run", "suite.yaml", "--out", "out-" + name, "--model",
+                                     prepared(name).string(), "--workers", "1"});
+    exiting.set["LD_PRELOAD"] = ASSAY_CLI_EXITS;
+    return run_program(exiting);
+  };
+  expect_end(run_exiting("exits_on_one.pt"), 1, {"a model crashed the process (exit)"});
+  EXPECT_THAT(read("out-exits_on_one.pt/samples.csv"),
+              ::testing::ContainsRegex("\npgd@0.1,3,1,[^\n]*error"));
+  EXPECT_EQ(cell("out-exits_on_one.pt", "pgd@0.1")["samples"]["ok"], 99);
+  expect_end(run_exiting("exits_always.pt"), 5, {"crashed the process (exit)"});
+  EXPECT_EQ(decision("out-exits_always.pt"), "refused");
+}
+
+TEST_F(Models, OneThatAsksForMoreMemoryThanThereIsOrSpeaksOfItFailsTheGateNamingTheSample) {
+  write_suite({.rules = kPass});
+  for (const auto& [name, says] :
+       {std::pair{"hungry_on_one.pt", "more than the machine has"},
+        std::pair{"forgetful_on_one.pt", "sensor table: cannot allocate memory"}}) {
+    const std::string out = std::string("out-") + name;
+    EXPECT_EQ(run_prepared(name).code, 1) << name;
+    EXPECT_THAT(read(out + "/samples.csv"), ::testing::ContainsRegex("\npgd@0.1,3,1,[^\n]*error"));
+    EXPECT_THAT(read(out + "/report.json"), HasSubstr(says));
+  }
+}
+
 TEST_F(Models, ASourceThatCrashesTheProcessIsTheUsersErrorAndNotTheCandidatesFault) {
   const std::string source = prepared("crashes_on_one.pt").string();
   write_suite({.attacks = "- { name: craft, attack: transfer, eps: 0.1, source: " + source + " }",
@@ -243,6 +277,7 @@ TEST_F(Quirks, OutputsAreReadAsTheSuiteSays) {
                                             {"sigmoid.pt", "output: sigmoid"},
                                             {"tuple.pt", "output_index: 1"},
                                             {"dict.pt", "output_index: logits"},
+                                            {"right.pt", "output_index: 0"},
                                             {"right.pt", "dtype: float64"}}) {
     SCOPED_TRACE(each.model + " " + each.key);
     write_suite({.model = each.model, .model_more = each.key, .attacks = kLong});
@@ -281,7 +316,6 @@ TEST_F(Quirks, AreFlaggedAndNeverPassUnnoticed) {
   for (const Case& each : std::vector<Case>{{"softmax.pt", {"softmax_output"}},
                                             {"dropout.pt", {"randomised", "train_mode"}},
                                             {"batch_norm.pt", {"batch_dependent", "train_mode"}},
-                                            {"nan_gradient.pt", {"nonfinite_gradient"}},
                                             {"constant.pt", {"zero_gradient"}}}) {
     SCOPED_TRACE(each.model);
     write_suite(

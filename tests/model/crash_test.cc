@@ -6,6 +6,7 @@
 
 #include <array>
 #include <csignal>
+#include <cstdlib>
 #include <functional>
 
 namespace assay {
@@ -51,6 +52,15 @@ TEST(Crash, OfAWholeUnitHasNoRow) {
     raise(SIGABRT);
   });
   EXPECT_EQ(told, "crash abc -1 SIGABRT\n");
+}
+
+TEST(Crash, IsWhatExitIsInsideAModelCall) {
+  EXPECT_EQ(told_by([] {
+              const Working on_row("abc", 7);
+              const ModelCall call;
+              std::exit(0);
+            }),
+            "crash abc 7 exit\n");
 }
 
 TEST(Crash, OutsideOfAModelCallIsNotBlamedOnAModel) {

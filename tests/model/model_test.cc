@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <torch/script.h>
 
 #include <filesystem>
 #include <fstream>
@@ -209,6 +210,35 @@ TEST(Model, FlagsWhatMakesAttacksWeak) {
   EXPECT_THAT(flag_ids(dropout), ::testing::ElementsAre("train_mode", "randomised"));
   EXPECT_TRUE(dropout.facts().random);
   EXPECT_THAT(flag_ids(testing::mlp_model(Shape{{4}, 3}, 8, 1)), ::testing::IsEmpty());
+}
+
+TEST(Model, HasNoGradientWhereThatIsNoNumberAnywhere) {
+  const auto load = [](const std::string& hidden) {
+    return load_code("def forward(self, x):\n    return torch.where(" + hidden +
+                     ", x * float('nan'), x)");
+  };
+  const Model none = load("x > 2.0");
+  EXPECT_FALSE(none.facts().gradient);
+  EXPECT_THAT(flag_ids(none), ::testing::ElementsAre("nonfinite_gradient"));
+  const Model some = load_code(
+      "def forward(self, x):\n    return torch.where(x > 0.0, torch.sqrt(x), torch.zeros_like(x))");
+  EXPECT_TRUE(some.facts().gradient);
+}
+
+TEST(Model, FlagsOneThatWasSavedInTrainingModeIfThatMakesADifference) {
+  const auto flags_of = [](const std::string& body, bool training) {
+    const std::filesystem::path path =
+        std::filesystem::path(::testing::TempDir()) / "assay_mode.pt";
+    torch::jit::Module module("Mode");
+    module.register_attribute("training", c10::BoolType::get(), training);
+    module.define("def forward(self, x):\n    return " + body + "\n");
+    module.save(path.string());
+    return flag_ids(Model::load(testing::to_spec(Shape{{2}, 2}, path), path, 16, "cpu"));
+  };
+  const std::string dropout = "torch.dropout(x, 0.2, self.training)";
+  EXPECT_THAT(flags_of(dropout, true), ::testing::ElementsAre("train_mode"));
+  EXPECT_THAT(flags_of(dropout, false), ::testing::IsEmpty());
+  EXPECT_THAT(flags_of("x * 2", true), ::testing::IsEmpty());
 }
 
 TEST(Model, FlagsASigmoidInTheLogitsPlace) {

@@ -145,6 +145,7 @@ gate:
   rules:
     - { cell: 1.0@.4, metric: robust_accuracy, at_least: 1/2 }
     - { cell: d, metric: median_distance, max_drop: 5% }
+    - { cell: d, metric: median_distance, max_rise: 150% }
 )";
   // 1e-1000 is no number above zero.
   EXPECT_THAT(fault(text), HasSubstr("suite.yaml:8:55: `eps` is `1e-1000`"));
@@ -165,6 +166,7 @@ gate:
   EXPECT_EQ(restored.data.at("test").x, "1e3");
   EXPECT_EQ(restored.rules[1].limit, 0.05);
   EXPECT_TRUE(restored.rules[1].relative);
+  EXPECT_EQ(restored.rules[2].limit, 1.5);
 }
 
 TEST(Suite, VariablesAreExpandedOnceOnly) {
