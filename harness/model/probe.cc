@@ -287,6 +287,11 @@ std::string explain_failure(const std::string& message) {
   } else if (message.find("Expected all tensors to be on the same device") != std::string::npos ||
              message.find("CUDA") != std::string::npos) {
     line += "; the model has a device baked in: trace it on the CPU, or script it";
+  } else if (message.find("derivative for ") != std::string::npos &&
+             message.find(" is not implemented") != std::string::npos) {
+    line +=
+        "; export with operations that have gradients: trace outside torch.no_grad(), and "
+        "transformer encoders after torch.backends.mha.set_fastpath_enabled(False)";
   } else if (message.find("same dtype") != std::string::npos ||
              message.find("scalar type") != std::string::npos ||
              message.find("should be the same") != std::string::npos) {

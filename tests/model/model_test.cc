@@ -312,6 +312,11 @@ TEST(Model, RefusesOneThatAnswersOtherwiseWhereAGradientIsAskedFor) {
   EXPECT_EQ(branch("x * 2.0001"), "") << "as other kernels round";
 }
 
+TEST(Model, NamesTheCureForOneWhoseExportLeftGradientsOut) {
+  EXPECT_THAT(refusal("def forward(self, x):\n    return torch.igamma(x + 1.0, x + 1.0)\n"),
+              HasSubstr("set_fastpath_enabled(False)"));
+}
+
 TEST(Model, RefusesToRoundAFloat64Model) {
   const std::filesystem::path path = std::filesystem::path(::testing::TempDir()) / "assay_wide.pt";
   const at::Tensor weight = values({1, 2, 3, 4}, at::kDouble).view({2, 2});
