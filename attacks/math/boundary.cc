@@ -15,7 +15,7 @@ namespace {
 
 // Probes of a sample that share a batch. Fixed: which of them are sent, and which of several broken
 // ones the oracle keeps, must not depend on the other samples.
-constexpr int64_t kChunk = 16;
+constexpr int64_t kProbesAtOnce = 16;
 
 // Sums over the probes of each boundary point.
 class Sums {
@@ -71,24 +71,24 @@ class Sums {
 
 // What is drawn around a sample: noise, what lies half way to corners of the box, corners with few
 // entries high, or low, and other corners.
-enum class Kind { kUniform, kHalfWay, kFewHigh, kFewLow, kCorner };
+enum class Start { kUniform, kHalfWay, kFewHigh, kFewLow, kCorner };
 
 // Noise that is constant on cells of `side` × `side` entries. → like x0 [m, ...]
 at::Tensor coarse_noise(const at::Tensor& x0, std::span<const uint64_t> keys, int64_t restart,
-                        int64_t attempt, int64_t side, Kind kind, const Rng& rng,
+                        int64_t attempt, int64_t side, Start kind, const Rng& rng,
                         const ThreatModel& threat) {
   const Layout l = layout_of(x0);
   const int64_t down = (l.height + side - 1) / side;
   const int64_t right = (l.width + side - 1) / side;
   at::Tensor u = rng.uniform(keys, {l.channels, down, right}, restart, attempt);
   // The share of low entries.
-  const double low = kind == Kind::kFewHigh ? 0.9 : kind == Kind::kFewLow ? 0.1 : 0.5;
-  if (kind != Kind::kUniform) u = u.ge(low).to(at::kDouble);
+  const double low = kind == Start::kFewHigh ? 0.9 : kind == Start::kFewLow ? 0.1 : 0.5;
+  if (kind != Start::kUniform) u = u.ge(low).to(at::kDouble);
   const at::Tensor i = at::arange(l.height, at::kLong).div(side, "floor");
   const at::Tensor j = at::arange(l.width, at::kLong).div(side, "floor");
   u = u.index_select(2, i).index_select(3, j);  // [m, c, h, w]
   const at::Tensor noise = u.mul(threat.hi - threat.lo).add(threat.lo).reshape(x0.sizes());
-  const at::Tensor point = (kind == Kind::kHalfWay ? noise.add(x0).div(2) : noise)
+  const at::Tensor point = (kind == Start::kHalfWay ? noise.add(x0).div(2) : noise)
                                .clamp(threat.lo, threat.hi)
                                .to(x0.scalar_type());
   if (threat.fixed.empty()) return point;
@@ -101,7 +101,7 @@ at::Tensor coarse_noise(const at::Tensor& x0, std::span<const uint64_t> keys, in
 // Draws `tries` points of these kinds for each sample behind `rows` or, if it may go on, until half
 // of the sample's queries are spent.
 Fringe seek(Oracle& oracle, const Rng& rng, int64_t tries, bool on, int64_t restart,
-            std::span<const Kind> kinds, at::Tensor rows) {
+            std::span<const Start> kinds, at::Tensor rows) {
   const Block& block = oracle.block();
   const int64_t n = block.size();
   const Layout l = layout_of(block.x);
@@ -153,13 +153,13 @@ Fringe noise_start(Oracle& oracle, const Rng& rng, int64_t tries) {
 }
 
 Fringe noise_start(Oracle& oracle, const Rng& rng, int64_t tries, const at::Tensor& rows) {
-  constexpr Kind kKinds[] = {Kind::kUniform, Kind::kCorner, Kind::kHalfWay, Kind::kFewHigh,
-                             Kind::kFewLow};
+  constexpr Start kKinds[] = {Start::kUniform, Start::kCorner, Start::kHalfWay, Start::kFewHigh,
+                              Start::kFewLow};
   return seek(oracle, rng, tries, /*on=*/true, -1, kKinds, rows);
 }
 
 Fringe corner_start(Oracle& oracle, const Rng& rng, int64_t tries, const at::Tensor& rows) {
-  constexpr Kind kKinds[] = {Kind::kCorner, Kind::kFewHigh, Kind::kFewLow};
+  constexpr Start kKinds[] = {Start::kCorner, Start::kFewHigh, Start::kFewLow};
   return seek(oracle, rng, tries, /*on=*/false, -2, kKinds, rows);
 }
 
@@ -328,9 +328,9 @@ at::Tensor estimate(Oracle& oracle, const Fringe& fringe, const at::Tensor& delt
   Sums sums(fringe.rows.size(0), row_length(fringe.x));
   const at::Tensor x = fringe.x.contiguous();
   const int64_t most = probes.max().item<int64_t>();
-  for (int64_t first = 0; first < most; first += kChunk) {
+  for (int64_t first = 0; first < most; first += kProbesAtOnce) {
     std::vector<at::Tensor> points, indices;
-    for (int64_t probe = first; probe < std::min(most, first + kChunk); ++probe) {
+    for (int64_t probe = first; probe < std::min(most, first + kProbesAtOnce); ++probe) {
       const at::Tensor paying = probes.gt(probe);
       paying.logical_and_(oracle.decided().index_select(0, fringe.rows).logical_not());
       const at::Tensor active = paying.nonzero().squeeze(1);  // [k]

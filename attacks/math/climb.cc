@@ -15,7 +15,7 @@ namespace {
 
 // Pairs of a sample that share a batch. Fixed: which of them are sent, and which of several broken
 // ones the oracle keeps, must not depend on the other samples.
-constexpr int64_t kChunk = 8;
+constexpr int64_t kPairsAtOnce = 8;
 
 // u [k, ...] for one pair of probes.
 at::Tensor direction(const at::Tensor& x, std::span<const uint64_t> keys, int64_t iteration,
@@ -49,10 +49,10 @@ at::Tensor estimate(Oracle& oracle, const at::Tensor& x, const at::Tensor& rows,
   const ThreatModel& threat = oracle.threat();
   const Untraced probes(oracle);
   const at::Tensor g = at::zeros(x.sizes(), at::kDouble);
-  for (int64_t first = 0; first < pairs; first += kChunk) {
+  for (int64_t first = 0; first < pairs; first += kPairsAtOnce) {
     const at::Tensor open = oracle.undecided(rows);  // [k]
     if (open.size(0) == 0) break;
-    const int64_t count = std::min(kChunk, pairs - first);
+    const int64_t count = std::min(kPairsAtOnce, pairs - first);
     const at::Tensor from = x.index_select(0, open).to(at::kDouble);
     const std::vector<uint64_t> keys = keys_of(oracle.block(), rows.index_select(0, open));
     std::vector<at::Tensor> points;

@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "attacks/math/answers.h"
 #include "attacks/math/extraction_params.h"
 #include "attacks/math/rows.h"
 #include "harness/model/generator.h"
@@ -19,8 +20,6 @@ constexpr int64_t kLeastRows = 16;
 
 // Purposes of random numbers.
 enum Stage : uint64_t { kWeights, kNoise, kDirections, kReplay };
-
-at::Tensor centred(const at::Tensor& x) { return x.sub(x.mean(1, /*keepdim=*/true)); }
 
 std::vector<uint64_t> keys(int64_t n) {
   std::vector<uint64_t> result(static_cast<size_t>(n));
