@@ -10,9 +10,9 @@
 // adversarial point in the ball; the final search, which the reference has dropped, runs once at
 // the end where there is no eps, and leans to the adversarial side of its secant; a targeted goal
 // follows z_target − max of the others; without an eps, a walk that has found nothing by a tenth of
-// its steps takes those of l2. Cost per sample, at most, with n = restarts · max(targets, 1): 2 · n
-// · steps forwards, n · steps gradients (untargeted: times boundaries); one forward more where
-// targets are ranked, and five without an eps.
+// its steps takes those of l2, not drawn back to the clean input. Cost per sample, at most, with n
+// = restarts · max(targets, 1): 2 · n · steps forwards, n · steps gradients (untargeted: times
+// boundaries); one forward more where targets are ranked, and five without an eps.
 #include <algorithm>
 #include <limits>
 #include <optional>
@@ -126,14 +126,14 @@ void move(const Oracle& oracle, Active& active, const Plane& plane, bool late) {
   const at::Tensor back_rise = plane.value.add(row_dot(plane.w, x0.sub(seen))).neg();
   const at::Tensor rise = plane.value.neg();
   at::Tensor d1 = onto(oracle, active, active.x, plane.w, rise, threat.norm);
-  if (late) {
+  if (late && threat.norm != Norm::kL2) {
     d1 = at::where(spread(found, d1), d1, onto(oracle, active, active.x, plane.w, rise, Norm::kL2));
   }
   const at::Tensor d2 = onto(oracle, active, active.x0, plane.w, back_rise, threat.norm);
   const at::Tensor way = length(d1, threat.norm);  // [m]
   const at::Tensor both = way.add(length(d2, threat.norm));
   at::Tensor bias = way.div(both.clamp_min(1e-300)).clamp_max(kMostBias);
-  // What rounding takes back is not to be drawn back too, or the walk may never come across.
+  // What rounding takes back, or has not come across so far, is not to be drawn back too.
   if (late || threat.levels > 0) bias = bias.mul(found);
   const at::Tensor alpha = spread(bias, x0);
   const at::Tensor along = active.x.add(d1.mul(kOvershoot)).mul(alpha.neg().add(1));

@@ -10,7 +10,7 @@ namespace assay::attacks {
 namespace {
 
 constexpr int64_t kRows = 256;  // of a backward pass, and of centres at a time
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr double kFarAway = std::numeric_limits<double>::infinity();
 
 }  // namespace
 
@@ -24,7 +24,7 @@ at::Tensor entropy_of(const at::Tensor& logits) {
 }
 
 at::Tensor farthest_first(const at::Tensor& points, const at::Tensor& centres, int64_t k) {
-  at::Tensor nearest = at::full({points.size(0)}, kInfinity, at::kDouble);
+  at::Tensor nearest = at::full({points.size(0)}, kFarAway, at::kDouble);
   const auto approach = [&](const at::Tensor& from) {  // [c, d]
     // By differences: distances by products lose what is near.
     const at::Tensor away = at::cdist(points, from, 2, /*compute_mode=*/2);  // [n, c]
@@ -47,7 +47,7 @@ at::Tensor boundary_distance(Surrogate& surrogate, const at::Tensor& x, int64_t 
   std::vector<at::Tensor> parts;
   for (int64_t begin = 0; begin < x.size(0); begin += kRows) {
     const at::Tensor rows = x.narrow(0, begin, std::min(kRows, x.size(0) - begin));
-    at::Tensor nearest = at::full({rows.size(0)}, kInfinity, at::kDouble);
+    at::Tensor nearest = at::full({rows.size(0)}, kFarAway, at::kDouble);
     const int64_t others = std::min(labels, surrogate.spec().classes - 1);
     for (int64_t rank = 1; rank <= others; ++rank) {
       at::Tensor lead;  // [m] of the leading label over this one
@@ -63,7 +63,7 @@ at::Tensor boundary_distance(Surrogate& surrogate, const at::Tensor& x, int64_t 
                         })
               .second;
       const at::Tensor slope = distance(gradient, at::zeros_like(gradient), Norm::kL2);  // [m]
-      const at::Tensor away = at::where(slope.gt(0), lead.div(slope), kInfinity);
+      const at::Tensor away = at::where(slope.gt(0), lead.div(slope), kFarAway);
       nearest = at::fmin(nearest, away);
     }
     parts.push_back(nearest);

@@ -21,7 +21,13 @@ namespace fs = std::filesystem;
 Adversarials saved_in(const std::vector<std::string>& folders) {
   std::vector<Adversarials> parts;
   for (const std::string& folder : folders) {
-    parts.push_back(read_adversarials(fs::path(folder) / kAdversarialsFile));
+    const fs::path file = fs::path(folder) / kAdversarialsFile;
+    parts.push_back(read_adversarials(file));
+    for (const ArrayInfo& array : parts.back().arrays) {
+      if (dtype_size(array.dtype) > 0) continue;
+      throw Error(file.string() + ": array `" + array.name + "`: dtype `" + array.dtype +
+                  "` is unknown");
+    }
   }
   return unite(std::move(parts));
 }

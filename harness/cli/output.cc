@@ -13,11 +13,8 @@
 #include "harness/record/files.h"
 
 namespace assay {
-namespace {
 
 namespace fs = std::filesystem;
-
-}  // namespace
 
 std::string utc_now() {
   const std::time_t now = std::time(nullptr);

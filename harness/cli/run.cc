@@ -45,6 +45,8 @@ class Run {
  public:
   explicit Run(const Options& options) : options_(options), shard_(parse_shard(options.shard)) {
     started_ = utc_now();
+    std::error_code error;  // asked before an attempt makes it
+    made_ = options.out.empty() || !fs::exists(options.out, error);
   }
 
   ExitCode run(const Attempt& attempt);
@@ -81,8 +83,9 @@ class Run {
   std::unique_ptr<Store> store_;
   const Attempt* attempt_ = nullptr;
   fs::path folder_;
-  bool made_ = false;  ///< the folder was not there before
-  Header header_;      ///< what is known of the run before it looks into a model
+  bool made_ = false;      ///< the folder was not there before
+  bool reported_ = false;  ///< what fails now costs no report
+  Header header_;          ///< what is known of the run before it looks into a model
 };
 
 RunOptions Run::run_options(ProgressBar* bar) {
@@ -207,6 +210,7 @@ ExitCode Run::end_unmeasured(const Evidence& evidence) {
   const Report report = report_of(evidence, {}, decision);
   write_run_facts(folder_, facts_of("", report.wall_s));
   write_reports(folder_, report);
+  reported_ = true;
   print_summary(report, folder_);
   return exit_code(decision.outcome);
 }
@@ -222,6 +226,7 @@ ExitCode Run::refused(const std::string& reason) {
 // A fault of the machine. What is on the disk by now is told as far as the machine allows.
 ExitCode Run::stopped(const std::string& reason) {
   tell_incomplete(reason);
+  if (reported_) return ExitCode::kIncomplete;  // it was the adversarials that could not be saved
   try {
     Evidence evidence;
     if (!has_evidence(folder_)) {
@@ -324,7 +329,6 @@ ExitCode Run::run(const Attempt& attempt) {
   Baseline baseline = read_baseline_evidence();
   workers_ = choose_workers(options_.workers, suite.run.memory_limit);
   if (attempt.folder.empty()) {
-    made_ = options_.out.empty() || !fs::exists(options_.out);
     folder_ = prepare_folder(options_.out, options_.resume, suite.name, started_);
     keep_folder(attempt, folder_.string());
   } else {

@@ -227,7 +227,7 @@ void tell_incomplete(const std::string& reason) {
 
 ExitCode supervise(const std::function<ExitCode(const Attempt&)>& work) {
   Attempt attempt;
-  attempt.supervisor = getpid();
+  const pid_t supervisor = getpid();
   forward_signals();
   const Clock::time_point started = Clock::now();
   for (;;) {
@@ -244,7 +244,7 @@ ExitCode supervise(const std::function<ExitCode(const Attempt&)>& work) {
     if (child == 0) {
       for (const int number : stop_signals()) std::signal(number, SIG_DFL);
       prctl(PR_SET_PDEATHSIG, SIGKILL);
-      if (getppid() != attempt.supervisor) _exit(static_cast<int>(ExitCode::kIncomplete));
+      if (getppid() != supervisor) _exit(static_cast<int>(ExitCode::kIncomplete));
       close(ends[0]);
       attempt.record = ends[1];
       record_crashes(ends[1]);

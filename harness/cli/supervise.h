@@ -15,7 +15,6 @@ struct Attempt {
   std::vector<Crash> crashes;  ///< of models, in earlier attempts
   std::string folder;          ///< what the first attempt passed to keep_folder()
   std::string failed;          ///< why the last one ended, if no model's code was to blame
-  int supervisor = 0;          ///< its process
   int record = -1;             ///< file for lines to the supervisor
 };
 
@@ -38,8 +37,9 @@ inline constexpr double kGrace_s = 30;
 /// far. A child that dies of anything else (no memory left) has a last one after it, which knows it
 /// by Attempt::failed and only reports. Forwards stop_signals(). A child that does not end although
 /// it should is killed, and the last one reports what was under way: kGrace_s after its time limit
-/// or the first signal (once it has a folder, until it reports), and at the second signal. Returns,
-/// in the child, what `work` returned; in the supervisor the child's exit code. Must be called
+/// or the first signal (once it has a folder, until it reports), and at a second signal, a second
+/// or more after the first. Returns, in the child, what `work` returned; in the supervisor the
+/// child's exit code if `work` came to it: a child that other code ended has failed. Must be called
 /// while the process has one thread.
 ExitCode supervise(const std::function<ExitCode(const Attempt&)>& work);
 

@@ -26,6 +26,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <tuple>
 
@@ -193,6 +194,7 @@ int64_t seeds_for_limit(const SeededBounds& bounds, int64_t seeds, double limit,
 double records_for_limit(const SeededBounds& bounds, int64_t seeds, int64_t records, double limit,
                          double confidence) {
   const double gap = std::abs(limit - bounds.value);
+  if (gap == 0) return std::numeric_limits<double>::infinity();
   const auto [plain, extra] = record_reach(bounds, seeds, limit, confidence);
   // plain u + extra u² = aim, as one falls with the root of the records and one with the records.
   const double aim = kAim * gap;

@@ -26,8 +26,8 @@ std::string first_line(const std::string& text) {
   return text.substr(begin, text.find('\n', begin) - begin);
 }
 
-// What LibTorch's allocator could not get, if that is what a message says: a model's own exception
-// may speak of memory, too.
+// What LibTorch's allocator could not get, if that is what a message says in its words: a model's
+// own exception may speak of memory, too. (One that takes these words ends in exit 3, never 0.)
 std::optional<uint64_t> bytes_refused(const std::string& message) {
   constexpr std::string_view kAllocator = "DefaultCPUAllocator: ";
   constexpr std::string_view kAsked = "you tried to allocate ";

@@ -355,8 +355,9 @@ ModelFacts probe(const Model& model, const at::Tensor& inputs, const at::Tensor&
                            "attacks with gradients are blind there; add one with score access"});
   }
   const int64_t wild = gradient.flatten(1).isfinite().all(1).logical_not().sum().item<int64_t>();
-  // One that is nowhere a number is none.
-  if (wild == inputs.size(0)) facts.gradient = false;
+  // What is left without them may lead an attack still; where nothing is, there is no gradient.
+  const bool none = gradient.nan_to_num(0, 0, 0).eq(0).all().item<bool>();
+  if (wild > 0 && none) facts.gradient = false;
   if (wild > 0) {
     facts.flags.push_back(
         {"nonfinite_gradient", "",

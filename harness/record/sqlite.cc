@@ -1,5 +1,6 @@
 #include "harness/record/sqlite.h"
 
+#include <cerrno>
 #include <chrono>
 #include <system_error>
 #include <thread>
@@ -43,9 +44,10 @@ void Database::check(int code) const {
                   ", -wal and -shm in that folder, and its results are computed again");
     default: {
       const int os = handle_ ? sqlite3_system_errno(handle_.get()) : 0;
+      const bool mendable = (code & 0xff) == SQLITE_READONLY || os == EROFS || os == EACCES;
       throw Error("cannot use the store " + file_.string() + ": " + sqlite3_errstr(code) +
                       (os != 0 ? " (" + std::generic_category().message(os) + ")" : ""),
-                  ExitCode::kIncomplete);
+                  mendable ? ExitCode::kUsage : ExitCode::kIncomplete);
     }
   }
 }

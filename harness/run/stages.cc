@@ -90,6 +90,7 @@ void add_stage(const Verdict& later, Verdict* row) {
 void add_signs(const Signs& later, Access access, Signs* signs) {
   signs->zero_gradients += later.zero_gradients;
   signs->nonfinite_gradients += later.nonfinite_gradients;
+  signs->blind_gradients += later.blind_gradients;
   // The last stage that can tell and sees no less than those before has the last word: scores or
   // labels that end well do not show that gradients did. One that took too few steps to tell has it
   // only where none before saw as much.
@@ -110,12 +111,12 @@ void add_signs(const Signs& later, Access access, Signs* signs) {
   signs->silent = signs->silent || later.silent;
 }
 
-// A sample whose every gradient was no number was not led anywhere: the gate must know which.
+// A sample whose every gradient was lost to NaN was not led anywhere: the gate must know which.
 void note_blind(const Signs& signs, Verdict* row) {
-  const bool led = row->gradients == 0 || signs.nonfinite_gradients < row->gradients;
+  const bool led = row->gradients == 0 || signs.blind_gradients < row->gradients;
   if (led || signs.seen_otherwise) return;
   if (row->status != Status::kRobust && row->status != Status::kBroken) return;
-  row->detail = "every gradient held NaN or infinity";
+  row->detail = "no gradient held more than NaN, infinity and zeros";
 }
 
 Task make_task(const Suite& suite, const AttackSpec& spec, std::optional<double> eps,

@@ -8,8 +8,6 @@
 #include "harness/suite/read.h"
 
 namespace assay {
-namespace {}  // namespace
-
 Params::Params(const Value& entry, std::vector<std::string> taken)
     : entry_(entry), taken_(std::move(taken)) {}
 

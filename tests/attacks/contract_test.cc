@@ -189,9 +189,9 @@ TEST_P(Contract, TheRestOfTheBatchDoesNotMatter) {
     if (!attack_.info.minimum_norm) {
       EXPECT_LT(reference.count(), 32);
     }
-    for (const int64_t size : {1, 3, 17, 32}) {
-      // The last samples first, and for the largest block other neighbours too.
-      const int64_t last = size == 32 ? 39 : 31;  // in `order`, so in `whole` where below 32
+    // The last samples first; alone the first one; for the largest block other neighbours too.
+    const std::pair<int64_t, int64_t> blocks[] = {{1, 0}, {3, 31}, {17, 31}, {32, 39}};
+    for (const auto& [size, last] : blocks) {  // in `order`, so in `whole` where below 32
       std::vector<int64_t> some;
       for (int64_t k = 0; k < size; ++k) some.push_back(order[static_cast<size_t>(last - k)]);
       const Outcome part = run(model, attack_, params_, threat(model), select(all, some));

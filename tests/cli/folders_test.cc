@@ -105,6 +105,7 @@ TEST_F(Folders, AMistypedModelOrBaselineDoesNotUseUpTheFolder) {
   expect_end(run("out", {"--model", "mistyped.pt"}), 2, {"no such model file", "mistyped.pt"});
   expect_end(run("out", {"--baseline", "mistyped.pt"}), 2, {"no such baseline", "mistyped.pt"});
   expect_end(run("out", {"--baseline", "suite.yaml"}), 2, {"baseline: ", "not a TorchScript"});
+  expect_end(run("out", {"--baseline", prepared("crashes_always.pt").string()}), 2, {"baseline: "});
   EXPECT_FALSE(exists("out"));
   EXPECT_EQ(run("out").code, 0);
 }

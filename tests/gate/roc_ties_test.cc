@@ -148,7 +148,7 @@ TEST(TiedScores, ThatAreAllEqualBoundAucAsExactlyAsProportions) {
   EXPECT_NEAR(auc.upper, 0.5 + apart, 1e-9);
 }
 
-TEST(MisplacedScores, BoundTheAucAsOftenAsStatedHoweverFewTheyAre) {
+TEST(MisplacedScores, BoundTheAucWithinThreePointsOfTheStatedLevelHoweverFewTheyAre) {
   // Each member scores above all non-members, or with probability q below them all: AUC is 1 - q,
   // and of no two records the score is the same. All outcomes, by their probabilities.
   for (const int members : {20, 30, 50, 100}) {

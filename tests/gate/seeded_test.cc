@@ -247,6 +247,16 @@ TEST(RecordsForLimit, AreThoseOfTheOneMoreWhereNothingVaries) {
   EXPECT_TRUE(std::isinf(records_for_limit(bounds, 3, 300, 1, kConfidence)));
 }
 
+TEST(RecordsForLimit, AreInfinitelyManyWhereAnExactZeroIsTheLimit) {
+  SeededTerms terms;
+  terms.high = {3, 3};
+  terms.low = {0, 3};
+  terms.seeds.assign(3, {0, 300});
+  terms.records.assign(300, {0, 3});
+  const SeededBounds bounds = seeded_bounds(terms, kConfidence, 1);
+  EXPECT_TRUE(std::isinf(records_for_limit(bounds, 3, 300, 0, kConfidence)));
+}
+
 TEST(Draws, HaveTheMomentsOfTheirDistributions) {
   constexpr int kDraws = 200'000;
   for (const double shape : {0.5, 1.0, 2.0, 30.0}) {

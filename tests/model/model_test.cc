@@ -225,7 +225,7 @@ TEST(Model, HasNoGradientWhereThatIsNoNumberAnywhere) {
   EXPECT_TRUE(some.facts().gradient);
 }
 
-TEST(Model, FlagsOneThatWasSavedInTrainingModeIfThatMakesADifference) {
+TEST(Model, FlagsOneThatWasSavedInTrainingModeIfItsGraphAsks) {
   const auto flags_of = [](const std::string& body, bool training) {
     const std::filesystem::path path =
         std::filesystem::path(::testing::TempDir()) / "assay_mode.pt";

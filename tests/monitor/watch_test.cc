@@ -120,7 +120,7 @@ TEST(Watch, HoldsItsLevelInWindowsToo) {
           alarms +=
               watch_log("m", one_by_one(rate, growth), log.view(), benign.view(), kAlpha).alarm;
         }
-        // 7.5 of 150 are expected at most; 18 are beyond 0.9995 of the binomial.
+        // 7.5 of 150 are expected at most; 18 are beyond 0.999 of the binomial.
         EXPECT_LT(alarms, 18) << rate << ' ' << growth << ' ' << benign_size;
       }
     }

@@ -134,6 +134,7 @@ TEST_F(DiagnosisTest, ASampleWhoseEveryGradientIsNanIsMarkedUnlessAnAttackWithou
     }
   }
   EXPECT_GT(standing["pgd"], 100);
+  EXPECT_GT(standing["both"], 100);
   EXPECT_EQ(marked["pgd"], standing["pgd"]);
   EXPECT_EQ(marked["both"], 0);
 }

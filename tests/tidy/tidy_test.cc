@@ -177,6 +177,7 @@ TEST(Tidy, AnUnversionedSourceIsFound) {
       ElementsAre(HasSubstr("trainings follow from harness/model/extraction, which is no part of"),
                   HasSubstr("trainings follow from harness/model/probe,"),
                   HasSubstr("thefts follow from harness/run/money,"),
+                  HasSubstr("no list of what verdicts follow from"),
                   HasSubstr("scores follow from harness/run/offset,"),
                   "attacks/evasion/shared.h: no part of an attack's version; attacks/math is"));
 }

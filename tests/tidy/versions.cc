@@ -85,8 +85,12 @@ Faults unversioned(const Tree& tree) {
   Faults faults;
   for (const Version& version : versions()) {
     const size_t begin = cmake.find(version.begin);
-    if (begin == std::string::npos) continue;
-    std::string list = cmake.substr(begin, cmake.find(version.end, begin) - begin);
+    const size_t end = begin == std::string::npos ? begin : cmake.find(version.end, begin);
+    if (end == std::string::npos) {
+      faults.push_back("cmake/AssayRooms.cmake: no list of what " + version.what + " follow from");
+      continue;
+    }
+    std::string list = cmake.substr(begin, end - begin);
     std::replace(list.begin(), list.end(), ')', ' ');
     std::istringstream stream(list);
     std::set<std::string> words;
@@ -102,7 +106,7 @@ Faults unversioned(const Tree& tree) {
         faults.push_back("cmake/AssayRooms.cmake: " + version.what + " follow from " + path +
                          ", which is no part of their version");
       }
-      for (std::sregex_iterator match(code.begin(), code.end(), include), end; match != end;
+      for (std::sregex_iterator match(code.begin(), code.end(), include), last; match != last;
            ++match) {
         open.push_back((*match)[1]);
       }
