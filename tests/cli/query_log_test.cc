@@ -204,9 +204,9 @@ TEST_F(Monitor, LabelsUnderAnotherNameAreNoClass) {
       {"column `prediction` holds whole numbers alone"});
   // Classes whatever they hold.
   const auto share = [](int i) {
-    return i % 3 == 0 ? "1,0,0" : i % 3 == 1 ? "0,0.3,0.7" : "0,0.5,0.5";
+    return i % 3 == 0 ? "1,0,0" : i % 3 == 1 ? "0,0.33,0.66" : "0,0.5,0.5";
   };
-  EXPECT_EQ(written("cat,dog,cow", share).code, 4) << "shares of one sum";
+  EXPECT_EQ(written("cat,dog,cow", share).code, 4) << "shares of one sum, rounded";
   EXPECT_EQ(written("no,yes", [](int i) { return "0," + std::to_string(i - 12.5); }).code, 4);
   EXPECT_EQ(written("no,yes", [](int i) { return std::to_string(i % 5) + ",3"; }).code, 4)
       << "votes";
