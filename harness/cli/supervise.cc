@@ -57,10 +57,10 @@ int wait_for(pid_t child) {
 std::string signal_name(int number) { return std::string("SIG") + sigabbrev_np(number); }
 
 // An attempt as its supervisor sees it.
-class Watch {
+class Supervised {
  public:
   // `started`: when the first attempt began.
-  Watch(Attempt* attempt, Clock::time_point started) : attempt_(attempt), started_(started) {}
+  Supervised(Attempt* attempt, Clock::time_point started) : attempt_(attempt), started_(started) {}
 
   // Takes over what the child tells.
   void learn(std::string_view told) {
@@ -152,7 +152,7 @@ class Watch {
 };
 
 // Reads what the child tells until it ends, and ends it where it must be. Returns why, or "".
-std::string attend(pid_t child, int file, Watch* watch) {
+std::string attend(pid_t child, int file, Supervised* watch) {
   std::string reason;
   std::array<char, 4096> piece{};
   for (;;) {
@@ -255,7 +255,7 @@ ExitCode supervise(const std::function<ExitCode(const Attempt&)>& work) {
     child_process = child;
     if (signals_seen > 0) kill(child, last_signal);  // it came between two attempts
     close(ends[1]);
-    Watch watch(&attempt, started);
+    Supervised watch(&attempt, started);
     const std::string overdue = attend(child, ends[0], &watch);
     close(ends[0]);
     const int status = wait_for(child);
