@@ -229,9 +229,9 @@ function(assay_attacks)
   target_precompile_headers(assay_attacks REUSE_FROM assay_model)
   set_target_properties(assay_attacks PROPERTIES POSITION_INDEPENDENT_CODE ON)
   assay_unity(assay_attacks)
-  if(outside)  # may have any names
-    set_source_files_properties(${outside} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
-  endif()
+  # Attacks outside may have any names, and who links another table must not get this one.
+  set_source_files_properties(${outside} "${PROJECT_BINARY_DIR}/generated/attack_table.cc"
+    PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
   set(ASSAY_ATTACK_TESTS "${tests}" PARENT_SCOPE)
   set(ASSAY_ATTACK_CONFIGS "${configs}" PARENT_SCOPE)
   message(STATUS "Assay: ${count} attacks: ${names}")
