@@ -81,6 +81,13 @@ inline CellHeader& add_thefts(Evidence& run, const std::string& name,
   return run.header.cells.back();
 }
 
+/// A run of `n` records with thieves of 100 queries: their agreement, by seed.
+inline Evidence run_with_thieves(const std::vector<double>& agreement, int64_t n = 2000) {
+  Evidence run = make_theft_run(n);
+  add_thefts(run, "steal", {agreement});
+  return run;
+}
+
 /// What the thieves of the run's last cell got.
 inline Extracted& last_extracted(Evidence& run) { return *run.units.back().extracted; }
 

@@ -11,20 +11,12 @@ namespace assay {
 namespace {
 
 using testing::add_rule;
-using testing::add_thefts;
 using ::testing::HasSubstr;
 using testing::last_extracted;
 using testing::make_suite;
-using testing::make_theft_run;
+using testing::run_with_thieves;
 using Judged = RuleResult::Verdict;
 using Kind = RuleSpec::Kind;
-
-// Thieves of 100 queries, by seed.
-Evidence agreeing(const std::vector<double>& agreement, int64_t n = 2000) {
-  Evidence run = make_theft_run(n);
-  add_thefts(run, "steal", {agreement});
-  return run;
-}
 
 RuleResult limited(const Evidence& run, const std::string& metric, Kind kind, double limit,
                    const Evidence* baseline = nullptr) {
@@ -34,19 +26,19 @@ RuleResult limited(const Evidence& run, const std::string& metric, Kind kind, do
 }
 
 TEST(ExtractionHint, AnOpenOneSaysHowManySeedsWouldDecideAndWhatTheseShow) {
-  const Evidence run = agreeing({0.78, 0.8, 0.82});
+  const Evidence run = run_with_thieves({0.78, 0.8, 0.82});
   const RuleResult result = limited(run, "agreement@100", Kind::kAtMost, 0.83);
   ASSERT_EQ(result.verdict, Judged::kInconclusive);
   EXPECT_THAT(result.hint, HasSubstr("seeds would decide if the value holds; these 3 seeds and "
                                      "2000 records can show at_most 0.8"));
   EXPECT_THAT(limited(run, "agreement@100", Kind::kAtMost, 0.801).hint,
               HasSubstr("test records and more seeds would decide"));
-  EXPECT_THAT(limited(agreeing({0.8}), "agreement@100", Kind::kAtMost, 0.9).hint,
+  EXPECT_THAT(limited(run_with_thieves({0.8}), "agreement@100", Kind::kAtMost, 0.9).hint,
               HasSubstr("bounds need two seeds or more"));
 }
 
 TEST(ExtractionHint, ThePromisedNumberOfSeedsDecides) {
-  const Evidence few = agreeing({0.78, 0.8, 0.82});
+  const Evidence few = run_with_thieves({0.78, 0.8, 0.82});
   const std::string hint = limited(few, "agreement@100", Kind::kAtMost, 0.83).hint;
   const int64_t seeds = std::stoll(hint.substr(std::string("about ").size()));
   ASSERT_GT(seeds, 3);
@@ -59,12 +51,13 @@ TEST(ExtractionHint, ThePromisedNumberOfSeedsDecides) {
     more.push_back(0.8 - away);
     more.push_back(0.8 + away);
   }
-  EXPECT_EQ(limited(agreeing(more), "agreement@100", Kind::kAtMost, 0.83).verdict, Judged::kPass);
+  EXPECT_EQ(limited(run_with_thieves(more), "agreement@100", Kind::kAtMost, 0.83).verdict,
+            Judged::kPass);
 }
 
 // Seeds that agree on all records leave nothing to more seeds.
 TEST(ExtractionHint, ThePromisedNumberOfRecordsDecidesWhereSeedsAgree) {
-  const auto of_all = [](int64_t n) { return agreeing({1, 1, 1}, n); };
+  const auto of_all = [](int64_t n) { return run_with_thieves({1, 1, 1}, n); };
   const auto promised = [](const RuleResult& open, const std::string& before) {
     EXPECT_EQ(open.verdict, Judged::kInconclusive);
     EXPECT_THAT(open.hint, ::testing::StartsWith(before));
@@ -74,15 +67,15 @@ TEST(ExtractionHint, ThePromisedNumberOfRecordsDecidesWhereSeedsAgree) {
       promised(limited(of_all(300), "agreement@100", Kind::kAtMost, 0.995), "about ");
   EXPECT_NEAR(static_cast<double>(told), 630, 30);
   EXPECT_EQ(limited(of_all(told), "agreement@100", Kind::kAtMost, 0.995).verdict, Judged::kFail);
-  const Evidence few = agreeing({0.6, 0.6, 0.6}, 50);
+  const Evidence few = run_with_thieves({0.6, 0.6, 0.6}, 50);
   const int64_t paired =
       promised(limited(few, "agreement@100", Kind::kMaxRise, 0.02, &few), "about ");
-  const Evidence more = agreeing({0.6, 0.6, 0.6}, paired);
+  const Evidence more = run_with_thieves({0.6, 0.6, 0.6}, paired);
   EXPECT_EQ(limited(more, "agreement@100", Kind::kMaxRise, 0.02, &more).verdict, Judged::kPass);
 }
 
 TEST(ExtractionHint, AnOpenOneOnTransferAsksForRecordsToMakeAdversarialsOf) {
-  Evidence run = agreeing({0.8, 0.8, 0.8}, 200);
+  Evidence run = run_with_thieves({0.8, 0.8, 0.8}, 200);
   run.header.cells.back().params["transfer_count"] = int64_t{100};
   for (Stolen& stolen : last_extracted(run).stolen) {
     stolen.transfer = std::string(50, '1') + std::string(150, '-');

@@ -14,14 +14,9 @@ using ::testing::HasSubstr;
 using testing::last_extracted;
 using testing::make_suite;
 using testing::make_theft_run;
+using testing::run_with_thieves;
 using Judged = RuleResult::Verdict;
 using Kind = RuleSpec::Kind;
-
-Evidence robbed(const std::vector<double>& agreement, int64_t n = 2000) {
-  Evidence run = make_theft_run(n);
-  add_thefts(run, "steal", {agreement});
-  return run;
-}
 
 Decision decided(const Evidence& run, const std::string& metric, Kind kind, double limit,
                  const Evidence* baseline = nullptr, bool vacuous_ok = false) {
@@ -36,7 +31,7 @@ RuleResult judged(const Evidence& run, const std::string& metric, Kind kind, dou
 }
 
 TEST(ExtractionRule, AbsoluteLimitsAreDecidedByTheBoundsThatAreReported) {
-  const Evidence run = robbed({0.79, 0.8, 0.81});
+  const Evidence run = run_with_thieves({0.79, 0.8, 0.81});
   const Estimate agreement =
       decided(run, "agreement@100", Kind::kAtMost, 1).cells[0].metrics.at("agreement@100");
   const double lower = *agreement.lower;
@@ -50,7 +45,7 @@ TEST(ExtractionRule, AbsoluteLimitsAreDecidedByTheBoundsThatAreReported) {
 }
 
 TEST(ExtractionRule, WithoutAValueItIsInconclusiveWithTheReason) {
-  Evidence run = robbed({0.8, 0.8, 0.8});
+  Evidence run = run_with_thieves({0.8, 0.8, 0.8});
   for (Stolen& stolen : last_extracted(run).stolen) stolen.transfer = "";
   const RuleResult result = judged(run, "transfer_success@100", Kind::kAtMost, 0.9);
   EXPECT_EQ(result.verdict, Judged::kInconclusive);
@@ -58,8 +53,8 @@ TEST(ExtractionRule, WithoutAValueItIsInconclusiveWithTheReason) {
 }
 
 TEST(ExtractionRule, ARiseIsJudgedOnTheSameRecordsAndSeeds) {
-  const Evidence run = robbed({0.75, 0.8, 0.85});
-  const Evidence base = robbed({0.65, 0.7, 0.75});
+  const Evidence run = run_with_thieves({0.75, 0.8, 0.85});
+  const Evidence base = run_with_thieves({0.65, 0.7, 0.75});
   // Each seed rose by 0.1; the levels of the seeds, which differ as much, fall out.
   const RuleResult fail = judged(run, "agreement@100", Kind::kMaxRise, 0.05, &base);
   EXPECT_EQ(fail.verdict, Judged::kFail);
@@ -76,8 +71,8 @@ TEST(ExtractionRule, ARiseIsJudgedOnTheSameRecordsAndSeeds) {
 }
 
 TEST(ExtractionRule, RiseOfTheRatioAndOfDivergenceArePairedToo) {
-  Evidence run = robbed({0.8, 0.8, 0.8});
-  Evidence base = robbed({0.8, 0.8, 0.8});
+  Evidence run = run_with_thieves({0.8, 0.8, 0.8});
+  Evidence base = run_with_thieves({0.8, 0.8, 0.8});
   last_extracted(base).candidate = testing::bits(2000, 0.95);
   for (Stolen& stolen : last_extracted(run).stolen) stolen.divergence.assign(2000, 0.1);
   const RuleResult ratio = judged(run, "accuracy_ratio@100", Kind::kMaxRise, 0.2, &base);
@@ -88,8 +83,8 @@ TEST(ExtractionRule, RiseOfTheRatioAndOfDivergenceArePairedToo) {
 }
 
 TEST(ExtractionRule, ARiseInsideTheMarginIsFlaggedAndADropIsNot) {
-  const Evidence run = robbed({0.8, 0.8, 0.8});
-  const Evidence base = robbed({0.7, 0.7, 0.7});
+  const Evidence run = run_with_thieves({0.8, 0.8, 0.8});
+  const Evidence base = run_with_thieves({0.7, 0.7, 0.7});
   const auto flags = [](const Decision& decision) { return decision.flags.size(); };
   const Decision risen = decided(run, "agreement@100", Kind::kMaxRise, 0.2, &base);
   ASSERT_EQ(risen.flags.size(), 1u);
@@ -100,8 +95,8 @@ TEST(ExtractionRule, ARiseInsideTheMarginIsFlaggedAndADropIsNot) {
 }
 
 TEST(ExtractionRule, ThatCannotFailIsVacuous) {
-  const Evidence run = robbed({0.99, 0.99, 0.99});
-  const Evidence base = robbed({0.98, 0.98, 0.98});
+  const Evidence run = run_with_thieves({0.99, 0.99, 0.99});
+  const Evidence base = run_with_thieves({0.98, 0.98, 0.98});
   const RuleResult result = judged(run, "agreement@100", Kind::kMaxRise, 0.05, &base);
   EXPECT_EQ(result.verdict, Judged::kInconclusive);
   EXPECT_EQ(result.reason, "vacuous");
@@ -113,7 +108,7 @@ TEST(ExtractionRule, ThatCannotFailIsVacuous) {
 }
 
 TEST(ExtractionRule, ThievesWhoLearntNothingLetNothingPassThatTheirSuccessWouldFail) {
-  const Evidence run = robbed({0.25, 0.25, 0.25});
+  const Evidence run = run_with_thieves({0.25, 0.25, 0.25});
   const RuleResult result = judged(run, "agreement@100", Kind::kAtMost, 0.9);
   EXPECT_EQ(result.verdict, Judged::kInconclusive);
   EXPECT_THAT(result.reason, HasSubstr("no more than always answering label"));
@@ -121,12 +116,12 @@ TEST(ExtractionRule, ThievesWhoLearntNothingLetNothingPassThatTheirSuccessWouldF
   EXPECT_EQ(judged(run, "mean_kl@100", Kind::kAtLeast, 0.1).verdict, Judged::kInconclusive);
   EXPECT_EQ(judged(run, "mean_kl@100", Kind::kAtMost, 0.3).verdict, Judged::kPass);
   EXPECT_EQ(judged(run, "agreement@100", Kind::kAtMost, 0.2).verdict, Judged::kFail);
-  EXPECT_EQ(judged(robbed({0.4, 0.4, 0.4}), "agreement@100", Kind::kAtMost, 0.9).verdict,
+  EXPECT_EQ(judged(run_with_thieves({0.4, 0.4, 0.4}), "agreement@100", Kind::kAtMost, 0.9).verdict,
             Judged::kPass);
 }
 
 TEST(ExtractionRule, ABadlyTrainedThiefLetsNothingPassThatHisSuccessWouldFail) {
-  Evidence run = robbed({0.6, 0.6, 0.6});
+  Evidence run = run_with_thieves({0.6, 0.6, 0.6});
   for (Stolen& stolen : last_extracted(run).stolen) {
     stolen.findings = {{"agreement_labels", 0.8}};
   }
@@ -140,7 +135,7 @@ TEST(ExtractionRule, ABadlyTrainedThiefLetsNothingPassThatHisSuccessWouldFail) {
 }
 
 TEST(ExtractionRule, WhatLabelsTeachMustStayUnderTheLimitToo) {
-  Evidence run = robbed({0.6, 0.6, 0.6});
+  Evidence run = run_with_thieves({0.6, 0.6, 0.6});
   for (Stolen& stolen : last_extracted(run).stolen) {
     stolen.findings = {{"agreement_labels", 0.63}};  // no more than chance explains
   }
@@ -207,7 +202,7 @@ TEST(ExtractionRule, AnAttackForOtherModelsLetsNothingPass) {
 }
 
 TEST(ExtractionRule, AThiefWhoWasGivenValuesOfTheCandidateDecidesNothing) {
-  Evidence run = robbed({0.6, 0.6, 0.6});
+  Evidence run = run_with_thieves({0.6, 0.6, 0.6});
   EXPECT_EQ(judged(run, "agreement@100", Kind::kAtMost, 0.9).verdict, Judged::kPass);
   run.header.cells.back().key_fields[kKeptField] = "trunk";
   for (const auto& [kind, limit] :
@@ -217,7 +212,7 @@ TEST(ExtractionRule, AThiefWhoWasGivenValuesOfTheCandidateDecidesNothing) {
     EXPECT_EQ(result.verdict, Judged::kInconclusive) << limit;
     EXPECT_THAT(result.reason, HasSubstr("which no thief has: trunk"));
   }
-  Evidence base = robbed({0.6, 0.6, 0.6});
+  Evidence base = run_with_thieves({0.6, 0.6, 0.6});
   base.header.cells.back().key = "another";
   EXPECT_THAT(judged(run, "agreement@100", Kind::kMaxRise, 0.1, &base).reason,
               HasSubstr("kept absent in the baseline, trunk here"));
@@ -338,7 +333,7 @@ TEST(ExtractionRule, ARiseMustBeExcludedForThievesWhoAskLessToo) {
   EXPECT_EQ(judged(run, "agreement@1000", Kind::kMaxRise, 0.1, &base).verdict,
             Judged::kInconclusive);
   EXPECT_EQ(judged(run, "agreement@1000", Kind::kMaxRise, 0.1, &run).verdict, Judged::kPass)
-      << "the incumbent is robbed no less";
+      << "the incumbent is run_with_thieves no less";
 }
 
 TEST(ExtractionRule, LessDivergenceWithFewerQueriesIsMoreLeakToo) {
@@ -351,14 +346,14 @@ TEST(ExtractionRule, LessDivergenceWithFewerQueriesIsMoreLeakToo) {
 }
 
 TEST(ExtractionRule, ABaselineThatCannotBeMeasuredSaysSo) {
-  const Evidence run = robbed({0.8, 0.8, 0.8});
-  Evidence base = robbed({0.7, 0.7, 0.7});
+  const Evidence run = run_with_thieves({0.8, 0.8, 0.8});
+  Evidence base = run_with_thieves({0.7, 0.7, 0.7});
   last_extracted(base).stolen[0].failure = "exploded";
   const RuleResult result = judged(run, "agreement@100", Kind::kMaxRise, 0.1, &base);
   EXPECT_EQ(result.verdict, Judged::kInconclusive);
   EXPECT_THAT(result.reason, HasSubstr("in the baseline the candidate failed"));
   EXPECT_EQ(judged(run, "agreement@100", Kind::kMaxRise, 0.1).verdict, Judged::kInconclusive);
-  Evidence other = robbed({0.7, 0.7, 0.7});
+  Evidence other = run_with_thieves({0.7, 0.7, 0.7});
   other.header.cells[0].key = "another";
   other.header.cells[0].key_fields["params.seeds"] = "5";
   EXPECT_THAT(judged(run, "agreement@100", Kind::kMaxRise, 0.1, &other).reason,
