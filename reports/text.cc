@@ -245,7 +245,7 @@ std::string summary_text(const Report& report, int width, bool colour) {
   }
   // A shard only measures: it has no decision, and exits as if it passed.
   const bool shard = report.shard;
-  const std::string& left = report.evidence->interrupted;  // by one that is the whole nothing
+  const std::string left = shard ? report.evidence->interrupted : "";  // "" by one that is all
   const std::string part = left.empty() ? "this shard" : left;
   const Outcome outcome = shard ? Outcome::kPass : decision.outcome;
   std::string word(shard ? "measured" : to_string(outcome));
