@@ -73,12 +73,13 @@ Pairs pairs_around(const Model& model, const at::Tensor& x, std::span<const uint
   return {centre, at::cat({there, centre.mul(2).sub(there).clamp(spec.lo, spec.hi)})};
 }
 
-// Of logits [K], relative: some models compute in half precision.
-double unit_roundoff(const at::Tensor& logits) {
+// How far changes of a margin may be off, in the largest of the logits [K]: some models compute in
+// half precision, and a change takes four roundings.
+double change_rounding(const at::Tensor& logits) {
   const auto holds = [&](at::ScalarType type) {
     return logits.to(type).to(logits.scalar_type()).equal(logits);
   };
-  return holds(at::kBFloat16) ? 0x1p-8 : holds(at::kHalf) ? 0x1p-11 : kRounding / 10;
+  return holds(at::kBFloat16) ? 0x1p-7 : holds(at::kHalf) ? 0x1p-10 : kRounding / 10;
 }
 
 // True if a gradient tells most of a function's changes [2 kPairs], the wide or the short: a kink
@@ -382,7 +383,7 @@ int64_t count_unstable(const Model& model, const at::Tensor& x, std::span<const 
     const at::Tensor change = ahead.select(1, i).sub(ahead[0][i]).narrow(0, 1, kNeighbours);
     const double mean = change.sub(told.select(1, i)).abs().mean().item<double>();
     const bool steady = mean <= kMeanChange * (spread > 0 ? spread : 1);  // false for NaN
-    const double rounding = unit_roundoff(clean) * clean.abs().max().item<double>();
+    const double rounding = change_rounding(clean) * clean.abs().max().item<double>();
     const bool own =
         !looks || tells_changes(across.select(1, i), told_across.select(1, i), rounding);
     unstable += steady && own ? 0 : 1;
