@@ -243,7 +243,9 @@ ExitCode Run::stopped(const std::string& reason) {
     baseline.sha256 = read_run_facts(folder_).baseline_sha256;  // known before it was measured
     finish(evidence, baseline);
   } catch (const Error& error) {
-    std::cerr << "assay: no report is written: " << error.what() << std::endl;
+    std::cerr << (reported_ ? "assay: the adversarials are not saved: "
+                            : "assay: no report is written: ")
+              << error.what() << std::endl;
   }
   return ExitCode::kIncomplete;
 }
