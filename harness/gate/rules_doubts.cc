@@ -25,8 +25,8 @@ std::vector<std::string> sources_of(const CellHeader& cell) {
   return sources;
 }
 
-/// Attacked, at this radius or to its nearest point, by gradients none of which was a number: its
-/// row says so.
+/// Attacked, at this radius or to its nearest point, by gradients each of which held NaN or
+/// infinity: its row says so.
 bool blind(const std::optional<Verdict>& row) {
   const bool measured = row && (row->status == Status::kRobust || row->status == Status::kBroken);
   return measured && row->queries > 0 && !row->detail.empty();
@@ -78,7 +78,7 @@ void doubt_standing(const RuleSpec& rule, const Trial& trial, RuleResult& result
   if (unled > 0) {
     settle(
         result, Outcomes::kInconclusive,
-        "the attack saw no finite gradient at " + count(unled, "sample") + of +
+        "every gradient of the attack held NaN or infinity at " + count(unled, "sample") + of +
             (unsent > 0 ? ", and sent no query at " + std::to_string(unsent) : "") + broken,
         "look for log, sqrt or division at 0 and for a NaN that torch.where hides, or gate on an "
         "attack with score access");

@@ -75,7 +75,6 @@ Oracle::Oracle(const Model& model, const ThreatModel& threat, const Block& block
   gradients_ = at::zeros({n}, at::kLong);
   zero_gradients_ = at::zeros({n}, at::kLong);
   nonfinite_gradients_ = at::zeros({n}, at::kLong);
-  blind_gradients_ = at::zeros({n}, at::kLong);
   if (!threat.fixed.empty()) fixed_ = at::tensor(threat.fixed, at::kLong);
   if (!threat.feature_scale.empty() && threat.eps) {
     std::vector<int64_t> shape = block.x.sizes().vec();
@@ -134,9 +133,9 @@ at::Tensor Oracle::vjp(const Tape& tape, const at::Tensor& c, const at::Tensor& 
                 "an attack exceeded its gradient budget");
   }
   at::Tensor gradient = blamed([&] { return tape.vjp(c); }).contiguous();  // [m, ...]
-  std::vector<int64_t> wild_rows;
+  bool any_wild = false;
   const auto note = [&](int64_t i, bool zero, bool wild) {
-    if (wild) wild_rows.push_back(i);
+    any_wild |= wild;
     if (!is_used[i]) return;
     zero_gradients_.data_ptr<int64_t>()[place[i]] += zero ? 1 : 0;
     nonfinite_gradients_.data_ptr<int64_t>()[place[i]] += wild ? 1 : 0;
@@ -146,11 +145,7 @@ at::Tensor Oracle::vjp(const Tape& tape, const at::Tensor& c, const at::Tensor& 
   } else {
     survey<uint32_t, float>(gradient, note);
   }
-  if (!wild_rows.empty()) gradient = at::nan_to_num(gradient, 0.0, 0.0, 0.0);
-  for (const int64_t i : wild_rows) {
-    const bool blind = is_used[i] && gradient[i].eq(0).all().item<bool>();
-    blind_gradients_.data_ptr<int64_t>()[place[i]] += blind ? 1 : 0;
-  }
+  if (any_wild) gradient = at::nan_to_num(gradient, 0.0, 0.0, 0.0);
   if (fixed_.defined()) {
     gradient = gradient.flatten(1).index_fill(1, fixed_, 0).view(gradient.sizes());
   }

@@ -144,8 +144,6 @@ class Oracle {
   at::Tensor zero_gradients() const { return zero_gradients_; }
   /// [n] int64: gradient rows with a NaN or an infinity.
   at::Tensor nonfinite_gradients() const { return nonfinite_gradients_; }
-  /// [n] int64: of these, rows that are 0 in every entry once those are taken for 0.
-  at::Tensor blind_gradients() const { return blind_gradients_; }
   /// How the attack's steps fared: every row of a query is one, of attacks that see gradients, and
   /// every hundred queries of a sample that see scores, unless an Untraced says otherwise. Empty
   /// where the box alone bounds them.
@@ -201,7 +199,7 @@ class Oracle {
   at::Tensor decided_, found_, failed_, crossed_, from_afar_;
   at::Tensor walks_;  // [n] bool: by labels, it comes from afar or counts its steps
   at::Tensor best_x_, best_distance_;
-  at::Tensor queries_, gradients_, zero_gradients_, nonfinite_gradients_, blind_gradients_;
+  at::Tensor queries_, gradients_, zero_gradients_, nonfinite_gradients_;
   std::optional<Trace> trace_;
   bool by_distance_;
   int64_t traced_rows_ = std::numeric_limits<int64_t>::max();

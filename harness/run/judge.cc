@@ -61,7 +61,6 @@ Signs signs_of(const Oracle& oracle, int64_t row) {
   Signs signs;
   signs.zero_gradients = oracle.zero_gradients()[row].item<int64_t>();
   signs.nonfinite_gradients = oracle.nonfinite_gradients()[row].item<int64_t>();
-  signs.blind_gradients = oracle.blind_gradients()[row].item<int64_t>();
   if (oracle.trace()) {
     const Trace& trace = *oracle.trace();
     // By labels samples start late or early: one that had no time for its steps counts as one that

@@ -15,8 +15,7 @@ namespace assay {
 struct Signs {
   int64_t zero_gradients = 0;
   int64_t nonfinite_gradients = 0;
-  int64_t blind_gradients = 0;  ///< of these, with nothing else left
-  bool traced = false;          ///< this and the next two: see Trace
+  bool traced = false;  ///< this and the next two: see Trace
   bool unfinished = false;
   bool hasty = false;
   bool stalled = false;  ///< random points of the ball have a smaller margin, steps lead nowhere

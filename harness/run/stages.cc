@@ -90,7 +90,6 @@ void add_stage(const Verdict& later, Verdict* row) {
 void add_signs(const Signs& later, Access access, Signs* signs) {
   signs->zero_gradients += later.zero_gradients;
   signs->nonfinite_gradients += later.nonfinite_gradients;
-  signs->blind_gradients += later.blind_gradients;
   // The last stage that can tell and sees no less than those before has the last word: scores or
   // labels that end well do not show that gradients did. One that took too few steps to tell has it
   // only where none before saw as much.
@@ -111,12 +110,13 @@ void add_signs(const Signs& later, Access access, Signs* signs) {
   signs->silent = signs->silent || later.silent;
 }
 
-// A sample whose every gradient was lost to NaN was not led anywhere: the gate must know which.
+// Where every gradient held NaN or infinity, which count as 0, what is left of them may lead along
+// a few features only, or nowhere: the gate must know which samples those are.
 void note_blind(const Signs& signs, Verdict* row) {
-  const bool led = row->gradients == 0 || signs.blind_gradients < row->gradients;
+  const bool led = row->gradients == 0 || signs.nonfinite_gradients < row->gradients;
   if (led || signs.seen_otherwise) return;
   if (row->status != Status::kRobust && row->status != Status::kBroken) return;
-  row->detail = "no gradient held more than NaN, infinity and zeros";
+  row->detail = "every gradient held NaN or infinity";
 }
 
 Task make_task(const Suite& suite, const AttackSpec& spec, std::optional<double> eps,

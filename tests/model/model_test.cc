@@ -220,6 +220,11 @@ TEST(Model, HasNoGradientWhereThatIsNoNumberAnywhere) {
   const Model none = load("x > 2.0");
   EXPECT_FALSE(none.facts().gradient);
   EXPECT_THAT(flag_ids(none), ::testing::ElementsAre("nonfinite_gradient"));
+  const Model part = load_code(
+      "def forward(self, x):\n"
+      "    return torch.cat([x[:, :1] + torch.sqrt(x[:, :1] * 0.0), x[:, 1:]], 1)");
+  EXPECT_TRUE(part.facts().gradient) << "of the other entries";
+  EXPECT_THAT(flag_ids(part), ::testing::Contains("nonfinite_gradient"));
   const Model some = load_code(
       "def forward(self, x):\n    return torch.where(x > 0.0, torch.sqrt(x), torch.zeros_like(x))");
   EXPECT_TRUE(some.facts().gradient);
