@@ -129,7 +129,8 @@ TEST_F(DiagnosisTest, ASampleWhoseEveryGradientHeldNanIsMarkedUnlessAnAttackWith
   std::map<std::string, int64_t> marked, standing;
   for (const UnitResult& unit : evidence_.units) {
     for (const Verdict& row : unit.rows) {
-      standing[unit.cell] += row.status == Status::kRobust;
+      if (row.status != Status::kRobust) continue;
+      ++standing[unit.cell];
       marked[unit.cell] += !row.detail.empty();
     }
   }
