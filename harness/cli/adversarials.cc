@@ -211,13 +211,4 @@ std::vector<Picture> choose_pictures(const Evidence& evidence, const Decision& d
   return pictures;
 }
 
-std::vector<Picture> pictures_if_any(const std::function<std::vector<Picture>()>& choose) {
-  try {
-    return choose();
-  } catch (const std::exception& error) {
-    std::cerr << "assay: the report goes without pictures: " << error.what() << std::endl;
-    return {};
-  }
-}
-
 }  // namespace assay

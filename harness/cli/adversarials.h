@@ -51,7 +51,4 @@ std::map<std::string, int64_t> places_of(const Dataset& dataset, const std::set<
 std::vector<Picture> choose_pictures(const Evidence& evidence, const Decision& decision,
                                      const Adversarials& adversarials, const Dataset& dataset);
 
-/// The pictures, or none and a line on stderr where choosing them fails: a report goes without.
-std::vector<Picture> pictures_if_any(const std::function<std::vector<Picture>()>& choose);
-
 }  // namespace assay

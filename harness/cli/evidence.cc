@@ -74,7 +74,8 @@ ExitCode gate(const std::string& folder, const std::string& cell) {
 ExitCode report(const std::string& folder) {
   const Judged judged = judge_folder(folder);
   write_all_reports(judged, folder, [&] {
-    return read_adversarials(std::filesystem::path(folder) / kAdversarialsFile);
+    return pictures_of(judged,
+                       read_adversarials(std::filesystem::path(folder) / kAdversarialsFile));
   });
   print_judged(judged, folder);
   return exit_code(judged.decision.outcome);

@@ -1,5 +1,7 @@
 #include "harness/cli/judged.h"
 
+#include <iostream>
+
 #include "harness/cli/output.h"
 #include "harness/cli/session.h"
 #include "harness/monitor/monitor.h"
@@ -14,7 +16,8 @@ Report report_of(const Judged& judged) {
   Report report;
   report.suite = &judged.suite;
   report.evidence = &judged.evidence;
-  report.baseline = judged.baseline ? &*judged.baseline : nullptr;
+  report.baseline = incumbent_of(judged);
+  report.shard = judged.shard;
   report.decision = &judged.decision;
   report.baseline_path = judged.facts.baseline;
   report.started = judged.facts.started;
@@ -40,8 +43,7 @@ Suite suite_of(const Evidence& evidence, const RunFacts& facts) {
 }
 
 void judge(Judged* judged) {
-  judged->decision =
-      decide_run(judged->suite, judged->evidence, judged->baseline ? &*judged->baseline : nullptr);
+  judged->decision = decide_run(judged->suite, judged->evidence, incumbent_of(*judged));
 }
 
 Judged judge_folder(const fs::path& folder) {
@@ -66,16 +68,33 @@ void print_judged(const Judged& judged, const fs::path& folder) {
   print_summary(report_of(judged), folder);
 }
 
-void write_all_reports(const Judged& judged, const fs::path& folder,
-                       const std::function<Adversarials()>& adversarials) {
+void save_adversarials(Judged* judged, const fs::path& folder, const Adversarials& adversarials) {
+  try {
+    write_adversarials(folder / kAdversarialsFile, adversarials);
+  } catch (const Error& error) {
+    if (error.code() != ExitCode::kIncomplete) throw;
+    std::cerr << "assay: the adversarials are not saved, which leaves the run incomplete: "
+              << error.what() << std::endl;
+    std::string& interrupted = judged->evidence.interrupted;
+    interrupted += (interrupted.empty() ? "" : "; ") + std::string(error.what());
+    judge(judged);
+  }
+}
+
+std::vector<Picture> pictures_of(const Judged& judged, const Adversarials& adversarials) {
+  const auto test = judged.suite.data.find("test");
+  if (adversarials.arrays.empty() || test == judged.suite.data.end()) return {};
+  const Dataset dataset = Dataset::open(test->second, judged.suite.model);
+  return choose_pictures(judged.evidence, judged.decision, adversarials, dataset);
+}
+
+void write_all_reports(const Judged& judged, const fs::path& folder, const ChoosePictures& choose) {
   Report report = report_of(judged);
-  report.pictures = pictures_if_any([&]() -> std::vector<Picture> {
-    const Adversarials saved = adversarials();
-    const auto test = judged.suite.data.find("test");
-    if (saved.arrays.empty() || test == judged.suite.data.end()) return {};
-    const Dataset dataset = Dataset::open(test->second, judged.suite.model);
-    return choose_pictures(judged.evidence, judged.decision, saved, dataset);
-  });
+  try {
+    report.pictures = choose();
+  } catch (const std::exception& error) {
+    std::cerr << "assay: the report goes without pictures: " << error.what() << std::endl;
+  }
   write_reports(folder, report);
 }
 

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <vector>
 
 #include "harness/cli/adversarials.h"
 #include "harness/gate/decision.h"
@@ -19,7 +20,13 @@ struct Judged {
   RunFacts facts;
   Suite suite;
   Decision decision;
+  bool shard = false;  ///< a part of a run, which only measures
 };
+
+/// The incumbent's evidence, or null.
+inline const Evidence* incumbent_of(const Judged& judged) {
+  return judged.baseline ? &*judged.baseline : nullptr;
+}
 
 /// Throws Error (kUsage) for a file in a run folder's place, such as its evidence alone.
 void require_folder(const std::filesystem::path& folder);
@@ -36,9 +43,20 @@ Judged judge_folder(const std::filesystem::path& folder);
 /// Shows the table of a run in `folder`, and the folder.
 void print_judged(const Judged& judged, const std::filesystem::path& folder);
 
-/// Writes all reports into the folder, with pictures of these adversarials as far as the test set
-/// is still where the suite says and still the same.
+/// Saves these in the folder. Where the machine cannot, the run is incomplete: that is told on
+/// stderr, stands in the evidence, and is judged.
+void save_adversarials(Judged* judged, const std::filesystem::path& folder,
+                       const Adversarials& adversarials);
+
+using ChoosePictures = std::function<std::vector<Picture>()>;
+
+/// Pictures of these adversarials, as far as the test set is still where the suite says and still
+/// the same.
+std::vector<Picture> pictures_of(const Judged& judged, const Adversarials& adversarials);
+
+/// Writes all reports into the folder; without pictures, and a line on stderr, where choosing them
+/// fails.
 void write_all_reports(const Judged& judged, const std::filesystem::path& folder,
-                       const std::function<Adversarials()>& adversarials);
+                       const ChoosePictures& choose);
 
 }  // namespace assay

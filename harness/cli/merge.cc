@@ -10,6 +10,7 @@
 #include "harness/cli/shard.h"
 #include "harness/record/differences.h"
 #include "harness/record/early_end.h"
+#include "harness/record/files.h"
 #include "harness/record/unmeasured.h"
 
 namespace assay {
@@ -110,7 +111,7 @@ std::optional<Evidence> merge_unmeasured(Shards* shards) {
 
 // As a whole run ends that fails a rule on clean accuracy.
 bool end_early(Judged* judged) {
-  const Evidence* baseline = judged->baseline ? &*judged->baseline : nullptr;
+  const Evidence* baseline = incumbent_of(*judged);
   if (baseline != nullptr && (!baseline->complete() || !baseline->interrupted.empty()))
     return false;
   Evidence clean = judged->evidence;
@@ -149,7 +150,7 @@ ExitCode merge_folders(const std::vector<std::string>& folders, const std::strin
   }
   Shards shards = read_shards(folders);
   Judged judged;
-  std::optional<Adversarials> saved;
+  Adversarials saved;
   if (std::optional<Evidence> unmeasured = merge_unmeasured(&shards)) {
     judged.evidence = std::move(*unmeasured);
     judged.facts = shards.facts;
@@ -158,13 +159,14 @@ ExitCode merge_folders(const std::vector<std::string>& folders, const std::strin
     write_unmeasured(out, judged.evidence);
   } else {
     const bool ended = merge_measured(folders, shards, &judged);
-    saved = ended ? Adversarials() : saved_in(folders);
+    if (!ended) saved = saved_in(folders);
+    make_folder(out);
+    save_adversarials(&judged, out, saved);
     write_evidence(out, judged.evidence);
     if (judged.baseline) write_baseline(out, *judged.baseline);
   }
   write_run_facts(out, judged.facts);
-  write_all_reports(judged, out, [&] { return saved.value_or(Adversarials()); });
-  if (saved) write_adversarials(fs::path(out) / kAdversarialsFile, std::move(*saved));
+  write_all_reports(judged, out, [&] { return pictures_of(judged, saved); });
   print_judged(judged, out);
   return exit_code(judged.decision.outcome);
 }

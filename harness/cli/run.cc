@@ -5,6 +5,7 @@
 
 #include "harness/cli/adversarials.h"
 #include "harness/cli/commands.h"
+#include "harness/cli/judged.h"
 #include "harness/cli/output.h"
 #include "harness/cli/progress.h"
 #include "harness/cli/run_folder.h"
@@ -35,12 +36,6 @@ struct Options {
   std::string save = "regressed";
 };
 
-// The incumbent's evidence and where it came from.
-struct Baseline {
-  std::optional<Evidence> evidence;
-  std::string sha256;
-};
-
 class Run {
  public:
   explicit Run(const Options& options) : options_(options), shard_(parse_shard(options.shard)) {
@@ -53,19 +48,18 @@ class Run {
 
  private:
   RunOptions run_options(ProgressBar* bar);
-  Evidence measure(Subject* subject, bool is_incumbent, const Evidence* baseline);
-  Baseline read_baseline_evidence();
+  Evidence measure(Subject* subject, bool is_incumbent);
+  void read_baseline_evidence();
   std::unique_ptr<Subject> open(const std::string& path);
   std::unique_ptr<Subject> open_incumbent();
-  Baseline measure_baseline(Subject* incumbent);
-  ExitCode measure_sides(Baseline baseline);
-  void begin(const Evidence& empty, const std::string& baseline_sha256);
-  ExitCode finish(const Evidence& evidence, const Baseline& baseline);
-  ExitCode end_unmeasured(const Evidence& evidence);
+  void measure_baseline(Subject* incumbent);
+  ExitCode measure_sides();
+  void begin();
+  ExitCode finish();
+  ExitCode end_unmeasured(Evidence evidence);
   ExitCode refused(const std::string& reason);
   ExitCode stopped(const std::string& reason);
-  Report report_of(const Evidence& evidence, const Baseline& baseline, const Decision& decision);
-  RunFacts facts_of(const std::string& baseline_sha256, double wall_s) const;
+  void report(const ChoosePictures& choose);
   bool others_left(const Evidence& evidence) const {
     return evidence.interrupted == shard_reason(shard_.index, shard_.count);
   }
@@ -83,9 +77,9 @@ class Run {
   std::unique_ptr<Store> store_;
   const Attempt* attempt_ = nullptr;
   fs::path folder_;
-  bool made_ = false;      ///< the folder was not there before
-  bool reported_ = false;  ///< what fails now costs no report
-  Header header_;          ///< what is known of the run before it looks into a model
+  bool made_ = false;  ///< the folder was not there before
+  Judged judged_;
+  Header header_;  ///< what is known of the run before it looks into a model
 };
 
 RunOptions Run::run_options(ProgressBar* bar) {
@@ -108,7 +102,7 @@ RunOptions Run::run_options(ProgressBar* bar) {
   return options;
 }
 
-Evidence Run::measure(Subject* subject, bool is_incumbent, const Evidence* baseline) {
+Evidence Run::measure(Subject* subject, bool is_incumbent) {
   const char* side = is_incumbent ? "incumbent" : "candidate";
   ProgressBar bar(side);
   RunOptions options = run_options(&bar);
@@ -118,8 +112,8 @@ Evidence Run::measure(Subject* subject, bool is_incumbent, const Evidence* basel
   };
   const Suite& suite = session_->suite;
   if (!is_incumbent && !shard_.is_part) {
-    options.after_clean = [&suite, baseline](const Evidence& evidence) {
-      return clean_pass_failure(suite, evidence, baseline);
+    options.after_clean = [this, &suite](const Evidence& evidence) {
+      return clean_pass_failure(suite, evidence, incumbent_of(judged_));
     };
   }
   Evidence evidence = run_plan(
@@ -140,13 +134,11 @@ Evidence Run::measure(Subject* subject, bool is_incumbent, const Evidence* basel
 }
 
 // The incumbent's evidence where the suite names some, and nothing where it names a model.
-Baseline Run::read_baseline_evidence() {
-  Baseline baseline;
+void Run::read_baseline_evidence() {
   const std::string& path = session_->suite.baseline;
-  if (path.empty() || path == "none" || is_model(path)) return baseline;
-  baseline.evidence = read_whole_run(path);
-  baseline.sha256 = baseline.evidence->header.model.sha256;
-  return baseline;
+  if (path.empty() || path == "none" || is_model(path)) return;
+  judged_.baseline = read_whole_run(path);
+  judged_.facts.baseline_sha256 = judged_.baseline->header.model.sha256;
 }
 
 std::unique_ptr<Subject> Run::open(const std::string& path) {
@@ -168,91 +160,69 @@ std::unique_ptr<Subject> Run::open_incumbent() {
   }
 }
 
-Baseline Run::measure_baseline(Subject* incumbent) {
-  Baseline baseline;
-  if (incumbent == nullptr) return baseline;
+void Run::measure_baseline(Subject* incumbent) {
   try {
-    baseline.sha256 = incumbent->plan().header.model.sha256;
-    baseline.evidence = measure(incumbent, true, nullptr);
+    judged_.baseline = measure(incumbent, true);
   } catch (const Error& error) {
     if (error.code() != ExitCode::kRefused) throw;
     throw Error("baseline: " + std::string(error.what()));
   }
-  return baseline;
 }
 
-Report Run::report_of(const Evidence& evidence, const Baseline& baseline,
-                      const Decision& decision) {
-  Report report;
-  report.suite = &session_->suite;
-  report.evidence = &evidence;
-  report.baseline = baseline.evidence ? &*baseline.evidence : nullptr;
-  report.decision = &decision;
-  report.baseline_path = session_->suite.baseline;
-  report.started = started_;
-  report.workers = workers_;
-  report.wall_s = std::chrono::duration<double>(Clock::now() - start_).count();
-  return report;
-}
-
-RunFacts Run::facts_of(const std::string& baseline_sha256, double wall_s) const {
-  const Suite& suite = session_->suite;
-  return {suite.baseline, baseline_sha256,     started_,       wall_s,
-          workers_,       suite.file.string(), to_text(shard_)};
+void Run::report(const ChoosePictures& choose) {
+  judged_.facts.wall_s = std::chrono::duration<double>(Clock::now() - start_).count();
+  write_run_facts(folder_, judged_.facts);
+  write_all_reports(judged_, folder_, choose);
+  print_judged(judged_, folder_);
 }
 
 // The reports of a run that measured nothing, and a record of it for commands that judge again.
-ExitCode Run::end_unmeasured(const Evidence& evidence) {
+ExitCode Run::end_unmeasured(Evidence evidence) {
   keep_reporting(*attempt_);
-  const Decision decision = decide_unmeasured(evidence);
+  judged_.evidence = std::move(evidence);
+  judged_.baseline.reset();
+  judged_.facts.baseline_sha256.clear();
+  judged_.decision = decide_unmeasured(judged_.evidence);
   if (options_.out.empty()) point_latest(folder_);
-  write_unmeasured(folder_, evidence);
-  const Report report = report_of(evidence, {}, decision);
-  write_run_facts(folder_, facts_of("", report.wall_s));
-  write_reports(folder_, report);
-  reported_ = true;
-  print_summary(report, folder_);
-  return exit_code(decision.outcome);
+  write_unmeasured(folder_, judged_.evidence);
+  report([] { return std::vector<Picture>(); });
+  return exit_code(judged_.decision.outcome);
 }
 
 ExitCode Run::refused(const std::string& reason) {
   std::cerr << "assay: the candidate is refused: " << reason << std::endl;
-  Evidence evidence;
-  evidence.header = header_;
-  evidence.ended_early = reason;
-  return end_unmeasured(evidence);
+  return end_unmeasured({.header = header_, .ended_early = reason});
 }
 
 // A fault of the machine. What is on the disk by now is told as far as the machine allows.
 ExitCode Run::stopped(const std::string& reason) {
   tell_incomplete(reason);
-  if (reported_) return ExitCode::kIncomplete;  // it was the adversarials that could not be saved
   try {
-    Evidence evidence;
-    if (!has_evidence(folder_)) {
-      evidence.header = header_;
-      evidence.interrupted = reason;
-      return end_unmeasured(evidence);
-    }
-    evidence = read_evidence(folder_);
+    if (!has_evidence(folder_)) return end_unmeasured({.header = header_, .interrupted = reason});
+    judged_.evidence = read_evidence(folder_);
     // The reports of a finished run stay, and without a store there is nothing to add to others.
-    if (evidence.complete() || !store_) return ExitCode::kIncomplete;
-    evidence.interrupted = reason;
-    Baseline baseline;
-    baseline.evidence = read_baseline(folder_);
-    baseline.sha256 = read_run_facts(folder_).baseline_sha256;  // known before it was measured
-    finish(evidence, baseline);
+    if (judged_.evidence.complete() || !store_) return ExitCode::kIncomplete;
+    judged_.evidence.interrupted = reason;
+    judged_.baseline = read_baseline(folder_);
+    // Known before it was measured.
+    judged_.facts.baseline_sha256 = read_run_facts(folder_).baseline_sha256;
+    finish();
   } catch (const Error& error) {
-    std::cerr << (reported_ ? "assay: the adversarials are not saved: "
-                            : "assay: no report is written: ")
-              << error.what() << std::endl;
+    std::cerr << "assay: no report is written: " << error.what() << std::endl;
   }
   return ExitCode::kIncomplete;
 }
 
-ExitCode Run::finish(const Evidence& evidence, const Baseline& baseline) {
+ExitCode Run::finish() {
   keep_reporting(*attempt_);
-  const Evidence* incumbent = baseline.evidence ? &*baseline.evidence : nullptr;
+  judge(&judged_);
+  const Save save = options_.save == "all"    ? Save::kAll
+                    : options_.save == "none" ? Save::kNone
+                                              : Save::kRegressed;
+  const Evidence& evidence = judged_.evidence;
+  const Evidence* incumbent = incumbent_of(judged_);
+  const Adversarials saved = adversarials_of(evidence, judged_.decision, *store_, save);
+  save_adversarials(&judged_, folder_, saved);  // first: evidence and reports tell if they are not
   write_evidence(folder_, evidence);
   remove_unmeasured(folder_);
   if (incumbent) {
@@ -260,60 +230,51 @@ ExitCode Run::finish(const Evidence& evidence, const Baseline& baseline) {
   } else {
     remove_baseline(folder_);  // of an attempt that had one
   }
-  const Decision decision = decide_run(session_->suite, evidence, incumbent);
-  const Save save = options_.save == "all"    ? Save::kAll
-                    : options_.save == "none" ? Save::kNone
-                                              : Save::kRegressed;
-  Adversarials saved = adversarials_of(evidence, decision, *store_, save);
-  Report report = report_of(evidence, baseline, decision);
-  report.shard = shard_.is_part && (others_left(evidence) || evidence.complete());
-  const Dataset* dataset = session_->dataset.get();
-  report.pictures = pictures_if_any([&] {
-    return dataset ? choose_pictures(evidence, decision, saved, *dataset) : std::vector<Picture>();
+  const bool whole = evidence.complete() && evidence.interrupted.empty();
+  judged_.shard = shard_.is_part && (others_left(evidence) || whole);
+  report([&] {
+    const Dataset* dataset = session_->dataset.get();
+    return dataset ? choose_pictures(evidence, judged_.decision, saved, *dataset)
+                   : std::vector<Picture>();
   });
-  write_run_facts(folder_, facts_of(baseline.sha256, report.wall_s));
-  write_reports(folder_, report);
-  // Last: as large as they may be, their fault costs no report.
-  write_adversarials(folder_ / kAdversarialsFile, std::move(saved));
-  print_summary(report, folder_);
   if (computed_ && evidence.complete() && (!incumbent || incumbent->complete())) {
     keep_in_corpus(evidence, incumbent, *store_);
   }
   // A shard only measures: pass, fail and inconclusive belong to the merge.
-  if (!shard_.is_part) return exit_code(decision.outcome);
-  return report.shard ? ExitCode::kPass : ExitCode::kIncomplete;
+  if (!shard_.is_part) return exit_code(judged_.decision.outcome);
+  return judged_.shard ? ExitCode::kPass : ExitCode::kIncomplete;
 }
 
 // Takes the folder into use, so that --resume after a kill knows what was being run there. What is
 // there already holds until there is better.
-void Run::begin(const Evidence& empty, const std::string& baseline_sha256) {
+void Run::begin() {
+  const Evidence& empty = judged_.evidence;
   to_text(empty);  // a name that cannot be written is told before the folder is in use
   if (options_.out.empty()) point_latest(folder_);
-  const RunFacts facts = facts_of(baseline_sha256, 0);
-  check_resume_plan(folder_, empty.header, facts);
+  check_resume_plan(folder_, empty.header, judged_.facts);
   if (is_planned(folder_, empty.header)) return;
-  write_run_facts(folder_, facts);
+  write_run_facts(folder_, judged_.facts);
   write_evidence(folder_, empty);
   remove_unmeasured(folder_);
 }
 
-ExitCode Run::measure_sides(Baseline baseline) {
+ExitCode Run::measure_sides() {
   store_ = std::make_unique<Store>(options_.store);
   std::unique_ptr<Subject> incumbent = open_incumbent();
   const std::unique_ptr<Subject> candidate = open(session_->suite.model.path);
-  Evidence evidence;
-  evidence.header = candidate->plan().header;
-  evidence.interrupted = "not finished";
-  begin(evidence, incumbent ? incumbent->plan().header.model.sha256 : baseline.sha256);
-  if (!baseline.evidence) baseline = measure_baseline(incumbent.get());
+  judged_.evidence.header = candidate->plan().header;
+  judged_.evidence.interrupted = "not finished";
+  if (incumbent) judged_.facts.baseline_sha256 = incumbent->plan().header.model.sha256;
+  begin();
+  if (incumbent) measure_baseline(incumbent.get());
   incumbent.reset();
-  if (baseline.evidence && is_cut_off(*baseline.evidence)) {
-    evidence.interrupted = "incumbent: " + baseline.evidence->interrupted;
+  if (judged_.baseline && is_cut_off(*judged_.baseline)) {
+    judged_.evidence.interrupted = "incumbent: " + judged_.baseline->interrupted;
   } else {
-    evidence = measure(candidate.get(), false, baseline.evidence ? &*baseline.evidence : nullptr);
+    judged_.evidence = measure(candidate.get(), false);
   }
-  if (is_cut_off(evidence)) tell_incomplete(evidence.interrupted);
-  return finish(evidence, baseline);
+  if (is_cut_off(judged_.evidence)) tell_incomplete(judged_.evidence.interrupted);
+  return finish();
 }
 
 ExitCode Run::run(const Attempt& attempt) {
@@ -328,8 +289,14 @@ ExitCode Run::run(const Attempt& attempt) {
   const Suite& suite = session_->suite;
   keep_time_limit(attempt, suite.run.time_limit_s);
   check_paths(suite);  // before a folder is taken into use: a mistyped one is mended
-  Baseline baseline = read_baseline_evidence();
+  judged_.suite = suite;
+  read_baseline_evidence();
   workers_ = choose_workers(options_.workers, suite.run.memory_limit);
+  judged_.facts.baseline = suite.baseline;
+  judged_.facts.started = started_;
+  judged_.facts.workers = workers_;
+  judged_.facts.suite = suite.file.string();
+  judged_.facts.shard = to_text(shard_);
   if (attempt.folder.empty()) {
     folder_ = prepare_folder(options_.out, options_.resume, suite.name, started_);
     keep_folder(attempt, folder_.string());
@@ -340,7 +307,7 @@ ExitCode Run::run(const Attempt& attempt) {
                        session_->described, session_->platform, &session_->sets);
   if (options_.resume) check_resume(folder_, header_, to_text(shard_));
   try {
-    return measure_sides(std::move(baseline));
+    return measure_sides();
   } catch (const Error& error) {
     if (error.code() == ExitCode::kRefused) return refused(error.what());
     if (error.code() == ExitCode::kIncomplete) return stopped(error.what());

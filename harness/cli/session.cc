@@ -138,8 +138,7 @@ Evidence read_whole_run(const std::string& path) {
     throw Error("baseline " + path + " is a run that ended early (" + evidence.ended_early +
                 "); name another baseline");
   }
-  if (!evidence.complete()) {
-    const std::string& reason = evidence.interrupted;
+  if (const std::string& reason = evidence.interrupted; !evidence.complete() || !reason.empty()) {
     throw Error("baseline " + path + " is an incomplete run" +
                 (reason.empty() ? "" : " (" + reason + ")") +
                 "; finish it with --resume, or name a merge of all its shards");

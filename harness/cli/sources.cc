@@ -296,7 +296,7 @@ void keep_in_corpus(const Evidence& evidence, const Evidence* incumbent, const S
     Corpus corpus(store.folder());
     corpus.add(found_in(evidence, store));
     if (incumbent) corpus.add(found_in(*incumbent, store));
-  } catch (const Error& error) {
+  } catch (const std::exception& error) {
     std::cerr << "assay: the corpus gets nothing of this run, whose verdict stands: "
               << error.what() << std::endl;
   }

@@ -1,4 +1,5 @@
-// Saved adversarials may be more than memory or the disk holds: neither costs a report.
+// Saved adversarials may be more than memory or the disk holds: neither costs a report, and no
+// report says that all is there.
 #include <cstring>
 
 #include "tests/cli/workshop.h"
@@ -7,6 +8,7 @@ namespace assay::testing {
 namespace {
 
 namespace fs = std::filesystem;
+using ::testing::HasSubstr;
 
 class SavedAdversarials : public Workshop {
  protected:
@@ -42,16 +44,51 @@ TEST_F(SavedAdversarials, AReportReadsNoMoreOfThemThanItShows) {
   EXPECT_TRUE(read("out/report.html") == html);
 }
 
-TEST_F(SavedAdversarials, WhereTheyCannotBeSavedTheReportsAreThereAllTheSame) {
+TEST_F(SavedAdversarials, WhereTheyCannotBeSavedTheReportsSayThatTheRunIsIncomplete) {
   write_suite({});
   ASSERT_EQ(run("out", {"--save-adversarials", "all"}).code, 0);
   for (const char* report : kReports) fs::remove(path(std::string("out/") + report));
   fs::remove(path(file_));
   fs::create_directories(path(file_ + "/in the way"));
   const Ended ended = run("out", {"--resume", "--save-adversarials", "all"});
-  expect_end(ended, 3, {"adversarials.safetensors"});
+  expect_end(ended, 3, {"the adversarials are not saved, ", "adversarials.safetensors"});
+  EXPECT_THAT(ended.err, ::testing::Not(HasSubstr("no report")));
+  EXPECT_THAT(ended.out, HasSubstr("out/adversarials.safetensors"));
   for (const char* report : kReports) EXPECT_TRUE(exists(std::string("out/") + report)) << report;
+  EXPECT_EQ(decision("out"), "incomplete");
+  expect_end(assay({"gate", "out"}), 3, {});
+  expect_end(run("next", {"--baseline", "out"}), 2, {"is an incomplete run (cannot write "});
+  fs::remove_all(path(file_));
+  expect_end(run("out", {"--resume", "--save-adversarials", "all"}), 0, {});
   EXPECT_EQ(decision("out"), "pass");
+  expect_end(assay({"gate", "out"}), 0, {});
+}
+
+TEST_F(SavedAdversarials, ARunThatIsCutOffTellsOfBothFaults) {
+  write_suite({});
+  ASSERT_EQ(run("out", {"--set", "run.time_limit=0.001s"}).code, 3);
+  fs::remove(path(file_));
+  fs::create_directories(path(file_ + "/in the way"));
+  const Ended ended = run("out", {"--resume", "--set", "run.time_limit=0.001s"});
+  expect_end(ended, 3, {"the time limit of ", "the adversarials are not saved, "});
+  EXPECT_THAT(ended.err, ::testing::Not(HasSubstr("no report")));
+  EXPECT_THAT(read("out/report.json"), HasSubstr("time limit"));
+  EXPECT_THAT(read("out/report.json"), HasSubstr("cannot write out/adversarials.safetensors"));
+}
+
+TEST_F(SavedAdversarials, AMergeThatCannotSaveThemIsIncomplete) {
+  write_suite({});
+  ASSERT_EQ(run("out", {"--shard", "0/2", "--save-adversarials", "all"}).code, 0);
+  ASSERT_EQ(run("other", {"--shard", "1/2", "--save-adversarials", "all"}).code, 0);
+  add_sparse(uint64_t{1} << 24);
+  Invocation full = invocation({"merge", "out", "other", "--out", "whole"});
+  full.file_limit = 1L << 23;
+  const Ended ended = run_program(full);
+  expect_end(ended, 3, {"the adversarials are not saved, ", "whole/adversarials.safetensors"});
+  EXPECT_EQ(decision("whole"), "incomplete");
+  for (const char* report : kReports) EXPECT_TRUE(exists(std::string("whole/") + report)) << report;
+  expect_end(assay({"merge", "out", "other", "--out", "again"}), 0, {});
+  EXPECT_EQ(decision("again"), "pass");
 }
 
 }  // namespace
