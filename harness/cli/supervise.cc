@@ -1,8 +1,6 @@
 #include "harness/cli/supervise.h"
 
-#include <fcntl.h>
 #include <poll.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,6 +15,7 @@
 
 #include "harness/cli/progress.h"
 #include "harness/model/stop_signals.h"
+#include "harness/run/forks.h"
 
 namespace assay {
 namespace {
@@ -46,13 +45,6 @@ void forward_signals() {
   for (const int number : stop_signals()) sigaction(number, &action, nullptr);
 }
 
-int wait_for(pid_t child) {
-  int status = 0;
-  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
-  }
-  return status;
-}
-
 // "SIGTERM".
 std::string signal_name(int number) { return std::string("SIG") + sigabbrev_np(number); }
 
@@ -65,7 +57,7 @@ class Supervised {
   // Takes over what the child tells.
   void learn(std::string_view told) {
     rest_ += told;
-    for (size_t end = rest_.find('\n'); end != std::string::npos; end = rest_.find('\n')) {
+    for (size_t end = rest_.find('\0'); end != std::string::npos; end = rest_.find('\0')) {
       learn_line(rest_.substr(0, end));
       rest_.erase(0, end + 1);
     }
@@ -152,27 +144,28 @@ class Supervised {
 };
 
 // Reads what the child tells until it ends, and ends it where it must be. Returns why, or "".
-std::string attend(pid_t child, int file, Supervised* watch) {
+std::string attend(const ChildProcess& child, Supervised* watch) {
   std::string reason;
   std::array<char, 4096> piece{};
   for (;;) {
     if (reason.empty()) {
       reason = watch->overdue();
-      if (!reason.empty()) kill(child, SIGKILL);
+      if (!reason.empty()) kill(child.process, SIGKILL);
     }
-    pollfd ready{file, POLLIN, 0};
+    pollfd ready{child.file, POLLIN, 0};
     if (poll(&ready, 1, 200) <= 0) continue;  // now and then it is asked whether to end it
-    const ssize_t size = read(file, piece.data(), piece.size());
+    const ssize_t size = read(child.file, piece.data(), piece.size());
     if (size < 0 && errno == EINTR) continue;
     if (size <= 0) return reason;
     watch->learn({piece.data(), static_cast<size_t>(size)});
   }
 }
 
+// A zero byte ends each line, since paths may hold line ends.
 void tell(const Attempt& attempt, const std::string& line) {
   // Without a folder a second attempt would take a second one, without the others the supervisor
   // would wait for longer, no more.
-  while (write(attempt.record, line.data(), line.size()) < 0 && errno == EINTR) {
+  while (write(attempt.record, line.c_str(), line.size() + 1) < 0 && errno == EINTR) {
   }
 }
 
@@ -196,10 +189,10 @@ ExitCode told_when_done(const std::function<ExitCode(const Attempt&)>& work,
                         const Attempt& attempt) {
   try {
     const ExitCode code = work(attempt);
-    tell(attempt, "done\n");
+    tell(attempt, "done");
     return code;
   } catch (...) {
-    tell(attempt, "done\n");
+    tell(attempt, "done");
     throw;
   }
 }
@@ -207,17 +200,17 @@ ExitCode told_when_done(const std::function<ExitCode(const Attempt&)>& work,
 }  // namespace
 
 void keep_folder(const Attempt& attempt, const std::string& folder) {
-  tell(attempt, "folder " + folder + '\n');
+  tell(attempt, "folder " + folder);
 }
 
 void keep_time_limit(const Attempt& attempt, double seconds) {
-  tell(attempt, "limit " + number_text(seconds) + '\n');
+  tell(attempt, "limit " + number_text(seconds));
 }
 
-void keep_reporting(const Attempt& attempt) { tell(attempt, "reporting\n"); }
+void keep_reporting(const Attempt& attempt) { tell(attempt, "reporting"); }
 
 void keep_under_way(const Attempt& attempt, const std::string& what, bool begins) {
-  tell(attempt, (begins ? "begin " : "end ") + what + '\n');
+  tell(attempt, (begins ? "begin " : "end ") + what);
 }
 
 void tell_incomplete(const std::string& reason) {
@@ -227,37 +220,21 @@ void tell_incomplete(const std::string& reason) {
 
 ExitCode supervise(const std::function<ExitCode(const Attempt&)>& work) {
   Attempt attempt;
-  const pid_t supervisor = getpid();
   forward_signals();
   const Clock::time_point started = Clock::now();
   for (;;) {
-    std::array<int, 2> ends{};
-    if (pipe2(ends.data(), O_CLOEXEC) != 0) {
-      throw Error("cannot open a pipe: " + std::string(std::strerror(errno)),
-                  ExitCode::kIncomplete);
-    }
-    const pid_t child = fork();
-    if (child < 0) {
-      throw Error("cannot start a process: " + std::string(std::strerror(errno)),
-                  ExitCode::kIncomplete);
-    }
-    if (child == 0) {
-      for (const int number : stop_signals()) std::signal(number, SIG_DFL);
-      prctl(PR_SET_PDEATHSIG, SIGKILL);
-      if (getppid() != supervisor) _exit(static_cast<int>(ExitCode::kIncomplete));
-      close(ends[0]);
-      attempt.record = ends[1];
-      record_crashes(ends[1]);
+    const ChildProcess child = start_child();
+    if (child.process == 0) {
+      attempt.record = child.file;
+      record_crashes(child.file);
       return told_when_done(work, attempt);
     }
     // One that only reports has been told to end already.
     if (!attempt.failed.empty()) signals_seen = 0;
-    child_process = child;
-    if (signals_seen > 0) kill(child, last_signal);  // it came between two attempts
-    close(ends[1]);
+    child_process = child.process;
+    if (signals_seen > 0) kill(child.process, last_signal);  // it came between two attempts
     Supervised watch(&attempt, started);
-    const std::string overdue = attend(child, ends[0], &watch);
-    close(ends[0]);
+    const std::string overdue = attend(child, &watch);
     const int status = wait_for(child);
     child_process = 0;
     if (WIFEXITED(status) && watch.done()) return static_cast<ExitCode>(WEXITSTATUS(status));

@@ -60,7 +60,7 @@ void tell_crash(const char* signal) {
   while (count > 0) line[size++] = digits[--count];
   append(line, &size, " ");
   append(line, &size, signal);
-  append(line, &size, "\n");
+  line[size++] = '\0';
   [[maybe_unused]] const ssize_t written = write(record_file, line, size);
 }
 
@@ -116,7 +116,7 @@ void record_crashes(int file) {
 }
 
 bool parse_crash(const std::string& line, Crash* crash) {
-  std::istringstream words(line);
+  std::istringstream words(line.c_str());  // without the zero
   std::string kind;
   if (!(words >> kind >> crash->work >> crash->row >> crash->signal)) return false;
   crash->of_source = kind == "source";

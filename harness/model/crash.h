@@ -48,11 +48,11 @@ class SourceUse {
   SourceUse& operator=(const SourceUse&) = delete;
 };
 
-/// From here on, a thread that dies of a signal inside a model call writes a line to `file` first:
-/// `crash WORK ROW SIGNAL`, or `source WORK ROW SIGNAL` where it used a source.
+/// From here on, a thread that dies of a signal inside a model call first writes to `file`
+/// `crash WORK ROW SIGNAL`, or `source WORK ROW SIGNAL` where it used a source, and a zero byte.
 void record_crashes(int file);
 
-/// The crash that such a line tells of; false for another line.
+/// The crash that such a line tells of, with its zero or without; false for another line.
 bool parse_crash(const std::string& line, Crash* crash);
 
 /// The crash of this work as a whole, or null.

@@ -28,8 +28,7 @@ constexpr const char* kCode = "code";
 
 struct Child {
   const Unit* unit = nullptr;
-  pid_t process = 0;
-  int file = -1;
+  ChildProcess at;
   std::string told;
 };
 
@@ -80,13 +79,10 @@ std::optional<Told> unpack(std::string_view text) {
   return told;
 }
 
-[[noreturn]] void be_child(const Unit& unit, const std::function<Told(const Unit&)>& work, int file,
-                           pid_t parent) {
+[[noreturn]] void be_child(const Unit& unit, const std::function<Told(const Unit&)>& work,
+                           int file) {
   for (const int number : kCrashes) std::signal(number, SIG_DFL);
-  for (const int number : stop_signals()) std::signal(number, SIG_DFL);
   record_crashes(file);
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (getppid() != parent) _exit(1);
   Told told;
   try {
     enter_worker();
@@ -106,43 +102,23 @@ std::optional<Told> unpack(std::string_view text) {
 }
 
 Child start(const Unit& unit, const std::function<Told(const Unit&)>& work) {
-  std::array<int, 2> ends{};
-  if (pipe2(ends.data(), O_CLOEXEC) != 0) {
-    throw Error("cannot open a pipe: " + std::string(std::strerror(errno)), ExitCode::kIncomplete);
-  }
-  const pid_t parent = getpid();
-  const pid_t process = fork();
-  if (process < 0) {
-    close(ends[0]);
-    close(ends[1]);
-    throw Error("cannot start a process: " + std::string(std::strerror(errno)),
-                ExitCode::kIncomplete);
-  }
-  if (process == 0) be_child(unit, work, ends[1], parent);
-  close(ends[1]);
-  return {&unit, process, ends[0], {}};
+  const ChildProcess at = start_child();
+  if (at.process == 0) be_child(unit, work, at.file);
+  return {&unit, at, {}};
 }
 
 // Reads what is there; true at the end.
 bool read_some(Child* child) {
   std::array<char, 65536> piece{};
-  const ssize_t size = read(child->file, piece.data(), piece.size());
+  const ssize_t size = read(child->at.file, piece.data(), piece.size());
   if (size < 0) return errno != EINTR;
   child->told.append(piece.data(), static_cast<size_t>(size));
   return size == 0;
 }
 
-int wait_for(const Child& child) {
-  close(child.file);
-  int status = 0;
-  while (waitpid(child.process, &status, 0) < 0 && errno == EINTR) {
-  }
-  return status;
-}
-
 // `where` is the entry's place in the suite, `name` the work's.
 Ended finish(const Child& child, const Where& where, const std::string& name) {
-  const int status = wait_for(child);
+  const int status = wait_for(child.at);
   if (WIFSIGNALED(status)) {
     const int number = WTERMSIG(status);
     const bool crashed = std::find(kCrashes.begin(), kCrashes.end(), number) != kCrashes.end();
@@ -169,6 +145,35 @@ Ended finish(const Child& child, const Where& where, const std::string& name) {
 
 }  // namespace
 
+ChildProcess start_child() {
+  std::array<int, 2> ends{};
+  if (pipe2(ends.data(), O_CLOEXEC) != 0) {
+    throw Error("cannot open a pipe: " + std::string(std::strerror(errno)), ExitCode::kIncomplete);
+  }
+  const pid_t parent = getpid();
+  const pid_t process = fork();
+  if (process < 0) {
+    const std::string reason = std::strerror(errno);
+    close(ends[0]);
+    close(ends[1]);
+    throw Error("cannot start a process: " + reason, ExitCode::kIncomplete);
+  }
+  close(ends[process == 0 ? 0 : 1]);
+  if (process > 0) return {process, ends[0]};
+  for (const int number : stop_signals()) std::signal(number, SIG_DFL);
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != parent) _exit(static_cast<int>(ExitCode::kIncomplete));
+  return {0, ends[1]};
+}
+
+int wait_for(const ChildProcess& child) {
+  close(child.file);
+  int status = 0;
+  while (waitpid(child.process, &status, 0) < 0 && errno == EINTR) {
+  }
+  return status;
+}
+
 std::string run_forked(const Suite& suite, const std::vector<const Unit*>& units,
                        const RunOptions& options,
                        const std::function<std::string(const Unit&)>& name_of,
@@ -178,8 +183,8 @@ std::string run_forked(const Suite& suite, const std::vector<const Unit*>& units
   size_t next = 0;
   std::string reason;
   const auto end_all = [&] {
-    for (const Child& child : running) kill(child.process, SIGKILL);
-    for (const Child& child : running) wait_for(child);
+    for (const Child& child : running) kill(child.at.process, SIGKILL);
+    for (const Child& child : running) wait_for(child.at);
     running.clear();
   };
   try {
@@ -190,7 +195,7 @@ std::string run_forked(const Suite& suite, const std::vector<const Unit*>& units
         running.push_back(start(*units[next++], work));
       }
       std::vector<pollfd> files;
-      for (const Child& child : running) files.push_back({child.file, POLLIN, 0});
+      for (const Child& child : running) files.push_back({child.at.file, POLLIN, 0});
       // Now and then it is asked whether to stop.
       if (poll(files.data(), files.size(), 200) <= 0) continue;
       for (size_t i = files.size(); i-- > 0;) {

@@ -1,6 +1,8 @@
 // Work that draws from the process's generator, or may take the process down: each unit in a
-// process of its own. Private to this room.
+// process of its own. What makes a process serves commands too.
 #pragma once
+
+#include <sys/types.h>
 
 #include <functional>
 #include <map>
@@ -11,6 +13,16 @@
 #include "harness/run/run.h"
 
 namespace assay {
+
+/// A fork of this process and its pipe: the child writes to `file`, the parent reads from it.
+struct ChildProcess {
+  pid_t process = 0;  ///< 0 in the child itself
+  int file = -1;
+};
+/// Forks. The child dies with its parent, and stop_signals() end it. Throws Error (kIncomplete).
+ChildProcess start_child();
+/// Closes the pipe, and returns the status of a child once it has ended.
+int wait_for(const ChildProcess& child);
 
 /// What a child process tells its parent, by name.
 using Told = std::map<std::string, std::string>;

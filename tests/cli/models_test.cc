@@ -183,6 +183,16 @@ TEST_F(Models, OneThatCrashesTheProcessOnAnInputFailsTheGateNamingIt) {
   EXPECT_TRUE(read(out + "/samples.csv") == read("again/samples.csv"));
 }
 
+TEST_F(Models, OneThatCrashesTheProcessDoesNoMoreHarmInAFolderOfSeveralLines) {
+  write_suite({.rules = kPass});
+  const std::string model = prepared("crashes_on_one.pt").string();
+  ASSERT_EQ(run("plain", {"--model", model, "--store", "first"}).code, 1);
+  const Ended ended = run("out\ndone\nreporting", {"--model", model});
+  expect_end(ended, 1, {"a model crashed the process (SIGSEGV)"});
+  EXPECT_TRUE(read("out\ndone\nreporting/samples.csv") == read("plain/samples.csv"));
+  EXPECT_FALSE(exists("out"));
+}
+
 TEST_F(Models, OneThatCrashesTheProcessUnderAttackLeavesTheOtherSamplesAsTheyAre) {
   write_suite({.attacks = "- { name: fgsm, attack: fgsm, eps: 0.1 }",
                .rules = "- { cell: fgsm, metric: robust_accuracy, at_least: 0.1 }"});

@@ -8,9 +8,12 @@
 #include <csignal>
 #include <cstdlib>
 #include <functional>
+#include <string>
 
 namespace assay {
 namespace {
+
+using std::string_literals::operator""s;
 
 // What a child that runs `work` with crashes on record has written when it is gone.
 std::string told_by(const std::function<void()>& work) {
@@ -38,7 +41,7 @@ TEST(Crash, InsideAModelCallTellsWhatWasWorkedOn) {
     const ModelCall call;
     raise(SIGSEGV);
   });
-  EXPECT_EQ(told, "crash abc 120 SIGSEGV\n");
+  EXPECT_EQ(told, "crash abc 120 SIGSEGV\0"s);
 }
 
 TEST(Crash, OfAWholeUnitHasNoRow) {
@@ -51,7 +54,7 @@ TEST(Crash, OfAWholeUnitHasNoRow) {
     const ModelCall call;
     raise(SIGABRT);
   });
-  EXPECT_EQ(told, "crash abc -1 SIGABRT\n");
+  EXPECT_EQ(told, "crash abc -1 SIGABRT\0"s);
 }
 
 TEST(Crash, IsWhatExitIsInsideAModelCall) {
@@ -60,7 +63,7 @@ TEST(Crash, IsWhatExitIsInsideAModelCall) {
               const ModelCall call;
               std::exit(0);
             }),
-            "crash abc 7 exit\n");
+            "crash abc 7 exit\0"s);
 }
 
 TEST(Crash, OutsideOfAModelCallIsNotBlamedOnAModel) {
@@ -80,7 +83,7 @@ TEST(Crash, OfASourceIsToldApart) {
     const ModelCall call;
     raise(SIGSEGV);
   });
-  EXPECT_EQ(told, "source abc -1 SIGSEGV\n");
+  EXPECT_EQ(told, "source abc -1 SIGSEGV\0"s);
 }
 
 TEST(Crash, LinesAreReadBack) {
@@ -92,7 +95,8 @@ TEST(Crash, LinesAreReadBack) {
   ASSERT_TRUE(parse_crash("crash abc 7 SIGBUS", &crash));
   EXPECT_EQ(crash.row, 7);
   EXPECT_FALSE(crash.of_source);
-  ASSERT_TRUE(parse_crash("source abc 7 SIGBUS", &crash));
+  ASSERT_TRUE(parse_crash("source abc 7 SIGBUS\0"s, &crash));
+  EXPECT_EQ(crash.signal, "SIGBUS");
   EXPECT_TRUE(crash.of_source);
   EXPECT_FALSE(parse_crash("folder runs/a", &crash));
   EXPECT_FALSE(parse_crash("crash abc", &crash));
