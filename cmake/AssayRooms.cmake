@@ -32,8 +32,8 @@ endif()
 
 # Where whole builds are made (ASSAY_UNITY), sources are compiled several at a time, which saves
 # half or more: most of a file's time goes in headers and templates that its neighbours need too.
-# Names in one room's unnamed namespaces are unique for that; attacks, each of which has its own
-# `Settings` and `bind`, have a namespace each.
+# For that names in one room's unnamed namespaces are unique, as a test of tidy sees to; attacks,
+# each of which has its own `Settings` and `bind`, have a namespace each.
 function(assay_unity target)
   set_target_properties(${target} PROPERTIES UNITY_BUILD ${ASSAY_UNITY} UNITY_BUILD_BATCH_SIZE 6)
 endfunction()
@@ -103,7 +103,8 @@ function(assay_versions)
   list(APPEND training harness/suite/splitmix.h)
   assay_version(ASSAY_TRAINING_VERSION harness/model/shadow.cc ${training})
   assay_version(ASSAY_THEFT_VERSION harness/run/keys.cc harness/run/steals.cc harness/run/steals.h
-                harness/run/replays.cc harness/run/replays.h harness/run/score_heist.cc)
+                harness/run/replays.cc harness/run/replays.h harness/run/score_heist.cc
+                harness/run/shadows.cc harness/run/shadows.h)
   # The code through which every verdict goes: models, oracle, balls, judge. Data are known by what
   # they hold.
   file(GLOB judging CONFIGURE_DEPENDS RELATIVE "${PROJECT_SOURCE_DIR}" harness/model/*.cc

@@ -11,7 +11,7 @@ using Kind = Surface::Kind;
 constexpr double kTiny = std::numeric_limits<double>::min();
 
 // How far an answered probability may be from the candidate's.
-double slack(const Surface& surface) {
+double answer_slack(const Surface& surface) {
   double slack = 2 * surface.noise;
   if (surface.kind == Kind::kRounded) {
     slack += 0.5 * std::pow(10.0, -static_cast<double>(surface.decimals));
@@ -40,7 +40,7 @@ Brackets brackets_of(const at::Tensor& answers, const Surface& surface) {
     const at::Tensor log = answers.log_softmax(1);
     return {log, log};
   }
-  const double off = slack(surface);
+  const double off = answer_slack(surface);
   at::Tensor most = answers.add(off).clamp_min(kTiny).log();
   // Never above most, which a sum that rounds would allow.
   at::Tensor least = off > 0 ? answers.sub(off).clamp_min(0).log() : most.clone();

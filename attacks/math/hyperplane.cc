@@ -15,12 +15,6 @@ namespace {
 
 constexpr double kShort = 1e-6;  // of the way, lost to rounding
 
-// A model may yield NaN or infinite gradients where its logits are finite.
-double finite(double g) {
-  if (std::isnan(g)) return 0;
-  return std::clamp(g, -std::numeric_limits<double>::max(), std::numeric_limits<double>::max());
-}
-
 // One entry that can help: how much a unit step raises ⟨w, ·⟩, how far the box lets it go, and how
 // fast it moves (1 for linf, its slope for l2).
 struct Entry {

@@ -121,7 +121,7 @@ void normalise(Row& row) {
 
 // Calls fill(row, i) for every row with finite logits.
 template <typename Fill>
-Loss by_row(const at::Tensor& logits, Fill fill) {
+Loss loss_by_row(const at::Tensor& logits, Fill fill) {
   const int64_t n = logits.size(0);
   const int64_t classes = logits.size(1);
   ASSAY_CHECK(classes >= 2, "a loss needs two classes");
@@ -179,12 +179,12 @@ LossKind loss_kind(std::string_view name) {
 
 Loss leave_loss(LossKind kind, const at::Tensor& logits, const at::Tensor& y) {
   const Labels labels(y, logits);
-  return by_row(logits, [&](Row& row, int64_t i) { leave(kind, row, labels[i]); });
+  return loss_by_row(logits, [&](Row& row, int64_t i) { leave(kind, row, labels[i]); });
 }
 
 Loss reach_loss(LossKind kind, const at::Tensor& logits, const at::Tensor& t) {
   const Labels targets(t, logits);
-  return by_row(logits, [&](Row& row, int64_t i) {
+  return loss_by_row(logits, [&](Row& row, int64_t i) {
     reach(kind, row, targets[i], best_other(row.z, targets[i]));
   });
 }
@@ -192,7 +192,7 @@ Loss reach_loss(LossKind kind, const at::Tensor& logits, const at::Tensor& t) {
 Loss pass_loss(LossKind kind, const at::Tensor& logits, const at::Tensor& y, const at::Tensor& t) {
   const Labels labels(y, logits);
   const Labels targets(t, logits);
-  return by_row(logits, [&](Row& row, int64_t i) { reach(kind, row, targets[i], labels[i]); });
+  return loss_by_row(logits, [&](Row& row, int64_t i) { reach(kind, row, targets[i], labels[i]); });
 }
 
 }  // namespace assay::attacks

@@ -113,13 +113,6 @@ double l2_scale(const Reach& reach, double eps, double most) {
   return std::min(std::sqrt(s), most);
 }
 
-// A gradient's entry as a finite number: a model may yield NaN or infinity where its logits are
-// finite (the square root at 0), and a step must not carry that into the input.
-double finite(double g) {
-  if (std::isnan(g)) return 0;
-  return std::clamp(g, -std::numeric_limits<double>::max(), std::numeric_limits<double>::max());
-}
-
 // Work space for one row at a time.
 class Projector {
  public:

@@ -4,7 +4,10 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
+#include <limits>
 
 #include "harness/suite/error.h"
 
@@ -27,6 +30,13 @@ inline int64_t row_length(const at::Tensor& x) {
   int64_t length = 1;
   for (int64_t i = 1; i < x.dim(); ++i) length *= x.size(i);
   return length;
+}
+
+/// A gradient's entry as a finite number: a model may yield NaN or infinity where its logits are
+/// finite (the square root at 0), and a step must not carry that into the input.
+inline double finite(double g) {
+  if (std::isnan(g)) return 0;
+  return std::clamp(g, -std::numeric_limits<double>::max(), std::numeric_limits<double>::max());
 }
 
 }  // namespace assay::attacks

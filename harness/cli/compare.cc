@@ -146,7 +146,7 @@ std::string number(const std::optional<double>& value, bool difference) {
   return text;
 }
 
-void print_estimate(const std::string& of, const Estimate& estimate) {
+void print_bounds(const std::string& of, const Estimate& estimate) {
   if (!estimate.value) {
     std::printf("    %-4s %s\n", of.c_str(), estimate.reason.c_str());
     return;
@@ -160,8 +160,8 @@ void print_estimate(const std::string& of, const Estimate& estimate) {
 
 void print_metric(const std::string& metric, const Place& a, const Place& b) {
   std::printf("  %s\n", metric.c_str());
-  print_estimate("A", reportable(*measure(metric, a.view, a.cell, kConfidence)));
-  print_estimate("B", reportable(*measure(metric, b.view, b.cell, kConfidence)));
+  print_bounds("A", reportable(*measure(metric, a.view, a.cell, kConfidence)));
+  print_bounds("B", reportable(*measure(metric, b.view, b.cell, kConfidence)));
 }
 
 // The difference is max_drop's, the share of A's median that B has lost.
@@ -181,7 +181,7 @@ void compare_distances(const Place& a, const Place& b) {
       drop.upper = found.upper;
     }
   }
-  print_estimate("drop", drop);
+  print_bounds("drop", drop);
 }
 
 void compare_thefts(const Place& a, const Place& b) {
@@ -190,9 +190,9 @@ void compare_thefts(const Place& a, const Place& b) {
     if (!has_metric(*b.cell.header, name)) continue;
     ++shared;
     print_metric(name, a, b);
-    print_estimate("A-B", estimate_of(extraction_difference(extraction_metric(name), a.view, a.cell,
-                                                            b.view, b.cell, kConfidence)
-                                          .figure));
+    print_bounds("A-B", estimate_of(extraction_difference(extraction_metric(name), a.view, a.cell,
+                                                          b.view, b.cell, kConfidence)
+                                        .figure));
   }
   if (shared == 0) std::printf("  no budget in common\n");
 }
@@ -238,7 +238,7 @@ void compare_scores(const Place& a, const Place& b) {
     if (!wanted && !here.value && !there.value) continue;
     print_metric(metric, a, b);
     if (metric == "epsilon_lower") continue;  // the difference of two bounds bounds nothing
-    print_estimate("A-B", membership_difference(metric, a.view, a.cell, b.view, b.cell));
+    print_bounds("A-B", membership_difference(metric, a.view, a.cell, b.view, b.cell));
   }
 }
 

@@ -13,7 +13,7 @@ namespace {
 namespace fs = std::filesystem;
 
 // Paths are relative to the suite.
-fs::path file_of(const Suite& suite, const AttackSpec& spec) {
+fs::path scales_file(const Suite& suite, const AttackSpec& spec) {
   const fs::path file = suite.file.parent_path() / spec.sample_scale;
   if (fs::is_regular_file(file)) return file;
   throw Error(spec.entry.find("sample_scale")->where,
@@ -58,7 +58,7 @@ SampleScales read_sample_scales(const Suite& suite, const std::vector<SampleInfo
   for (const Cell& cell : suite.cells) {
     const AttackSpec& spec = suite.attacks[cell.spec];
     if (spec.sample_scale.empty()) continue;
-    const fs::path file = file_of(suite, spec);
+    const fs::path file = scales_file(suite, spec);
     if (!read.contains(spec.sample_scale)) {
       read[spec.sample_scale] = read_sample_scale(file, samples);
       scales[spec.sample_scale] = read[spec.sample_scale].shares;

@@ -47,7 +47,7 @@ int64_t count_both(const Samples& a, const Samples& b) {
 }
 
 /// `12 of 400 samples`
-std::string share_of(int64_t count, size_t samples) {
+std::string of_samples(int64_t count, size_t samples) {
   return std::to_string(count) + " of " + assay::count(static_cast<int64_t>(samples), "sample");
 }
 
@@ -185,7 +185,7 @@ void compare_access(const EvidenceView& view, std::vector<Flag>& flags) {
                                 ? blind.header->name + " without gradients broke "
                                 : "stages of " + blind.header->name + " without gradients broke ";
     flags.push_back({"black_box_beats_white_box", name,
-                     how + share_of(beaten, broken.size()) +
+                     how + of_samples(beaten, broken.size()) +
                          " that every white-box attack of this norm and no smaller eps left "
                          "standing",
                      "the gradients mislead: look for layers that round, saturate or draw; do not "
@@ -204,7 +204,7 @@ void compare_steps(const EvidenceView& view, std::vector<Flag>& flags) {
     if (!too_many(beaten, broken.size(), kBeaten)) continue;
     flags.push_back({"single_step_beats_iterative", strongest(iterative).header->name,
                      "the single step of " + single.header->name + " broke " +
-                         share_of(beaten, broken.size()) +
+                         of_samples(beaten, broken.size()) +
                          " that every iterative attack of this norm and no smaller eps left "
                          "standing",
                      "the iterations go astray: try a larger step_size, random_start and restarts, "
@@ -223,7 +223,7 @@ void compare_radii(const EvidenceView& view, std::vector<Flag>& flags) {
       const int64_t lost = count_both(with_status(small, Status::kBroken), standing);
       if (!too_many(lost, standing.size(), kNotMonotone)) continue;
       flags.push_back({"not_monotone_in_eps", large.header->name,
-                       share_of(lost, standing.size()) + " that break in " + small.header->name +
+                       of_samples(lost, standing.size()) + " that break in " + small.header->name +
                            " stand here, in a larger ball",
                        "the attack does not use its ball: let step_size follow from eps, take more "
                        "steps, or read the smaller radius's verdicts"});
@@ -276,7 +276,7 @@ void compare_budgets(const EvidenceView& view, std::vector<Flag>& flags) {
       if (mcnemar_mid_p(gained, lost) >= kChance) continue;
       flags.push_back({"budget_not_exhausted", cell.header->name,
                        "the larger budget of " + other.header->name + " broke " +
-                           share_of(gained, broken.size()) + " that stand here, and lost " +
+                           of_samples(gained, broken.size()) + " that stand here, and lost " +
                            std::to_string(lost),
                        "gate on " + other.header->name +
                            ", and raise steps, restarts or queries until doubling them changes "
@@ -347,7 +347,7 @@ void check_large_radii(const EvidenceView& view, std::vector<Flag>& flags) {
       continue;
     flags.push_back(
         {"survives_whole_box", entry_of(header),
-         share_of(left, standing.size()) + " stand although " +
+         of_samples(left, standing.size()) + " stand although " +
              (header.minimum_norm ? "nothing bounds the distance"
                                   : "eps is half of the box or more") +
              (certain ? ", where every sample can be broken" : ", and another attack breaks them"),
@@ -360,7 +360,7 @@ void check_untried(const EvidenceView& view, std::vector<Flag>& flags) {
     const int64_t left = std::count_if(cell.rows.begin(), cell.rows.end(), untried);
     if (left == 0) continue;
     flags.push_back({"not_attacked", cell.header->name,
-                     share_of(left, cell.rows.size()) + " stand that no query has tried",
+                     of_samples(left, cell.rows.size()) + " stand that no query has tried",
                      "the corpus or the source has no point of them; do not take this cell alone "
                      "for robustness"});
   }

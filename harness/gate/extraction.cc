@@ -149,7 +149,7 @@ SeededFigure figure_of(const std::string& metric, const CellView& cell, size_t s
 }
 
 /// The first minus the second, where both tell something.
-Terms difference_of(const std::string& metric, const Terms& first, const Terms& second) {
+Terms terms_of_difference(const std::string& metric, const Terms& first, const Terms& second) {
   if (metric == "accuracy_ratio") return {first.num, first.den, second.num, second.den};
   if (first.den == 0 || second.den == 0) return {};
   return {first.num - second.num, 1};
@@ -199,8 +199,8 @@ SeededFigure budget_difference(const ExtractionMetric& metric, int64_t other_bud
   if (!same_seeds(one, other)) return {.reason = "the two budgets have other seeds"};
   return figure_of(metric.name, cell, one.seeds.size(), one.cell->candidate.size(), true,
                    confidence, [&](size_t s, size_t i) {
-                     return difference_of(metric.name, term(metric.name, one, s, i),
-                                          term(metric.name, other, s, i));
+                     return terms_of_difference(metric.name, term(metric.name, one, s, i),
+                                                term(metric.name, other, s, i));
                    });
 }
 
@@ -232,7 +232,7 @@ SeededDifference extraction_difference(const ExtractionMetric& metric, const Evi
                 [&](size_t s, size_t i) {
                   const Terms mine = term(metric.name, here, s, pairs[i].first);
                   const Terms theirs = term(metric.name, there, s, pairs[i].second);
-                  const Terms both = difference_of(metric.name, mine, theirs);
+                  const Terms both = terms_of_difference(metric.name, mine, theirs);
                   if (both.den > 0 || both.other_den > 0 || metric.name == "accuracy_ratio") {
                     sums += {mine.num, mine.den, theirs.num, theirs.den};
                   }

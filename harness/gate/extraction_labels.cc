@@ -23,7 +23,7 @@ double mean_of(const std::vector<double>& values) {
   return sum / static_cast<double>(values.size());
 }
 
-std::vector<double> differences(const std::vector<double>& a, const std::vector<double>& b) {
+std::vector<double> rises_of(const std::vector<double>& a, const std::vector<double>& b) {
   std::vector<double> result;
   for (size_t i = 0; i < std::min(a.size(), b.size()); ++i) result.push_back(a[i] - b[i]);
   return result;
@@ -90,7 +90,7 @@ std::string undertrained(const CellView& cell, int64_t budget) {
   if (!taught.looked) return "";
   const double answers = mean_of(taught.answers);
   const double labels = mean_of(taught.labels);
-  const std::vector<double> ahead = differences(taught.labels, taught.answers);
+  const std::vector<double> ahead = rises_of(taught.labels, taught.answers);
   const double of_records = record_variance(answers, cell) + record_variance(labels, cell);
   const auto n = static_cast<double>(ahead.size());
   const double error = n < 2 ? kSpread + normal_quantile(kOneSided) * std::sqrt(of_records)
@@ -134,7 +134,7 @@ std::string labels_rise(const CellView& cell, const CellView& baseline, int64_t 
   const Taught there = taught_at(baseline, budget);
   const bool leads = (here.looked && here.labels_lead()) || (there.looked && there.labels_lead());
   if (!leads) return "";  // the rule's own bounds are of the better thieves
-  const std::vector<double> rises = differences(here.better(), there.better());
+  const std::vector<double> rises = rises_of(here.better(), there.better());
   const double rise = mean_of(rises);
   const double variance = record_variance(mean_of(here.better()), cell) +
                           record_variance(mean_of(there.better()), baseline);

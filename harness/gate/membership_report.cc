@@ -160,8 +160,8 @@ double smallest_tpr(double fpr, double m, double n, double z, double z_power) {
 }
 
 /// Normal approximations, which planning may use: the bound lies above chance in four of five runs.
-MembershipPower power_of(const CellView& cell, const EvidenceView& view, const ScoreSets& scores,
-                         double confidence) {
+MembershipPower membership_power(const CellView& cell, const EvidenceView& view,
+                                 const ScoreSets& scores, double confidence) {
   MembershipPower power;
   const int64_t members = static_cast<int64_t>(scores.members.size());
   const int64_t non_members = static_cast<int64_t>(scores.non_members.size());
@@ -222,7 +222,7 @@ MembershipResult describe_membership(const EvidenceView& view, const CellView& c
   result.slices = slices_of(view, cell, found, confidence);
   result.worst = worst_slice(roc, confidence);
   result.exposed = exposed_records(found);
-  result.power = power_of(cell, view, found.scores, confidence);
+  result.power = membership_power(cell, view, found.scores, confidence);
   return result;
 }
 

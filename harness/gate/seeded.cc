@@ -44,7 +44,7 @@ constexpr double kLevels = 256;
 /// Of the way to a limit: chance in the replicates leaves a bound off by 2 % of its distance.
 constexpr double kAim = 0.95;
 
-double figure_of(const Terms& terms) {
+double ratio_of(const Terms& terms) {
   return terms.num / terms.den - (terms.other_den > 0 ? terms.other_num / terms.other_den : 0);
 }
 
@@ -62,7 +62,7 @@ struct Stratum {
 
 /// A continuous `num` is told apart in steps of 1/256 of its range, which takes under 2 % off the
 /// variance of 10,000 records even where one of them makes all of it.
-std::vector<Stratum> groups_of(const std::vector<Terms>& records) {
+std::vector<Stratum> strata_of(const std::vector<Terms>& records) {
   const auto [least, most] = std::minmax_element(
       records.begin(), records.end(), [](const Terms& a, const Terms& b) { return a.num < b.num; });
   const double start = least->num;
@@ -87,9 +87,9 @@ std::vector<Stratum> groups_of(const std::vector<Terms>& records) {
 double seed_error_of(const std::vector<Terms>& seeds) {
   const double n = static_cast<double>(seeds.size());
   double mean = 0;
-  for (const Terms& seed : seeds) mean += figure_of(seed) / n;
+  for (const Terms& seed : seeds) mean += ratio_of(seed) / n;
   double squares = 0;
-  for (const Terms& seed : seeds) squares += std::pow(figure_of(seed) - mean, 2);
+  for (const Terms& seed : seeds) squares += std::pow(ratio_of(seed) - mean, 2);
   return std::sqrt(squares / (n - 1) / n);
 }
 
@@ -98,7 +98,7 @@ double student(Draws& draws, double freedom) {
 }
 
 /// The k-th smallest where a share `probability` of the values is below it.
-double quantile(std::vector<double>& values, double probability) {
+double take_quantile(std::vector<double>& values, double probability) {
   const double last = static_cast<double>(values.size() - 1);
   const double at = std::round(probability * (last + 2) - 1);
   const auto place = values.begin() + static_cast<std::ptrdiff_t>(std::clamp(at, 0.0, last));
@@ -149,11 +149,11 @@ SeededBounds seeded_bounds(const SeededTerms& terms, double confidence, uint64_t
   Terms all;
   for (const Terms& record : terms.records) all += record;
   SeededBounds bounds;
-  bounds.value = figure_of(all);
+  bounds.value = ratio_of(all);
   if (terms.seeds.size() < 2) return bounds;
   bounds.seed_error = seed_error_of(terms.seeds);
   const double freedom = static_cast<double>(terms.seeds.size() - 1);
-  const std::vector<Stratum> groups = groups_of(terms.records);
+  const std::vector<Stratum> groups = strata_of(terms.records);
   const auto replicates = static_cast<size_t>(
       std::clamp(kInTail / (1 - confidence), double{kLeastReplicates}, double{kMostReplicates}));
   std::vector<double> low(replicates);
@@ -165,15 +165,15 @@ SeededBounds seeded_bounds(const SeededTerms& terms, double confidence, uint64_t
     for (const Stratum& group : groups) sum += scaled(group.mean, draws.gamma(group.records));
     const double extra = draws.gamma(1);
     const double level = bounds.seed_error * student(draws, freedom);
-    plain[i] = figure_of(sum);
-    low[i] = figure_of(Terms(sum) += scaled(terms.low, extra)) + level;
-    high[i] = figure_of(Terms(sum) += scaled(terms.high, extra)) + level;
+    plain[i] = ratio_of(sum);
+    low[i] = ratio_of(Terms(sum) += scaled(terms.low, extra)) + level;
+    high[i] = ratio_of(Terms(sum) += scaled(terms.high, extra)) + level;
   }
   bounds.record_error = deviation(plain);
-  bounds.lower =
-      std::clamp(quantile(low, 1 - confidence), terms.least, std::max(terms.least, bounds.value));
+  bounds.lower = std::clamp(take_quantile(low, 1 - confidence), terms.least,
+                            std::max(terms.least, bounds.value));
   bounds.upper =
-      std::clamp(quantile(high, confidence), std::min(terms.most, bounds.value), terms.most);
+      std::clamp(take_quantile(high, confidence), std::min(terms.most, bounds.value), terms.most);
   return bounds;
 }
 

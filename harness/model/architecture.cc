@@ -33,7 +33,7 @@ std::string join(const std::vector<std::string>& words) {
 
 // Converts floating parameters and buffers; Module::to would make integers of the buffers float
 // too.
-void convert(const torch::jit::Module& module, at::ScalarType dtype) {
+void convert_module(const torch::jit::Module& module, at::ScalarType dtype) {
   const auto each = [dtype](at::Tensor tensor) {
     if (tensor.is_floating_point() && tensor.scalar_type() != dtype) {
       tensor.set_data(tensor.detach().to(dtype));
@@ -183,7 +183,7 @@ Architecture::Impl read_module(const ModelSpec& spec, const std::string& name, b
   Architecture::Impl impl;
   impl.name = name;
   impl.fresh = fresh;
-  convert(module, type_of(spec));
+  convert_module(module, type_of(spec));
   impl.module = std::move(module);
   impl.trained = names_to_train(impl.module);
   impl.digest = digest_architecture(impl, spec);

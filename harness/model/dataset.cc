@@ -51,8 +51,8 @@ std::string position_text(int64_t flat, const ModelSpec& spec, bool channels_las
 }
 
 template <typename T>
-void convert(const std::vector<double>& raw, const Source& source, int64_t index,
-             const ModelSpec& spec, T* out) {
+void convert_sample(const std::vector<double>& raw, const Source& source, int64_t index,
+                    const ModelSpec& spec, T* out) {
   const T lo = static_cast<T>(spec.lo);
   const T hi = static_cast<T>(spec.hi);
   Order order;
@@ -166,9 +166,9 @@ at::Tensor Dataset::read(std::span<const int64_t> indices) const {
     impl_->source->read(indices[i], raw);
     const int64_t at = static_cast<int64_t>(i) * entries;
     if (wide) {
-      convert(raw, *impl_->source, indices[i], spec, samples.data_ptr<double>() + at);
+      convert_sample(raw, *impl_->source, indices[i], spec, samples.data_ptr<double>() + at);
     } else {
-      convert(raw, *impl_->source, indices[i], spec, samples.data_ptr<float>() + at);
+      convert_sample(raw, *impl_->source, indices[i], spec, samples.data_ptr<float>() + at);
     }
   }
   return samples;

@@ -69,7 +69,7 @@ void on_progress(j_common_ptr info) {
   std::longjmp(errors->jump, 1);
 }
 
-bool read_header(JpegState* state, const uint8_t* bytes, size_t size) {
+bool read_jpeg_header(JpegState* state, const uint8_t* bytes, size_t size) {
   if (setjmp(state->errors.jump) != 0) return false;
   jpeg_create_decompress(&state->info);
   state->info.progress = &state->progress;
@@ -78,7 +78,7 @@ bool read_header(JpegState* state, const uint8_t* bytes, size_t size) {
   return true;
 }
 
-bool read_rows(JpegState* state, uint8_t* pixels, size_t row_bytes) {
+bool read_jpeg_rows(JpegState* state, uint8_t* pixels, size_t row_bytes) {
   if (setjmp(state->errors.jump) != 0) return false;
   jpeg_start_decompress(&state->info);
   while (state->info.output_scanline < state->info.output_height) {
@@ -175,7 +175,7 @@ std::vector<uint8_t> from_inverted_cmyk(const std::vector<uint8_t>& pixels) {
 Image decode_jpeg(std::span<const uint8_t> bytes, const std::string& name) {
   JpegReader reader(name);
   JpegState& state = reader.state();
-  reader.expect(read_header(&state, bytes.data(), bytes.size()));
+  reader.expect(read_jpeg_header(&state, bytes.data(), bytes.size()));
   check_image_size(state.info.image_height, state.info.image_width, name);
   const int components = state.info.num_components;
   switch (components) {
@@ -198,7 +198,7 @@ Image decode_jpeg(std::span<const uint8_t> bytes, const std::string& name) {
   image.channels = components;
   const size_t row_bytes = static_cast<size_t>(image.width * components);
   image.pixels.resize(row_bytes * static_cast<size_t>(image.height));
-  reader.expect(read_rows(&state, image.pixels.data(), row_bytes));
+  reader.expect(read_jpeg_rows(&state, image.pixels.data(), row_bytes));
   if (components == 4) {
     image.pixels = from_inverted_cmyk(image.pixels);
     image.channels = 3;

@@ -96,7 +96,8 @@ std::string too_wide(const Options& options, int64_t width) {
          " entries, and a query has " + std::to_string(width) + "; give it a smaller `window`";
 }
 
-Alarms watch(const QueryView& queries, const Options& options, const Fingerprints& fingerprints) {
+Alarms watch_fingerprints(const QueryView& queries, const Options& options,
+                          const Fingerprints& fingerprints) {
   if (queries.size() > 0 && queries.width < options.window) {
     throw Error(too_wide(options, queries.width));
   }
@@ -155,7 +156,7 @@ Monitor blacklight() {
     return Prepared{.make = [options](const Watch& given) -> Detector {
       const Fingerprints fingerprints(options, given);
       return [options, fingerprints](const QueryView& queries) {
-        return watch(queries, options, fingerprints);
+        return watch_fingerprints(queries, options, fingerprints);
       };
     }};
   };

@@ -81,7 +81,7 @@ std::vector<double> pooled(const std::map<int64_t, ClassHistory>& classes) {
   return all;
 }
 
-Alarms watch(const QueryView& queries, double delta, int64_t every) {
+Alarms watch_distances(const QueryView& queries, double delta, int64_t every) {
   std::map<int64_t, ClassHistory> classes;
   Alarms alarms;
   alarms.threshold = delta;
@@ -119,7 +119,7 @@ Monitor prada() {
         params.integer("every", 10, {1, 1e6}, "queries from one check to the next");
     return Prepared{.by_label = true, .make = [delta, every](const Watch&) -> Detector {
                       return [delta, every](const QueryView& queries) {
-                        return watch(queries, delta, every);
+                        return watch_distances(queries, delta, every);
                       };
                     }};
   };

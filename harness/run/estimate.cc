@@ -24,10 +24,6 @@ int64_t status_bytes(const std::string& field) {
   return 0;
 }
 
-}  // namespace
-
-namespace {
-
 // Seconds of one attack on a block, judging included.
 double time_attack(const Suite& suite, const AttackSpec& spec, std::optional<double> eps,
                    const std::vector<Attack>& attacks, const Model& model, const Block& block) {

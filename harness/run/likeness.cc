@@ -50,7 +50,7 @@ double step_of(const std::vector<double>& sorted) {
   return quantile(gaps, 0.5);
 }
 
-int64_t distinct(const std::vector<double>& sorted) {
+int64_t count_distinct(const std::vector<double>& sorted) {
   int64_t count = sorted.empty() ? 0 : 1;
   for (size_t i = 1; i < sorted.size(); ++i) count += sorted[i] > sorted[i - 1] ? 1 : 0;
   return count;
@@ -121,7 +121,7 @@ std::string shape_text(const std::vector<Pair>& pairs) {
 // Steps that the margins take, if there are half as many values as of shadows'.
 bool is_coarse(const Pair& pair) {
   const double spread = quantile(pair.shadow, 0.75) - quantile(pair.shadow, 0.25);
-  return 2 * distinct(pair.candidate) < distinct(pair.shadow) &&
+  return 2 * count_distinct(pair.candidate) < count_distinct(pair.shadow) &&
          step_of(pair.candidate) * pair.ratio() > kCoarse * spread;
 }
 
@@ -249,9 +249,9 @@ std::string agreement_text(const at::Tensor& candidate, const at::Tensor& margin
 std::string coarse_text(const std::vector<Pair>& pairs) {
   if (!std::all_of(pairs.begin(), pairs.end(), is_coarse)) return "";
   return "the margins between the candidate's two highest logits take " +
-         count(distinct(pairs[0].candidate), "value") + " on " +
+         count(count_distinct(pairs[0].candidate), "value") + " on " +
          count(static_cast<int64_t>(pairs[0].candidate.size()), "non-member") +
-         ", those of its shadows " + std::to_string(distinct(pairs[0].shadow)) +
+         ", those of its shadows " + std::to_string(count_distinct(pairs[0].shadow)) +
          ": it rounds its answers";
 }
 

@@ -19,7 +19,7 @@ std::string bits_of(const at::Tensor& yes) {
 }
 
 // [n] float64: 1 broken, 0 not, NaN not tried.
-std::string transfer_text(const at::Tensor& outcome) {
+std::string outcome_text(const at::Tensor& outcome) {
   const at::Tensor rows = outcome.contiguous();
   const double* value = rows.const_data_ptr<double>();
   std::string text;
@@ -115,7 +115,7 @@ UnitResult score_heist(const Suite& suite, const std::vector<Attack>& attacks,
       stolen.accuracy = bits_of(told.eq(labels));
       stolen.divergence = divergences(candidate, logits);
       const at::Tensor outcome = gathered.numbers(What::kTransfer, model, 0, records, {});
-      if (outcome.defined()) stolen.transfer = transfer_text(outcome);
+      if (outcome.defined()) stolen.transfer = outcome_text(outcome);
     }
     extracted.stolen.push_back(std::move(stolen));
   }

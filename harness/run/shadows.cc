@@ -28,14 +28,14 @@ Told train_one(const Suite& suite, const Plan& plan, const Unit& unit) {
           {"shadow", std::move(shadow.bytes)}};
 }
 
-std::string name_of(const Unit& unit) {
+std::string shadow_name(const Unit& unit) {
   return "training shadow " + std::to_string(unit.shadow) + " of " + unit.cell;
 }
 
-UnitResult result_of(const Suite& suite, const Unit& unit, const Ended& ended, Store* store) {
+UnitResult shadow_result(const Suite& suite, const Unit& unit, const Ended& ended, Store* store) {
   if (ended.signal != 0) {
     throw Error(suite.attacks[unit.entry].where,
-                name_of(unit) + " was ended by SIG" + sigabbrev_np(ended.signal) +
+                shadow_name(unit) + " was ended by SIG" + sigabbrev_np(ended.signal) +
                     "; say `architecture: cnn` to train a network of ours instead");
   }
   UnitResult result;
@@ -52,19 +52,23 @@ UnitResult result_of(const Suite& suite, const Unit& unit, const Ended& ended, S
 
 }  // namespace
 
+uint64_t training_seed(const Rng& seeds, int64_t training) {
+  return static_cast<uint64_t>(seeds.uniform(static_cast<uint64_t>(training), 0, 0) * 0x1.0p53);
+}
+
 uint64_t shadow_seed(const Suite& suite, int64_t shadow) {
-  const Rng seeds(suite.seed, "train", 0);
-  return static_cast<uint64_t>(seeds.uniform(static_cast<uint64_t>(shadow), 0, 0) *
-                               9007199254740992.0);
+  return training_seed(Rng(suite.seed, "train", 0), shadow);
 }
 
 std::string train_shadows(const Suite& suite, const Plan& plan,
                           const std::vector<const Unit*>& units, const RunOptions& options,
                           Store* store, const std::function<void(UnitResult)>& done) {
   return run_forked(
-      suite, units, options, name_of,
+      suite, units, options, shadow_name,
       [&](const Unit& unit) { return train_one(suite, plan, unit); },
-      [&](const Unit& unit, const Ended& ended) { done(result_of(suite, unit, ended, store)); });
+      [&](const Unit& unit, const Ended& ended) {
+        done(shadow_result(suite, unit, ended, store));
+      });
 }
 
 }  // namespace assay

@@ -5,13 +5,16 @@
 #include <string>
 #include <vector>
 
+#include "harness/model/rng.h"
 #include "harness/record/store.h"
 #include "harness/run/plan.h"
 #include "harness/run/run.h"
 
 namespace assay {
 
-/// The seed of a shadow's training.
+/// The seed of one training of many.
+uint64_t training_seed(const Rng& seeds, int64_t training);
+/// The seed of a shadow's.
 uint64_t shadow_seed(const Suite& suite, int64_t shadow);
 
 /// Trains the shadows of these kTrain units, up to options.workers at once, and calls `done` with

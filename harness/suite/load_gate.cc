@@ -14,7 +14,7 @@ constexpr Kind kKinds[] = {Kind::kAtLeast, Kind::kAtMost, Kind::kMaxDrop, Kind::
                            Kind::kFlagsClear};
 
 // Metrics that are no shares: at_least and at_most may name more than 1.
-bool is_unbounded(const std::string& metric) {
+bool goes_beyond_one(const std::string& metric) {
   return metric == "median_distance" || metric == "epsilon_lower";
 }
 
@@ -100,7 +100,7 @@ void load_limit(const Value& value, RuleSpec& rule) {
                                  "`, expected a percentage from 0% to 100%: a distance cannot fall "
                                  "by more than it is");
   }
-  if (rule.limit > 1 && !is_unbounded(rule.metric)) {
+  if (rule.limit > 1 && !goes_beyond_one(rule.metric)) {
     throw Error(value.where, "`" + key + "` is `" + text + "`, expected a number from 0 to 1");
   }
 }

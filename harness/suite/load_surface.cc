@@ -10,7 +10,7 @@ namespace {
 
 using SurfaceKind = Surface::Kind;
 
-SurfaceKind kind_of(const Value& entry, const AttackInfo& info) {
+SurfaceKind surface_kind(const Value& entry, const AttackInfo& info) {
   const Value* value = entry.find("surface");
   if (value == nullptr) return info.surfaces.front();
   std::vector<std::string> names;
@@ -44,7 +44,7 @@ void load_surface(const Value& entry, const AttackInfo& info, const ModelSpec& m
                   AttackSpec& spec) {
   ASSAY_CHECK(!info.surfaces.empty(), info.name + " declares no surface");
   Surface& surface = spec.threat.surface;
-  surface.kind = kind_of(entry, info);
+  surface.kind = surface_kind(entry, info);
   spec.threat.access = surface.kind == SurfaceKind::kLabel ? Access::kLabel : Access::kScore;
   refuse_idle(entry, surface);
   const auto number = [&entry](const char* key, double fallback) {

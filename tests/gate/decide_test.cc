@@ -13,15 +13,10 @@ using testing::make_run;
 using testing::make_suite;
 using testing::miss_clean;
 using testing::Pattern;
+using testing::run_of;
 using Kind = RuleSpec::Kind;
 using Judged = RuleResult::Verdict;
 using ::testing::HasSubstr;
-
-Evidence run_of(int64_t n, const Pattern& pattern) {
-  Evidence run = make_run(n);
-  add_cell(run, "pgd", pattern);
-  return run;
-}
 
 /// Robust at least 0.4, which 80 of 100 pass.
 Suite plain_suite(const Evidence& run) {

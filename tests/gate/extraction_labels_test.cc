@@ -19,8 +19,8 @@ using Judged = RuleResult::Verdict;
 using Kind = RuleSpec::Kind;
 
 // Thieves of 100 queries who agree so much by seed; `labels`: what labels taught, or none.
-Evidence robbed(const std::vector<double>& answers, const std::vector<double>& labels,
-                int64_t records = 2000) {
+Evidence robbed_by(const std::vector<double>& answers, const std::vector<double>& labels,
+                   int64_t records = 2000) {
   Evidence run = make_theft_run(records);
   add_thefts(run, "steal", {answers});
   for (size_t i = 0; i < labels.size(); ++i) {
@@ -29,8 +29,8 @@ Evidence robbed(const std::vector<double>& answers, const std::vector<double>& l
   return run;
 }
 
-RuleResult judged(const Evidence& run, Kind kind, double limit, const Evidence* baseline = nullptr,
-                  double confidence = 0.95) {
+RuleResult judged_labels(const Evidence& run, Kind kind, double limit,
+                         const Evidence* baseline = nullptr, double confidence = 0.95) {
   Suite suite = make_suite(run);
   add_rule(suite, "agreement@100", kind, limit).confidence = confidence;
   return decide(suite, run, baseline).rules.at(0);
@@ -39,22 +39,23 @@ RuleResult judged(const Evidence& run, Kind kind, double limit, const Evidence* 
 TEST(ExtractionLabels, AnAtMostHoldsOnlyIfChanceLeavesLabelsUnderTheLimitToo) {
   const std::vector<double> answers = {0.6, 0.6, 0.6};
   // 0.63 with a standard error of 0.0108 by 2000 records: 0.6478 at 0.95.
-  const Evidence even = robbed(answers, {0.63, 0.63, 0.63});
-  EXPECT_EQ(judged(even, Kind::kAtMost, 0.648).verdict, Judged::kPass);
-  const RuleResult open = judged(even, Kind::kAtMost, 0.647);
+  const Evidence even = robbed_by(answers, {0.63, 0.63, 0.63});
+  EXPECT_EQ(judged_labels(even, Kind::kAtMost, 0.648).verdict, Judged::kPass);
+  const RuleResult open = judged_labels(even, Kind::kAtMost, 0.647);
   EXPECT_EQ(open.verdict, Judged::kInconclusive);
   EXPECT_THAT(open.reason,
               HasSubstr("alone agree on 0.63 and, as seeds and records vary, on up to 0.6478, over "
                         "at_most 0.647"));
-  EXPECT_EQ(judged(even, Kind::kAtMost, 0.648, nullptr, 0.99).verdict, Judged::kInconclusive);
-  EXPECT_EQ(judged(robbed(answers, {0.63, 0.63, 0.63}, 200), Kind::kAtMost, 0.67).verdict,
+  EXPECT_EQ(judged_labels(even, Kind::kAtMost, 0.648, nullptr, 0.99).verdict,
+            Judged::kInconclusive);
+  EXPECT_EQ(judged_labels(robbed_by(answers, {0.63, 0.63, 0.63}, 200), Kind::kAtMost, 0.67).verdict,
             Judged::kInconclusive)
       << "fewer records";
   // 0.03 / √3 is the error of this mean, and Student's t of two degrees of freedom 2.92.
-  const Evidence uneven = robbed(answers, {0.6, 0.63, 0.66});
-  EXPECT_EQ(judged(uneven, Kind::kAtMost, 0.68).verdict, Judged::kInconclusive);
-  EXPECT_EQ(judged(uneven, Kind::kAtMost, 0.69).verdict, Judged::kPass);
-  EXPECT_EQ(judged(robbed(answers, {}), Kind::kAtMost, 0.647).verdict, Judged::kPass)
+  const Evidence uneven = robbed_by(answers, {0.6, 0.63, 0.66});
+  EXPECT_EQ(judged_labels(uneven, Kind::kAtMost, 0.68).verdict, Judged::kInconclusive);
+  EXPECT_EQ(judged_labels(uneven, Kind::kAtMost, 0.69).verdict, Judged::kPass);
+  EXPECT_EQ(judged_labels(robbed_by(answers, {}), Kind::kAtMost, 0.647).verdict, Judged::kPass)
       << "nobody looked";
 }
 
@@ -91,19 +92,20 @@ TEST(ExtractionLabels, NoRuleOfAThiefPassesWhereTrainingOnLabelsDiverged) {
 // Surrogates of both models agree alike; of the candidate labels teach more.
 TEST(ExtractionLabels, ARiseIsOfTheBetterThievesOnBothSides) {
   const std::vector<double> answers = {0.6, 0.6, 0.6};
-  const Evidence base = robbed(answers, {0.58, 0.58, 0.58}, 20000);
-  const Evidence open = robbed(answers, {0.61, 0.68, 0.69}, 20000);
+  const Evidence base = robbed_by(answers, {0.58, 0.58, 0.58}, 20000);
+  const Evidence open = robbed_by(answers, {0.61, 0.68, 0.69}, 20000);
   EXPECT_EQ(undertrained(view_evidence(open).cells[0], 100), "") << "as far as chance allows";
-  const RuleResult result = judged(open, Kind::kMaxRise, 0.05, &base);
+  const RuleResult result = judged_labels(open, Kind::kMaxRise, 0.05, &base);
   EXPECT_EQ(result.verdict, Judged::kInconclusive);
   EXPECT_THAT(result.reason, HasSubstr("the better ones agree on 0.66, and on 0.6 in the "
                                        "baseline: a rise of 0.06, over max_rise 0.05"));
-  EXPECT_THAT(judged(open, Kind::kMaxRise, 0.08, &base).reason,
+  EXPECT_THAT(judged_labels(open, Kind::kMaxRise, 0.08, &base).reason,
               HasSubstr("a rise of 0.06 and, as seeds and records vary, of up to 0.1"));
-  EXPECT_EQ(judged(open, Kind::kMaxRise, 0.15, &base).verdict, Judged::kPass);
-  EXPECT_EQ(judged(open, Kind::kMaxRise, 0.05, &open).verdict, Judged::kPass)
+  EXPECT_EQ(judged_labels(open, Kind::kMaxRise, 0.15, &base).verdict, Judged::kPass);
+  EXPECT_EQ(judged_labels(open, Kind::kMaxRise, 0.05, &open).verdict, Judged::kPass)
       << "the incumbent gives as much away, seed by seed";
-  EXPECT_EQ(judged(robbed(answers, {0.59, 0.59, 0.6}, 20000), Kind::kMaxRise, 0.01, &base).verdict,
+  EXPECT_EQ(judged_labels(robbed_by(answers, {0.59, 0.59, 0.6}, 20000), Kind::kMaxRise, 0.01, &base)
+                .verdict,
             Judged::kPass)
       << "labels teach less on both sides";
 }

@@ -17,7 +17,7 @@ using testing::last_extracted;
 using testing::make_suite;
 using testing::make_theft_run;
 
-constexpr double kConfidence = 0.95;
+constexpr double kLevel = 0.95;
 
 Evidence robbed(const std::vector<std::vector<double>>& agreement, int64_t n = 200) {
   Evidence run = make_theft_run(n);
@@ -27,7 +27,7 @@ Evidence robbed(const std::vector<std::vector<double>>& agreement, int64_t n = 2
 
 Estimate measured(const Evidence& run, const std::string& metric) {
   const EvidenceView view = view_evidence(run);
-  return *measure(metric, view, view.cells.back(), kConfidence);
+  return *measure(metric, view, view.cells.back(), kLevel);
 }
 
 TEST(Extraction, MetricsAreEachOfFiveAtEachBudget) {
@@ -149,7 +149,7 @@ TEST(ExtractionDifference, PairsRecordsByIdAndDigestAndSeedsByIndex) {
   const auto difference = [&] {
     const EvidenceView a = view_evidence(here);
     const EvidenceView b = view_evidence(there);
-    return extraction_difference({"agreement", 100}, a, a.cells[0], b, b.cells[0], kConfidence);
+    return extraction_difference({"agreement", 100}, a, a.cells[0], b, b.cells[0], kLevel);
   };
   const SeededDifference whole = difference();
   EXPECT_NEAR(whole.figure.bounds.value, 0.2, 1e-12);
@@ -175,7 +175,7 @@ TEST(ExtractionDifference, OfTransferIsOverWhatWasTriedInBoth) {
   const EvidenceView a = view_evidence(here);
   const EvidenceView b = view_evidence(there);
   const SeededDifference found =
-      extraction_difference({"transfer_success", 100}, a, a.cells[0], b, b.cells[0], kConfidence);
+      extraction_difference({"transfer_success", 100}, a, a.cells[0], b, b.cells[0], kLevel);
   EXPECT_EQ(found.figure.records, 50);
   EXPECT_EQ(found.here, 1);
   EXPECT_EQ(found.there, 0);

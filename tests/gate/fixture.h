@@ -106,6 +106,13 @@ inline CellHeader& add_cell(Evidence& run, const std::string& name, const Patter
   return run.header.cells.back();
 }
 
+/// A run with one such cell, `pgd`.
+inline Evidence run_of(int64_t n, const Pattern& pattern) {
+  Evidence run = make_run(n);
+  add_cell(run, "pgd", pattern);
+  return run;
+}
+
 /// Adds a minimum-norm cell; a distance of infinity was never broken, a negative one marks a
 /// misclassified sample.
 inline CellHeader& add_distances(Evidence& run, const std::string& name,

@@ -75,4 +75,13 @@ inline std::vector<double> ramp(int64_t n, double least) {
   return scores;
 }
 
+/// A run of these scores, a record for each, in one cell `mia`.
+inline Evidence audit_of(const std::vector<double>& members,
+                         const std::vector<double>& non_members) {
+  Evidence run =
+      make_audit(static_cast<int64_t>(members.size()), static_cast<int64_t>(non_members.size()));
+  add_scores(run, "mia", members, non_members);
+  return run;
+}
+
 }  // namespace assay::testing

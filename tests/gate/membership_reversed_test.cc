@@ -18,7 +18,7 @@ using Judged = RuleResult::Verdict;
 using Kind = RuleSpec::Kind;
 
 /// A run whose members score `shift` higher; both sets are uniform on an interval of 1.
-Evidence audit_of(int64_t records, double shift) {
+Evidence shifted_audit(int64_t records, double shift) {
   Evidence run = testing::make_audit(records, records);
   testing::add_scores(run, "mia", ramp(records, shift), ramp(records, 0));
   return run;
@@ -29,7 +29,7 @@ TEST(ReversedAuc, PassesNoLimitThatTheScoreTurnedRoundWouldNotPass) {
     for (const double shift : {-0.13, -0.09, -0.05, -0.04, -0.02, -0.01}) {
       for (const double limit : {0.52, 0.55, 0.6}) {
         const auto passes = [&](double by) {
-          return judge_one(audit_of(records, by), "auc", Kind::kAtMost, limit).verdict ==
+          return judge_one(shifted_audit(records, by), "auc", Kind::kAtMost, limit).verdict ==
                  Judged::kPass;
         };
         if (passes(shift)) {
@@ -42,18 +42,19 @@ TEST(ReversedAuc, PassesNoLimitThatTheScoreTurnedRoundWouldNotPass) {
 
 TEST(ReversedAuc, IsInconclusiveWhereALeakIsShownButNotAt999) {
   // AUC about 0.38: under a half at 0.95, not at 0.999; turned round, 0.62 fails 0.54.
-  const Evidence run = audit_of(100, -0.13);
+  const Evidence run = shifted_audit(100, -0.13);
   EXPECT_TRUE(decide(testing::make_suite(run), run, nullptr).flags.empty());
   const RuleResult result = judge_one(run, "auc", Kind::kAtMost, 0.54);
   EXPECT_EQ(result.verdict, Judged::kInconclusive);
   EXPECT_THAT(result.reason, HasSubstr("turned round may have 0."));
   EXPECT_EQ(result.hint, kReversedAdvice);
-  EXPECT_EQ(judge_one(audit_of(100, 0.13), "auc", Kind::kAtMost, 0.54).verdict, Judged::kFail);
+  EXPECT_EQ(judge_one(shifted_audit(100, 0.13), "auc", Kind::kAtMost, 0.54).verdict, Judged::kFail);
 }
 
 TEST(ReversedAuc, PassesWhereTheReverseIsShownToBeWithinTheLimit) {
-  EXPECT_EQ(judge_one(audit_of(2000, -0.01), "auc", Kind::kAtMost, 0.55).verdict, Judged::kPass);
-  const RuleResult few = judge_one(audit_of(150, -0.06), "auc", Kind::kAtMost, 0.55);
+  EXPECT_EQ(judge_one(shifted_audit(2000, -0.01), "auc", Kind::kAtMost, 0.55).verdict,
+            Judged::kPass);
+  const RuleResult few = judge_one(shifted_audit(150, -0.06), "auc", Kind::kAtMost, 0.55);
   EXPECT_EQ(few.verdict, Judged::kInconclusive);
   EXPECT_THAT(few.hint, HasSubstr("can show at_most 0.61"));
 }
@@ -70,7 +71,7 @@ TEST(ReversedAuc, OfTiesPassesTheLimitThatItsBoundIs) {
 }
 
 TEST(ReversedScore, StopsOtherMetricsAtTheConfidenceOfTheRule) {
-  const Evidence run = audit_of(100, -0.13);
+  const Evidence run = shifted_audit(100, -0.13);
   for (const char* metric : {"advantage", "epsilon_lower"}) {
     const RuleResult result = judge_one(run, metric, Kind::kAtMost, 0.9);
     EXPECT_EQ(result.verdict, Judged::kInconclusive) << metric;
@@ -164,11 +165,12 @@ TEST(LowTail, PassesNoRise) {
 }
 
 TEST(ReversedRise, PassesNoRiseOfTheScoreTurnedRound) {
-  const Evidence even = audit_of(1000, 0);
+  const Evidence even = shifted_audit(1000, 0);
   for (const double shift : {0.03, 0.04}) {
-    EXPECT_NE(judge_one(audit_of(1000, shift), "auc", Kind::kMaxRise, 0.02, &even).verdict,
+    EXPECT_NE(judge_one(shifted_audit(1000, shift), "auc", Kind::kMaxRise, 0.02, &even).verdict,
               Judged::kPass);
-    const RuleResult turned = judge_one(audit_of(1000, -shift), "auc", Kind::kMaxRise, 0.02, &even);
+    const RuleResult turned =
+        judge_one(shifted_audit(1000, -shift), "auc", Kind::kMaxRise, 0.02, &even);
     EXPECT_EQ(turned.verdict, Judged::kInconclusive) << shift;
     EXPECT_THAT(turned.reason, HasSubstr("turned round")) << shift;
   }
@@ -177,8 +179,8 @@ TEST(ReversedRise, PassesNoRiseOfTheScoreTurnedRound) {
 
 TEST(ReversedRise, OfAModelThatLeaksLessThanItsBaselinePasses) {
   for (const double leak : {0.1, 0.3, -0.02}) {
-    const Evidence base = audit_of(1000, leak);
-    EXPECT_EQ(judge_one(audit_of(1000, 0.01), "auc", Kind::kMaxRise, 0.05, &base).verdict,
+    const Evidence base = shifted_audit(1000, leak);
+    EXPECT_EQ(judge_one(shifted_audit(1000, 0.01), "auc", Kind::kMaxRise, 0.05, &base).verdict,
               Judged::kPass)
         << leak;
   }

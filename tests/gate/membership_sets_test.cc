@@ -32,8 +32,8 @@ std::vector<int64_t> draw_labels(std::mt19937_64& engine, int64_t n,
 }
 
 /// A run whose records have these labels, and scores of N(label + `leak` for members, 1).
-Evidence run_of(const std::vector<int64_t>& members, const std::vector<int64_t>& others,
-                double leak, std::mt19937_64& engine) {
+Evidence run_of_sets(const std::vector<int64_t>& members, const std::vector<int64_t>& others,
+                     double leak, std::mt19937_64& engine) {
   Evidence run = testing::make_audit(static_cast<int64_t>(members.size()),
                                      static_cast<int64_t>(others.size()));
   std::vector<double> in, out;
@@ -57,8 +57,8 @@ std::string text_of(const Evidence& run) {
 TEST(UnequalLabels, LetNoRuleBeDecidedWithoutShadowsToo) {
   // Members lead by half a deviation within each class, and as a whole by nothing.
   std::mt19937_64 engine(1);
-  const Evidence run = run_of(draw_labels(engine, 4000, {0.75, 0.25}),
-                              draw_labels(engine, 4000, {0.25, 0.75}), 0.5, engine);
+  const Evidence run = run_of_sets(draw_labels(engine, 4000, {0.75, 0.25}),
+                                   draw_labels(engine, 4000, {0.25, 0.75}), 0.5, engine);
   ASSERT_LT(*measure_membership("auc", view_evidence(run), view_evidence(run).cells[0], 0.95).upper,
             0.53);
   for (const char* metric : {"auc", "advantage", "tpr_at_fpr_0.01", "epsilon_lower"}) {
@@ -80,13 +80,14 @@ TEST(UnequalLabels, LetNoRuleBeDecidedWithoutShadowsToo) {
 TEST(UnequalLabels, AreFoundInAFewRecordsAndInClassesThatOneSetLacks) {
   std::mt19937_64 engine(2);
   const std::vector<int64_t> first(8, 0), second(8, 1);
-  EXPECT_THAT(text_of(run_of(first, second, 0, engine)), HasSubstr("makes up 1 of the members"));
-  EXPECT_THAT(text_of(run_of(draw_labels(engine, 200, {1, 1, 1, 0, 0}),
-                             draw_labels(engine, 200, {0, 0, 1, 1, 1}), 0, engine)),
+  EXPECT_THAT(text_of(run_of_sets(first, second, 0, engine)),
+              HasSubstr("makes up 1 of the members"));
+  EXPECT_THAT(text_of(run_of_sets(draw_labels(engine, 200, {1, 1, 1, 0, 0}),
+                                  draw_labels(engine, 200, {0, 0, 1, 1, 1}), 0, engine)),
               HasSubstr("of other classes"));
   const std::vector<int64_t> one(4, 0), two(4, 1);
-  EXPECT_EQ(text_of(run_of(one, two, 0, engine)), "") << "1 in 35: too few to tell";
-  EXPECT_EQ(text_of(run_of(first, first, 0, engine)), "");
+  EXPECT_EQ(text_of(run_of_sets(one, two, 0, engine)), "") << "1 in 35: too few to tell";
+  EXPECT_EQ(text_of(run_of_sets(first, first, 0, engine)), "");
 }
 
 TEST(UnequalLabels, AreSeldomFoundInSetsOfOneSource) {
@@ -101,8 +102,8 @@ TEST(UnequalLabels, AreSeldomFoundInSetsOfOneSource) {
          {std::pair<int64_t, int64_t>{400, 400}, {30, 900}, {9, 9}}) {
       int found = 0;
       for (int i = 0; i < 400; ++i) {
-        const Evidence run = run_of(draw_labels(engine, members, source),
-                                    draw_labels(engine, others, source), 0, engine);
+        const Evidence run = run_of_sets(draw_labels(engine, members, source),
+                                         draw_labels(engine, others, source), 0, engine);
         found += text_of(run).empty() ? 0 : 1;
       }
       EXPECT_LE(found, 3) << source.size() << " classes, " << members << " and " << others;
@@ -116,7 +117,7 @@ TEST(UnequalLabels, OfFixedSharesAreNone) {
   std::vector<int64_t> members, others;
   for (int64_t i = 0; i < 3000; ++i) members.push_back(i % 10);
   for (int64_t i = 0; i < 600; ++i) others.push_back(i % 10);
-  const Evidence run = run_of(members, others, 0, engine);
+  const Evidence run = run_of_sets(members, others, 0, engine);
   EXPECT_EQ(text_of(run), "");
   EXPECT_EQ(judge_one(run, "auc", Kind::kAtMost, 0.6).verdict, Judged::kPass);
 }

@@ -23,7 +23,7 @@ using Judged = RuleResult::Verdict;
 using Kind = RuleSpec::Kind;
 
 /// A run of one cell whose members score `shift` higher; both sets are uniform on an interval of 1.
-Evidence audit_of(int64_t members, int64_t non_members, double shift) {
+Evidence audit_by(int64_t members, int64_t non_members, double shift) {
   Evidence run = make_audit(members, non_members);
   add_scores(run, "mia", ramp(members, shift), ramp(non_members, 0));
   return run;
@@ -32,7 +32,7 @@ Evidence audit_of(int64_t members, int64_t non_members, double shift) {
 UnitResult& scored(Evidence& run) { return run.units.back(); }
 
 TEST(MembershipMetrics, HaveTheClosedFormsOfUniformScores) {
-  const Evidence run = audit_of(1000, 1000, 0.3);
+  const Evidence run = audit_by(1000, 1000, 0.3);
   const CellResult cell = decide(make_suite(run), run, nullptr).cells.at(0);
   // P(U + 0.3 > V) = 1 - 0.7²/2; the best threshold claims 0.3 more of the members.
   EXPECT_NEAR(*cell.metrics.at("auc").value, 1 - 0.49 / 2, 1e-3);
@@ -50,13 +50,13 @@ TEST(MembershipMetrics, HaveTheClosedFormsOfUniformScores) {
 }
 
 TEST(MembershipMetrics, AreNullWithAReasonWhereTheRecordsAreTooFew) {
-  const Evidence run = audit_of(999, 999, 0.1);
+  const Evidence run = audit_by(999, 999, 0.1);
   const CellResult cell = decide(make_suite(run), run, nullptr).cells.at(0);
   EXPECT_FALSE(cell.metrics.at("tpr_at_fpr_0.01").value);
   EXPECT_THAT(cell.metrics.at("tpr_at_fpr_0.01").reason,
               HasSubstr("need 1000 non-members, and there are 999"));
   EXPECT_TRUE(cell.metrics.at("auc").value);
-  const Evidence one = audit_of(1, 100, 0.1);
+  const Evidence one = audit_by(1, 100, 0.1);
   const CellResult lonely = decide(make_suite(one), one, nullptr).cells.at(0);
   for (const auto& [name, metric] : lonely.metrics) {
     EXPECT_FALSE(metric.value) << name;
@@ -65,7 +65,7 @@ TEST(MembershipMetrics, AreNullWithAReasonWhereTheRecordsAreTooFew) {
 }
 
 TEST(MembershipMetrics, GiveNoEpsilonOfOneRunUnlessACoinDecided) {
-  Evidence run = audit_of(500, 500, 0.3);
+  Evidence run = audit_by(500, 500, 0.3);
   run.header.cells[0].params["estimator"] = std::string("one_run");
   EXPECT_THAT(decide(make_suite(run), run, nullptr).cells[0].metrics.at("epsilon_lower").reason,
               HasSubstr("`inclusion: randomised`"));
@@ -74,7 +74,7 @@ TEST(MembershipMetrics, GiveNoEpsilonOfOneRunUnlessACoinDecided) {
 }
 
 TEST(MembershipGate, DecidesASuiteOfMembershipCellsOnly) {
-  const Evidence run = audit_of(2000, 2000, 0.02);
+  const Evidence run = audit_by(2000, 2000, 0.02);
   Suite suite = make_suite(run);
   add_rule(suite, "auc", Kind::kAtMost, 0.6);
   const Decision decision = decide(suite, run, nullptr);
@@ -101,7 +101,7 @@ TEST(MembershipGate, DecidesASuiteWithBothFamilies) {
 }
 
 TEST(MembershipGate, IsIncompleteWithoutItsScores) {
-  Evidence run = audit_of(100, 100, 0);
+  Evidence run = audit_by(100, 100, 0);
   run.units.pop_back();
   Suite suite = make_suite(run);
   add_rule(suite, "auc", Kind::kAtMost, 0.6);
@@ -109,7 +109,7 @@ TEST(MembershipGate, IsIncompleteWithoutItsScores) {
 }
 
 TEST(MembershipGate, IsIncompleteWhereAScoreIsOfNoRecord) {
-  Evidence run = audit_of(100, 100, 0);
+  Evidence run = audit_by(100, 100, 0);
   scored(run).scores[7].record = 100;
   EXPECT_EQ(decide(make_suite(run), run, nullptr).outcome, Outcome::kIncomplete);
 }
@@ -125,7 +125,7 @@ TEST(MembershipGate, AuditsTheRecordsThatTheCellScoredAndNotAllThatOthersAsk) {
 }
 
 TEST(MembershipGate, FailsWhereTheCandidateGaveNoNumbersAndNamesTheRecord) {
-  Evidence run = audit_of(100, 100, 0);
+  Evidence run = audit_by(100, 100, 0);
   scored(run).scores[3].failed = true;
   scored(run).scores[150].score = std::numeric_limits<double>::quiet_NaN();
   Suite suite = make_suite(run);
@@ -139,7 +139,7 @@ TEST(MembershipGate, FailsWhereTheCandidateGaveNoNumbersAndNamesTheRecord) {
 }
 
 TEST(MembershipGate, FailsWhereTheCandidateGaveNoNumbersForThePool) {
-  Evidence run = audit_of(100, 100, 0);
+  Evidence run = audit_by(100, 100, 0);
   run.header.cells[0].sets["pool"] = "spare";
   scored(run).failed_pool = {"17", "a.png"};
   Suite suite = make_suite(run);
@@ -154,7 +154,7 @@ TEST(MembershipGate, FailsWhereTheCandidateGaveNoNumbersForThePool) {
 }
 
 TEST(MembershipRules, AreThreeWay) {
-  const Evidence run = audit_of(300, 300, 0.1);  // auc 0.595
+  const Evidence run = audit_by(300, 300, 0.1);  // auc 0.595
   EXPECT_EQ(judge_one(run, "auc", Kind::kAtMost, 0.7).verdict, Judged::kPass);
   EXPECT_EQ(judge_one(run, "auc", Kind::kAtMost, 0.52).verdict, Judged::kFail);
   const RuleResult open = judge_one(run, "auc", Kind::kAtMost, 0.61);
@@ -166,7 +166,7 @@ TEST(MembershipRules, AreThreeWay) {
 }
 
 TEST(MembershipRules, DoNotTakeAReversedScoreForSafety) {
-  const Evidence run = audit_of(300, 300, -0.3);
+  const Evidence run = audit_by(300, 300, -0.3);
   for (const char* metric : {"auc", "advantage", "epsilon_lower"}) {
     const RuleResult result = judge_one(run, metric, Kind::kAtMost, 0.6);
     EXPECT_EQ(result.verdict, Judged::kInconclusive) << metric;
@@ -177,34 +177,34 @@ TEST(MembershipRules, DoNotTakeAReversedScoreForSafety) {
   ASSERT_EQ(decision.flags.size(), 1u);
   EXPECT_EQ(decision.flags[0].id, "score_reversed");
   EXPECT_THAT(
-      decide(make_suite(audit_of(300, 300, -0.02)), audit_of(300, 300, -0.02), nullptr).flags,
+      decide(make_suite(audit_by(300, 300, -0.02)), audit_of(300, 300, -0.02), nullptr).flags,
       IsEmpty());
 }
 
 TEST(EpsilonRule, PassesOnlyIfTheAuditCouldHaveExceededTheLimit) {
-  const RuleResult few = judge_one(audit_of(60, 60, 0), "epsilon_lower", Kind::kAtMost, 2);
+  const RuleResult few = judge_one(audit_by(60, 60, 0), "epsilon_lower", Kind::kAtMost, 2);
   EXPECT_EQ(few.verdict, Judged::kInconclusive);
   EXPECT_THAT(few.reason, HasSubstr("had epsilon been 3"));
   EXPECT_THAT(few.hint, HasSubstr("members and"));
-  EXPECT_EQ(judge_one(audit_of(2000, 2000, 0), "epsilon_lower", Kind::kAtMost, 2).verdict,
+  EXPECT_EQ(judge_one(audit_by(2000, 2000, 0), "epsilon_lower", Kind::kAtMost, 2).verdict,
             Judged::kPass);
-  const RuleResult leak = judge_one(audit_of(2000, 2000, 0.5), "epsilon_lower", Kind::kAtMost, 2);
+  const RuleResult leak = judge_one(audit_by(2000, 2000, 0.5), "epsilon_lower", Kind::kAtMost, 2);
   EXPECT_EQ(leak.verdict, Judged::kFail);
   EXPECT_THAT(leak.reason, HasSubstr("epsilon is at least"));
-  EXPECT_EQ(judge_one(audit_of(60, 60, 0.9), "epsilon_lower", Kind::kAtMost, 0.5).verdict,
+  EXPECT_EQ(judge_one(audit_by(60, 60, 0.9), "epsilon_lower", Kind::kAtMost, 0.5).verdict,
             Judged::kFail)
       << "what was exceeded needs no power";
 }
 
 TEST(EpsilonRule, AtLeastNeverFailsForABoundThatIsLow) {
-  EXPECT_EQ(judge_one(audit_of(500, 500, 0), "epsilon_lower", Kind::kAtLeast, 1).verdict,
+  EXPECT_EQ(judge_one(audit_by(500, 500, 0), "epsilon_lower", Kind::kAtLeast, 1).verdict,
             Judged::kInconclusive);
-  EXPECT_EQ(judge_one(audit_of(500, 500, 0.5), "epsilon_lower", Kind::kAtLeast, 1).verdict,
+  EXPECT_EQ(judge_one(audit_by(500, 500, 0.5), "epsilon_lower", Kind::kAtLeast, 1).verdict,
             Judged::kPass);
 }
 
 TEST(Fidelity, NearTheCandidateDecidesAsUsual) {
-  Evidence run = audit_of(1000, 1000, 0.02);
+  Evidence run = audit_by(1000, 1000, 0.02);
   scored(run).fidelity = {16, 0.95, 0.88, 0.91, 0.92, "cnn", ""};
   EXPECT_EQ(judge_one(run, "auc", Kind::kAtMost, 0.6).verdict, Judged::kPass);
 }
@@ -213,7 +213,7 @@ TEST(Fidelity, FarFromTheCandidateMakesEveryMetricRuleInconclusive) {
   for (const Fidelity& far : {Fidelity{16, 0.99, 0.88, 0.90, 0.88, "cnn", ""},
                               Fidelity{16, 0.95, 0.80, 0.95, 0.88, "cnn", ""},
                               Fidelity{16, 0.95, std::nan(""), 0.95, 0.88, "cnn", ""}}) {
-    Evidence run = audit_of(1000, 1000, 0.02);
+    Evidence run = audit_by(1000, 1000, 0.02);
     scored(run).fidelity = far;
     for (const char* metric : {"auc", "tpr_at_fpr_0.01", "epsilon_lower"}) {
       const RuleResult result = judge_one(run, metric, Kind::kAtMost, 0.6);
@@ -232,17 +232,17 @@ TEST(Fidelity, FarFromTheCandidateMakesEveryMetricRuleInconclusive) {
 
 TEST(Fidelity, ToleranceGrowsWithTheSamplingErrorOfFewRecords) {
   const Fidelity fidelity = {4, 0.90, 0.90, 0.83, 0.90, "cnn", ""};
-  Evidence few = audit_of(50, 50, 0);
+  Evidence few = audit_by(50, 50, 0);
   scored(few).fidelity = fidelity;
   EXPECT_TRUE(not_comparable(view_evidence(few).cells[0]).empty());
-  Evidence many = audit_of(5000, 5000, 0);
+  Evidence many = audit_by(5000, 5000, 0);
   scored(many).fidelity = fidelity;
   EXPECT_FALSE(not_comparable(view_evidence(many).cells[0]).empty());
 }
 
 TEST(PairedMembership, BoundsTheRiseOverTheSameRecords) {
-  const Evidence base = audit_of(1000, 1000, 0.1);
-  const Evidence worse = audit_of(1000, 1000, 0.4);
+  const Evidence base = audit_by(1000, 1000, 0.1);
+  const Evidence worse = audit_by(1000, 1000, 0.4);
   for (const char* metric : {"auc", "advantage", "tpr_at_fpr_0.01"}) {
     const RuleResult fail = judge_one(worse, metric, Kind::kMaxRise, 0.05, &base);
     EXPECT_EQ(fail.verdict, Judged::kFail) << metric;
@@ -259,8 +259,8 @@ TEST(PairedMembership, BoundsTheRiseOverTheSameRecords) {
 }
 
 TEST(PairedMembership, PairsRecordsByIdAndDigestInAnyOrder) {
-  Evidence base = audit_of(300, 300, 0.2);
-  Evidence run = audit_of(300, 300, 0.2);
+  Evidence base = audit_by(300, 300, 0.2);
+  Evidence run = audit_by(300, 300, 0.2);
   std::vector<SampleInfo>& train = run.header.sets["train"];
   std::reverse(train.begin(), train.end());
   for (Score& score : scored(run).scores) {
@@ -274,18 +274,18 @@ TEST(PairedMembership, PairsRecordsByIdAndDigestInAnyOrder) {
 }
 
 TEST(PairedMembership, IsInconclusiveWithoutAUsablePartner) {
-  const Evidence run = audit_of(300, 300, 0.2);
+  const Evidence run = audit_by(300, 300, 0.2);
   EXPECT_EQ(judge_one(run, "auc", Kind::kMaxRise, 0.05).verdict, Judged::kInconclusive);
-  Evidence other = audit_of(300, 300, 0.2);
+  Evidence other = audit_by(300, 300, 0.2);
   other.header.cells[0].key = "another";
   other.header.cells[0].key_fields["params.shadows"] = "4";
   EXPECT_THAT(judge_one(run, "auc", Kind::kMaxRise, 0.05, &other).reason,
               HasSubstr("shadows 4 in the baseline, 16 here"));
-  Evidence strangers = audit_of(300, 300, 0.2);
+  Evidence strangers = audit_by(300, 300, 0.2);
   for (SampleInfo& record : strangers.header.sets["train"]) record.digest += "'";
   EXPECT_THAT(judge_one(run, "auc", Kind::kMaxRise, 0.05, &strangers).reason,
               HasSubstr("only 0 members and 300 non-members"));
-  Evidence foreign = audit_of(300, 300, 0.2);
+  Evidence foreign = audit_by(300, 300, 0.2);
   scored(foreign).fidelity = {16, 1, 0.9, 0.6, 0.9, "cnn", ""};
   EXPECT_THAT(judge_one(run, "auc", Kind::kMaxRise, 0.05, &foreign).reason,
               HasSubstr("in the baseline not comparable"));
@@ -294,8 +294,8 @@ TEST(PairedMembership, IsInconclusiveWithoutAUsablePartner) {
 }
 
 TEST(PairedMembership, FlagsASignificantRiseInsideTheMargin) {
-  const Evidence base = audit_of(2000, 2000, 0.10);
-  const Evidence run = audit_of(2000, 2000, 0.14);
+  const Evidence base = audit_by(2000, 2000, 0.10);
+  const Evidence run = audit_by(2000, 2000, 0.14);
   Suite suite = make_suite(run);
   add_rule(suite, "auc", Kind::kMaxRise, 0.2);
   const Decision decision = decide(suite, run, &base);
@@ -305,7 +305,7 @@ TEST(PairedMembership, FlagsASignificantRiseInsideTheMargin) {
 }
 
 TEST(PairedMembership, CallsALimitThatNothingCanBreakVacuous) {
-  const Evidence base = audit_of(1000, 1000, 0.99);
+  const Evidence base = audit_by(1000, 1000, 0.99);
   EXPECT_EQ(judge_one(base, "auc", Kind::kMaxRise, 0.05, &base).reason, "vacuous");
 }
 
@@ -332,7 +332,7 @@ TEST(MembershipReport, ListsTheHighestOneInAHundredByName) {
 }
 
 TEST(MembershipReport, HasARisingCurveWithinItsBands) {
-  const Evidence run = audit_of(500, 400, 0.2);
+  const Evidence run = audit_by(500, 400, 0.2);
   const MembershipResult result = *decide(make_suite(run), run, nullptr).cells[0].membership;
   ASSERT_GT(result.roc.size(), 20u);
   EXPECT_EQ(result.roc.front().fpr, 0);
@@ -367,7 +367,7 @@ TEST(MembershipReport, CountsEveryScoreOnceInItsHistogram) {
 }
 
 TEST(MembershipReport, SlicesByClass) {
-  const Evidence run = audit_of(999, 1200, 0.3);
+  const Evidence run = audit_by(999, 1200, 0.3);
   const MembershipResult result = *decide(make_suite(run), run, nullptr).cells[0].membership;
   ASSERT_EQ(result.slices.size(), 3u);
   int64_t claimed = 0;
@@ -382,8 +382,8 @@ TEST(MembershipReport, SlicesByClass) {
 }
 
 TEST(MembershipReport, SaysWhatTheseRecordsCouldHaveTold) {
-  const Evidence many = audit_of(10000, 10000, 1e-5);  // no ties
-  const Evidence few = audit_of(100, 100, 1e-5);
+  const Evidence many = audit_by(10000, 10000, 1e-5);  // no ties
+  const Evidence few = audit_by(100, 100, 1e-5);
   const MembershipPower strong = decide(make_suite(many), many, nullptr).cells[0].membership->power;
   const MembershipPower weak = decide(make_suite(few), few, nullptr).cells[0].membership->power;
   EXPECT_NEAR(*weak.auc.value, 0.5 + 2.4865 * std::sqrt(201.0 / 120000), 1e-4);

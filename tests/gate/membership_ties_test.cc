@@ -11,6 +11,7 @@ namespace assay {
 namespace {
 
 using testing::add_scores;
+using testing::audit_of;
 using ::testing::HasSubstr;
 using testing::judge_one;
 using testing::make_audit;
@@ -29,13 +30,6 @@ Evidence gap_of(size_t right, size_t right_others) {
   std::fill_n(others.begin(), right_others, 1);
   Evidence run = make_audit(2000, 2000);
   add_scores(run, "gap", members, others);
-  return run;
-}
-
-Evidence audit_of(const std::vector<double>& members, const std::vector<double>& others) {
-  Evidence run =
-      make_audit(static_cast<int64_t>(members.size()), static_cast<int64_t>(others.size()));
-  add_scores(run, "mia", members, others);
   return run;
 }
 

@@ -34,7 +34,7 @@ Masses views(int views, double accuracy) {
   return masses;
 }
 
-int draw(std::mt19937_64& engine, const Masses& masses) {
+int draw_place(std::mt19937_64& engine, const Masses& masses) {
   double left = draw_uniform(engine);
   for (size_t i = 0; i < masses.size(); ++i) {
     left -= masses[i];
@@ -121,8 +121,9 @@ TEST(TiedScores, GiveBoundsThatCoverAtEverySize) {
       TiedMisses auc, gain, tpr;
       for (int run = 0; run < kRuns; ++run) {
         ScoreSets scores;
-        for (int k = 0; k < sizes.members; ++k) scores.members.push_back(draw(engine, in));
-        for (int k = 0; k < sizes.non_members; ++k) scores.non_members.push_back(draw(engine, out));
+        for (int k = 0; k < sizes.members; ++k) scores.members.push_back(draw_place(engine, in));
+        for (int k = 0; k < sizes.non_members; ++k)
+          scores.non_members.push_back(draw_place(engine, out));
         const Roc roc = make_roc(scores);
         auc.count(auc_with_bounds(scores, 0.95), truth.auc);
         gain.count(advantage(roc, 0.95), truth.advantage);
@@ -181,8 +182,8 @@ TEST(TiedScores, OfManyRecordsAreBoundedAsNearlyAsByDelong) {
   std::mt19937_64 engine(22);
   ScoreSets scores;
   for (int k = 0; k < 20'000; ++k) {
-    scores.members.push_back(draw(engine, right(0.95)));
-    scores.non_members.push_back(draw(engine, right(0.9)));
+    scores.members.push_back(draw_place(engine, right(0.95)));
+    scores.non_members.push_back(draw_place(engine, right(0.9)));
   }
   const Bounded auc = auc_with_bounds(scores, 0.95);
   const Auc found = delong(scores.members, scores.non_members);
@@ -212,12 +213,12 @@ std::pair<ScoreSets, ScoreSets> draw_pair(std::mt19937_64& engine, const Sizes& 
                                           const JointPair& joint) {
   std::pair<ScoreSets, ScoreSets> scores;
   for (int k = 0; k < sizes.members; ++k) {
-    const int both = draw(engine, joint.members.masses());
+    const int both = draw_place(engine, joint.members.masses());
     scores.first.members.push_back(both / 2);
     scores.second.members.push_back(both % 2);
   }
   for (int k = 0; k < sizes.non_members; ++k) {
-    const int both = draw(engine, joint.non_members.masses());
+    const int both = draw_place(engine, joint.non_members.masses());
     scores.first.non_members.push_back(both / 2);
     scores.second.non_members.push_back(both % 2);
   }

@@ -13,6 +13,7 @@ namespace assay {
 namespace {
 
 using testing::add_scores;
+using testing::audit_of;
 using ::testing::HasSubstr;
 using testing::judge_one;
 using testing::make_audit;
@@ -22,13 +23,6 @@ using Judged = RuleResult::Verdict;
 using Kind = RuleSpec::Kind;
 
 const Fidelity kUnlike = {16, 0.99, 0.88, 0.90, 0.88, "cnn", ""};
-
-Evidence audit_of(const std::vector<double>& members, const std::vector<double>& non_members) {
-  Evidence run =
-      make_audit(static_cast<int64_t>(members.size()), static_cast<int64_t>(non_members.size()));
-  add_scores(run, "mia", members, non_members);
-  return run;
-}
 
 TEST(Classes, ThatExceedTheLimitStandBesideAPassByTheirWorst) {
   // Members of class 2, one in three, score 0.4 higher.

@@ -17,16 +17,11 @@ using testing::make_run;
 using testing::make_suite;
 using testing::miss_clean;
 using testing::Pattern;
+using testing::run_of;
 using Kind = RuleSpec::Kind;
 using Judged = RuleResult::Verdict;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-
-Evidence run_of(int64_t n, const Pattern& pattern) {
-  Evidence run = make_run(n);
-  add_cell(run, "pgd", pattern);
-  return run;
-}
 
 Decision compare(const Evidence& here, const Evidence& baseline, const std::string& metric,
                  Kind kind, double limit) {

@@ -27,7 +27,7 @@ using testing::quick_recipe;
 using testing::Shape;
 using testing::train_toy;
 
-Architecture named(const ModelSpec& spec, const std::string& name) {
+Architecture network(const ModelSpec& spec, const std::string& name) {
   return Architecture::of(spec, "", name);
 }
 
@@ -54,7 +54,7 @@ double accuracy_elsewhere(const Shadow& shadow, const ModelSpec& spec) {
 TEST(Shadow, EveryNetworkOfOursLearns) {
   const ModelSpec spec = testing::to_spec(kToyImage, "");
   for (const char* name : {"cnn", "mlp"}) {
-    const Shadow shadow = train_toy(named(spec, name), spec, quick_recipe());
+    const Shadow shadow = train_toy(network(spec, name), spec, quick_recipe());
     EXPECT_GT(shadow.accuracy, 0.97) << name;
     EXPECT_LT(shadow.loss, 0.2) << name;
     EXPECT_GT(accuracy_elsewhere(shadow, spec), 0.95) << name;
@@ -153,7 +153,7 @@ TEST(Shadow, LearnsFromEveryOutputConvention) {
   EXPECT_GT(own.accuracy, 0.97);
   // Cross-entropy of probabilities taken for logits cannot fall below log(1 + 2/e) = 0.55.
   EXPECT_LT(own.loss, 0.3);
-  const Shadow ours = train_toy(named(spec, "cnn"), spec, quick_recipe());
+  const Shadow ours = train_toy(network(spec, "cnn"), spec, quick_recipe());
   EXPECT_LT(ours.loss, 0.3);
   EXPECT_GT(accuracy_elsewhere(ours, spec), 0.95);
   spec.output = ModelSpec::Output::kLogits;
@@ -163,7 +163,7 @@ TEST(Shadow, LearnsFromEveryOutputConvention) {
   spec.output_index = "";
   spec.output = ModelSpec::Output::kSigmoid;
   spec.classes = 2;
-  EXPECT_GT(train_toy(named(spec, "mlp"), spec, quick_recipe()).accuracy, 0.97);
+  EXPECT_GT(train_toy(network(spec, "mlp"), spec, quick_recipe()).accuracy, 0.97);
 }
 
 TEST(Shadow, NormalisesAsTheSpecSays) {
@@ -174,7 +174,7 @@ TEST(Shadow, NormalisesAsTheSpecSays) {
   spec.std = {64};
   const Shadow shadow = train_toy(architecture_of({.offset = 0}, spec), spec, quick_recipe());
   EXPECT_GT(accuracy_elsewhere(shadow, spec), 0.95);
-  const Shadow ours = train_toy(named(spec, "cnn"), spec, quick_recipe());
+  const Shadow ours = train_toy(network(spec, "cnn"), spec, quick_recipe());
   EXPECT_GT(accuracy_elsewhere(ours, spec), 0.95);
 }
 
@@ -205,7 +205,7 @@ TEST(Shadow, DivergedLossIsAnErrorWithTheCure) {
   Recipe recipe = quick_recipe();
   recipe.optimizer = "sgd";
   recipe.learning_rate = 1e30;
-  EXPECT_THAT(message_of([&] { train_toy(named(spec, "mlp"), spec, recipe); }),
+  EXPECT_THAT(message_of([&] { train_toy(network(spec, "mlp"), spec, recipe); }),
               HasSubstr("lower learning_rate"));
 }
 

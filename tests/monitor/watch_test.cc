@@ -13,7 +13,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-constexpr double kAlpha = 0.05;
+constexpr double kChance = 0.05;
 
 // Alarms on each query by itself, where its first entry is under `limit`.
 Detector under(float limit) {
@@ -82,7 +82,7 @@ TEST(Watch, ComparesTwoRatesExactly) {
 TEST(Watch, OneAlarmInABenignLogIsNotAnAlarm) {
   QueryStream log = scattered(200, 1);
   log.inputs[0] = -1;
-  const WatchResult seen = watch_log("m", under(0), log.view(), scattered(100, 2).view(), kAlpha);
+  const WatchResult seen = watch_log("m", under(0), log.view(), scattered(100, 2).view(), kChance);
   EXPECT_THAT(seen.alarms.queries, ElementsAre(0));
   EXPECT_EQ(seen.alarms.raised, 1);
   EXPECT_EQ(seen.benign.raised, 0);
@@ -98,7 +98,7 @@ TEST(Watch, HoldsItsLevelHoweverOftenBenignTrafficIsAnAlarm) {
     for (unsigned run = 0; run < 400; ++run) {
       const QueryStream log = scattered(200, 2 * run);
       const QueryStream benign = scattered(200, 2 * run + 1);
-      alarms += watch_log("m", under(rate), log.view(), benign.view(), kAlpha).alarm;
+      alarms += watch_log("m", under(rate), log.view(), benign.view(), kChance).alarm;
     }
     // 20 of 400 are expected at most; 36 are beyond 0.9995 of the binomial.
     EXPECT_LT(alarms, 36) << rate;
@@ -118,7 +118,7 @@ TEST(Watch, HoldsItsLevelInWindowsToo) {
           const QueryStream log = scattered(600, 2 * run);
           const QueryStream benign = scattered(benign_size, 2 * run + 1);
           alarms +=
-              watch_log("m", one_by_one(rate, growth), log.view(), benign.view(), kAlpha).alarm;
+              watch_log("m", one_by_one(rate, growth), log.view(), benign.view(), kChance).alarm;
         }
         // 7.5 of 150 are expected at most; 18 are beyond 0.999 of the binomial.
         EXPECT_LT(alarms, 18) << rate << ' ' << growth << ' ' << benign_size;
@@ -151,8 +151,8 @@ TEST(Watch, AClusterThatBenignTrafficHasTooIsNoBurst) {
   const QueryStream log = interrupted(scattered(1000, 1), 10, 2);
   const QueryStream benign = interrupted(scattered(1000, 3), 10, 4);
   const QueryStream none = scattered(1000, 5);
-  EXPECT_FALSE(watch_log("m", one_by_one(1e-6F), log.view(), benign.view(), kAlpha).alarm);
-  EXPECT_TRUE(watch_log("m", one_by_one(1e-6F), log.view(), none.view(), kAlpha).alarm);
+  EXPECT_FALSE(watch_log("m", one_by_one(1e-6F), log.view(), benign.view(), kChance).alarm);
+  EXPECT_TRUE(watch_log("m", one_by_one(1e-6F), log.view(), none.view(), kChance).alarm);
 }
 
 // What is judged by all queries so far is diluted by them.
@@ -198,13 +198,13 @@ TEST(Watch, PradaSeesSyntheticQueriesAfterManyNaturalOnes) {
   for (int64_t i = 0; i < burst.view().size(); ++i) {
     append(log, row_of(burst, i), burst.labels[static_cast<size_t>(i)]);
   }
-  const WatchResult seen = watch_log("m", prada, log.view(), benign.view(), kAlpha / 6);
+  const WatchResult seen = watch_log("m", prada, log.view(), benign.view(), kChance / 6);
   EXPECT_EQ(seen.alarms.raised, 0) << "the log as a whole";
   EXPECT_TRUE(seen.alarm);
   ASSERT_TRUE(seen.window);
   EXPECT_GT(seen.window->end, 4000);
-  EXPECT_FALSE(watch_log("m", prada, quiet.view(), benign.view(), kAlpha / 6).alarm);
-  const WatchResult alone = watch_log("m", prada, log.view(), {.width = log.width}, kAlpha / 6);
+  EXPECT_FALSE(watch_log("m", prada, quiet.view(), benign.view(), kChance / 6).alarm);
+  const WatchResult alone = watch_log("m", prada, log.view(), {.width = log.width}, kChance / 6);
   EXPECT_FALSE(alone.alarm);
   EXPECT_THAT(alone.reason, HasSubstr("judged as a whole only"));
 }
@@ -254,7 +254,7 @@ TEST_P(WatchBursts, HoldsItsLevelAndSeesABurst) {
     for (size_t m = 0; m < entries.size(); ++m) {
       const Detector made = detector(entries[m], {.reference = reference.view()});
       const auto alarm = [&](const QueryStream& of) {
-        return watch_log("m", made, of.view(), benign.view(), kAlpha).alarm;
+        return watch_log("m", made, of.view(), benign.view(), kChance).alarm;
       };
       false_alarms[m] += alarm(quiet);
       alarms[m] += alarm(log);
@@ -292,7 +292,7 @@ TEST_F(WatchImages, AsTheyComeSeeABurstInALongLog) {
     }
     const Detector made = detector("{ monitor: stateful }", {.reference = reference.view()});
     const auto seen = [&](const QueryStream& of) {
-      return watch_log("m", made, of.view(), benign.view(), kAlpha / 6);
+      return watch_log("m", made, of.view(), benign.view(), kChance / 6);
     };
     const WatchResult alarm = seen(log);
     EXPECT_TRUE(alarm.alarm) << benign_size << ' ' << *alarm.p_value;
@@ -337,7 +337,7 @@ TEST(Watch, SeesMoreAlarmsThanBenignTrafficExplains) {
   const QueryStream reference = scattered(400, 4);
   const WatchResult seen =
       watch_log("m", detector("{ monitor: stateful, neighbours: 5 }", {reference.view()}),
-                log.view(), scattered(400, 5).view(), kAlpha);
+                log.view(), scattered(400, 5).view(), kChance);
   EXPECT_TRUE(seen.alarm);
   EXPECT_LT(*seen.p_value, 0.001);
   EXPECT_GE(seen.alarms.queries.front(), 300);
@@ -347,13 +347,13 @@ TEST(Watch, SeesMoreAlarmsThanBenignTrafficExplains) {
 TEST(Watch, JudgesStreamsOfOneLength) {
   const QueryStream few = scattered(100, 1);
   const QueryStream many = scattered(400, 2);
-  const WatchResult longer = watch_log("m", after(90), many.view(), few.view(), kAlpha);
+  const WatchResult longer = watch_log("m", after(90), many.view(), few.view(), kChance);
   EXPECT_EQ(longer.alarms.checks, 400);
   EXPECT_EQ(longer.alarms.raised, 40);
   EXPECT_EQ(longer.alarms.queries[10], 190);
   EXPECT_EQ(longer.benign.raised, 10);
   EXPECT_FALSE(longer.alarm);
-  const WatchResult shorter = watch_log("m", after(90), few.view(), many.view(), kAlpha);
+  const WatchResult shorter = watch_log("m", after(90), few.view(), many.view(), kChance);
   EXPECT_EQ(shorter.benign.checks, 400);
   EXPECT_EQ(shorter.benign.raised, 40);
   EXPECT_FALSE(shorter.alarm);
@@ -361,21 +361,21 @@ TEST(Watch, JudgesStreamsOfOneLength) {
 
 TEST(Watch, SaysWhyThereIsNoVerdict) {
   const QueryStream log = scattered(100, 1);
-  const WatchResult unknown = watch_log("m", under(0.5F), log.view(), {.width = 64}, kAlpha);
+  const WatchResult unknown = watch_log("m", under(0.5F), log.view(), {.width = 64}, kChance);
   EXPECT_THAT(unknown.reason, HasSubstr("how often benign traffic is an alarm"));
   EXPECT_GT(unknown.alarms.raised, 0);
   EXPECT_FALSE(unknown.alarm);
-  EXPECT_EQ(watch_log("m", one_by_one(0), log.view(), {.width = 64}, kAlpha).reason, "")
+  EXPECT_EQ(watch_log("m", one_by_one(0), log.view(), {.width = 64}, kChance).reason, "")
       << "none is no more than benign traffic raises";
-  const WatchResult whole = watch_log("m", under(0), log.view(), {.width = 64}, kAlpha);
+  const WatchResult whole = watch_log("m", under(0), log.view(), {.width = 64}, kChance);
   EXPECT_THAT(whole.reason, HasSubstr("judged as a whole only")) << "shorter parts might alarm";
   EXPECT_EQ(whole.alarms.raised, 0);
   const Detector prada = detector("{ monitor: prada }");
-  EXPECT_EQ(watch_log("m", prada, log.view(), log.view(), kAlpha).reason, "too few queries");
-  EXPECT_THAT(watch_log("m", prada, scattered(300, 2).view(), log.view(), kAlpha).reason,
+  EXPECT_EQ(watch_log("m", prada, log.view(), log.view(), kChance).reason, "too few queries");
+  EXPECT_THAT(watch_log("m", prada, scattered(300, 2).view(), log.view(), kChance).reason,
               HasSubstr("too few benign queries"));
   // Benign traffic raises it always: no log can raise it more.
-  const WatchResult deaf = watch_log("m", under(2), log.view(), scattered(80, 2).view(), kAlpha);
+  const WatchResult deaf = watch_log("m", under(2), log.view(), scattered(80, 2).view(), kChance);
   EXPECT_THAT(deaf.reason, HasSubstr("from 50 in 50 that benign traffic raises"));
   EXPECT_FALSE(deaf.p_value);
   EXPECT_FALSE(deaf.alarm);

@@ -17,7 +17,7 @@ using ::testing::Not;
 UnitResult stolen_unit() { return sample_evidence().units[7]; }
 
 /// What reading the unit's text says once `from` in it is `to`; "" if it is read.
-std::string failure(const UnitResult& unit, const std::string& from, const std::string& to) {
+std::string fault_of(const UnitResult& unit, const std::string& from, const std::string& to) {
   std::string text = unit_text(unit);
   const size_t at = text.find(from);
   if (at == std::string::npos) return "the text lacks " + from;
@@ -60,28 +60,28 @@ TEST(ExtractionText, TheSurfaceOfACellSurvives) {
 
 TEST(ExtractionText, CharactersAndLengthsAreReadToTheLetter) {
   const UnitResult unit = stolen_unit();
-  EXPECT_EQ(failure(unit, "\"110\"", "\"111\""), "");
-  EXPECT_THAT(failure(unit, "\"101\"", "\"1-1\""), HasSubstr("`candidate` has a character"));
-  EXPECT_THAT(failure(unit, "\"110\"", "\"1-0\""), HasSubstr("`agreement` has a character"));
-  EXPECT_THAT(failure(unit, "\"010\"", "\"012\""), HasSubstr("`accuracy` has a character"));
-  EXPECT_THAT(failure(unit, "\"1-0\"", "\"1x0\""), HasSubstr("none of `01-`"));
-  EXPECT_THAT(failure(unit, "\"110\"", "\"11\""), HasSubstr("is of 2 records, and there are 3"));
-  EXPECT_THAT(failure(unit, "[0.5,1e-300,2]", "[0.5,2]"), HasSubstr("not of one length"));
-  EXPECT_THAT(failure(unit, "[0.5,1e-300,2]", "[0.5,null,2]"), HasSubstr("not a finite number"));
-  EXPECT_THAT(failure(unit, "\"hidden_width\":64", "\"hidden_width\":null"),
+  EXPECT_EQ(fault_of(unit, "\"110\"", "\"111\""), "");
+  EXPECT_THAT(fault_of(unit, "\"101\"", "\"1-1\""), HasSubstr("`candidate` has a character"));
+  EXPECT_THAT(fault_of(unit, "\"110\"", "\"1-0\""), HasSubstr("`agreement` has a character"));
+  EXPECT_THAT(fault_of(unit, "\"010\"", "\"012\""), HasSubstr("`accuracy` has a character"));
+  EXPECT_THAT(fault_of(unit, "\"1-0\"", "\"1x0\""), HasSubstr("none of `01-`"));
+  EXPECT_THAT(fault_of(unit, "\"110\"", "\"11\""), HasSubstr("is of 2 records, and there are 3"));
+  EXPECT_THAT(fault_of(unit, "[0.5,1e-300,2]", "[0.5,2]"), HasSubstr("not of one length"));
+  EXPECT_THAT(fault_of(unit, "[0.5,1e-300,2]", "[0.5,null,2]"), HasSubstr("not a finite number"));
+  EXPECT_THAT(fault_of(unit, "\"hidden_width\":64", "\"hidden_width\":null"),
               HasSubstr("`hidden_width` is not a finite number"));
 }
 
 TEST(ExtractionText, KeysAndTypesAreReadToTheLetter) {
   const UnitResult unit = stolen_unit();
   const UnitResult replay = sample_evidence().units[8];
-  EXPECT_THAT(failure(unit, "\"queries\":90", "\"queries\":9.5"), HasSubstr("queries"));
-  EXPECT_THAT(failure(unit, "\"queries\":90,", ""), HasSubstr("`queries`"));
-  EXPECT_THAT(failure(unit, "\"queries\":90", "\"more\":1,\"queries\":90"), HasSubstr("stolen"));
-  EXPECT_THAT(failure(unit, "\"candidate\":\"101\",", ""), HasSubstr("extraction"));
-  EXPECT_EQ(failure(replay, "\"flagged\":3", "\"flagged\":4"), "");
-  EXPECT_THAT(failure(replay, "\"flagged\":3,", ""), HasSubstr("`flagged`"));
-  EXPECT_THAT(failure(replay, "\"threshold\":0.9", "\"threshold\":null"),
+  EXPECT_THAT(fault_of(unit, "\"queries\":90", "\"queries\":9.5"), HasSubstr("queries"));
+  EXPECT_THAT(fault_of(unit, "\"queries\":90,", ""), HasSubstr("`queries`"));
+  EXPECT_THAT(fault_of(unit, "\"queries\":90", "\"more\":1,\"queries\":90"), HasSubstr("stolen"));
+  EXPECT_THAT(fault_of(unit, "\"candidate\":\"101\",", ""), HasSubstr("extraction"));
+  EXPECT_EQ(fault_of(replay, "\"flagged\":3", "\"flagged\":4"), "");
+  EXPECT_THAT(fault_of(replay, "\"flagged\":3,", ""), HasSubstr("`flagged`"));
+  EXPECT_THAT(fault_of(replay, "\"threshold\":0.9", "\"threshold\":null"),
               HasSubstr("`threshold` is not a finite number"));
 }
 

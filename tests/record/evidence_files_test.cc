@@ -87,23 +87,12 @@ TEST(EvidenceFiles, ABaselineStandsBesideTheCandidate) {
   EXPECT_EQ(read_evidence(scratch.path()).units[0].cost.forwards, 40);
 }
 
-/// Message and code of the Error that `action` throws.
-template <typename Action>
-std::pair<std::string, ExitCode> failure(const Action& action) {
-  try {
-    action();
-    return {"", ExitCode::kPass};
-  } catch (const Error& error) {
-    return {error.what(), error.code()};
-  }
-}
-
 TEST(EvidenceFiles, WhatIsNoRunIsNamed) {
   const ScratchFolder scratch;
-  auto [message, code] = failure([&] { read_evidence(scratch.path()); });
+  auto [message, code] = error_of([&] { read_evidence(scratch.path()); });
   EXPECT_THAT(message, AllOf(HasSubstr(scratch.path().string()), HasSubstr("evidence.jsonl")));
   EXPECT_EQ(code, ExitCode::kUsage);
-  std::tie(message, code) = failure([&] { read_evidence(scratch.path() / "absent.jsonl"); });
+  std::tie(message, code) = error_of([&] { read_evidence(scratch.path() / "absent.jsonl"); });
   EXPECT_THAT(message, AllOf(HasSubstr("absent.jsonl"), HasSubstr("No such file")));
 }
 
@@ -111,7 +100,7 @@ TEST(EvidenceFiles, DamagedCostsAreNamedWithTheCure) {
   const ScratchFolder scratch;
   write_evidence(scratch.path(), sample_evidence());
   std::ofstream(scratch.path() / "costs.json") << "{\"assay_costs\":1";
-  const auto [message, code] = failure([&] { read_evidence(scratch.path()); });
+  const auto [message, code] = error_of([&] { read_evidence(scratch.path()); });
   EXPECT_THAT(message, AllOf(HasSubstr("costs.json: "), HasSubstr("delete it")));
   fs::remove(scratch.path() / "costs.json");
   EXPECT_EQ(to_text(read_evidence(scratch.path())), to_text(sample_evidence()));
@@ -125,7 +114,7 @@ TEST(EvidenceFiles, AFullDiskIsIncompleteAndLeavesTheEarlierRun) {
   std::pair<std::string, ExitCode> result;
   {
     const FullDisk full(50'000);
-    result = failure([&] { write_evidence(scratch.path(), longer); });
+    result = error_of([&] { write_evidence(scratch.path(), longer); });
   }
   EXPECT_THAT(result.first, HasSubstr((scratch.path() / "evidence.jsonl").string()));
   EXPECT_EQ(result.second, ExitCode::kIncomplete);
@@ -138,7 +127,7 @@ TEST(EvidenceFiles, AFolderBlockedByAFileIsTheUsersToMendAndNamed) {
   std::ofstream(scratch.path() / "file") << "here";
   const fs::path folder = scratch.path() / "file";
   for (const fs::path& path : {folder, folder / "below"}) {
-    const auto [message, code] = failure([&] { write_evidence(path, sample_evidence()); });
+    const auto [message, code] = error_of([&] { write_evidence(path, sample_evidence()); });
     EXPECT_THAT(message, HasSubstr(path.string()));
     EXPECT_EQ(code, ExitCode::kUsage);
   }
@@ -165,7 +154,7 @@ TEST(DurableFile, IsUnseenUntilCommitAndGoneWithoutIt) {
 TEST(DurableFile, AMissingFolderIsNamed) {
   const ScratchFolder scratch;
   const fs::path path = scratch.path() / "absent" / "report.json";
-  const auto [message, code] = failure([&] { write_durably(path, "x"); });
+  const auto [message, code] = error_of([&] { write_durably(path, "x"); });
   EXPECT_THAT(message, HasSubstr(path.string()));
   EXPECT_EQ(code, ExitCode::kIncomplete);
 }

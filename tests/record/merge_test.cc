@@ -33,7 +33,7 @@ std::string all_of(const Evidence& evidence) {
   return text;
 }
 
-std::pair<std::string, ExitCode> failure(const std::vector<Evidence>& shards) {
+std::pair<std::string, ExitCode> merge_error(const std::vector<Evidence>& shards) {
   try {
     merge(shards);
     return {"", ExitCode::kPass};
@@ -97,7 +97,7 @@ TEST(Merge, DifferentHeadersAreRefusedNamingFieldAndBothValues) {
   const auto with = [&](auto change) {
     Evidence other = one;
     change(&other.header);
-    return failure({one, other});
+    return merge_error({one, other});
   };
   auto [message, code] = with([](Header* header) { header->seed = 5; });
   EXPECT_THAT(message,
@@ -124,7 +124,7 @@ TEST(Merge, AnotherHostsPathsAreNoDifference) {
   Evidence other = sample_evidence();
   other.header.suite_folder = "/build/7";
   other.header.model.path = "/build/7/m.pt";
-  EXPECT_EQ(failure({sample_evidence(), other}).first, "");
+  EXPECT_EQ(merge_error({sample_evidence(), other}).first, "");
 }
 
 TEST(Merge, LimitsOfTheMachineAreNoDifferenceAndTheFieldOfAnotherSuiteIsNamed) {
@@ -137,11 +137,11 @@ TEST(Merge, LimitsOfTheMachineAreNoDifferenceAndTheFieldOfAnotherSuiteIsNamed) {
   const std::string attack = R"({"attacks":[{"name":"pgd","steps":3}],"run":{"block":4)";
   const Evidence one = with_suite(attack + R"(,"time_limit":"1h"}})", "1");
   const Evidence two = with_suite(attack + R"(,"memory_limit":"4GB"}})", "1");
-  EXPECT_EQ(failure({one, two}).first, "");
+  EXPECT_EQ(merge_error({one, two}).first, "");
   EXPECT_EQ(all_of(merge({one, two})), all_of(merge({two, one})));
   const Evidence other = with_suite(
       R"({"attacks":[{"name":"pgd","steps":4}],"run":{"block":4,"time_limit":"2h"}})", "2");
-  const std::string told = failure({one, other}).first;
+  const std::string told = merge_error({one, other}).first;
   EXPECT_THAT(told, HasSubstr("suite.attacks[pgd].steps: `3` against `4`"));
 }
 
@@ -149,20 +149,20 @@ TEST(Merge, OneKeyWithTwoResultsIsNondeterminism) {
   Evidence other = sample_evidence();
   other.units[2].rows[1].status = Status::kRobust;
   for (const auto& shards : {std::vector{sample_evidence(), other}, {other, sample_evidence()}}) {
-    const auto [message, code] = failure(shards);
+    const auto [message, code] = merge_error(shards);
     EXPECT_THAT(message, AllOf(HasSubstr("nondeterminism"), HasSubstr("near"),
                                HasSubstr("sample 1"), HasSubstr("status"), HasSubstr("broken")));
     EXPECT_EQ(code, ExitCode::kIncomplete);
   }
   other = sample_evidence();
   other.units[2].flags.clear();
-  EXPECT_EQ(failure({sample_evidence(), other}).second, ExitCode::kIncomplete);
+  EXPECT_EQ(merge_error({sample_evidence(), other}).second, ExitCode::kIncomplete);
   other = sample_evidence();
   ++other.units[4].diagnosis.silent;
-  EXPECT_THAT(failure({sample_evidence(), other}).first, HasSubstr("diagnosis"));
+  EXPECT_THAT(merge_error({sample_evidence(), other}).first, HasSubstr("diagnosis"));
 }
 
-TEST(Merge, NothingIsNoRun) { EXPECT_THAT(failure({}).first, HasSubstr("nothing to merge")); }
+TEST(Merge, NothingIsNoRun) { EXPECT_THAT(merge_error({}).first, HasSubstr("nothing to merge")); }
 
 }  // namespace
 }  // namespace assay

@@ -30,7 +30,7 @@ std::string file_with(const std::string& header, size_t data) {
   return bytes + header + std::string(data, 'd');
 }
 
-std::string failure(const std::string& bytes) {
+std::string fault_in(const std::string& bytes) {
   const ScratchFolder scratch;
   const auto path = scratch.path() / "x.safetensors";
   std::ofstream(path, std::ios::binary) << bytes;
@@ -122,56 +122,57 @@ TEST(Safetensors, AsManyArraysFitAsTheHeaderHasRoomFor) {
   EXPECT_EQ(arrays_that_fit({}, 0), 0U);
 }
 
-TEST(Safetensors, AnEmptySetIsAFile) { EXPECT_EQ(failure(to_safetensors({})), ""); }
+TEST(Safetensors, AnEmptySetIsAFile) { EXPECT_EQ(fault_in(to_safetensors({})), ""); }
 
 TEST(Safetensors, MetadataIsAllowedAndSkipped) {
   const std::string header =
       R"({"__metadata__":{"made":"by hand"},"b":{"dtype":"U8","shape":[4],"data_offsets":[0,4]}})";
-  EXPECT_EQ(failure(file_with(header, 4)), "");
-  EXPECT_THAT(failure(file_with(R"({"__metadata__":{"n":5}})", 0)), HasSubstr("expected a string"));
+  EXPECT_EQ(fault_in(file_with(header, 4)), "");
+  EXPECT_THAT(fault_in(file_with(R"({"__metadata__":{"n":5}})", 0)),
+              HasSubstr("expected a string"));
 }
 
 TEST(Safetensors, TruncationAtEveryByteIsRefused) {
   const std::string bytes = to_safetensors(sample_arrays());
   for (size_t length = 0; length < bytes.size(); ++length) {
-    ASSERT_NE(failure(bytes.substr(0, length)), "") << length;
+    ASSERT_NE(fault_in(bytes.substr(0, length)), "") << length;
   }
-  EXPECT_THAT(failure(bytes + "x"), HasSubstr("after its header"));
+  EXPECT_THAT(fault_in(bytes + "x"), HasSubstr("after its header"));
 }
 
 TEST(Safetensors, FilesThatReadersCouldTakeDifferentlyAreRefused) {
   const auto one = [](const std::string& entry) { return file_with("{\"a\":" + entry + "}", 8); };
-  ASSERT_EQ(failure(one(R"({"dtype":"F32","shape":[2],"data_offsets":[0,8]})")), "");
-  EXPECT_THAT(failure(one(R"({"dtype":"F99","shape":[2],"data_offsets":[0,4]})")),
+  ASSERT_EQ(fault_in(one(R"({"dtype":"F32","shape":[2],"data_offsets":[0,8]})")), "");
+  EXPECT_THAT(fault_in(one(R"({"dtype":"F99","shape":[2],"data_offsets":[0,4]})")),
               HasSubstr("after its header"));
-  EXPECT_THAT(failure(one(R"({"dtype":"F99","shape":[2],"data_offsets":[8,0]})")),
+  EXPECT_THAT(fault_in(one(R"({"dtype":"F99","shape":[2],"data_offsets":[8,0]})")),
               HasSubstr("`data_offsets` end before they begin"));
-  EXPECT_THAT(failure(one(R"({"dtype":"F32","shape":[3],"data_offsets":[0,8]})")),
+  EXPECT_THAT(fault_in(one(R"({"dtype":"F32","shape":[3],"data_offsets":[0,8]})")),
               HasSubstr("do not span the 12 bytes"));
-  EXPECT_THAT(failure(one(R"({"dtype":"F32","shape":[-2],"data_offsets":[0,8]})")),
+  EXPECT_THAT(fault_in(one(R"({"dtype":"F32","shape":[-2],"data_offsets":[0,8]})")),
               HasSubstr("shape"));
-  EXPECT_THAT(failure(one(R"({"dtype":"F32","shape":[2],"data_offsets":[8,0]})")),
+  EXPECT_THAT(fault_in(one(R"({"dtype":"F32","shape":[2],"data_offsets":[8,0]})")),
               HasSubstr("data_offsets"));
-  EXPECT_THAT(failure(one(R"({"dtype":"F32","shape":[1],"data_offsets":[4,8]})")),
+  EXPECT_THAT(fault_in(one(R"({"dtype":"F32","shape":[1],"data_offsets":[4,8]})")),
               HasSubstr("gaps"));
-  EXPECT_THAT(failure(one(R"({"dtype":"F32","shape":[1],"data_offsets":[0,4]})")),
+  EXPECT_THAT(fault_in(one(R"({"dtype":"F32","shape":[1],"data_offsets":[0,4]})")),
               HasSubstr("after its header"));
-  EXPECT_THAT(failure(one(R"({"dtype":"F32","shape":[4],"data_offsets":[0,16]})")),
+  EXPECT_THAT(fault_in(one(R"({"dtype":"F32","shape":[4],"data_offsets":[0,16]})")),
               HasSubstr("truncated"));
   EXPECT_THAT(
-      failure(one(R"({"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,0]})")),
+      fault_in(one(R"({"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,0]})")),
       HasSubstr("overflows"));
-  EXPECT_THAT(failure(one(R"({"dtype":"F32","shape":[2],"data_offsets":[0,8],"x":1})")),
+  EXPECT_THAT(fault_in(one(R"({"dtype":"F32","shape":[2],"data_offsets":[0,8],"x":1})")),
               HasSubstr("keys"));
-  EXPECT_THAT(failure(one(R"({"dtype":"F32","dtype":"F32","shape":[2],"data_offsets":[0,8]})")),
+  EXPECT_THAT(fault_in(one(R"({"dtype":"F32","dtype":"F32","shape":[2],"data_offsets":[0,8]})")),
               HasSubstr("`dtype` twice"));
   const std::string entry = R"({"dtype":"U8","shape":[4],"data_offsets":[0,4]})";
-  EXPECT_THAT(failure(file_with("{\"a\":" + entry + ",\"a\":" + entry + "}", 4)),
+  EXPECT_THAT(fault_in(file_with("{\"a\":" + entry + ",\"a\":" + entry + "}", 4)),
               HasSubstr("`a` twice"));
-  EXPECT_THAT(failure(file_with("{\"a\":" + entry + ",\"b\":" + entry + "}", 4)),
+  EXPECT_THAT(fault_in(file_with("{\"a\":" + entry + ",\"b\":" + entry + "}", 4)),
               HasSubstr("overlap"));
-  EXPECT_THAT(failure(file_with("[1,2]", 0)), HasSubstr("does not begin with {"));
-  EXPECT_THAT(failure(file_with("{\"a\":", 0)), HasSubstr("not a JSON object"));
+  EXPECT_THAT(fault_in(file_with("[1,2]", 0)), HasSubstr("does not begin with {"));
+  EXPECT_THAT(fault_in(file_with("{\"a\":", 0)), HasSubstr("not a JSON object"));
 }
 
 TEST(Safetensors, AnArrayOfAnUnknownTypeIsListed) {
@@ -188,10 +189,10 @@ TEST(Safetensors, AnArrayOfAnUnknownTypeIsListed) {
 TEST(Safetensors, AHeaderLengthBeyondReasonIsRefusedBeforeItIsRead) {
   std::string bytes = file_with("{}", 0);
   bytes[7] = '\x7f';
-  EXPECT_THAT(failure(bytes), HasSubstr("at most 100000000"));
+  EXPECT_THAT(fault_in(bytes), HasSubstr("at most 100000000"));
   bytes[7] = '\0';
   bytes[1] = '\x01';
-  EXPECT_THAT(failure(bytes), HasSubstr("only 2 follow"));
+  EXPECT_THAT(fault_in(bytes), HasSubstr("only 2 follow"));
 }
 
 TEST(Safetensors, AFullFileIsNotLeftHalf) {

@@ -4,10 +4,12 @@
 #include <cmath>
 #include <filesystem>
 #include <string>
+#include <utility>
 
 #include "harness/record/encoding.h"
 #include "harness/record/evidence.h"
 #include "harness/suite/digest.h"
+#include "harness/suite/error.h"
 
 namespace assay {
 
@@ -29,6 +31,17 @@ class ScratchFolder {
  private:
   std::filesystem::path path_;
 };
+
+/// Message and code of the Error that `action` throws.
+template <typename Action>
+std::pair<std::string, ExitCode> error_of(const Action& action) {
+  try {
+    action();
+    return {"", ExitCode::kPass};
+  } catch (const Error& error) {
+    return {error.what(), error.code()};
+  }
+}
 
 inline UnitResult sample_unit(const std::string& name, const std::string& cell, int64_t index,
                               std::vector<Verdict> rows) {

@@ -20,16 +20,6 @@ namespace fs = std::filesystem;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-template <typename Action>
-std::pair<std::string, ExitCode> failure(const Action& action) {
-  try {
-    action();
-    return {"", ExitCode::kPass};
-  } catch (const Error& error) {
-    return {error.what(), error.code()};
-  }
-}
-
 /// Changes the database behind the store's back.
 void sql(const fs::path& folder, const std::string& text) {
   sqlite3* handle = nullptr;
@@ -111,7 +101,7 @@ TEST(Store, OtherVerdictsUnderOneKeyAreNondeterminism) {
   UnitResult unit = sample_evidence().units[2];
   store.put(unit);
   unit.rows[1].distance = 0.5;
-  const auto [message, code] = failure([&] { store.put(unit); });
+  const auto [message, code] = error_of([&] { store.put(unit); });
   EXPECT_THAT(message,
               AllOf(HasSubstr("nondeterminism"), HasSubstr("cell near"), HasSubstr("sample 1"),
                     HasSubstr("distance"), HasSubstr("0.75"), HasSubstr("0.5")));
@@ -172,7 +162,7 @@ TEST(Store, ADamagedDatabaseSaysWhatToDelete) {
   std::string altered = bytes;
   for (size_t i = 0; i < 16; ++i) altered[i] = 'x';
   write_durably(file, altered);
-  auto [message, code] = failure([&] { Store store(scratch.path()); });
+  auto [message, code] = error_of([&] { Store store(scratch.path()); });
   EXPECT_THAT(message, AllOf(HasSubstr(file.string()), HasSubstr("delete")));
   EXPECT_EQ(code, ExitCode::kUsage);
 
@@ -180,7 +170,7 @@ TEST(Store, ADamagedDatabaseSaysWhatToDelete) {
   altered = bytes;
   for (size_t i = 4096; i < altered.size(); ++i) altered[i] = '\x5a';
   write_durably(file, altered);
-  std::tie(message, code) = failure([&] {
+  std::tie(message, code) = error_of([&] {
     Store store(scratch.path());
     store.put_blob("blob");  // what the rows name
     store.get(sample_evidence().units[0].key);
@@ -192,22 +182,22 @@ TEST(Store, AnotherVersionOrAForeignDatabaseIsRefused) {
   const ScratchFolder scratch;
   { Store store(scratch.path()); }
   sql(scratch.path(), "PRAGMA user_version = 2");
-  auto [message, code] = failure([&] { Store store(scratch.path()); });
+  auto [message, code] = error_of([&] { Store store(scratch.path()); });
   EXPECT_THAT(message, AllOf(HasSubstr("version 2"), HasSubstr("reads version 1")));
   EXPECT_EQ(code, ExitCode::kUsage);
   const ScratchFolder foreign;
   sql(foreign.path(), "CREATE TABLE mail (id)");
-  std::tie(message, code) = failure([&] { Store store(foreign.path()); });
+  std::tie(message, code) = error_of([&] { Store store(foreign.path()); });
   EXPECT_THAT(message, HasSubstr("not a store"));
   sql(foreign.path(), "PRAGMA user_version = 1");
-  std::tie(message, code) = failure([&] { Store store(foreign.path()); });
+  std::tie(message, code) = error_of([&] { Store store(foreign.path()); });
   EXPECT_THAT(message, HasSubstr("not a store"));
 }
 
 TEST(Store, AFolderBlockedByAFileIsTheUsersToMendAndNamed) {
   const ScratchFolder scratch;
   std::ofstream(scratch.path() / "file") << "here";
-  const auto [message, code] = failure([&] { Store store(scratch.path() / "file" / "store"); });
+  const auto [message, code] = error_of([&] { Store store(scratch.path() / "file" / "store"); });
   EXPECT_THAT(message, HasSubstr((scratch.path() / "file" / "store").string()));
   EXPECT_EQ(code, ExitCode::kUsage);
 }
@@ -254,7 +244,7 @@ TEST(Store, ADamagedBlobIsRefusedAndMendedByPuttingItAgain) {
   const fs::path file = scratch.path() / "blobs" / sha.substr(0, 2) / sha;
   for (const char* damage : {"", "pixel", "pixelz", "pixelsx"}) {
     std::ofstream(file, std::ios::trunc) << damage;
-    EXPECT_THAT(failure([&] { store.get_blob(sha); }).first,
+    EXPECT_THAT(error_of([&] { store.get_blob(sha); }).first,
                 AllOf(HasSubstr(file.string()), HasSubstr("damaged")));
     store.put_blob("pixels");
     EXPECT_EQ(store.get_blob(sha), "pixels");
@@ -269,7 +259,7 @@ TEST(Store, ABlobNameIsNeverAPath) {
   for (const std::string& name : {std::string("../../../secret"), std::string(), sha256("absent"),
                                   std::string(64, '.'), std::string(64, 'A')}) {
     EXPECT_FALSE(store.has_blob(name));
-    EXPECT_THAT(failure([&] { store.get_blob(name); }).first, HasSubstr("no blob"));
+    EXPECT_THAT(error_of([&] { store.get_blob(name); }).first, HasSubstr("no blob"));
   }
 }
 

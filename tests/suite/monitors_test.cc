@@ -41,7 +41,7 @@ Suite load_watched(const std::string& monitors) {
   return suite;
 }
 
-std::string fault_of(const std::string& monitors) {
+std::string fault_with(const std::string& monitors) {
   try {
     load_watched(monitors);
   } catch (const Error& error) {
@@ -112,7 +112,7 @@ TEST(SuiteMonitors, FaultsAreToldWithTheirPlaces) {
             {"`1`"}},
            {"{ benign: test, share: 1, detectors: [ { monitor: prada } ] }", "6:27", {"`share`"}},
        }) {
-    const std::string message = fault_of(text);
+    const std::string message = fault_with(text);
     EXPECT_THAT(message, HasSubstr("suite.yaml:" + std::string(place) + ": ")) << text;
     for (const char* part : parts) EXPECT_THAT(message, HasSubstr(part));
   }

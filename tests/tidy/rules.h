@@ -40,6 +40,10 @@ Faults header_habits(const Tree& tree);
 /// destructor of either for the other.
 Faults types_of_one_name(const Tree& tree);
 
+/// No two files that may be compiled at once define one name in their unnamed namespaces, unless it
+/// is the same alias. Overloads are legal until one of them is passed by its name.
+Faults unnamed_clashes(const Tree& tree);
+
 /// At most 100 columns, no tabs, no trailing blanks, a final line end.
 Faults layout(const Tree& tree);
 

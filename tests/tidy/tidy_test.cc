@@ -118,6 +118,39 @@ TEST(Tidy, TwoTypesOfOneNameAreFound) {
       ElementsAre("harness/run/b.h: assay::Judged is defined in harness/cli/a.h, too"));
 }
 
+TEST(Tidy, UnnamedNamespacesOfARoomDoNotClash) {
+  EXPECT_THAT(unnamed_clashes(project()), IsEmpty());
+}
+
+TEST(Tidy, AClashOfUnnamedNamespacesIsFound) {
+  const auto unnamed = [](const std::string& code) {
+    return "namespace assay {\nnamespace {\n\n" + code + "\n}  // namespace\n" +
+           "int shared(int n) {\n}\n}  // namespace assay\n";
+  };
+  EXPECT_THAT(
+      unnamed_clashes(
+          {{"attacks/evasion/a.cc", unnamed("struct Settings {\n")},
+           {"attacks/evasion/b.cc", "namespace assay::b {\nnamespace {\nstruct Settings {\n"},
+           {"attacks/math/c.cc", unnamed("double finite(double g) {\n")},
+           {"attacks/math/d.cc", unnamed("double finite(double value) { return 0; }")},
+           {"harness/gate/a.cc", unnamed("constexpr double kMost = 1;\nusing A = std::set<int>;\n"
+                                         "int slack(int d);\nvoid slack(int a, int b) {\n}")},
+           {"harness/gate/b.cc", unnamed("template <typename T>\nbool kMost(T n) {\n  kLess = 1;")},
+           {"harness/gate/c.cc", unnamed("struct A {};\nint size;\nbool operator==(B, B);")},
+           {"harness/gate/d.cc", unnamed("using A = std::set<int>;\n"
+                                         "[[noreturn]] std::map<int, bool> slack(\n    int n) {")},
+           {"harness/gate/e.cc", unnamed("bool operator==(C, C);\nint Class::size() {\n"
+                                         "struct A;\nusing testing::slack;\nint n;")},
+           {"harness/run/f.cc", unnamed("constexpr int kMost = 2;\nauto t = R\"(\nint n;\n)\";")},
+           {"harness/run/g.cc", unnamed("int n;\n")},
+           {"reports/a.cc", unnamed("int n;\n")},
+           {"reports/b.cc", unnamed("int n;\n")}}),
+      ElementsAre(HasSubstr("attacks/math/d.cc: finite is defined in attacks/math/c.cc, too"),
+                  HasSubstr("harness/gate/b.cc: kMost is defined in harness/gate/a.cc"),
+                  HasSubstr("harness/gate/c.cc: A is defined in harness/gate/a.cc"),
+                  HasSubstr("harness/gate/d.cc: slack is defined in harness/gate/a.cc")));
+}
+
 TEST(Tidy, LinesAreLaidOutForReading) { EXPECT_THAT(layout(project()), IsEmpty()); }
 
 TEST(Tidy, ABadLineIsFound) {
