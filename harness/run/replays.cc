@@ -3,10 +3,8 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <sstream>
 
 #include "harness/monitor/replay.h"
-#include "harness/suite/error.h"
 
 namespace assay {
 namespace {
@@ -14,13 +12,19 @@ namespace {
 // Chance that a monitor is said to have noticed a thief whose queries look like benign ones.
 constexpr double kNoticed = 0.01;
 
-std::string replay_line(const Efficacy& seen) {
-  return seen.monitor + ' ' + std::to_string(seen.attack_queries) + ' ' +
-         std::to_string(seen.mixed) + ' ' + std::to_string(seen.checks) + ' ' +
-         std::to_string(seen.flagged) + ' ' + std::to_string(seen.queries_to_alarm.value_or(-1)) +
-         ' ' + std::to_string(seen.benign_queries) + ' ' + std::to_string(seen.false_alarms) + ' ' +
-         number_text(seen.threshold) + ' ' +
-         std::to_string(seen.noticed ? static_cast<int>(*seen.noticed) : -1) + '\n';
+Monitored row_of(const Efficacy& seen, int64_t seed) {
+  return {.monitor = seen.monitor,
+          .seed = seed,
+          .attack_queries = seen.attack_queries,
+          .mixed = seen.mixed,
+          .checks = seen.checks,
+          .flagged = seen.flagged,
+          .queries_to_alarm = seen.queries_to_alarm.value_or(-1),
+          .benign_queries = seen.benign_queries,
+          .false_alarms = seen.false_alarms,
+          .threshold = seen.threshold,
+          .noticed = seen.noticed,
+          .failure = ""};
 }
 
 // The same detector, which keeps what it says of benign traffic: every replay asks anew. `benign`
@@ -43,8 +47,8 @@ Detector remembering(Detector detector, const QueryView& benign) {
 
 }  // namespace
 
-std::string replay_all(const Suite& suite, const Audit& audit, const Model& model,
-                       const Victim& victim) {
+std::vector<Monitored> replay_all(const Suite& suite, const Audit& audit, const Model& model,
+                                  const Victim& victim, int64_t seed) {
   const std::vector<int64_t>& all = audit.benign->indices;
   const BenignSplit split = split_benign(static_cast<int64_t>(all.size()), suite.seed);
   const int64_t width = entries_of(suite.model.shape);
@@ -75,38 +79,17 @@ std::string replay_all(const Suite& suite, const Audit& audit, const Model& mode
   check_magnitudes(traffic.view(), "data." + suite.monitors->benign);
   check_magnitudes(attack.view(), "the thief's queries");
   const Watch watch{reference.view(), suite.model.lo, suite.model.hi, suite.seed};
-  std::string text;
+  std::vector<Monitored> rows;
   for (const DetectorSpec& spec : suite.monitors->detectors) {
     const Detector detector = remembering(make_detector(spec, watch), traffic.view());
     const Efficacy mixed = replay(spec.name, detector, attack.view(), traffic.view(),
                                   suite.monitors->benign_share, suite.seed, kNoticed);
     // A monitor that watches each client by himself meets the thief's queries without others.
-    text += replay_line(
-        replay(spec.name, detector, attack.view(), traffic.view(), 0, suite.seed, kNoticed));
-    if (mixed.mixed > 0) text += replay_line(mixed);
+    rows.push_back(row_of(
+        replay(spec.name, detector, attack.view(), traffic.view(), 0, suite.seed, kNoticed), seed));
+    if (mixed.mixed > 0) rows.push_back(row_of(mixed, seed));
   }
-  return text;
-}
-
-std::vector<Monitored> parse_replay(const std::string& text, int64_t seed) {
-  std::vector<Monitored> all;
-  std::istringstream lines(text);
-  for (std::string line; std::getline(lines, line);) {
-    std::istringstream fields(line);
-    Monitored seen;
-    int noticed = -1;
-    std::string rest;
-    fields >> seen.monitor >> seen.attack_queries >> seen.mixed >> seen.checks >> seen.flagged >>
-        seen.queries_to_alarm >> seen.benign_queries >> seen.false_alarms >> seen.threshold >>
-        noticed;
-    if (!fields || fields >> rest) {
-      throw Error("a replay through the monitors came to no numbers: `" + line + "`");
-    }
-    seen.seed = seed;
-    seen.noticed = noticed < 0 ? std::nullopt : std::optional<bool>(noticed == 1);
-    all.push_back(seen);
-  }
-  return all;
+  return rows;
 }
 
 }  // namespace assay

@@ -10,9 +10,11 @@
 #include <utility>
 
 #include "harness/model/head.h"
+#include "harness/record/encoding.h"
 #include "harness/record/safetensors.h"
 #include "harness/run/forks.h"
 #include "harness/run/replays.h"
+#include "harness/run/shadows.h"
 #include "harness/suite/digest.h"
 #include "harness/suite/error.h"
 #include "harness/suite/pool.h"
@@ -22,8 +24,12 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr const char* kJudging = "judging";   // work that no query of a thief is part of
-constexpr const char* kFinding = "finding.";  // before a finding's name
+constexpr const char* kJudging = "judging";  // work that no query of a thief is part of
+
+// What a thief's process tells beside the results of his units, which go by their keys.
+constexpr const char* kCost = "cost";
+constexpr const char* kTensors = "tensors";
+constexpr const char* kReplayError = "replay_error";
 
 // A network that gives fewer of its own answers back may be badly trained: bare labels will tell.
 constexpr double kFits = 0.9;
@@ -81,10 +87,11 @@ std::optional<double> agreement_of(Surrogate& surrogate, const Audit& audit, con
 // How a surrogate fits its queries, and, where that or the surface gives cause for doubt, what a
 // network of the same recipe comes to that is trained on the bare labels of the same answers.
 void add_doubts(const Audit& audit, bool sends_records, const Model& model, const Victim& victim,
-                const std::string& surrogate, const FreshSurrogate& fresh, Told* told) {
+                const std::string& surrogate, const FreshSurrogate& fresh,
+                std::map<std::string, double>* findings) {
   const std::optional<double> fit =
       fit_of(logits_of(surrogate, victim.spec(), victim.asked()), victim);
-  if (fit) (*told)[std::string(kFinding) + "fit"] = number_text(*fit);
+  if (fit) (*findings)["fit"] = *fit;
   // Who makes up his queries seeks those that he would get wrong.
   const Surface& surface = victim.surface();
   if (!sends_records || !audit.architecture || surface.kind == Surface::Kind::kLabel) return;
@@ -95,16 +102,41 @@ void add_doubts(const Audit& audit, bool sends_records, const Model& model, cons
   } catch (const Error& error) {
     if (error.code() == ExitCode::kIncomplete) throw;
     // The theft stands without it: the recipe suits the answers and not their labels.
-    (*told)[std::string(kFinding) + "labels_diverged"] = "1";
+    (*findings)["labels_diverged"] = 1;
     return;
   }
   if (const std::optional<double> agreement = agreement_of(plain, audit, model)) {
-    (*told)[std::string(kFinding) + "agreement_labels"] = number_text(*agreement);
+    (*findings)["agreement_labels"] = *agreement;
   }
 }
 
+UnitResult result_of(const Unit& unit, Stolen stolen) {
+  UnitResult result{.key = unit.key, .cell = unit.cell};
+  if (unit.kind == Unit::Kind::kReplay) {
+    result.monitored = {{.seed = stolen.seed, .failure = stolen.failure}};
+  } else {
+    result.extracted = Extracted{.candidate = "", .stolen = {std::move(stolen)}};
+  }
+  return result;
+}
+
+// Replays what was asked of `victim`. What goes wrong here leaves the theft as it is.
+void add_replay(const Suite& suite, const Audit& audit, const Model& model, const Victim& victim,
+                UnitResult* result, Told* told) {
+  Monitored& failed = result->monitored.front();
+  try {
+    result->monitored = replay_all(suite, audit, model, victim, failed.seed);
+  } catch (const ModelFailure& error) {
+    failed.failure = error.what();
+  } catch (const Error& error) {
+    (*told)[kReplayError] = error.what();
+  }
+}
+
+// Steals for all of a thief's units.
 Told steal_one(const Suite& suite, const Plan& plan, const std::vector<Attack>& attacks,
-               const Model& model, const Unit& unit, bool replays) {
+               const Model& model, const std::vector<const Unit*>& units) {
+  const Unit& unit = *units.front();
   const Working on_unit(unit.key, -1);
   const Clock::time_point start = Clock::now();
   const Audit& audit = plan.audits[unit.audit];
@@ -113,9 +145,8 @@ Told steal_one(const Suite& suite, const Plan& plan, const std::vector<Attack>& 
   const Extraction extraction = bind_entry(spec, spec.threat, attacks).extraction;
   const Rng seeds(suite.seed, "steal", static_cast<uint64_t>(one.seed));
   const FreshSurrogate fresh = [&](int64_t round) {
-    const auto seed = static_cast<uint64_t>(seeds.uniform(static_cast<uint64_t>(round), 0, 0) *
-                                            9007199254740992.0);
-    return Surrogate(*audit.architecture, suite.model, extraction.recipe, seed);
+    return Surrogate(*audit.architecture, suite.model, extraction.recipe,
+                     training_seed(seeds, round));
   };
   seed_generator("steal " + spec.attack + ' ' + std::to_string(one.budget) + ' ' +
                  std::to_string(one.seed));
@@ -126,6 +157,7 @@ Told steal_one(const Suite& suite, const Plan& plan, const std::vector<Attack>& 
   const Rng rng(repetition, spec.attack, 0);
   Victim victim(model, spec.threat.surface, one.budget, suite.seed);
   Told told;
+  Stolen stolen{.budget = one.budget, .seed = one.seed};
   try {
     // More than can be sent, for attacks that choose.
     const Pool pool = sends_noise(suite, spec)
@@ -136,36 +168,37 @@ Told steal_one(const Suite& suite, const Plan& plan, const std::vector<Attack>& 
                 spec.attack + " gives a surrogate if it says so");
     if (extraction.surrogate && victim.spent() > 0) {
       add_doubts(audit, audit.pool != nullptr || sends_noise(suite, spec), model, victim,
-                 theft.surrogate, fresh, &told);
+                 theft.surrogate, fresh, &stolen.findings);
     }
-    told["surrogate"] = std::move(theft.surrogate);
+    if (!theft.surrogate.empty()) told[kTensors] = std::move(theft.surrogate);
     for (const auto& [name, value] : theft.findings) {
       ASSAY_CHECK(std::isfinite(value), "finding " + name + " of " + spec.attack + " is finite");
-      told[kFinding + name] = number_text(value);
+      stolen.findings[name] = value;
     }
     // The judge's own look, which costs the thief no query.
     if (theft.head.defined()) {
-      told["head"] =
-          to_safetensors({{"head", "F64", theft.head.sizes().vec(), bytes_of(theft.head)}});
+      // A surrogate tells more than the layer.
+      told.try_emplace(
+          kTensors,
+          to_safetensors({{"head", "F64", theft.head.sizes().vec(), bytes_of(theft.head)}}));
       if (const std::optional<double> misfit = head_misfit(model, theft.head)) {
-        told[std::string(kFinding) + "head_misfit"] = number_text(*misfit);
+        stolen.findings["head_misfit"] = *misfit;
       }
     }
   } catch (const ModelFailure& error) {
-    told["failure"] = error.what();
+    stolen.failure = error.what();
+    told.erase(kTensors);
   }
-  if (replays && !told.contains("failure")) {
-    // What goes wrong here leaves the theft as it is.
-    try {
-      told["replay"] = replay_all(suite, audit, model, victim);
-    } catch (const ModelFailure& error) {
-      told["replay_failure"] = error.what();
-    } catch (const Error& error) {
-      told["replay_error"] = error.what();
+  stolen.queries = victim.spent();
+  for (const Unit* each : units) {
+    UnitResult result = result_of(*each, stolen);
+    if (each->kind == Unit::Kind::kReplay && stolen.failure.empty()) {
+      add_replay(suite, audit, model, victim, &result, &told);
     }
+    told[each->key] = unit_text(result);
   }
-  told["queries"] = std::to_string(victim.spent());
-  told["time_s"] = number_text(std::chrono::duration<double>(Clock::now() - start).count());
+  const double time_s = std::chrono::duration<double>(Clock::now() - start).count();
+  told[kCost] = cost_text({.time_s = time_s, .forwards = stolen.queries});
   return told;
 }
 
@@ -174,53 +207,19 @@ std::string crash_text(const Ended& ended) {
          ") while it " + (ended.work == kJudging ? "labelled the test set" : "was queried");
 }
 
+// The result of one of a thief's units, from how his process ended.
 UnitResult result_of(const Plan& plan, const Unit& unit, const Ended& ended, Store* store) {
-  const Steal& one = plan.audits[unit.audit].steals[static_cast<size_t>(unit.shadow)];
-  UnitResult result;
-  result.key = unit.key;
-  result.cell = unit.cell;
-  Stolen stolen{.budget = one.budget, .seed = one.seed};
   if (ended.signal != 0) {
-    stolen.failure = crash_text(ended);
-  } else {
-    const Told& told = ended.told;
-    if (const auto failure = told.find("failure"); failure != told.end()) {
-      stolen.failure = failure->second;
-    } else if (!told.at("surrogate").empty()) {
-      result.tensors = store->put_blob(told.at("surrogate"));
-    } else if (const auto head = told.find("head"); head != told.end()) {
-      result.tensors = store->put_blob(head->second);
-    }
-    for (const auto& [name, value] : told) {
-      if (name.starts_with(kFinding)) {
-        stolen.findings[name.substr(std::strlen(kFinding))] = std::stod(value);
-      }
-    }
-    stolen.queries = std::stoll(told.at("queries"));
-    result.cost.time_s = std::stod(told.at("time_s"));
-    result.cost.forwards = stolen.queries;
+    const Steal& one = plan.audits[unit.audit].steals[static_cast<size_t>(unit.shadow)];
+    return result_of(unit, {.budget = one.budget, .seed = one.seed, .failure = crash_text(ended)});
   }
-  result.extracted = Extracted{.candidate = "", .stolen = {std::move(stolen)}};
-  return result;
-}
-
-// The result of a kReplay unit, from what the thief's process told.
-UnitResult replay_of(const Plan& plan, const Unit& unit, const Ended& ended) {
-  UnitResult result;
-  result.key = unit.key;
-  result.cell = unit.cell;
-  const Steal& one = plan.audits[unit.audit].steals[static_cast<size_t>(unit.shadow)];
-  const auto told = [&ended](const char* name) {
-    const auto found = ended.told.find(name);
-    return found == ended.told.end() ? std::string() : found->second;
-  };
-  if (const std::string error = told("replay_error"); !error.empty()) throw Error(error);
-  result.monitored = parse_replay(told("replay"), one.seed);
-  if (!result.monitored.empty()) return result;
-  Monitored failed{.monitor = "", .seed = one.seed};
-  failed.failure = told("failure") + told("replay_failure");
-  if (ended.signal != 0) failed.failure = crash_text(ended);
-  result.monitored.push_back(std::move(failed));
+  const Told& told = ended.told;
+  const bool replays = unit.kind == Unit::Kind::kReplay;
+  if (replays && told.contains(kReplayError)) throw Error(told.at(kReplayError));
+  UnitResult result = parse_unit(told.at(unit.key));
+  if (replays) return result;
+  result.cost = parse_cost(told.at(kCost));
+  if (told.contains(kTensors)) result.tensors = store->put_blob(told.at(kTensors));
   return result;
 }
 
@@ -317,13 +316,7 @@ std::string steal_surrogates(const Suite& suite, const Plan& plan,
   };
   return run_forked(
       suite, thieves, options, [&plan](const Unit& unit) { return name_of(plan, unit); },
-      [&](const Unit& unit) {
-        const std::vector<const Unit*>& mine = units_of(unit);
-        const bool replays = std::any_of(mine.begin(), mine.end(), [](const Unit* each) {
-          return each->kind == Unit::Kind::kReplay;
-        });
-        return steal_one(suite, plan, attacks, model, unit, replays);
-      },
+      [&](const Unit& unit) { return steal_one(suite, plan, attacks, model, units_of(unit)); },
       [&](const Unit& unit, const Ended& ended) {
         if (ended.signal != 0 && !ended.in_model) {
           throw Error(suite.attacks[unit.entry].where,
@@ -331,10 +324,7 @@ std::string steal_surrogates(const Suite& suite, const Plan& plan,
                           " outside of the candidate",
                       ExitCode::kIncomplete);
         }
-        for (const Unit* each : units_of(unit)) {
-          done(each->kind == Unit::Kind::kReplay ? replay_of(plan, *each, ended)
-                                                 : result_of(plan, *each, ended, store));
-        }
+        for (const Unit* each : units_of(unit)) done(result_of(plan, *each, ended, store));
       });
 }
 
