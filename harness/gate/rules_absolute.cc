@@ -15,7 +15,7 @@ using Outcomes = RuleResult::Verdict;
 std::string value_text(double value) { return std::isfinite(value) ? figure(value) : "infinite"; }
 
 /// What would decide an inconclusive rule on a share.
-std::string share_hint(const RuleSpec& rule, const Estimate& estimate) {
+std::string level_hint(const RuleSpec& rule, const Estimate& estimate) {
   const bool at_least = rule.kind == RuleSpec::Kind::kAtLeast;
   const std::string shown = count(estimate.n, "sample") + " can show " +
                             (at_least ? "at_least " + figure(round_down(*estimate.lower))
@@ -31,7 +31,7 @@ std::string share_hint(const RuleSpec& rule, const Estimate& estimate) {
 
 /// Of a median, one end is enough to decide: whether more or less than half of the samples lie
 /// beyond the limit.
-std::string median_hint(const RuleSpec& rule, const Trial& trial, const Estimate& estimate) {
+std::string median_level_hint(const RuleSpec& rule, const Trial& trial, const Estimate& estimate) {
   const bool at_least = rule.kind == RuleSpec::Kind::kAtLeast;
   const std::optional<double>& end = at_least ? estimate.lower : estimate.upper;
   if (!end) return few_for_median(rule.confidence);
@@ -62,8 +62,8 @@ std::string hint_of(const RuleSpec& rule, const Trial& trial, const Estimate& es
     case Family::kEvasion:
       break;
   }
-  return rule.metric == "median_distance" ? median_hint(rule, trial, estimate)
-                                          : share_hint(rule, estimate);
+  return rule.metric == "median_distance" ? median_level_hint(rule, trial, estimate)
+                                          : level_hint(rule, estimate);
 }
 
 /// What would give a metric that has no value one.

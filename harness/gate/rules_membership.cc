@@ -119,7 +119,7 @@ void doubt_reversed_rise(const RuleSpec& rule, const Trial& trial, const PairedS
 }
 
 /// How much a metric of the baseline can still change in the rule's direction.
-double room(const RuleSpec& rule, const Trial& trial) {
+double room_left(const RuleSpec& rule, const Trial& trial) {
   const Estimate base =
       measure_membership(rule.metric, *trial.baseline, *trial.pairing->cell, rule.confidence);
   if (!base.value) return 1;
@@ -255,7 +255,7 @@ void judge_paired_membership(const RuleSpec& rule, const Trial& trial, Judgement
                         figure(round_up(*difference.upper)),
                     result);
   if (rises) doubt_reversed_rise(rule, trial, pairs, result);
-  if (room(rule, trial) <= rule.limit) {
+  if (room_left(rule, trial) <= rule.limit) {
     settle_vacuous(rule,
                    "no candidate can break " + limit_text(rule) + ": the baseline's " +
                        rule.metric + " leaves no room",
