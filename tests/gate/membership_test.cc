@@ -177,7 +177,7 @@ TEST(MembershipRules, DoNotTakeAReversedScoreForSafety) {
   ASSERT_EQ(decision.flags.size(), 1u);
   EXPECT_EQ(decision.flags[0].id, "score_reversed");
   EXPECT_THAT(
-      decide(make_suite(audit_by(300, 300, -0.02)), audit_of(300, 300, -0.02), nullptr).flags,
+      decide(make_suite(audit_by(300, 300, -0.02)), audit_by(300, 300, -0.02), nullptr).flags,
       IsEmpty());
 }
 
