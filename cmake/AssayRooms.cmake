@@ -35,7 +35,7 @@ endif()
 # For that names in one room's unnamed namespaces are unique, as a test of tidy sees to; attacks,
 # each of which has its own `Settings` and `bind`, have a namespace each.
 function(assay_unity target)
-  set_target_properties(${target} PROPERTIES UNITY_BUILD ${ASSAY_UNITY} UNITY_BUILD_BATCH_SIZE 6)
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ${ASSAY_UNITY} UNITY_BUILD_BATCH_SIZE 32)
 endfunction()
 
 # assay_room(NAME FOLDER LINKS...): a static library assay_NAME of all .cc files in the folder.
@@ -247,7 +247,9 @@ function(assay_program)
   target_link_libraries(assay PRIVATE assay_run assay_attacks assay_reports CLI11::CLI11)
   target_compile_definitions(assay PRIVATE ASSAY_VERSION="${PROJECT_VERSION}")
   target_compile_options(assay PRIVATE -O1)  # the time goes in the rooms; compile this fast
-  target_precompile_headers(assay PRIVATE <ATen/ATen.h> <CLI/CLI.hpp> <nlohmann/json.hpp>)
+  if(NOT ASSAY_UNITY)  # for one source or two it would cost more than it saves
+    target_precompile_headers(assay PRIVATE <ATen/ATen.h> <CLI/CLI.hpp> <nlohmann/json.hpp>)
+  endif()
   set_target_properties(assay PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}")
   assay_unity(assay)
 endfunction()

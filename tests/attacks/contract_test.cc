@@ -337,7 +337,7 @@ bool in_a_ball(const AttackInfo& info) { return !info.minimum_norm && !info.unbo
 bool by_gradients_in_a_ball(const AttackInfo& info) {
   return in_a_ball(info) && info.access == Access::kGradient;
 }
-bool nearest(const AttackInfo& info) { return info.minimum_norm; }
+bool measures_distance(const AttackInfo& info) { return info.minimum_norm; }
 
 // A table may hold no attack that owes them.
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(Targeted);
@@ -349,7 +349,7 @@ INSTANTIATE_TEST_SUITE_P(Attacks, Targeted, ::testing::ValuesIn(cases(targeted))
 INSTANTIATE_TEST_SUITE_P(Attacks, InABall, ::testing::ValuesIn(cases(in_a_ball)), case_name);
 INSTANTIATE_TEST_SUITE_P(Attacks, GradientsInABall,
                          ::testing::ValuesIn(cases(by_gradients_in_a_ball)), case_name);
-INSTANTIATE_TEST_SUITE_P(Attacks, Nearest, ::testing::ValuesIn(cases(nearest)), case_name);
+INSTANTIATE_TEST_SUITE_P(Attacks, Nearest, ::testing::ValuesIn(cases(measures_distance)), case_name);
 
 }  // namespace
 }  // namespace assay::testing

@@ -11,13 +11,13 @@ namespace {
 
 using testing::values;
 
-at::Tensor rows(const std::vector<int64_t>& list) { return at::tensor(list, at::kLong); }
+at::Tensor of_rows(const std::vector<int64_t>& list) { return at::tensor(list, at::kLong); }
 
 // Feeds one sample of label 0 a margin per query.
 Trace trace_of(const std::vector<double>& margins) {
-  Trace trace(rows({0}), {});
+  Trace trace(of_rows({0}), {});
   for (const double margin : margins) {
-    trace.add(values({margin, 0.0, -100.0}).view({1, 3}), rows({0}));
+    trace.add(values({margin, 0.0, -100.0}).view({1, 3}), of_rows({0}));
   }
   return trace;
 }
@@ -84,10 +84,10 @@ TEST(Trace, OfTooFewStepsItIsHastyAndOfNoneItSaysNothing) {
 
 // As trace_of, but a step is `window` queries, of which each margin pays for `each`.
 Trace trace_in_windows(const std::vector<double>& margins, int64_t window, int64_t each = 1) {
-  Trace trace(rows({0}), {}, false, window);
+  Trace trace(of_rows({0}), {}, false, window);
   for (const double margin : margins) {
-    for (int64_t query = 0; query < each; ++query) trace.spend(rows({0}));
-    trace.add(values({margin, 0.0, -100.0}).view({1, 3}), rows({0}));
+    for (int64_t query = 0; query < each; ++query) trace.spend(of_rows({0}));
+    trace.add(values({margin, 0.0, -100.0}).view({1, 3}), of_rows({0}));
   }
   return trace;
 }
@@ -113,11 +113,11 @@ TEST(Trace, OfWindowsTheLastTenthCountsWhereverItsGainsFall) {
 
 // Feeds one sample of label 0 several ascents.
 Trace trace_of_ascents(const std::vector<std::vector<double>>& ascents) {
-  Trace trace(rows({0}), {});
+  Trace trace(of_rows({0}), {});
   for (const std::vector<double>& margins : ascents) {
-    trace.start(rows({0}));
+    trace.start(of_rows({0}));
     for (const double margin : margins) {
-      trace.add(values({margin, 0.0}).view({1, 2}), rows({0}));
+      trace.add(values({margin, 0.0}).view({1, 2}), of_rows({0}));
     }
   }
   return trace;
@@ -149,17 +149,17 @@ TEST(Trace, OneConvergedAscentIsEnoughIfItCameAsFarAsAny) {
 
 TEST(Trace, AnAscentThatEndsByItsOwnRuleTellsNothing) {
   Trace trace = trace_of(falling(12, 1));
-  trace.settle(rows({0}));
+  trace.settle(of_rows({0}));
   EXPECT_FALSE(trace.tells(0));
   EXPECT_FALSE(trace.hasty(0));
 }
 
 // Margins above 0 throughout, and points across the boundary at these distances, 0 for none.
 Trace trace_of_crossings(const std::vector<double>& distances, bool counts = false) {
-  Trace trace(rows({0}), {}, counts);
+  Trace trace(of_rows({0}), {}, counts);
   for (const double distance : distances) {
     if (distance > 0) trace.cross(0, distance);
-    trace.add(values({7, 0}).view({1, 2}), rows({0}));
+    trace.add(values({7, 0}).view({1, 2}), of_rows({0}));
   }
   return trace;
 }
@@ -189,24 +189,24 @@ TEST(Trace, OneEntryOfFewIsNoSign) {
 
 TEST(Trace, AFifthOfTheDistanceThatIsLeftIsNone) {
   for (const double end : {0.84, 0.82}) {
-    Trace trace(rows({0}), {});
+    Trace trace(of_rows({0}), {});
     trace.cross(0, 1);
     for (int64_t i = 0; i < 20; ++i) {
       if (i == 19) trace.cross(0, end);
-      trace.add(rows({0}));
+      trace.add(of_rows({0}));
     }
     EXPECT_EQ(trace.unfinished(0), end < 0.83) << end;
   }
 }
 
 TEST(Trace, WithoutMarginsStepsCountFromTheFirstCrossingOn) {
-  Trace trace(rows({0}), {});
-  for (int64_t i = 0; i < 20; ++i) trace.add(rows({0}));
+  Trace trace(of_rows({0}), {});
+  for (int64_t i = 0; i < 20; ++i) trace.add(of_rows({0}));
   EXPECT_FALSE(trace.hasty(0));
   EXPECT_FALSE(trace.tells(0));
   trace.cross(0, 3);
   EXPECT_TRUE(trace.hasty(0));
-  for (int64_t i = 0; i < 20; ++i) trace.add(rows({0}));
+  for (int64_t i = 0; i < 20; ++i) trace.add(of_rows({0}));
   EXPECT_TRUE(trace.tells(0));
   EXPECT_FALSE(trace.unfinished(0));
 }
@@ -214,10 +214,10 @@ TEST(Trace, WithoutMarginsStepsCountFromTheFirstCrossingOn) {
 TEST(Trace, WhatElseIsInTheBatchDoesNotMatter) {
   const std::vector<double> margins = falling(300, 2);
   const Trace alone = trace_of(margins);
-  Trace together(rows({0, 0, 0}), {});
+  Trace together(of_rows({0, 0, 0}), {});
   for (size_t i = 0; i < margins.size(); i += 2) {
     // Two rows of sample 1 beside a flat neighbour, as restarts in one batch are.
-    together.add(values({5, 0, margins[i], 0, margins[i + 1], 0}).view({3, 2}), rows({2, 1, 1}));
+    together.add(values({5, 0, margins[i], 0, margins[i + 1], 0}).view({3, 2}), of_rows({2, 1, 1}));
   }
   EXPECT_EQ(alone.unfinished(0), together.unfinished(1));
   EXPECT_FALSE(together.unfinished(2));
@@ -225,27 +225,27 @@ TEST(Trace, WhatElseIsInTheBatchDoesNotMatter) {
 }
 
 TEST(Trace, ATargetedMarginIsThatOfTheTarget) {
-  Trace trace(rows({0}), rows({2}));
+  Trace trace(of_rows({0}), of_rows({2}));
   for (int64_t i = 0; i < 20; ++i) {
     // The target rises steadily while the true label's lead over label 1 stays.
-    trace.add(values({5, 3, static_cast<double>(i) * 0.1}).view({1, 3}), rows({0}));
+    trace.add(values({5, 3, static_cast<double>(i) * 0.1}).view({1, 3}), of_rows({0}));
   }
   EXPECT_TRUE(trace.unfinished(0));
 }
 
 TEST(Trace, LogitsThatAreNotFiniteAreNoMargins) {
-  Trace trace(rows({0}), {});
+  Trace trace(of_rows({0}), {});
   for (int64_t i = 0; i < 20; ++i) {
-    trace.add(values({NAN, 0, 0}).view({1, 3}), rows({0}));
+    trace.add(values({NAN, 0, 0}).view({1, 3}), of_rows({0}));
   }
   EXPECT_FALSE(trace.tells(0));
 }
 
 TEST(Trace, TakesFloat64Logits) {
-  Trace trace(rows({0}), {});
+  Trace trace(of_rows({0}), {});
   for (int64_t i = 0; i < 20; ++i) {
     const double margin = static_cast<double>(20 - i);
-    trace.add(values({margin, 0}, at::kDouble).view({1, 2}), rows({0}));
+    trace.add(values({margin, 0}, at::kDouble).view({1, 2}), of_rows({0}));
   }
   EXPECT_TRUE(trace.unfinished(0));
 }
@@ -259,8 +259,8 @@ TEST(Trace, AMarginThatNeverFallsIsStalledUnlessAnAscentFellOrCrossed) {
   EXPECT_FALSE(trace_of(rising).stalled(0));
   EXPECT_FALSE(trace_of(std::vector<double>(9, 5.0)).stalled(0)) << "too few steps to tell";
   Trace again = trace_of(std::vector<double>(20, 5.0));
-  again.start(rows({0}));
-  again.add(values({4.0, 0.0, -1.0}).view({1, 3}), rows({0}));
+  again.start(of_rows({0}));
+  again.add(values({4.0, 0.0, -1.0}).view({1, 3}), of_rows({0}));
   EXPECT_TRUE(again.stalled(0)) << "a start is no step";
   EXPECT_EQ(again.least_margin(0), 4);
   again.cross(0, 0.5);
