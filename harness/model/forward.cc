@@ -79,6 +79,16 @@ torch::jit::Module load_archive(const std::filesystem::path& path) {
   return module;
 }
 
+void cast_floating(const torch::jit::Module& module, at::ScalarType dtype) {
+  const auto cast = [dtype](at::Tensor tensor) {
+    if (!tensor.is_floating_point() && !tensor.is_complex()) return;
+    const at::ScalarType wanted = tensor.is_complex() ? c10::toComplexType(dtype) : dtype;
+    if (tensor.scalar_type() != wanted) tensor.set_data(tensor.detach().to(wanted));
+  };
+  for (const at::Tensor& parameter : module.parameters()) cast(parameter);
+  for (const at::Tensor& buffer : module.buffers()) cast(buffer);
+}
+
 void rethrow_failure(const std::exception& error) {
   const std::string message = error.what();
   const std::string cause = explain_failure(message);
