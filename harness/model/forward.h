@@ -47,6 +47,7 @@ class Forward {
  private:
   at::Tensor to_logits(const at::Tensor& output) const;
   c10::IValue select(const c10::IValue& value) const;
+  std::string cure_of(at::IntArrayRef shape, int64_t n) const;
 
   ModelSpec spec_;
   std::string name_;
