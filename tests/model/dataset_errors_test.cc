@@ -139,11 +139,12 @@ TEST_F(DatasetErrorsTest, Values) {
   const float nan = std::numeric_limits<float>::quiet_NaN();
   EXPECT_THAT(npy_error(npy("<f4", "(2, 2)", raw<float>({0, 0, nan, 1})), y_),
               HasSubstr("x.npy: row 1: nan at [0]; expected a number in the box [0, 1]"));
-  EXPECT_THAT(npy_error(npy("<f4", "(2, 2)", raw<float>({0, 128, 0, 1})), y_),
-              HasSubstr("x.npy: row 0: 128 at [1]; expected a number in the box [0, 1]; only uint8 "
-                        "is scaled to the box: divide by 255, save uint8 where the "
-                        "format has it, or set "
-                        "model.input.range: [0, 255]"));
+  EXPECT_THAT(
+      npy_error(npy("<f4", "(2, 1, 1, 2)", raw<float>({0, 128, 0, 1})), y_, {1, 1, 2}),
+      HasSubstr("x.npy: row 0: 128 at [0, 0, 1]; expected a number in the box [0, 1]; only uint8 "
+                "is scaled to the box: divide by 255, save uint8 where the "
+                "format has it, or set "
+                "model.input.range: [0, 255]"));
   EXPECT_THAT(npy_error(npy("<i8", "(2, 2)", raw<int64_t>({0, 1, 0, -1})), y_),
               HasSubstr("x.npy: row 1: -1 at [1]"));
 }
