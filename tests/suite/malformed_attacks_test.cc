@@ -36,7 +36,7 @@ std::vector<Case> attack_cases() {
   return {
       {"AutoAttack",
        entry("attack: autoattack, norm: linf, eps: 1"),
-       "6:13",
+       "6:24",
        {"unknown attack `autoattack`", "`ensemble`", "configs/suites/autoattack-linf.yaml"}},
       {"UnknownAttack",
        entry("attack: pdg, norm: linf, eps: 1"),
