@@ -9,6 +9,8 @@
 #include "harness/cli/session.h"
 #include "harness/cli/suite_options.h"
 #include "harness/cli/supervise.h"
+#include "harness/gate/rules.h"
+#include "harness/gate/statistics.h"
 #include "harness/gate/text.h"
 #include "harness/monitor/monitor.h"
 
@@ -56,6 +58,22 @@ FirstBlock first_block(const Session& session) {
   return read(name, *records.dataset, records.indices, records.infos);
 }
 
+// What speaks against so many right answers of the first block, or "".
+std::string doubt_of(const Suite& suite, int64_t right, int64_t rows) {
+  for (const RuleSpec& rule : suite.rules) {
+    if (rule.metric != "clean_accuracy" || rule.kind != RuleSpec::Kind::kAtLeast) continue;
+    if (clopper_pearson(right, rows, rule.confidence).upper < rule.limit) {
+      return "that is too few for clean_accuracy at_least " + figure(rule.limit) + ", by line " +
+             std::to_string(rule.where.line);
+    }
+  }
+  // Not told from guessing, and nearer to it than to no mistake.
+  const double chance = 1 / static_cast<double>(suite.model.classes);
+  const double share = static_cast<double>(right) / static_cast<double>(rows);
+  const bool guessed = clopper_pearson(right, rows, 0.95).lower <= chance;
+  return guessed && share < (1 + chance) / 2 ? "that is no better than guessing" : "";
+}
+
 // One clean and one taped forward with its gradient on the first block.
 void try_model(const Session& session, const Model& model) {
   const auto [name, x, truth] = first_block(session);
@@ -75,6 +93,10 @@ void try_model(const Session& session, const Model& model) {
               static_cast<long>(rows),
               tape.has_gradient() ? gradient.isfinite().all().item<bool>() ? "finite" : "not finite"
                                   : "none");
+  const std::string doubt = doubt_of(session.suite, right, rows);
+  if (doubt.empty()) return;
+  std::printf("%s; %s\n", doubt.c_str(),
+              clean_hint(model.facts().flags, session.suite.model.classes).c_str());
 }
 
 // What a run would refuse of the sets: shared records, too few of them for budgets or monitors.
@@ -126,8 +148,11 @@ void load_and_try(const Session& session, const std::string& role,
                   const std::filesystem::path& path) {
   const Working working(role, -1);
   const Model model = load_model(session.suite, path);
-  std::printf("%s loads: padding quantum %ld%s\n", path.c_str(),
-              static_cast<long>(model.facts().quantum), model.facts().random ? ", random" : "");
+  const int64_t quantum = model.facts().quantum;
+  std::printf(
+      "%s loads%s%s\n", path.c_str(),
+      quantum > 1 ? ("; batches are padded to multiples of " + count(quantum, "row")).c_str() : "",
+      model.facts().random ? ", random" : "");
   for (const Flag& flag : model.facts().flags) {
     std::printf("flag %s: %s; %s\n", flag.id.c_str(), flag.detail.c_str(), flag.advice.c_str());
   }
@@ -150,6 +175,7 @@ ExitCode validate_loading(const PlanOptions& options) {
   check_paths(suite);
   std::printf("%s, %s\n", valid_text(options, suite).c_str(),
               count(static_cast<int64_t>(session.described.size()), "sample").c_str());
+  warn_of_no_decision(suite);
   load_and_try(session, "candidate", suite.model.path);
   const std::string& baseline = suite.baseline;
   if (baseline.empty() || baseline == "none") return ExitCode::kPass;
@@ -174,6 +200,7 @@ ExitCode validate(const PlanOptions& options) {
       load_suite(options.suite, options.overrides, infos_of(attacks), monitor_infos());
   check_detectors(suite);
   std::printf("%s\n", valid_text(options, suite).c_str());
+  warn_of_no_decision(suite);
   return ExitCode::kPass;
 }
 

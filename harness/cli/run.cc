@@ -289,6 +289,7 @@ ExitCode Run::run(const Attempt& attempt) {
   const Suite& suite = session_->suite;
   keep_time_limit(attempt, suite.run.time_limit_s);
   check_paths(suite);  // before a folder is taken into use: a mistyped one is mended
+  warn_of_no_decision(suite);
   judged_.suite = suite;
   read_baseline_evidence();
   workers_ = choose_workers(options_.workers, suite.run.memory_limit);

@@ -126,6 +126,27 @@ void check_paths(const Suite& suite) {
   if (!std::filesystem::is_directory(suite.baseline)) require_file(suite.baseline);
 }
 
+void warn_of_no_decision(const Suite& suite) {
+  if (suite.rules.empty()) {
+    std::cerr << "assay: the suite has no rules, and a gate that checks nothing never passes"
+              << std::endl;
+  }
+  const auto paired = [](const RuleSpec& rule) { return is_paired(rule.kind); };
+  const auto first = std::find_if(suite.rules.begin(), suite.rules.end(), paired);
+  if (first == suite.rules.end()) return;
+  if (suite.baseline.empty()) {
+    std::cerr << "assay: " << to_prefix(first->where) << to_string(first->kind)
+              << " compares with a baseline, and there is none, so that the gate cannot pass; name "
+                 "one with --baseline, or `none` for a first run"
+              << std::endl;
+  } else if (suite.baseline == "none" &&
+             std::all_of(suite.rules.begin(), suite.rules.end(), paired)) {
+    std::cerr << "assay: every rule compares with a baseline, and a first run has none, so that no "
+                 "rule decides; add one that stands by itself, such as at_least"
+              << std::endl;
+  }
+}
+
 bool is_model(const std::string& path) {
   if (std::filesystem::is_directory(path)) return false;
   std::ifstream file(path, std::ios::binary);

@@ -82,6 +82,10 @@ void require_file(const std::filesystem::path& path);
 /// is nothing that can be read.
 void check_paths(const Suite& suite);
 
+/// Says on stderr where a suite's run cannot pass, whatever it measures: without rules, or with
+/// rules that compare and nothing to compare with.
+void warn_of_no_decision(const Suite& suite);
+
 /// True if a baseline's path is taken for a model: it is no folder and no evidence file.
 bool is_model(const std::string& path);
 

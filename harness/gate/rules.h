@@ -1,6 +1,7 @@
 // One rule on one cell.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -34,6 +35,10 @@ Judgement judge(const RuleSpec& rule, const Trial& trial);
 
 /// Flags that concern a cell: its own, those of its units, and those of the whole run.
 std::vector<Flag> flags_of(const Trial& trial);
+
+/// What a clean accuracy out of line is most often caused by, where these flags were raised of a
+/// model with so many classes.
+std::string clean_hint(const std::vector<Flag>& flags, int64_t classes);
 
 /// "max_drop 0.03", or "max_drop 5%" where the limit is relative.
 std::string limit_text(const RuleSpec& rule);

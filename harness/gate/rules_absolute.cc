@@ -66,16 +66,32 @@ std::string hint_of(const RuleSpec& rule, const Trial& trial, const Estimate& es
                                           : level_hint(rule, estimate);
 }
 
+std::string clean_hint_of(const Trial& trial) {
+  const Header& header = trial.candidate->evidence->header;
+  return clean_hint(header.flags, header.classes);
+}
+
 /// What would give a metric that has no value one.
 std::string missing_hint(const RuleSpec& rule, const Trial& trial) {
   const CellView& cell = *trial.cell;
   if (cell.header->family == Family::kMembership) return missing_score_hint(rule, trial);
   if (cell.header->family == Family::kExtraction) return "";  // the reason says it
   const bool aimed = std::count(cell.aimed.begin(), cell.aimed.end(), false) == 0;
-  return aimed ? "choose another `target`, or samples of other classes" : kCleanHint;
+  return aimed ? "choose another `target`, or samples of other classes" : clean_hint_of(trial);
 }
 
 }  // namespace
+
+std::string clean_hint(const std::vector<Flag>& flags, int64_t classes) {
+  std::string hint = "if this surprises: ";
+  // Of more than two classes a softmax leaves the highest where it is.
+  for (const Flag& flag : flags) {
+    if (flag.id == "softmax_output" && classes == 2) hint += flag.advice + "; else ";
+  }
+  return hint +
+         "`normalize` is missing, or the suite and the model both normalise, or the model takes "
+         "another `input.range`, such as [0, 255], or the class order of data and model differs";
+}
 
 std::string few_for_median(double confidence) {
   const double needed = std::ceil(std::log(1 - confidence) / std::log(0.5) - 1e-9);
@@ -116,7 +132,7 @@ void judge_absolute(const RuleSpec& rule, const Trial& trial, RuleResult& result
                (at_least ? "at most " + value_text(*estimate.upper) + ", under "
                          : "at least " + value_text(*estimate.lower) + ", over ") +
                limit_text(rule),
-           rule.metric == "clean_accuracy" ? kCleanHint : "");
+           rule.metric == "clean_accuracy" ? clean_hint_of(trial) : "");
   } else {
     const auto end = [](const std::optional<double>& bound) {
       return bound ? value_text(*bound) : "unknown";

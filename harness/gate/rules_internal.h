@@ -7,11 +7,6 @@
 
 namespace assay {
 
-/// What a clean accuracy out of line is most often caused by.
-inline constexpr const char* kCleanHint =
-    "if this surprises: `normalize` is missing, or the suite and the model both normalise, or the "
-    "class order of data and model differs";
-
 void settle(RuleResult& result, RuleResult::Verdict verdict, std::string reason,
             std::string hint = "");
 

@@ -89,6 +89,10 @@ void judge_share(const RuleSpec& rule, const Trial& trial, Judgement& judgement)
   Difference difference = {static_cast<double>(b - c) / n, bounds.lower, bounds.upper};
   if (!is_drop(rule)) difference = mirrored(difference);
   decide_difference(rule, difference, share_hint(rule, pairs, difference), result);
+  if (clean && is_drop(rule) && result.verdict == Outcomes::kFail) {
+    const Header& header = trial.candidate->evidence->header;
+    result.hint = clean_hint(header.flags, header.classes);
+  }
   vacuous_share(rule, pairs, result);
   const double chance = mcnemar_mid_p(b, c);
   if (is_drop(rule) && chance <= 1 - rule.confidence && difference.value <= rule.limit &&
@@ -189,8 +193,7 @@ void decide_difference(const RuleSpec& rule, const Difference& difference, const
       reason += "; " + std::to_string(*result.regressed) + " lost, " +
                 std::to_string(*result.repaired) + " gained";
     }
-    settle(result, Outcomes::kFail, reason,
-           rule.metric == "clean_accuracy" && is_drop(rule) ? kCleanHint : "");
+    settle(result, Outcomes::kFail, reason);
   } else {
     const auto end = [&](const std::optional<double>& bound) {
       return bound ? spell(rule, *bound) : "unknown";

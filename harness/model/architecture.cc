@@ -31,18 +31,6 @@ std::string join(const std::vector<std::string>& words) {
   return text;
 }
 
-// Converts floating parameters and buffers; Module::to would make integers of the buffers float
-// too.
-void convert_module(const torch::jit::Module& module, at::ScalarType dtype) {
-  const auto each = [dtype](at::Tensor tensor) {
-    if (tensor.is_floating_point() && tensor.scalar_type() != dtype) {
-      tensor.set_data(tensor.detach().to(dtype));
-    }
-  };
-  for (const at::Tensor& parameter : module.parameters()) each(parameter);
-  for (const at::Tensor& buffer : module.buffers()) each(buffer);
-}
-
 // All parameters; or, where the author froze some (a pretrained trunk), those that are not.
 std::set<std::string> names_to_train(const torch::jit::Module& module) {
   std::set<std::string> all, free;
@@ -183,7 +171,7 @@ Architecture::Impl read_module(const ModelSpec& spec, const std::string& name, b
   Architecture::Impl impl;
   impl.name = name;
   impl.fresh = fresh;
-  convert_module(module, type_of(spec));
+  cast_floating(module, type_of(spec));
   impl.module = std::move(module);
   impl.trained = names_to_train(impl.module);
   impl.digest = digest_architecture(impl, spec);

@@ -18,6 +18,8 @@ struct Order {
   size_t from(int64_t i) const { return static_cast<size_t>((i % plane) * channels + i / plane); }
 };
 
+constexpr int64_t kFewestPixels = 64;
+
 std::string box_text(const ModelSpec& spec) {
   return std::string("[").append(value_text(spec.lo)).append(", ").append(value_text(spec.hi)) +
          "]";
@@ -40,12 +42,16 @@ std::string position_text(int64_t flat, const ModelSpec& spec, bool channels_las
   std::string message = source.place(index) + ": " + value_text(value) + " at " +
                         position_text(static_cast<int64_t>(at), spec, source.channels_last()) +
                         "; expected a number in the box " + box_text(spec);
-  if (value >= 2 && value <= 255 && spec.hi <= 1) {
+  // Of a few features none is a pixel.
+  const bool pixels = spec.shape.size() > 1 || entries_of(spec.shape) >= kFewestPixels;
+  if (pixels && value >= 2 && value <= 255 && spec.hi <= 1) {
     message +=
         "; only uint8 is scaled to the box: divide by 255, save uint8 where the format has it, or "
         "set model.input.range: [0, 255] if the model takes that";
   } else if (std::isfinite(value)) {
-    message += "; set model.input.range to the values that the model takes";
+    message +=
+        "; set model.input.range to the values that the model takes, or scale the data as those "
+        "were that it learnt from";
   }
   throw Error(message);
 }

@@ -44,6 +44,7 @@ std::string cure(const Shape& found, const DataSpec& data, const ModelSpec& spec
     if (!data.nhwc && found == last) return "; its channels come last: set `layout: nhwc`";
     if (data.nhwc && found == wanted) return "; its channels come first: leave out `layout: nhwc`";
   }
+  if (found.empty()) return ", and not one number each; are images and labels exchanged?";
   if (entries_of(found) == entries_of(spec.shape)) {
     return "; reshape the array to [n, " + shape_text(wanted).substr(1);
   }

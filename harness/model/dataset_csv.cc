@@ -89,11 +89,26 @@ class CsvSource : public Source {
     std::string hint;
     if (names_.size() == features_ + 2 && (names_[0].empty() || names_[0].starts_with("Unnamed"))) {
       hint = "; the first column has no name: save without the index (to_csv(index=False))";
+    } else {
+      hint = "; every column but the label is a feature: " + features_text();
     }
     throw Error(data.where, "data." + data.name + ": " + file_.name() + " has " +
                                 std::to_string(names_.size() - 1) + " feature columns beside `" +
                                 data.label + "`; expected " + std::to_string(features_) +
                                 " by model.input.shape " + shape_text(spec.shape) + hint);
+  }
+
+  // The first names of feature columns.
+  std::string features_text() const {
+    constexpr size_t kMost = 12;
+    std::string text;
+    size_t told = 0;
+    for (size_t i = 0; i < names_.size() && told < kMost; ++i) {
+      if (i == label_column_) continue;
+      text += (told++ == 0 ? "`" : ", `") + names_[i].substr(0, 24) + "`";
+    }
+    const size_t more = names_.size() - 1 - told;
+    return text + (more > 0 ? " and " + std::to_string(more) + " more" : "");
   }
 
   void check_count(size_t found, int64_t row, const Where& place) const {
@@ -111,7 +126,9 @@ class CsvSource : public Source {
     if (parse_csv(field.text, &value)) return checked_label(value, spec, named);
     throw Error(named + ": label `" + std::string(field.text.substr(0, 60)) +
                 "`; expected a whole number in [0, " + std::to_string(spec.classes) + ")" +
-                (spec.class_names.empty() ? "" : ", or a name of model.classes") +
+                (spec.class_names.empty()
+                     ? ", or names listed in model.classes, in the order of the model's outputs"
+                     : ", or a name of model.classes") +
                 suggest(field.text, spec.class_names));
   }
 

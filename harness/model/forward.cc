@@ -79,6 +79,16 @@ torch::jit::Module load_archive(const std::filesystem::path& path) {
   return module;
 }
 
+void cast_floating(const torch::jit::Module& module, at::ScalarType dtype) {
+  const auto cast = [dtype](at::Tensor tensor) {
+    if (!tensor.is_floating_point() && !tensor.is_complex()) return;
+    const at::ScalarType wanted = tensor.is_complex() ? c10::toComplexType(dtype) : dtype;
+    if (tensor.scalar_type() != wanted) tensor.set_data(tensor.detach().to(wanted));
+  };
+  for (const at::Tensor& parameter : module.parameters()) cast(parameter);
+  for (const at::Tensor& buffer : module.buffers()) cast(buffer);
+}
+
 void rethrow_failure(const std::exception& error) {
   const std::string message = error.what();
   const std::string cause = explain_failure(message);
@@ -155,6 +165,14 @@ c10::IValue Forward::select(const c10::IValue& value) const {
   return value;
 }
 
+// What mends an output of this shape for n inputs, where that is known.
+std::string Forward::cure_of(at::IntArrayRef shape, int64_t n) const {
+  const bool single = shape == at::IntArrayRef({n, 1}) || shape == at::IntArrayRef({n});
+  if (!single || spec_.classes != 2) return "";
+  return "; say `output: sigmoid` if it is one logit, and export the model without its sigmoid if "
+         "it is a probability";
+}
+
 at::Tensor Forward::call(torch::jit::Module module, const at::Tensor& input) const {
   c10::IValue value;
   try {
@@ -178,7 +196,8 @@ at::Tensor Forward::call(torch::jit::Module module, const at::Tensor& input) con
       !(output.dim() == 2 && output.size(0) == n && output.size(1) == width)) {
     throw Error(name_ + " returns shape " + c10::str(output.sizes()) + " for " + std::to_string(n) +
                     " inputs; the suite says model.classes " + std::to_string(spec_.classes) +
-                    ", so [" + std::to_string(n) + ", " + std::to_string(width) + "] is expected",
+                    ", so [" + std::to_string(n) + ", " + std::to_string(width) + "] is expected" +
+                    cure_of(output.sizes(), n),
                 ExitCode::kRefused);
   }
   // A copy too: the module may return its own buffer, and write into it at the next call.

@@ -19,6 +19,11 @@ at::ScalarType type_of(const ModelSpec& spec);
 /// Error like require_torchscript().
 torch::jit::Module load_archive(const std::filesystem::path& path);
 
+/// Casts floating-point parameters and buffers to `dtype`, and complex ones to its complex type.
+/// Integers, bytes and masks stay as they are: Module::to would make floats of them, too, which no
+/// index may be, and which neither wrap nor divide as they do.
+void cast_floating(const torch::jit::Module& module, at::ScalarType dtype);
+
 /// Sorts what a model's code throws: Error (kIncomplete) where the machine ran out of memory, else
 /// ModelFailure.
 [[noreturn]] void rethrow_failure(const std::exception& error);
@@ -42,6 +47,7 @@ class Forward {
  private:
   at::Tensor to_logits(const at::Tensor& output) const;
   c10::IValue select(const c10::IValue& value) const;
+  std::string cure_of(at::IntArrayRef shape, int64_t n) const;
 
   ModelSpec spec_;
   std::string name_;

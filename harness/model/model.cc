@@ -178,7 +178,8 @@ bool is_narrowed(const torch::jit::Module& module, const ModelSpec& spec) {
   if (type_of(spec) == at::kDouble) return false;
   int64_t wide = 0, others = 0;
   const auto look = [&](const at::Tensor& values) {
-    if (values.is_floating_point()) ++(values.scalar_type() == at::kDouble ? wide : others);
+    if (!values.is_floating_point() && !values.is_complex()) return;
+    ++(c10::toRealValueType(values.scalar_type()) == at::kDouble ? wide : others);
   };
   for (const at::Tensor& values : module.parameters()) look(values);
   for (const at::Tensor& values : module.buffers()) look(values);
@@ -200,7 +201,7 @@ torch::jit::Module open_module(const ModelSpec& spec, const std::filesystem::pat
                     "float64",
                 ExitCode::kRefused);
   }
-  module.to(type_of(spec));
+  cast_floating(module, type_of(spec));
   for (at::Tensor parameter : module.parameters()) parameter.set_requires_grad(false);
   for (at::Tensor buffer : module.buffers()) {
     if (buffer.is_floating_point()) buffer.set_requires_grad(false);

@@ -6,6 +6,7 @@
 #include <limits>
 #include <vector>
 
+#include "harness/model/attack_fault.h"
 #include "harness/model/ball.h"
 #include "harness/model/crash.h"
 #include "harness/suite/error.h"
@@ -129,8 +130,8 @@ at::Tensor Oracle::vjp(const Tape& tape, const at::Tensor& c, const at::Tensor& 
   int64_t* gradients = gradients_.data_ptr<int64_t>();
   for (int64_t i = 0; i < places.size(0); ++i) {
     gradients[place[i]] += is_used[i] ? 1 : 0;
-    ASSAY_CHECK(gradient_budget_ == 0 || gradients[place[i]] <= gradient_budget_,
-                "an attack exceeded its gradient budget");
+    require_of_attack(gradient_budget_ == 0 || gradients[place[i]] <= gradient_budget_,
+                      "an attack exceeded its gradient budget");
   }
   at::Tensor gradient = blamed([&] { return tape.vjp(c); }).contiguous();  // [m, ...]
   bool any_wild = false;
@@ -208,8 +209,8 @@ at::Tensor Oracle::queries_left() const {
 }
 
 void Oracle::count(const at::Tensor& x, const at::Tensor& rows, Access needed) {
-  ASSAY_CHECK(threat_.access <= needed, "an attack asked for more access than it declares");
-  ASSAY_CHECK(x.size(0) == rows.size(0), "a query needs one block row for each of its rows");
+  require_of_attack(threat_.access <= needed, "an attack asked for more access than it declares");
+  require_of_attack(x.size(0) == rows.size(0), "a query needs one block row for each of its rows");
   if (block_.stop != nullptr) {
     if (const std::string reason = (*block_.stop)(); !reason.empty()) {
       throw Error(reason, ExitCode::kIncomplete);
@@ -220,7 +221,8 @@ void Oracle::count(const at::Tensor& x, const at::Tensor& rows, Access needed) {
   int64_t* queries = queries_.data_ptr<int64_t>();
   for (int64_t i = 0; i < places.size(0); ++i) {
     const int64_t sent = ++queries[place[i]];
-    ASSAY_CHECK(query_budget_ == 0 || sent <= query_budget_, "an attack exceeded its query budget");
+    require_of_attack(query_budget_ == 0 || sent <= query_budget_,
+                      "an attack exceeded its query budget");
   }
 }
 
@@ -233,7 +235,7 @@ void Oracle::settle(const at::Tensor& rows) {
 }
 
 void Oracle::count_step(const at::Tensor& rows) {
-  ASSAY_CHECK(threat_.access == Access::kLabel, "of other attacks every query is a step");
+  require_of_attack(threat_.access == Access::kLabel, "of other attacks every query is a step");
   walks_.index_fill_(0, rows, true);
   if (trace_) trace_->add(rows);
 }

@@ -12,6 +12,7 @@
 #include <mutex>
 #include <set>
 
+#include "harness/model/attack_fault.h"
 #include "harness/record/early_end.h"
 #include "harness/run/outputs.h"
 #include "harness/run/pace.h"
@@ -277,6 +278,13 @@ class Runner {
         seed_generator(unit.key);
       }
       keep(unit, compute(unit, model));
+    } catch (const AttackFault& fault) {
+      const AttackSpec& spec = suite_.attacks[unit.entry];
+      const std::lock_guard lock(mutex_);
+      if (failure_) return;
+      failure_ = std::make_exception_ptr(Error(spec.where, "cell " + unit.cell +
+                                                               ": a bug in attack `" + spec.attack +
+                                                               "`, or in assay: " + fault.what()));
     } catch (const Error& error) {
       const std::lock_guard lock(mutex_);
       if (error.code() == ExitCode::kIncomplete) {

@@ -187,7 +187,11 @@ const AttackInfo& find_attack(const std::string& name, const Where& where,
     if (info.name == name) return info;
     names.push_back(info.name);
   }
-  throw Error(where, "unknown attack `" + name + "`" + suggest(name, names));
+  const bool several = name.find("autoattack") != std::string::npos;
+  throw Error(where, "unknown attack `" + name + "`" +
+                         (several ? "; it is an `ensemble`, whose stages stand in "
+                                    "configs/suites/autoattack-linf.yaml, -l2 and -l1"
+                                  : suggest(name, names)));
 }
 
 }  // namespace assay

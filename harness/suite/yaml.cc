@@ -270,6 +270,32 @@ void check_utf8(std::string_view text, const std::string& file) {
   }
 }
 
+// Which of a line, counted from 1, and the one before is indented with a tab; 0: none.
+int tabbed_line(std::string_view text, int last) {
+  for (int line = 1; line <= last && !text.empty(); ++line) {
+    const std::string_view whole = text.substr(0, text.find('\n'));
+    const size_t indent = std::min(whole.find_first_not_of(" \t"), whole.size());
+    if (line >= last - 1 && whole.substr(0, indent).find('\t') != std::string_view::npos) {
+      return line;
+    }
+    text.remove_prefix(std::min(whole.size() + 1, text.size()));
+  }
+  return 0;
+}
+
+// What most often mends what the YAML parser stumbled over, or "".
+std::string cure_of(const YAML::Exception& fault, std::string_view text) {
+  // It stumbles over a tab in that line, or over the next one.
+  if (const int line = tabbed_line(text, fault.mark.line + 1); line > 0) {
+    return "; line " + std::to_string(line) + " is indented with a tab: use blanks";
+  }
+  const bool star = fault.msg.find("alias") != std::string::npos ||
+                    fault.msg.find("anchor is not defined") != std::string::npos;
+  if (star) return "; a glob is quoted, as in \"*\"";
+  const bool variable = text.find("${") != std::string_view::npos;
+  return variable ? "; inside [ ] and { } quote \"${…}\"" : "";
+}
+
 }  // namespace
 
 Value parse_yaml(std::string_view text, const std::string& file, Environment environment) {
@@ -290,8 +316,7 @@ Value parse_yaml(std::string_view text, const std::string& file, Environment env
     }
   } catch (const YAML::Exception& fault) {
     const bool placed = fault.mark.line >= 0;
-    std::string message = "not valid YAML: " + fault.msg;
-    if (text.find("${") != std::string_view::npos) message += "; inside [ ] and { } quote \"${…}\"";
+    const std::string message = "not valid YAML: " + fault.msg + cure_of(fault, text);
     throw Error(Where{file, placed ? fault.mark.line + 1 : 0, placed ? fault.mark.column + 1 : 0},
                 message);
   }

@@ -176,6 +176,39 @@ TEST_F(Commands, ValidateNeedsNeitherModelNorDataUnlessLoading) {
   EXPECT_FALSE(exists(".assay")) << "validating writes nothing";
 }
 
+TEST_F(Commands, ValidateSaysWhereRightAnswersAreTooFew) {
+  write_suite({.rules = "- { cell: \"*\", metric: clean_accuracy, at_least: 0.9 }"});
+  const auto told = [&](const char* model) {
+    const Ended ended =
+        assay({"validate", "suite.yaml", "--load", "--model", prepared(model).string()});
+    expect_end(ended, 0, {});
+    return ended.out;
+  };
+  EXPECT_THAT(told("right.pt"), Not(HasSubstr("if this surprises")));
+  EXPECT_THAT(told("swapped.pt"),
+              ::testing::AllOf(HasSubstr("too few for clean_accuracy at_least 0.9, by line "),
+                               HasSubstr("class order"), HasSubstr("input.range")));
+  write_suite({});
+  EXPECT_THAT(told("right.pt"), Not(HasSubstr("if this surprises")));
+  EXPECT_THAT(told("swapped.pt"), HasSubstr("no better than guessing; if this surprises"));
+}
+
+TEST_F(Commands, ASuiteThatCannotPassIsToldOfBeforeTheRun) {
+  write_suite({.rules = kPaired});
+  expect_end(assay({"validate", "suite.yaml"}), 0, {"max_drop compares with a baseline", "`none`"});
+  expect_end(assay({"validate", "suite.yaml", "--load"}), 0, {"max_drop compares with a baseline"});
+  expect_end(run("out"), 4, {"max_drop compares with a baseline"});
+  expect_end(assay({"validate", "suite.yaml", "--baseline", "none"}), 0,
+             {"every rule compares with a baseline", "at_least"});
+  const std::string both = std::string(kPass) + "\n    " + kPaired;
+  write_suite({.rules = both});
+  const Ended first = assay({"validate", "suite.yaml", "--baseline", "none"});
+  EXPECT_EQ(first.code, 0);
+  EXPECT_EQ(first.err, "");
+  write("bare.yaml", read("suite.yaml").substr(0, read("suite.yaml").find("gate:")));
+  expect_end(assay({"validate", "bare.yaml"}), 0, {"no rules", "never passes"});
+}
+
 TEST_F(Commands, SetsThatShareRecordsAreRefusedWhateverACellTakesOfThem) {
   SuiteParts parts;
   const std::string csv = "{ format: csv, path: samples.csv, label: label, rows: ";

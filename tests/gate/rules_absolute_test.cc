@@ -165,6 +165,21 @@ TEST(CleanAccuracy, ComesFromTheCleanPassAndHintsAtPreprocessing) {
   EXPECT_DOUBLE_EQ(*decision.clean_accuracy, 0.1);
   EXPECT_THAT(decision.rules[0].hint, HasSubstr("normalize"));
   EXPECT_THAT(decision.rules[0].hint, HasSubstr("class order"));
+  EXPECT_THAT(decision.rules[0].hint, HasSubstr("another `input.range`, such as [0, 255]"));
+}
+
+TEST(CleanAccuracy, HintsFirstAtASigmoidThatTheModelAppliesItself) {
+  Evidence run = make_run(100);
+  testing::miss_clean(run, 50);
+  add_cell(run, "pgd", {{'M', 50}, {'R', 50}});
+  run.header.flags = {{"softmax_output", "", "in [0, 1]", "export the model without its sigmoid"}};
+  run.header.classes = 2;
+  Suite suite = make_suite(run);
+  add_rule(suite, "clean_accuracy", Kind::kAtLeast, 0.8);
+  EXPECT_THAT(decide(suite, run, nullptr).rules[0].hint,
+              ::testing::StartsWith("if this surprises: export the model without its sigmoid; "));
+  run.header.classes = 10;  // whose highest answer is the same with a softmax
+  EXPECT_THAT(decide(suite, run, nullptr).rules[0].hint, ::testing::Not(HasSubstr("sigmoid")));
 }
 
 /// One at_least or at_most rule on the median of these distances.

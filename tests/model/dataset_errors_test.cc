@@ -85,7 +85,8 @@ TEST_F(DatasetErrorsTest, Idx) {
                                HasSubstr("images holds 2 samples; expected as many")));
   EXPECT_THAT(idx_error(labels_, images_),
               HasSubstr("images holds samples of shape []; expected [1, 2, 2] by "
-                        "model.input.shape"));
+                        "model.input.shape, and not one number each; are images and labels "
+                        "exchanged?"));
   EXPECT_THAT(idx_error(idx(8, {0, 2, 2}, ""), idx(8, {0}, "")),
               HasSubstr("images: holds no samples (shape [0, 2, 2])"));
   EXPECT_THAT(idx_error(images_, labels_, {1, 3, 3}), HasSubstr("suite.yaml:7:3: data.test: "));
@@ -138,11 +139,12 @@ TEST_F(DatasetErrorsTest, Values) {
   const float nan = std::numeric_limits<float>::quiet_NaN();
   EXPECT_THAT(npy_error(npy("<f4", "(2, 2)", raw<float>({0, 0, nan, 1})), y_),
               HasSubstr("x.npy: row 1: nan at [0]; expected a number in the box [0, 1]"));
-  EXPECT_THAT(npy_error(npy("<f4", "(2, 2)", raw<float>({0, 128, 0, 1})), y_),
-              HasSubstr("x.npy: row 0: 128 at [1]; expected a number in the box [0, 1]; only uint8 "
-                        "is scaled to the box: divide by 255, save uint8 where the "
-                        "format has it, or set "
-                        "model.input.range: [0, 255]"));
+  EXPECT_THAT(
+      npy_error(npy("<f4", "(2, 1, 1, 2)", raw<float>({0, 128, 0, 1})), y_, {1, 1, 2}),
+      HasSubstr("x.npy: row 0: 128 at [0, 0, 1]; expected a number in the box [0, 1]; only uint8 "
+                "is scaled to the box: divide by 255, save uint8 where the "
+                "format has it, or set "
+                "model.input.range: [0, 255]"));
   EXPECT_THAT(npy_error(npy("<i8", "(2, 2)", raw<int64_t>({0, 1, 0, -1})), y_),
               HasSubstr("x.npy: row 1: -1 at [1]"));
 }
@@ -266,7 +268,8 @@ TEST_F(DatasetErrorsTest, Csv) {
   EXPECT_THAT(csv("a,b,y\n0,cat,2\n"),
               HasSubstr("data:2:3: row 0: `cat` in column `b`; expected a number"));
   EXPECT_THAT(csv("a,b,y\n0,1,cat\n"),
-              HasSubstr("data:2:5: row 0: label `cat`; expected a whole number in [0, 3)"));
+              HasSubstr("data:2:5: row 0: label `cat`; expected a whole number in [0, 3), or names "
+                        "listed in model.classes"));
   EXPECT_THAT(csv("a,b,y\n0,1,3\n"), HasSubstr("data:2:5: row 0: label 3 is outside [0, 3)"));
   EXPECT_THAT(csv("a,b,y\n0,nan,1\n"), HasSubstr("data:2: row 0: nan at [1]; expected a number"));
   EXPECT_THAT(csv("a,b,y\n0,1e999,1\n"), HasSubstr("`1e999` in column `b`; expected a number"));
@@ -281,6 +284,12 @@ TEST_F(DatasetErrorsTest, Csv) {
   EXPECT_THAT(csv(",a,b,y\n0,0,1,2\n"),
               HasSubstr("data has 3 feature columns beside `y`; expected 2 by model.input.shape [2]"
                         "; the first column has no name: save without the index"));
+  EXPECT_THAT(csv("id,a,b,y\n0,0,1,2\n"),
+              HasSubstr("data has 3 feature columns beside `y`; expected 2 by model.input.shape [2]"
+                        "; every column but the label is a feature: `id`, `a`, `b`"));
+  EXPECT_THAT(csv("a,b,y\n0,63.7,1\n"),
+              ::testing::AllOf(HasSubstr("row 0: 63.7 at [1]"), HasSubstr("scale the data as"),
+                               ::testing::Not(HasSubstr("255"))));
   EXPECT_THAT(csv("a,b,y\n"), HasSubstr("data:2:1: no rows after the header"));
   EXPECT_THAT(csv("a,b,y\n0,1,2\n\n0,1,2\n"), HasSubstr("data:3:1: a blank line inside the table"));
   EXPECT_THAT(csv("a,b,y\n0,\"1,2\n"), HasSubstr("data:2:3: a quote that is not closed"));

@@ -279,7 +279,8 @@ TEST(Model, SeesTrainingModeInsideSubmodules) {
 TEST(Model, RefusesWhatCannotBeJudged) {
   EXPECT_THAT(refusal("def forward(self, x):\n    return torch.log(x - 3)"), HasSubstr("NaN"));
   EXPECT_THAT(refusal("def forward(self, x):\n    return x[:, :1]"),
-              HasSubstr("returns shape [16, 1]"));
+              ::testing::AllOf(HasSubstr("returns shape [16, 1]"),
+                               HasSubstr("say `output: sigmoid` if it is one logit")));
   EXPECT_THAT(refusal("def forward(self, x):\n    return (x, x)"), HasSubstr("model.output_index"));
   EXPECT_THAT(refusal("def forward(self, x):\n    return (x, x)", ModelSpec::Output::kLogits, "2"),
               HasSubstr("returns 2 values"));

@@ -1,15 +1,17 @@
 #include "harness/model/oracle.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
 
-#include "harness/suite/error.h"
+#include "harness/model/attack_fault.h"
 #include "tests/model/oracle_fixture.h"
 
 namespace assay {
 namespace {
 
+using ::testing::HasSubstr;
 using testing::linf;
 using testing::rows;
 using testing::Shape;
@@ -319,28 +321,40 @@ TEST(Oracle, ANonFiniteOutputInTheBoxIsTheModelsFault) {
   EXPECT_FALSE(oracle.failed()[1].item<bool>()) << "outside the box nothing is promised";
 }
 
-using OracleDeathTest = ::testing::Test;
-
-TEST(OracleDeathTest, ABudgetIsHard) {
-  ::testing::FLAGS_gtest_death_test_style = "threadsafe";
+TEST(Oracle, ABudgetIsHard) {
   const Model model = threshold_model();
   const Block block = two_samples();
   Oracle oracle(model, linf(0.01), block, 2, 0);
   oracle.logits(block.x, rows({0, 0}));
   EXPECT_TRUE(oracle.queries_left().equal(rows({0, 2})));
-  EXPECT_DEATH(oracle.logits(block.x, rows({0, 1})), "query budget");
+  EXPECT_THAT(
+      [&] {
+        oracle.logits(block.x, rows({0, 1}));
+      },
+      ::testing::ThrowsMessage<AttackFault>(HasSubstr("query budget")));
 }
 
-TEST(OracleDeathTest, AccessIsWhatTheThreatModelGrants) {
-  ::testing::FLAGS_gtest_death_test_style = "threadsafe";
+TEST(Oracle, EachRowOfAQueryHasItsSample) {
+  const Model model = threshold_model();
+  const Block block = two_samples();
+  Oracle oracle(model, linf(0.01), block, 0, 0);
+  EXPECT_THAT(
+      [&] {
+        oracle.tape(block.x.narrow(0, 0, 1), rows({0, 1}));
+      },
+      ::testing::ThrowsMessage<AttackFault>(HasSubstr("one block row for each")));
+}
+
+TEST(Oracle, AccessIsWhatTheThreatModelGrants) {
   const Model model = threshold_model();
   const Block block = two_samples();
   ThreatModel threat = linf(0.01);
   threat.access = Access::kLabel;
   Oracle oracle(model, threat, block, 0, 0);
   oracle.labels(block.x, rows({0, 1}));
-  EXPECT_DEATH(oracle.logits(block.x, rows({0, 1})), "more access");
-  EXPECT_DEATH(oracle.tape(block.x, rows({0, 1})), "more access");
+  const auto refused = ::testing::ThrowsMessage<AttackFault>(HasSubstr("more access"));
+  EXPECT_THAT([&] { oracle.logits(block.x, rows({0, 1})); }, refused);
+  EXPECT_THAT([&] { oracle.tape(block.x, rows({0, 1})); }, refused);
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
 // What attacks take from elsewhere, and what they may not touch.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -83,6 +84,31 @@ TEST_F(RunTest, AnErrorOfASourceEndsTheRunAndNothingElse) {
     } catch (const Error& error) {
       EXPECT_STREQ(error.what(), "the point of a sample is of no use") << entry;
     }
+  }
+}
+
+// No retry mends it, and whoever writes attacks is told which one it is in.
+TEST_F(RunTest, AMistakeInAnAttacksCodeEndsTheRunAndNamesTheAttackAndItsCell) {
+  for (Attack& attack : attacks_) {
+    if (attack.info.name != "fgsm") continue;
+    attack.bind = [bind = attack.bind](Params& params, const ThreatModel& threat) {
+      Bound bound = bind(params, threat);
+      bound.evade = [](Oracle& oracle, const Block& block, const Rng&) {
+        oracle.tape(block.x.narrow(0, 0, 1), at::arange(block.size(), at::kLong));
+        return Candidates{};
+      };
+      return bound;
+    };
+  }
+  const Suite suite = make_suite("attacks:\n  - {name: f, attack: fgsm, norm: linf, eps: 0.01}\n");
+  try {
+    run(suite, make_model(1), "s", testing::with_workers(2));
+    ADD_FAILURE() << "it ran";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::kUsage);
+    EXPECT_THAT(error.what(),
+                ::testing::HasSubstr("suite.yaml:7:5: cell f: a bug in attack `fgsm`, "
+                                     "or in assay: a query needs one block row"));
   }
 }
 

@@ -34,6 +34,10 @@ std::vector<Case> attack_cases() {
     return entry("attack: ensemble, norm: linf, eps: 0.1, stages: [ " + stages + " ]");
   };
   return {
+      {"AutoAttack",
+       entry("attack: autoattack, norm: linf, eps: 1"),
+       "6:24",
+       {"unknown attack `autoattack`", "`ensemble`", "configs/suites/autoattack-linf.yaml"}},
       {"UnknownAttack",
        entry("attack: pdg, norm: linf, eps: 1"),
        "6:24",
