@@ -21,7 +21,7 @@ using testing::Pattern;
 using Kind = RuleSpec::Kind;
 using Judged = RuleResult::Verdict;
 
-Evidence run_with(int64_t n, const Pattern& pattern) {
+Evidence run_pattern(int64_t n, const Pattern& pattern) {
   Evidence run = make_run(n);
   add_cell(run, "pgd", pattern);
   return run;
@@ -101,7 +101,7 @@ TEST(MedianDistance, PassesOnlyIfItHoldsThoughSamplesWithoutAFiniteGradientBreak
 
 // The harness drew them, and the judge counts them as broken.
 TEST(RobustAccuracy, PassesOnlyIfItHoldsThoughSamplesThatRandomPointsBreakDo) {
-  Evidence run = run_with(100, {{'R', 90}, {'B', 10}});
+  Evidence run = run_pattern(100, {{'R', 90}, {'B', 10}});
   const Evidence before = run;
   const auto judged = [&](Kind kind, double limit) {
     return compared(run, before, "robust_accuracy", kind, limit);
@@ -140,16 +140,16 @@ TEST(MedianDistance, PassesOnlyIfItHoldsAtTheDistancesOfRandomPoints) {
 
 // Each doubt alone leaves the rule standing.
 TEST(MaxDrop, PassesOnlyIfItHoldsWithAllDoubtsAtOnce) {
-  const Evidence sound = run_with(400, {{'R', 400}});
-  const Evidence failing = run_with(400, {{'E', 10}, {'R', 390}});
-  Evidence doubtful = run_with(400, {{'B', 10}, {'R', 390}});
+  const Evidence sound = run_pattern(400, {{'R', 400}});
+  const Evidence failing = run_pattern(400, {{'E', 10}, {'R', 390}});
+  Evidence doubtful = run_pattern(400, {{'B', 10}, {'R', 390}});
   const Evidence broken = doubtful;
   for (size_t i = 10; i < 14; ++i) let_doubt(doubtful.units[1].rows[i], Doubt::kBlind, 0);
   for (size_t i = 14; i < 18; ++i) let_doubt(doubtful.units[1].rows[i], Doubt::kChance, 0.1);
   const auto judged = [](const Evidence& here, const Evidence& before) {
     return compared(here, before, "robust_accuracy", Kind::kMaxDrop, 0.045);
   };
-  EXPECT_EQ(judged(doubtful, run_with(400, {{'B', 10}, {'R', 390}})).verdict, Judged::kPass);
+  EXPECT_EQ(judged(doubtful, run_pattern(400, {{'B', 10}, {'R', 390}})).verdict, Judged::kPass);
   EXPECT_EQ(judged(broken, failing).verdict, Judged::kPass);
   const RuleResult joint = judged(doubtful, failing);
   EXPECT_EQ(joint.verdict, Judged::kInconclusive);
@@ -164,7 +164,7 @@ TEST(MaxDrop, PassesOnlyIfItHoldsWithAllDoubtsAtOnce) {
 }
 
 TEST(MaxDrop, OfCleanAccuracyRestsOnNoAttack) {
-  Evidence here = run_with(300, {{'R', 300}});
+  Evidence here = run_pattern(300, {{'R', 300}});
   const Evidence before = here;
   for (Verdict& row : here.units[1].rows) let_doubt(row, Doubt::kBlind, 0);
   const RuleResult rule = compared(here, before, "clean_accuracy", Kind::kMaxDrop, 0.05);
@@ -175,9 +175,9 @@ TEST(MaxDrop, OfCleanAccuracyRestsOnNoAttack) {
 // What lowers the baseline's bar without its being any weaker.
 
 TEST(MaxDrop, DoesNotPassBecauseTheBaselineFailedOnSamples) {
-  const Evidence here = run_with(300, {{'R', 150}, {'B', 150}});
+  const Evidence here = run_pattern(300, {{'R', 150}, {'B', 150}});
   const auto judged = [&](int64_t failed, double limit) {
-    const Evidence before = run_with(300, {{'R', 150}, {'E', failed}, {'B', 150 - failed}});
+    const Evidence before = run_pattern(300, {{'R', 150}, {'E', failed}, {'B', 150 - failed}});
     return compared(here, before, "robust_accuracy", Kind::kMaxDrop, limit);
   };
   EXPECT_EQ(judged(0, 0.1).verdict, Judged::kPass);
@@ -189,8 +189,8 @@ TEST(MaxDrop, DoesNotPassBecauseTheBaselineFailedOnSamples) {
   EXPECT_EQ(many.verdict, Judged::kInconclusive);
   EXPECT_THAT(many.reason, HasSubstr("max_drop 0.1 does not hold if they stand"));
   EXPECT_NE(many.hint, "");
-  const Evidence worse = run_with(300, {{'B', 300}});
-  const Evidence before = run_with(300, {{'R', 150}, {'E', 100}, {'B', 50}});
+  const Evidence worse = run_pattern(300, {{'B', 300}});
+  const Evidence before = run_pattern(300, {{'R', 150}, {'E', 100}, {'B', 50}});
   EXPECT_EQ(compared(worse, before, "robust_accuracy", Kind::kMaxDrop, 0.1).verdict, Judged::kFail);
 }
 
