@@ -110,7 +110,7 @@ function(assay_versions)
   file(GLOB judging CONFIGURE_DEPENDS RELATIVE "${PROJECT_SOURCE_DIR}" harness/model/*.cc
        harness/model/*.h)
   list(FILTER judging EXCLUDE REGEX "/(csv|dataset|image)[a-z_]*[.]")
-  foreach(part judge outputs probes stages supply)
+  foreach(part chances judge outputs probes stages supply)
     list(APPEND judging harness/run/${part}.cc harness/run/${part}.h)
   endforeach()
   list(APPEND judging harness/run/unit.cc harness/suite/splitmix.h harness/suite/threat.cc)

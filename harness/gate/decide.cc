@@ -23,9 +23,6 @@ using Outcomes = RuleResult::Verdict;
 std::string why_incomplete(const EvidenceView& view) {
   const Evidence& evidence = *view.evidence;
   if (!evidence.interrupted.empty()) return evidence.interrupted;
-  int64_t host_faults = view.clean_host_faults;
-  for (const CellView& cell : view.cells) host_faults += cell.host_faults;
-  if (host_faults > 0) return count(host_faults, "row") + " lost to a fault of the machine";
   if (!evidence.ended_early.empty()) {
     return view.clean_complete ? "" : "the clean pass has samples without a verdict";
   }

@@ -357,7 +357,7 @@ void check_large_radii(const EvidenceView& view, std::vector<Flag>& flags) {
 
 void check_untried(const EvidenceView& view, std::vector<Flag>& flags) {
   for (const CellView& cell : view.cells) {
-    const int64_t left = std::count_if(cell.rows.begin(), cell.rows.end(), untried);
+    const int64_t left = count_untried(cell);
     if (left == 0) continue;
     flags.push_back({"not_attacked", cell.header->name,
                      of_samples(left, cell.rows.size()) + " stand that no query has tried",

@@ -58,7 +58,7 @@ bool settle_unusable(const RuleSpec& rule, const Trial& trial, RuleResult& resul
   const bool tried = std::any_of(rows.begin(), rows.end(),
                                  [](const auto& row) { return row && row->queries > 0; });
   const bool under_attack = rule.metric == "robust_accuracy" || rule.metric == "attack_success";
-  if (under_attack && !tried && std::any_of(rows.begin(), rows.end(), untried)) {
+  if (under_attack && !tried && count_untried(*trial.cell) > 0) {
     settle(result, Outcomes::kInconclusive, "no sample was attacked",
            "the corpus or the source has no point of any of them; a first run fills the corpus");
     return true;
@@ -128,9 +128,8 @@ Judgement judge(const RuleSpec& rule, const Trial& trial) {
         judge_absolute(rule, trial, result);
       } else if (!settle_unpaired(trial, result)) {
         judge_paired(rule, trial, judgement);
-        doubt_failed_baseline(rule, trial, judgement);
       }
-      doubt_standing(rule, trial, result);
+      doubt_rows(rule, trial, result);
       doubt_reversed_score(rule, trial, result);
     }
     distrust_unlike_shadows(rule, trial, result);

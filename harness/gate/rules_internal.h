@@ -67,13 +67,10 @@ void distrust_weak_thieves(const RuleSpec& rule, const Trial& trial, RuleResult&
 void judge_paired_extraction(const RuleSpec& rule, const Trial& trial, Judgement& judgement);
 void judge_paired(const RuleSpec& rule, const Trial& trial, Judgement& judgement);
 
-/// A rule on an evasion cell that passed stands only if it passes with samples counted as broken,
-/// too, at which every gradient of the attack held NaN or infinity; and an absolute one with
-/// untried ones, those aside that a source of this run tried and left standing. Paired rules on
-/// cells with untried samples are refused.
-void doubt_standing(const RuleSpec& rule, const Trial& trial, RuleResult& result);
-/// A paired rule that passed stands only if it passes with the samples counted as robust on which
-/// the baseline failed, too. The trials have a paired baseline cell.
-void doubt_failed_baseline(const RuleSpec& rule, const Trial& trial, Judgement& judgement);
+/// A rule that passed stands only if it passes without all that is in doubt, at once. Of an evasion
+/// cell, samples whose rows have a doubt count as broken, and by absolute rules untried ones, those
+/// aside that a source of this run tried and left standing (paired rules on cells with untried
+/// samples are refused); of a paired baseline, samples on which it failed count as robust.
+void doubt_rows(const RuleSpec& rule, const Trial& trial, RuleResult& result);
 
 }  // namespace assay

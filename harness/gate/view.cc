@@ -18,11 +18,8 @@ void view_clean(EvidenceView& view) {
     if (unit == view.units.end()) continue;
     for (const Verdict& row : unit->second->rows) {
       if (row.sample < 0 || row.sample >= static_cast<int64_t>(samples.size())) continue;
+      if (host_fault(row)) continue;
       const size_t at = static_cast<size_t>(row.sample);
-      if (host_fault(row)) {
-        ++view.clean_host_faults;
-        continue;
-      }
       const bool fault = row.status == Status::kError;
       if (fault) view.faults.push_back({"", "", row.sample, "", "", row.detail});
       view.clean[at] = !fault && row.clean == samples[at].label ? Fact::kYes : Fact::kNo;
@@ -122,8 +119,10 @@ CellView view_cell(const CellHeader& header, EvidenceView& view) {
   cell.rows.resize(view.evidence->header.samples.size());
   cell.aimed = aimed_samples(header.threat, view.evidence->header.samples);
   for (size_t i = 0; i < cell.rows.size(); ++i) {
-    const std::optional<Verdict>& row = cell.rows[i];
+    std::optional<Verdict>& row = cell.rows[i];
+    if (row && host_fault(*row)) row.reset();
     if (!row) continue;
+    ++cell.judged;
     switch (row->status) {
       case Status::kRobust:
       case Status::kBroken:
@@ -138,14 +137,9 @@ CellView view_cell(const CellHeader& header, EvidenceView& view) {
         break;
       case Status::kError:
         ++cell.counts.error;
-        if (host_fault(*row)) {
-          ++cell.host_faults;
-        } else {
-          view.faults.push_back({header.name, "", static_cast<int64_t>(i), "", "", row->detail});
-        }
+        view.faults.push_back({header.name, "", static_cast<int64_t>(i), "", "", row->detail});
         break;
     }
-    cell.judged += has_verdict(row) ? 1 : 0;
   }
   cell.complete = cell.complete && cell.judged == cell.counts.total;
   return cell;
@@ -178,10 +172,8 @@ const std::vector<SampleInfo>& audited(const Header& header, const CellHeader& c
   return set == header.sets.end() ? none : set->second;
 }
 
-bool has_verdict(const std::optional<Verdict>& row) { return row && !host_fault(*row); }
-
 bool counts(const CellView& cell, size_t sample) {
-  return has_verdict(cell.rows[sample]) && !cell.aimed[sample];
+  return cell.rows[sample] && !cell.aimed[sample];
 }
 
 bool rightly_classified(const Verdict& row, int64_t label) {
@@ -196,12 +188,18 @@ bool rightly_classified(const Verdict& row, int64_t label) {
 }
 
 bool counts_as_broken(const Verdict& row) {
-  return row.status == Status::kBroken ||
-         (row.status == Status::kError && row.cause == Cause::kCandidate);
+  return row.status == Status::kBroken || row.status == Status::kError;
 }
 
-bool untried(const std::optional<Verdict>& row) {
-  return row && row->status == Status::kRobust && row->queries == 0 && row->detail.empty();
+bool untried(const CellView& cell, size_t sample) {
+  const std::optional<Verdict>& row = cell.rows[sample];
+  return row && row->status == Status::kRobust && row->queries == 0 && !cell.aimed[sample];
+}
+
+int64_t count_untried(const CellView& cell) {
+  int64_t count = 0;
+  for (size_t i = 0; i < cell.rows.size(); ++i) count += untried(cell, i) ? 1 : 0;
+  return count;
 }
 
 std::vector<Fact> robust_facts(const CellView& cell) {

@@ -13,7 +13,7 @@
 
 namespace assay {
 
-/// Whether something holds of a sample; unknown without a verdict (missing, or a host fault).
+/// Whether something holds of a sample; unknown without a verdict.
 enum class Fact : int8_t { kUnknown, kNo, kYes };
 
 /// A fault of the candidate, which fails the gate by itself.
@@ -30,12 +30,13 @@ struct Fault {
 
 struct CellView {
   const CellHeader* header = nullptr;
-  std::vector<std::optional<Verdict>> rows;  ///< by sample; empty unless evasion
+  /// By sample; empty unless evasion. A fault of the host leaves no verdict, as a missing unit
+  /// does.
+  std::vector<std::optional<Verdict>> rows;
   std::vector<bool> aimed;  ///< by sample: its own label is the target, so metrics leave it out
   const UnitResult* scored = nullptr;  ///< the unit with the scores, or what was extracted, if here
   SampleCounts counts;                 ///< of samples, of audited records, or of test records
-  int64_t judged = 0;  ///< rows with a verdict: all but missing ones and host faults
-  int64_t host_faults = 0;
+  int64_t judged = 0;                  ///< rows with a verdict
   bool complete = false;
 };
 
@@ -45,7 +46,6 @@ struct EvidenceView {
   std::map<std::string_view, const UnitResult*> units;  ///< by key
   std::vector<Fact> clean;                              ///< rightly classified, by sample
   bool clean_complete = false;
-  int64_t clean_host_faults = 0;
   std::vector<CellView> cells;  ///< as in the header
   std::vector<Fault> faults;
 
@@ -57,8 +57,6 @@ EvidenceView view_evidence(const Evidence& evidence);
 /// The audited records of a membership cell, members or non-members.
 const std::vector<SampleInfo>& audited(const Header& header, const CellHeader& cell, bool member);
 
-/// True unless the row is missing or its fault was the host's.
-bool has_verdict(const std::optional<Verdict>& row);
 /// True for the samples that an evasion cell's metrics are taken over: they have a verdict, and an
 /// attack could change their label into the target.
 bool counts(const CellView& cell, size_t sample);
@@ -69,8 +67,9 @@ bool rightly_classified(const Verdict& row, int64_t label);
 bool counts_as_broken(const Verdict& row);
 
 /// Stands although the attack never sent a query for it: no point of it was at hand (corpus,
-/// transfer). A sample whose own label is the target says so in its detail and is none of these.
-bool untried(const std::optional<Verdict>& row);
+/// transfer). A sample whose own label is the target is none of these.
+bool untried(const CellView& cell, size_t sample);
+int64_t count_untried(const CellView& cell);
 
 /// Right clean and under attack, by sample. Only status robust is a yes. Unknown where the sample
 /// does not count.

@@ -140,6 +140,16 @@ void read_column(Cursor* cursor, const std::string& name, std::vector<Verdict>* 
   }
 }
 
+/// Evidence from before doubts had a column told in words, and only of samples that were attacked,
+/// that an attack had been blind.
+void read_old_doubt(Verdict* row) {
+  const bool measured = row->status == Status::kRobust || row->status == Status::kBroken;
+  if (!measured || row->queries == 0 || row->detail.empty()) return;
+  row->doubt = Doubt::kBlind;
+  row->doubt_distance = 0;
+  row->detail.clear();
+}
+
 std::vector<Verdict> read_rows(Cursor* cursor) {
   std::vector<Verdict> rows;
   cursor->expect("{\"sample\":");
@@ -163,9 +173,15 @@ std::vector<Verdict> read_rows(Cursor* cursor) {
   integers("gradients", &Verdict::gradients);
   strings("breaking_attack", &Verdict::breaking_attack);
   strings("detail", &Verdict::detail);
+  read_column(cursor, "doubt", &rows, [&](Verdict* row) {
+    row->doubt = parse_word(cursor->word(), Doubt::kChance, "doubt");
+  });
+  read_column(cursor, "doubt_distance", &rows,
+              [&](Verdict* row) { row->doubt_distance = cursor->real(); });
   strings("tensors", &Verdict::tensors);
   integers("tensor_row", &Verdict::tensor_row);
   cursor->expect("}");
+  for (Verdict& row : rows) read_old_doubt(&row);
   return rows;
 }
 

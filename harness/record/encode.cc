@@ -288,6 +288,8 @@ std::string rows_text(const std::vector<Verdict>& rows) {
   add_column(&object, "gradients", rows, &Verdict::gradients, integer);
   add_column(&object, "breaking_attack", rows, &Verdict::breaking_attack, json_string);
   add_column(&object, "detail", rows, &Verdict::detail, lossy_string);
+  add_column(&object, "doubt", rows, &Verdict::doubt, word);
+  add_column(&object, "doubt_distance", rows, &Verdict::doubt_distance, json_number);
   add_column(&object, "tensors", rows, &Verdict::tensors, json_string);
   add_column(&object, "tensor_row", rows, &Verdict::tensor_row, integer);
   return object.close();

@@ -36,9 +36,10 @@ int64_t size_of(const std::vector<int64_t>& shape) {
   return size;
 }
 
-/// A minimum-norm row at a radius: what lies beyond it is no adversarial there. The distance stays,
-/// because medians and curves need it.
+/// A minimum-norm row at a radius: what lies beyond it is no adversarial there, and no doubt. The
+/// distances stay, because medians and curves need them.
 Verdict read_at_radius(Verdict row, double radius) {
+  if (row.doubt_distance > radius) row.doubt = Doubt::kNone;
   if (row.status != Status::kBroken || row.distance <= radius) return row;
   row.status = Status::kRobust;
   row.adversarial = -1;
@@ -78,6 +79,18 @@ std::string_view to_string(Cause cause) {
       return "host";
   }
   check_failed(__FILE__, __LINE__, "Cause", "unknown cause");
+}
+
+std::string_view to_string(Doubt doubt) {
+  switch (doubt) {
+    case Doubt::kNone:
+      return "";
+    case Doubt::kBlind:
+      return "blind";
+    case Doubt::kChance:
+      return "chance";
+  }
+  check_failed(__FILE__, __LINE__, "Doubt", "unknown doubt");
 }
 
 Diagnosis& Diagnosis::operator+=(const Diagnosis& other) {

@@ -17,9 +17,16 @@ namespace assay {
 
 enum class Status { kRobust, kBroken, kMisclassified, kInvalid, kUnconfirmed, kError };
 enum class Cause { kNone, kCandidate, kHost };
+/// Why no pass may rest on an attack's verdict.
+enum class Doubt {
+  kNone,
+  kBlind,   ///< more than half of its gradients held NaN or infinity, and nothing else led it
+  kChance,  ///< a random point breaks the sample that it left standing
+};
 
 std::string_view to_string(Status status);  // as in samples.csv
 std::string_view to_string(Cause cause);    // "" candidate host
+std::string_view to_string(Doubt doubt);    // "" blind chance
 
 /// A warning about a model, a cell or a rule, which a rule `flags: clear` can gate on.
 struct Flag {
@@ -54,7 +61,11 @@ struct Verdict {
   int64_t gradients = 0;  ///< vjp rows
   /// The stage or attack that broke it and, where it says so, `:` and which part of it did.
   std::string breaking_attack;
-  std::string detail;       ///< kError, kInvalid, kUnconfirmed: what happened
+  std::string detail;  ///< kError, kInvalid, kUnconfirmed: what happened
+  Doubt doubt = Doubt::kNone;
+  /// From which on the sample may break for all that is known: of the random point, 0 where the
+  /// attack was blind; infinite without a doubt.
+  double doubt_distance = std::numeric_limits<double>::infinity();
   std::string tensors;      ///< SHA-256 of the blob with the adversarial; "" if none
   int64_t tensor_row = -1;  ///< its row in the blob
   bool operator==(const Verdict&) const = default;

@@ -61,6 +61,7 @@ Signs signs_of(const Oracle& oracle, int64_t row) {
   Signs signs;
   signs.zero_gradients = oracle.zero_gradients()[row].item<int64_t>();
   signs.nonfinite_gradients = oracle.nonfinite_gradients()[row].item<int64_t>();
+  signs.blind = 2 * signs.nonfinite_gradients > oracle.gradients()[row].item<int64_t>();
   if (oracle.trace()) {
     const Trace& trace = *oracle.trace();
     // By labels samples start late or early: one that had no time for its steps counts as one that
@@ -69,6 +70,7 @@ Signs signs_of(const Oracle& oracle, int64_t row) {
     signs.traced = late || trace.tells(row);
     signs.unfinished = late || trace.unfinished(row);
     signs.hasty = !late && trace.hasty(row);
+    signs.led = !signs.blind && trace.tells(row);
   }
   signs.unstarted = oracle.unstarted()[row].item<bool>();
   return signs;

@@ -1,6 +1,7 @@
 // What an attack's work comes to: the harness judges, never the attack (contracts §2).
 #pragma once
 
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -23,7 +24,12 @@ struct Signs {
   Access traced_by = Access::kLabel;  ///< of stages: what the one could see that these are of
   bool unstarted = false;             ///< a label-only attack found nothing to start from
   bool silent = false;                ///< broken, but the attack did not claim it
-  bool seen_otherwise = false;        ///< a stage that needs no gradients sent queries
+  /// More than half of the gradients held a NaN or an infinity, which count as 0: what is left of
+  /// them may lead along a few features only, or nowhere.
+  bool blind = false;
+  bool led = false;  ///< it was not, or needs none, and took steps enough to tell
+  /// Of a random point that breaks the sample that was left standing, as judged; infinite without.
+  double missed_at = std::numeric_limits<double>::infinity();
 };
 
 /// Verdicts for the rows of one attacked block, in its order, and their adversarials.

@@ -4,7 +4,6 @@
 #include <cmath>
 #include <limits>
 
-#include "harness/model/ball.h"
 #include "harness/suite/digest.h"
 
 namespace assay {
@@ -14,7 +13,7 @@ constexpr double kReach = 1.0 / 64;  // the reference's ±4/255, in widths of th
 constexpr double kClose = 1.0 / 1024;
 constexpr double kMeanChange = 0.1;
 constexpr double kMisfit = 0.3;     // of the squares of changes; sound networks come to .1
-constexpr double kRounding = 1e-5;  // of the largest logit
+constexpr double kRounding = 1e-6;  // of the largest logit
 
 // The label that a model finds second to y at a row of logits [K].
 int64_t second_to(const at::Tensor& logits, int64_t y) {
@@ -79,7 +78,7 @@ double change_rounding(const at::Tensor& logits) {
   const auto holds = [&](at::ScalarType type) {
     return logits.to(type).to(logits.scalar_type()).equal(logits);
   };
-  return holds(at::kBFloat16) ? 0x1p-7 : holds(at::kHalf) ? 0x1p-10 : kRounding / 10;
+  return holds(at::kBFloat16) ? 0x1p-7 : holds(at::kHalf) ? 0x1p-10 : kRounding;
 }
 
 // True if a gradient tells most of a function's changes [2 kPairs], the wide or the short: a kink
@@ -94,117 +93,6 @@ bool tells_changes(const at::Tensor& changes, const at::Tensor& told, double rou
                                  rounding * std::sqrt(static_cast<double>(kPairs));
   }
   return tells;
-}
-
-// The `draw`th random point of each sample's ball, or of its box: corners of it and points within,
-// in turn; in l2 and l1 on the way to those of the box, without eps at several distances. [n, ...]
-at::Tensor random_point(const Oracle& oracle, const Rng& rng, int64_t draw) {
-  const Block& block = oracle.block();
-  const ThreatModel& threat = oracle.threat();
-  const at::Tensor centre = block.x.to(at::kDouble);
-  const at::IntArrayRef shape = block.x.sizes().slice(1);
-  const at::Tensor u = rng.uniform(block.ids, shape, draw, 0);  // [n, ...]
-  const at::Tensor side = draw % 2 == 0 ? u.ge(0.5).to(at::kDouble) : u;
-  at::Tensor way = side.mul(threat.hi - threat.lo).add(threat.lo).sub(centre);
-  if (!threat.eps) {
-    way = way.mul(static_cast<double>(draw + 1) / static_cast<double>(kChances));
-  } else if (threat.norm == Norm::kLinf) {
-    way = side.mul(2).sub(1).mul(*threat.eps);
-  } else if (threat.norm == Norm::kL0) {
-    const at::Tensor order = rng.uniform(block.ids, shape, draw, 1).flatten(1);
-    const auto count = std::min(order.size(1), static_cast<int64_t>(*threat.eps));
-    const at::Tensor chosen = std::get<1>(order.topk(count, 1));
-    way = way.mul(at::zeros_like(order).scatter_(1, chosen, 1.0).view(way.sizes()));
-  } else {
-    const at::Tensor length = distance(way, at::zeros_like(way), threat.norm);
-    const at::Tensor share = length.reciprocal().mul(*threat.eps).clamp_max(1);
-    way = way.flatten(1).mul(share.unsqueeze(1)).view(way.sizes());
-  }
-  const at::Tensor rows = at::arange(block.size(), at::kLong);
-  const at::Tensor end = centre.add(way).clamp(threat.lo, threat.hi).to(block.x.scalar_type());
-  const at::Tensor point = oracle.admissible(end, rows);
-  const int64_t d = block.x.numel() / block.size();
-  const double radius = ball_radius(threat, d, block.x.scalar_type() == at::kDouble);
-  const at::Tensor inside = distance(point, block.x, threat).le(radius);
-  std::vector<int64_t> each(static_cast<size_t>(block.x.dim()), 1);
-  each[0] = block.size();
-  return at::where(inside.view(each), point, block.x);
-}
-
-// Logits of points, row by row where the model fails on some: NaN of those. [n, ...] → [n, K].
-at::Tensor logits_or_nan(const Model& model, const at::Tensor& points) {
-  try {
-    return model.logits(points);
-  } catch (const ModelFailure&) {
-    if (points.size(0) == 1) {
-      return at::full({1, model.classes()}, std::numeric_limits<double>::quiet_NaN());
-    }
-  }
-  std::vector<at::Tensor> rows;
-  for (int64_t i = 0; i < points.size(0); ++i) {
-    rows.push_back(logits_or_nan(model, points.narrow(0, i, 1)));
-  }
-  return at::cat(rows, 0);
-}
-
-// Calls run(logits [n, K]) for kChances random points of the oracle's samples.
-template <typename Run>
-void each_draw(const Model& model, const Oracle& oracle, const Rng& rng, Run run) {
-  for (int64_t draw = 0; draw < kChances; ++draw) {
-    run(logits_or_nan(model, random_point(oracle, rng, draw)).to(at::kDouble));
-  }
-}
-
-// Margins (see Trace) at logits [n, K]: [n] float64.
-at::Tensor margins_at(const Oracle& oracle, const at::Tensor& logits) {
-  const bool targeted = oracle.threat().goal == Goal::kTargeted;
-  const at::Tensor wanted = (targeted ? oracle.block().target : oracle.block().y).unsqueeze(1);
-  const double lowest = -std::numeric_limits<double>::infinity();
-  const at::Tensor own = logits.gather(1, wanted);
-  const at::Tensor other = std::get<0>(logits.scatter(1, wanted, lowest).max(1, true));
-  return (targeted ? other.sub(own) : own.sub(other)).squeeze(1).contiguous();
-}
-
-// At the clean inputs: logits [n, K] and the margin's gradient [n, ...], float64.
-struct Slant {
-  at::Tensor logits, gradient;
-};
-
-Slant margin_slant(const Model& model, const Oracle& oracle) {
-  const Block& block = oracle.block();
-  const bool targeted = oracle.threat().goal == Goal::kTargeted;
-  const Tape tape = model.record(block.x);
-  const at::Tensor wanted = (targeted ? block.target : block.y).unsqueeze(1);
-  const double lowest = -std::numeric_limits<double>::infinity();
-  const at::Tensor other = tape.logits().scatter(1, wanted, lowest).argmax(1, true);
-  at::Tensor c = at::zeros_like(tape.logits());
-  c.scatter_(1, wanted, targeted ? -1.0 : 1.0).scatter_(1, other, targeted ? 1.0 : -1.0);
-  return {tape.logits().to(at::kDouble),
-          at::nan_to_num(tape.vjp(c), 0.0, 0.0, 0.0).to(at::kDouble)};
-}
-
-// Margins of random points, by sample, and their largest logit.
-struct Margins {
-  std::vector<double> least, most, largest;
-};
-
-Margins margins_by_chance(const Model& model, const Oracle& oracle, const Rng& rng) {
-  const Block& block = oracle.block();
-  const auto n = static_cast<size_t>(block.size());
-  const double infinity = std::numeric_limits<double>::infinity();
-  Margins margins{std::vector(n, infinity), std::vector(n, -infinity), std::vector(n, 0.0)};
-  each_draw(model, oracle, rng, [&](const at::Tensor& logits) {
-    const at::Tensor ahead = margins_at(oracle, logits);
-    const at::Tensor size = logits.abs().amax(1).contiguous();
-    for (size_t i = 0; i < n; ++i) {
-      const double margin = ahead.const_data_ptr<double>()[i];
-      if (!std::isfinite(margin)) continue;
-      margins.least[i] = std::min(margins.least[i], margin);
-      margins.most[i] = std::max(margins.most[i], margin);
-      margins.largest[i] = std::max(margins.largest[i], size.const_data_ptr<double>()[i]);
-    }
-  });
-  return margins;
 }
 
 }  // namespace
@@ -264,87 +152,6 @@ std::optional<AttackSpec> whole_box_spec(const AttackSpec& spec, double eps, dou
 
 bool may_survive_box(const ThreatModel& threat) {
   return threat.goal == Goal::kTargeted || !threat.fixed.empty();
-}
-
-std::vector<bool> broken_by_chance(const Model& model, const ThreatModel& threat,
-                                   const Block& block, const Rng& rng) {
-  const Oracle oracle(model, threat, block, 0, 0);
-  const at::Tensor rows = at::arange(block.size(), at::kLong);
-  at::Tensor broken = at::zeros({block.size()}, at::kBool);
-  each_draw(model, oracle, rng, [&](const at::Tensor& logits) {
-    const at::Tensor finite = logits.isfinite().all(1);
-    broken.logical_or_(oracle.breaks(logits.argmax(1), rows).logical_and_(finite));
-  });
-  const bool* is_broken = broken.const_data_ptr<bool>();
-  return std::vector<bool>(is_broken, is_broken + block.size());
-}
-
-std::vector<bool> falls_by_gradient(const Model& model, const ThreatModel& threat,
-                                    const Block& block) {
-  const Oracle oracle(model, threat, block, 0, 0);
-  std::vector<bool> falls(static_cast<size_t>(block.size()), false);
-  if (threat.access != Access::kGradient || !model.facts().gradient) return falls;
-  Slant slant;
-  try {
-    slant = margin_slant(model, oracle);
-  } catch (const ModelFailure&) {
-    return falls;
-  }
-  at::Tensor way = slant.gradient.neg();
-  const at::Tensor steep = way.ne(0).flatten(1).any(1).contiguous();
-  way = way.masked_fill(way.lt(0).logical_and(block.x.le(threat.lo)), 0.0)
-            .masked_fill(way.gt(0).logical_and(block.x.ge(threat.hi)), 0.0);
-  if (!threat.fixed.empty()) {
-    way = way.flatten(1).index_fill(1, at::tensor(threat.fixed, at::kLong), 0).view(way.sizes());
-  }
-  const at::Tensor free = way.ne(0).flatten(1).any(1).contiguous();
-  for (size_t i = 0; i < falls.size(); ++i) {  // only the walls are in its way
-    falls[i] = steep.const_data_ptr<bool>()[i] && !free.const_data_ptr<bool>()[i];
-  }
-  if (threat.norm == Norm::kL0) {  // one entry is in any ball
-    const at::Tensor size = way.abs().flatten(1);
-    way = way.mul(size.ge(size.amax(1, true)).view(way.sizes()));
-  }
-  if (threat.norm != Norm::kL2) way = way.sign();
-  const at::Tensor size = distance(way, at::zeros_like(way), threat.norm).clamp_min(1e-300);
-  const double widest = threat.hi - threat.lo;
-  const double radius = threat.norm == Norm::kL0 ? widest : threat.eps.value_or(widest);
-  const at::Tensor rows = at::arange(block.size(), at::kLong);
-  const at::Tensor limit =
-      margins_at(oracle, slant.logits).sub(slant.logits.abs().amax(1).mul(kRounding / 10));
-  for (const double share : {1.0, 1.0 / 8, 1.0 / 128}) {
-    const at::Tensor step = way.flatten(1).div(size.div(radius * share).unsqueeze(1));
-    const at::Tensor end = block.x.to(at::kDouble).add(step.view(way.sizes()));
-    const at::Tensor point =
-        oracle.admissible(end.clamp(threat.lo, threat.hi).to(block.x.scalar_type()), rows);
-    const at::Tensor lower =
-        margins_at(oracle, logits_or_nan(model, point).to(at::kDouble)).lt(limit).contiguous();
-    for (size_t i = 0; i < falls.size(); ++i) {
-      falls[i] = falls[i] || lower.const_data_ptr<bool>()[i];
-    }
-  }
-  return falls;
-}
-
-std::vector<Slope> slope_by_chance(const Model& model, const ThreatModel& threat,
-                                   const Block& block, const std::vector<double>& least,
-                                   const Rng& rng) {
-  const Oracle near(model, threat, block, 0, 0);
-  const Margins inside = margins_by_chance(model, near, rng);
-  ThreatModel wide = threat;
-  wide.eps.reset();
-  wide.feature_scale.clear();
-  const Oracle far(model, wide, block, 0, 0);
-  std::optional<Margins> outside;
-  std::vector<Slope> slopes(least.size(), Slope::kUnknown);
-  for (size_t i = 0; i < slopes.size(); ++i) {
-    const double rounding = kRounding * inside.largest[i];
-    if (inside.least[i] < least[i] - rounding) slopes[i] = Slope::kFalls;
-    if (inside.least[i] != least[i] || inside.most[i] != least[i]) continue;
-    if (!outside) outside = margins_by_chance(model, far, rng);
-    if (outside->least[i] < outside->most[i]) slopes[i] = Slope::kFlat;
-  }
-  return slopes;
 }
 
 int64_t count_unstable(const Model& model, const at::Tensor& x, std::span<const int64_t> y,

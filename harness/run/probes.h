@@ -30,31 +30,6 @@ std::optional<AttackSpec> whole_box_spec(const AttackSpec& spec, double eps, dou
 /// label that the model may give to no input.
 bool may_survive_box(const ThreatModel& threat);
 
-/// Random points that tell of a sample what an attack should have come to.
-inline constexpr int64_t kChances = 32;
-
-/// By row of the block: one of kChances random points of its ball (without eps: of the box) breaks
-/// it.
-std::vector<bool> broken_by_chance(const Model& model, const ThreatModel& threat,
-                                   const Block& block, const Rng& rng);
-
-/// By row of the block: some step from the clean input against the gradient of the margin lowers
-/// it, or only the walls of the box are in its way. Then the gradient is what it says, and an
-/// attack that comes nowhere has another reason. False without gradient access.
-std::vector<bool> falls_by_gradient(const Model& model, const ThreatModel& threat,
-                                    const Block& block);
-
-/// What random points show of the ball of a sample that an attack left standing.
-enum class Slope {
-  kUnknown,  ///< nothing
-  kFalls,    ///< one of them has a smaller margin than all that the attack saw
-  kFlat,     ///< all have the same, and others of the box have not
-};
-/// By row of the block; `least` [n] are the smallest margins that the attack saw.
-std::vector<Slope> slope_by_chance(const Model& model, const ThreatModel& threat,
-                                   const Block& block, const std::vector<double>& least,
-                                   const Rng& rng);
-
 /// Random points that a probe is looked at with; pairs of steps both ways, as many wide as short;
 /// and all rows that are sent for it.
 inline constexpr int64_t kNeighbours = 16;

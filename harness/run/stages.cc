@@ -1,49 +1,66 @@
 #include "harness/run/stages.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 #include <optional>
 #include <string>
 
+#include "harness/run/chances.h"
 #include "harness/run/plan.h"
 #include "harness/run/probes.h"
 
 namespace assay {
 namespace {
 
-// Looks around the samples that stand though the attack took steps enough: by scores, where none of
-// them lowered the margin; by gradients, where these do not lead down.
-void note_slopes(const Task& task, const Oracle& oracle, JudgedBlock* judged) {
-  if (!oracle.trace()) return;
+// Of the samples that stand though the attack took steps enough, those that it failed to lower the
+// margin of: by scores, with any step; by gradients, as these do not lead down.
+std::vector<bool> gone_astray(const Task& task, const Oracle& oracle, const JudgedBlock& judged) {
   const Trace& trace = *oracle.trace();
   const bool gradients = oracle.threat().access == Access::kGradient;
+  std::vector<bool> astray(judged.rows.size(), false);
   std::vector<int64_t> rows;
-  for (size_t i = 0; i < judged->rows.size(); ++i) {
+  for (size_t i = 0; i < astray.size(); ++i) {
     const auto row = static_cast<int64_t>(i);
-    if (judged->rows[i].status != Status::kRobust) continue;
+    if (judged.rows[i].status != Status::kRobust) continue;
     if (gradients ? trace.tells(row) : trace.stalled(row)) rows.push_back(row);
   }
-  if (rows.empty()) return;
+  if (rows.empty()) return astray;
   const std::vector<bool> falls =
       falls_by_gradient(task.model, oracle.threat(), sub_block(oracle.block(), rows));
-  std::vector<int64_t> astray;
+  for (size_t i = 0; i < rows.size(); ++i) astray[static_cast<size_t>(rows[i])] = !falls[i];
+  return astray;
+}
+
+// Looks around the samples at which the attack went astray and, where nothing bounds the distance,
+// so that it should have broken all that it can, around each that stands. What breaks there is
+// judged as a claim of the attack is.
+void look_around_standing(const Task& task, const Oracle& oracle, JudgedBlock* judged) {
+  if (!oracle.trace()) return;
+  const std::vector<bool> astray = gone_astray(task, oracle, *judged);
+  std::vector<int64_t> rows;
   std::vector<double> least;
-  for (size_t i = 0; i < rows.size(); ++i) {
-    if (falls[i]) continue;
-    astray.push_back(rows[i]);
-    least.push_back(trace.least_margin(rows[i]));
-  }
-  if (astray.empty()) return;
-  constexpr uint64_t kStage = uint64_t{1} << 32;  // no attack's
-  const std::vector<Slope> slopes =
-      slope_by_chance(task.model, oracle.threat(), sub_block(oracle.block(), astray), least,
-                      task.rng.stage(kStage));
   for (size_t i = 0; i < astray.size(); ++i) {
-    Signs& signs = judged->signs[static_cast<size_t>(astray[i])];
-    signs.stalled = slopes[i] == Slope::kFalls;
-    signs.flat = slopes[i] == Slope::kFlat;
+    const bool missed = !oracle.threat().eps && judged->rows[i].status == Status::kRobust;
+    if (!astray[i] && !missed) continue;
+    rows.push_back(static_cast<int64_t>(i));
+    least.push_back(oracle.trace()->least_margin(rows.back()));
   }
-  judged->forwards += kChances * static_cast<int64_t>(astray.size());
+  if (rows.empty()) return;
+  constexpr uint64_t kStage = uint64_t{1} << 32;  // no attack's
+  const Block around = sub_block(oracle.block(), rows);
+  const Chances chances =
+      look_by_chance(task.model, oracle.threat(), around, least, task.rng.stage(kStage));
+  const Oracle fresh(task.model, oracle.threat(), around, 0, 0);
+  const JudgedBlock broken = judge_block(task.model, fresh, chances.broken, task.attack);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const auto row = static_cast<size_t>(rows[i]);
+    Signs& signs = judged->signs[row];
+    signs.stalled = astray[row] && chances.slopes[i] == Slope::kFalls;
+    signs.flat = astray[row] && chances.slopes[i] == Slope::kFlat;
+    if (broken.rows[i].status == Status::kBroken) signs.missed_at = broken.rows[i].distance;
+  }
+  judged->forwards += kChances * static_cast<int64_t>(rows.size()) + broken.forwards;
 }
 
 // Attacks and judges a block. Where the model throws, each row is tried by itself: rows do not
@@ -58,6 +75,7 @@ JudgedBlock attack_block(const Task& task, Block block, Cost* cost) {
   try {
     const Candidates candidates = task.bound.evade(oracle, block, task.rng);
     judged = judge_block(task.model, oracle, candidates, task.attack);
+    look_around_standing(task, oracle, &judged);
   } catch (const ModelFailure& failure) {
     failed = failure.what();
   }
@@ -70,7 +88,6 @@ JudgedBlock attack_block(const Task& task, Block block, Cost* cost) {
     judged.rows[0].queries = oracle.queries().sum().item<int64_t>();
     judged.rows[0].gradients = oracle.gradients().sum().item<int64_t>();
   }
-  note_slopes(task, oracle, &judged);
   cost->forwards += oracle.queries().sum().item<int64_t>();
   cost->gradients += oracle.gradients().sum().item<int64_t>();
   cost->judged += judged.forwards;
@@ -108,15 +125,22 @@ void add_signs(const Signs& later, Access access, Signs* signs) {
   }
   signs->unstarted = signs->unstarted || later.unstarted;
   signs->silent = signs->silent || later.silent;
+  signs->blind = signs->blind || later.blind;
+  signs->led = signs->led || later.led;
+  signs->missed_at = std::min(signs->missed_at, later.missed_at);
 }
 
-// Where every gradient held NaN or infinity, which count as 0, what is left of them may lead along
-// a few features only, or nowhere: the gate must know which samples those are.
-void note_blind(const Signs& signs, Verdict* row) {
-  const bool led = row->gradients == 0 || signs.nonfinite_gradients < row->gradients;
-  if (led || signs.seen_otherwise) return;
-  if (row->status != Status::kRobust && row->status != Status::kBroken) return;
-  row->detail = "every gradient held NaN or infinity";
+// What the gate must know of a sample: that no stage was led to its nearest point, or to any, or
+// that one that stands can be broken.
+void note_doubt(const Signs& signs, bool nearest, Verdict* row) {
+  const bool stands = row->status == Status::kRobust;
+  if (signs.blind && !signs.led && (stands || (nearest && row->status == Status::kBroken))) {
+    row->doubt = Doubt::kBlind;
+    row->doubt_distance = 0;
+  } else if (stands && std::isfinite(signs.missed_at)) {
+    row->doubt = Doubt::kChance;
+    row->doubt_distance = signs.missed_at;
+  }
 }
 
 Task make_task(const Suite& suite, const AttackSpec& spec, std::optional<double> eps,
@@ -215,9 +239,7 @@ JudgedBlock attack_in_stages(const std::vector<Task>& tasks, const Block& block,
     for (size_t i = 0; i < left.size(); ++i) {
       Verdict& row = total.rows[static_cast<size_t>(left[i])];
       add_stage(judged.rows[i], &row);
-      Signs& signs = total.signs[static_cast<size_t>(left[i])];
-      add_signs(judged.signs[i], task.threat.access, &signs);
-      signs.seen_otherwise |= task.threat.access != Access::kGradient && judged.rows[i].queries > 0;
+      add_signs(judged.signs[i], task.threat.access, &total.signs[static_cast<size_t>(left[i])]);
       if (judged.rows[i].status == Status::kBroken) {
         row.tensor_row = kept++;
       } else if (judged.rows[i].status != Status::kError) {
@@ -233,7 +255,7 @@ JudgedBlock attack_in_stages(const std::vector<Task>& tasks, const Block& block,
   });
   for (size_t i = 0; i < total.signs.size(); ++i) {
     total.signs[i].unstarted = total.signs[i].unstarted && !tried;
-    note_blind(total.signs[i], &total.rows[i]);
+    note_doubt(total.signs[i], !tasks.front().threat.eps, &total.rows[i]);
   }
   total.adversarials = at::cat(found, 0);
   return total;

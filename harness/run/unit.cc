@@ -1,7 +1,9 @@
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <set>
 
+#include "harness/run/chances.h"
 #include "harness/run/judge.h"
 #include "harness/run/outputs.h"
 #include "harness/run/probes.h"
@@ -159,10 +161,7 @@ Chosen choose_rows(const Suite& suite, const Header& header, const Unit& unit,
       const int64_t target =
           target_of(threat, rng, hash64(sample.id), sample.label, model.classes(),
                     needs_logits ? model.judge(x.narrow(0, position, 1))[0] : at::Tensor());
-      if (target == sample.label) {
-        row.detail = "its own label is the target";
-        continue;
-      }
+      if (target == sample.label) continue;
       chosen.targets.push_back(target);
     }
     chosen.rows.push_back(static_cast<int64_t>(i));
@@ -267,11 +266,12 @@ std::vector<int64_t> breakable(const Task& task, const Block& block,
                                const std::vector<int64_t>& places, UnitResult* result) {
   if (places.empty()) return {};
   constexpr uint64_t kStage = (uint64_t{1} << 32) + 1;  // no attack's
-  const std::vector<bool> broken =
-      broken_by_chance(task.model, task.threat, sub_block(block, places), task.rng.stage(kStage));
+  const at::Tensor broken =
+      broken_by_chance(task.model, task.threat, sub_block(block, places), task.rng.stage(kStage))
+          .success;
   std::vector<int64_t> found;
   for (size_t i = 0; i < places.size(); ++i) {
-    if (broken[i]) found.push_back(places[i]);
+    if (broken.const_data_ptr<bool>()[i]) found.push_back(places[i]);
   }
   result->cost.judged += kChances * static_cast<int64_t>(places.size());
   return found;
@@ -306,15 +306,12 @@ void attack_in_whole_box(const std::vector<Task>& tasks, const Unit& unit, const
 
 // Of a minimum-norm attack that need not break every sample: the box is its ball, and those that it
 // left standing there should break where random points do.
-void count_missed(const Task& task, const Block& block, const JudgedBlock& judged,
-                  UnitResult* result) {
-  std::vector<int64_t> standing;
+void count_missed(const JudgedBlock& judged, UnitResult* result) {
   for (size_t i = 0; i < judged.rows.size(); ++i) {
-    if (judged.rows[i].status == Status::kRobust) standing.push_back(static_cast<int64_t>(i));
+    const bool stands = judged.rows[i].status == Status::kRobust;
+    ++result->diagnosis.boxed;
+    result->diagnosis.withstood += stands && std::isfinite(judged.signs[i].missed_at);
   }
-  result->diagnosis.boxed += block.size();
-  result->diagnosis.withstood +=
-      static_cast<int64_t>(breakable(task, block, standing, result).size());
 }
 
 }  // namespace
@@ -354,10 +351,7 @@ UnitResult run_unit(const Suite& suite, const Plan& plan, const Unit& unit, cons
     result.diagnosis = diagnosis_of(judged, nearest);
     attack_in_whole_box(whole_box_tasks(suite, unit, attacks, model, supplies), unit, chosen, block,
                         crashed, &result);
-    if (nearest && may_survive_box(suite.attacks[unit.entry].threat)) {
-      const std::vector<Task> tasks = make_tasks(suite, unit, 1, attacks, model, supplies);
-      count_missed(tasks.front(), block, judged, &result);
-    }
+    if (nearest && may_survive_box(suite.attacks[unit.entry].threat)) count_missed(judged, &result);
     std::string blob;
     if (judged.adversarials.size(0) > 0) blob = store->put_blob(bytes_of(judged.adversarials));
     for (size_t i = 0; i < judged.rows.size(); ++i) {

@@ -118,7 +118,7 @@ TEST(HostFault, LeavesTheRunIncompleteAndBeatsAFailure) {
   const Evidence run = run_of(100, {{'B', 98}, {'E', 1}, {'H', 1}});
   const Decision decision = decide(plain_suite(run), run, nullptr);
   EXPECT_EQ(decision.outcome, Outcome::kIncomplete);
-  EXPECT_THAT(decision.reason, HasSubstr("1 row lost to a fault of the machine"));
+  EXPECT_THAT(decision.reason, HasSubstr("cell pgd has samples without a verdict"));
   EXPECT_EQ(decision.rules[0].verdict, Judged::kInconclusive);
   Evidence clean = run_of(100, {{'R', 100}});
   clean.units[0].rows[3].status = Status::kError;

@@ -314,66 +314,6 @@ TEST(RobustAccuracy, OfACellThatTriedNothingIsInconclusiveNotAPass) {
   EXPECT_EQ(decide(suite, run, nullptr).rules.at(0).verdict, Judged::kPass);
 }
 
-// A file of adversarials may have one of a single sample.
-TEST(RobustAccuracy, PassesOnlyIfItHoldsThoughUntriedSamplesBreak) {
-  Evidence run = make_run(100);
-  add_cell(run, "corpus", {{'R', 90}, {'B', 10}});
-  std::vector<Verdict>& rows = run.units.back().rows;
-  const auto judged = [&](const char* metric, Kind kind, double limit) {
-    Suite suite = make_suite(run);
-    add_rule(suite, metric, kind, limit);
-    return decide(suite, run, nullptr).rules.at(0);
-  };
-  for (size_t i = 0; i < 20; ++i) rows[i].queries = 0;
-  EXPECT_EQ(judged("robust_accuracy", Kind::kAtLeast, 0.5).verdict, Judged::kPass);
-  const RuleResult open = judged("robust_accuracy", Kind::kAtLeast, 0.7);
-  EXPECT_EQ(open.verdict, Judged::kInconclusive);
-  EXPECT_THAT(open.reason, HasSubstr("20 samples of 100 stand that no query tried"));
-  EXPECT_NE(open.hint, "");
-  EXPECT_EQ(open.value, 0.9) << "what was measured";
-  EXPECT_EQ(judged("robust_accuracy", Kind::kAtLeast, 0.99).verdict, Judged::kFail);
-  EXPECT_EQ(judged("attack_success", Kind::kAtMost, 0.5).verdict, Judged::kPass);
-  EXPECT_EQ(judged("attack_success", Kind::kAtMost, 0.2).verdict, Judged::kInconclusive);
-  for (size_t i = 1; i < 100; ++i) rows[i].queries = 0;
-  EXPECT_EQ(judged("robust_accuracy", Kind::kAtLeast, 0.05).verdict, Judged::kInconclusive);
-}
-
-// Such a sample was attacked, and nothing led the attack anywhere.
-TEST(RobustAccuracy, PassesOnlyIfItHoldsThoughSamplesWithoutAFiniteGradientBreak) {
-  Evidence run = make_run(100);
-  add_cell(run, "pgd", {{'R', 90}, {'B', 10}});
-  const Evidence before = run;
-  std::vector<Verdict>& rows = run.units.back().rows;
-  const auto judged = [&](Kind kind, double limit) {
-    Suite suite = make_suite(run);
-    add_rule(suite, "robust_accuracy", kind, limit);
-    return decide(suite, run, &before).rules.at(0);
-  };
-  EXPECT_EQ(judged(Kind::kMaxDrop, 0.05).verdict, Judged::kPass);
-  for (size_t i = 0; i < 20; ++i) rows[i].detail = "every gradient held NaN or infinity";
-  EXPECT_EQ(judged(Kind::kAtLeast, 0.5).verdict, Judged::kPass);
-  const RuleResult open = judged(Kind::kAtLeast, 0.7);
-  EXPECT_EQ(open.verdict, Judged::kInconclusive);
-  EXPECT_THAT(open.reason, HasSubstr("NaN or infinity at 20 samples of 100"));
-  EXPECT_EQ(open.value, 0.9) << "what was measured";
-  EXPECT_EQ(judged(Kind::kAtLeast, 0.99).verdict, Judged::kFail);
-  EXPECT_EQ(judged(Kind::kMaxDrop, 0.05).verdict, Judged::kInconclusive);
-  EXPECT_EQ(judged(Kind::kMaxDrop, 0.4).verdict, Judged::kPass);
-}
-
-TEST(MedianDistance, PassesOnlyIfItHoldsThoughSamplesWithoutAFiniteGradientBreakAtOnce) {
-  Evidence run = make_run(100);
-  add_distances(run, "near", std::vector<double>(100, 0.5));
-  Suite suite = make_suite(run);
-  add_rule(suite, "median_distance", Kind::kAtLeast, 0.4);
-  const auto verdict = [&] { return decide(suite, run, nullptr).rules.at(0).verdict; };
-  EXPECT_EQ(verdict(), Judged::kPass);
-  for (size_t i = 0; i < 20; ++i) run.units.back().rows[i].detail = "every gradient held NaN";
-  EXPECT_EQ(verdict(), Judged::kPass);
-  for (size_t i = 0; i < 60; ++i) run.units.back().rows[i].detail = "every gradient held NaN";
-  EXPECT_EQ(verdict(), Judged::kInconclusive);
-}
-
 TEST(RobustAccuracy, OfPointsThatAnotherCellDidNotFindIsThatOfTheirTransfer) {
   Evidence run = make_run(100);
   add_cell(run, "pgd", {{'R', 90}, {'B', 10}});

@@ -195,6 +195,10 @@ inline Evidence sample_evidence() {
   evidence.units.push_back(stolen);
   evidence.units.push_back(replay);
   evidence.units.push_back(theft);
+  evidence.units[2].rows[0].doubt = Doubt::kBlind;
+  evidence.units[2].rows[0].doubt_distance = 0;
+  evidence.units[3].rows[0].doubt = Doubt::kChance;
+  evidence.units[3].rows[0].doubt_distance = 0.625;
   evidence.units[4].rows[2].cause = Cause::kCandidate;
   evidence.units[4].rows[2].detail = "logits are \xff not finite\n\"row 2\"";
   int64_t value = 1;

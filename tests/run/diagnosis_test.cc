@@ -114,32 +114,6 @@ TEST_F(DiagnosisTest, AGradientThatIsNanUnderAttackIsCountedAndNamesWhoStoodForI
   EXPECT_THAT(flag->detail, HasSubstr(std::to_string(pgd.blinded) + " of "));
 }
 
-// Of those that no gradient led anywhere, and nothing else tried, the row says so.
-TEST_F(DiagnosisTest, ASampleWhoseEveryGradientHeldNanIsMarkedUnlessAnAttackWithoutThemTriedIt) {
-  const Model model = broken_model(
-      "    odd = (x[:, :1] > 0.5).to(x.dtype)\n"
-      "    z = x.matmul(self.weight)\n"
-      "    return z + torch.sqrt(x[:, :1] * 0.0 * odd) * 0.0\n");
-  flags(
-      "attacks:\n"
-      "  - {name: pgd, attack: pgd, norm: linf, eps: 0.001, steps: 5}\n"
-      "  - {name: both, attack: ensemble, norm: linf, eps: 0.001, stages: "
-      "[{attack: pgd, steps: 5}, {attack: square, queries: 5}]}\n",
-      model);
-  std::map<std::string, int64_t> marked, standing;
-  for (const UnitResult& unit : evidence_.units) {
-    for (const Verdict& row : unit.rows) {
-      if (row.status != Status::kRobust) continue;
-      ++standing[unit.cell];
-      marked[unit.cell] += !row.detail.empty();
-    }
-  }
-  EXPECT_GT(standing["pgd"], 100);
-  EXPECT_GT(standing["both"], 100);
-  EXPECT_EQ(marked["pgd"], standing["pgd"]);
-  EXPECT_EQ(marked["both"], 0);
-}
-
 TEST_F(DiagnosisTest, AJaggedModelHasUnstablePredictions) {
   const Model model = broken_model(
       "    jags = torch.sin(x * 3000.0).matmul(self.weight)\n"

@@ -41,8 +41,8 @@ const std::vector<Version>& versions() {
       {"verdicts",
        "file(GLOB judging",
        "assay_version(ASSAY_JUDGING_VERSION",
-       {"harness/run/unit", "harness/run/judge", "harness/run/outputs", "harness/run/probes",
-        "harness/run/stages", "harness/run/supply"},
+       {"harness/run/unit", "harness/run/chances", "harness/run/judge", "harness/run/outputs",
+        "harness/run/probes", "harness/run/stages", "harness/run/supply"},
        {"harness/suite/", "harness/record/", "harness/model/", "harness/run/plan",
         "harness/run/run", "harness/run/unit_crashes"}},
       // Outputs have the version of judging. Of the gate, views and decisions are made of scores.

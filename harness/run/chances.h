@@ -1,0 +1,44 @@
+// Random points around samples that an attack left standing: what it should have come to.
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "harness/model/attack.h"
+#include "harness/model/model.h"
+#include "harness/model/oracle.h"
+#include "harness/suite/suite.h"
+
+namespace assay {
+
+/// Points drawn for a sample.
+inline constexpr int64_t kChances = 32;
+
+/// By row of the block: the nearest of kChances random points of its ball (without eps: of the box)
+/// that breaks it, where one does. As an attack's claims are, they are for the judge to confirm.
+Candidates broken_by_chance(const Model& model, const ThreatModel& threat, const Block& block,
+                            const Rng& rng);
+
+/// By row of the block: some step from the clean input against the gradient of the margin lowers
+/// it, or only the walls of the box are in its way. Then the gradient is what it says, and an
+/// attack that comes nowhere has another reason. False without gradient access.
+std::vector<bool> falls_by_gradient(const Model& model, const ThreatModel& threat,
+                                    const Block& block);
+
+/// What random points show of the ball of a sample that an attack left standing.
+enum class Slope {
+  kUnknown,  ///< nothing
+  kFalls,    ///< one of them has a smaller margin than all that the attack saw
+  kFlat,     ///< all have the same, and others of the box have not
+};
+struct Chances {
+  std::vector<Slope> slopes;
+  Candidates broken;  ///< as broken_by_chance()
+};
+/// By row of the block; `least` [n] are the smallest margins that the attack saw.
+Chances look_by_chance(const Model& model, const ThreatModel& threat, const Block& block,
+                       const std::vector<double>& least, const Rng& rng);
+
+}  // namespace assay
