@@ -24,6 +24,8 @@ std::string commands(const Report& report) {
   } else if (report.suite->baseline == "none" || report.baseline_path == "none") {
     run += " --baseline none";
   }
+  for (const std::string& value : report.set) run += " --set " + quote(value);
+  if (!report.part.empty()) run += " --shard " + quote(report.part);
   std::string out = "# the same run again: equal verdicts on an equal machine\n" + run + "\n";
   out += "# judge the kept evidence again, without the model\nassay gate DIR\n";
   out += "# check that the kept adversarials still break the model\nassay replay DIR\n";

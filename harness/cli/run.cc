@@ -189,6 +189,8 @@ Report Run::report_of(const Evidence& evidence, const Baseline& baseline,
   report.baseline = baseline.evidence ? &*baseline.evidence : nullptr;
   report.decision = &decision;
   report.baseline_path = session_->suite.baseline;
+  report.set = options_.overrides.set;
+  report.part = to_text(shard_);
   report.started = started_;
   report.workers = workers_;
   report.wall_s = std::chrono::duration<double>(Clock::now() - start_).count();
@@ -197,8 +199,8 @@ Report Run::report_of(const Evidence& evidence, const Baseline& baseline,
 
 RunFacts Run::facts_of(const std::string& baseline_sha256, double wall_s) const {
   const Suite& suite = session_->suite;
-  return {suite.baseline, baseline_sha256,     started_,       wall_s,
-          workers_,       suite.file.string(), to_text(shard_)};
+  return {suite.baseline, baseline_sha256,     started_,        wall_s,
+          workers_,       suite.file.string(), to_text(shard_), options_.overrides.set};
 }
 
 // The reports of a run that measured nothing, and a record of it for commands that judge again.
