@@ -71,7 +71,7 @@ std::string rule_numbers(const RuleResult& rule) {
     out += element("div", "nowrap", escape(show_against(*rule.value, rule.limit, own)));
   }
   if (rule.regressed && rule.repaired) {
-    out += element("div", "soft nowrap",
+    out += element("div", "soft",
                    escape(show_count(*rule.regressed) + " regressed, " +
                           show_count(*rule.repaired) + " repaired"));
   }
