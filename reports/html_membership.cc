@@ -2,6 +2,7 @@
 // could have told, shadows, classes, and the most exposed records by name.
 #include <algorithm>
 #include <cmath>
+#include <span>
 
 #include "reports/html.h"
 #include "reports/markup.h"
@@ -9,7 +10,7 @@
 namespace assay::reports {
 namespace {
 
-constexpr ChartBox kScoreBox{460, 300, 52, 440, 14, 250};
+constexpr ChartBox kScoreBox{460, 300, 64, 440, 14, 250};
 constexpr size_t kMostExposed = 50;
 
 /// Both axes from 10^-decades to 1; what is less lies on the edge.
@@ -226,19 +227,45 @@ std::string slice_table(const Report& report, std::vector<MembershipSlice> slice
                rows);
 }
 
+/// How many of the first `most` can be named: none of a tie that goes beyond them, since nothing
+/// but their order tells its records apart.
+size_t nameable(const std::vector<ExposedRecord>& exposed, size_t most) {
+  const size_t shown = std::min(most, exposed.size());
+  if (shown == 0) return 0;
+  const double last = exposed[shown - 1].score;
+  const auto end = exposed.begin() + static_cast<std::ptrdiff_t>(shown);
+  const auto tie = std::find_if(exposed.begin(), end,
+                                [&](const ExposedRecord& record) { return record.score == last; });
+  return end - tie < tie->tied ? static_cast<size_t>(tie - exposed.begin()) : shown;
+}
+
 std::string exposed_table(const Report& report, const std::vector<ExposedRecord>& exposed) {
+  const size_t named = nameable(exposed, kMostExposed);
   std::vector<std::vector<std::string>> rows;
-  for (const ExposedRecord& record : exposed) {
-    if (rows.size() >= kMostExposed) break;
+  for (const ExposedRecord& record : std::span(exposed).first(named)) {
     rows.push_back({element("code", "", escape(record.id)),
                     escape(class_name(report, record.label)), show_count(record.rank),
                     escape(show(record.score, Unit::kNumber)),
                     escape(show(record.fpr, Unit::kPercent, 2))});
   }
-  std::string out = table({"record", "class", ">rank", ">score", ">FPR"}, rows);
-  if (exposed.size() > rows.size()) {
+  std::string out;
+  if (!rows.empty()) {
+    out = element("p", "small soft",
+                  "The members that score highest, by name: rank among all records, and the share "
+                  "of non-members that score as high.") +
+          table({"record", "class", ">rank", ">score", ">FPR"}, rows);
+  }
+  if (named < std::min(kMostExposed, exposed.size())) {
+    const ExposedRecord& next = exposed[named];
+    out +=
+        element("p", "small soft",
+                show_plural(next.tied, "member") + " tie " + (named == 0 ? "at the top" : "next") +
+                    " with a score of " + escape(show(next.score, Unit::kNumber)) +
+                    ". They are more than fit here, and nothing tells them apart: none is "
+                    "named.");
+  } else if (exposed.size() > named) {
     out += element("p", "small soft",
-                   "the first " + show_count(static_cast<int64_t>(rows.size())) + " of " +
+                   "the first " + show_count(static_cast<int64_t>(named)) + " of " +
                        show_count(static_cast<int64_t>(exposed.size())) + "; report.json has all");
   }
   return out;
@@ -249,11 +276,8 @@ std::string membership_part(const Report& report, const CellResult& cell) {
   std::string inside = element("div", "grid wide", roc_chart(cell) + histogram(cell));
   inside += rate_table(cell) + power_table(result) + fidelity_table(result) + tuned_text(result) +
             copies_text(result);
-  inside += element("h3", "", "Most exposed records") +
-            element("p", "small soft",
-                    "The members that score highest, by name: rank among all records, and the "
-                    "share of non-members that score as high.") +
-            worst_text(result) + exposed_table(report, result.exposed);
+  inside += element("h3", "", "Most exposed records") + worst_text(result) +
+            exposed_table(report, result.exposed);
   inside += element("h3", "", "By class") + slice_table(report, result.slices);
   const auto auc = cell.metrics.find("auc");
   const std::string words =

@@ -120,7 +120,11 @@ Json membership_schema() {
                               {"label", type("integer")},
                               {"score", nullable("number")},
                               {"rank", described(count(), "1: the highest score of all records")},
-                              {"fpr", type("number")}})),
+                              {"fpr", type("number")},
+                              {"tied", described(count(),
+                                                 "members with this score, it included; where they "
+                                                 "are more than are listed, those listed are no "
+                                                 "more exposed than the others")}})),
                  "the highest 1 % of the members")},
       {"copies", described(nullable("integer"),
                            "records of the two sets that are copies of an audited one of their own "

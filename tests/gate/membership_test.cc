@@ -324,11 +324,13 @@ TEST(MembershipReport, ListsTheHighestOneInAHundredByName) {
   EXPECT_EQ(exposed[0].id, "7");
   EXPECT_EQ(exposed[0].rank, 1);
   EXPECT_EQ(exposed[0].fpr, 0);
+  EXPECT_EQ(exposed[0].tied, 1);
   EXPECT_EQ(exposed[1].id, "31");
   EXPECT_EQ(exposed[1].label, 1);
   EXPECT_EQ(exposed[1].rank, 3) << "behind 9 and a non-member's 8.5; ties share a rank";
   EXPECT_EQ(exposed[2].rank, 3);
   EXPECT_DOUBLE_EQ(exposed[2].fpr, 0.02);
+  EXPECT_EQ(exposed[2].tied, 2) << "of the members";
 }
 
 TEST(MembershipReport, HasARisingCurveWithinItsBands) {
