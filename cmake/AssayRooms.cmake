@@ -48,9 +48,7 @@ function(assay_room name folder)
   add_library(assay_${name} STATIC ${sources})
   target_link_libraries(assay_${name} PUBLIC ${ARGN} assay_options Threads::Threads)
   set_target_properties(assay_${name} PROPERTIES POSITION_INDEPENDENT_CODE ON)
-  if(NOT name STREQUAL "reports")  # each of its charts has its own measures
-    assay_unity(assay_${name})
-  endif()
+  assay_unity(assay_${name})
   # One precompiled header for the rooms without LibTorch, one for those with it. (Not in reports:
   # with one, g++ 12 warns there of overflows inside std::string that are none.)
   if(name STREQUAL "suite")

@@ -22,7 +22,7 @@ std::string field(std::string_view text) {
   return out + "\"";
 }
 
-std::string label(int64_t value) { return value < 0 ? "" : std::to_string(value); }
+std::string label_field(int64_t value) { return value < 0 ? "" : std::to_string(value); }
 
 /// Status in the baseline by sample id and digest; empty where no cell pairs.
 std::map<std::pair<std::string, std::string>, std::string> baseline_statuses(
@@ -57,8 +57,8 @@ std::string samples_csv(const Report& report) {
       const Verdict& row = *rows[i];
       const SampleInfo& sample = header.samples[i];
       const auto before = statuses.find({sample.id, sample.digest});
-      out += field(cell.name) + ',' + field(sample.id) + ',' + label(sample.label) + ',' +
-             label(row.clean) + ',' + label(row.adversarial) + ',' +
+      out += field(cell.name) + ',' + field(sample.id) + ',' + label_field(sample.label) + ',' +
+             label_field(row.clean) + ',' + label_field(row.adversarial) + ',' +
              std::string(to_string(row.status)) + ',' +
              (std::isfinite(row.distance) ? number_text(row.distance) : "") + ',' +
              std::to_string(row.queries) + ',' + field(row.breaking_attack) + ',' +
@@ -108,8 +108,8 @@ std::string scores_csv(const Report& report) {
         if (score.record < 0 || static_cast<size_t>(score.record) >= set.size()) continue;
         const SampleInfo& record = set[static_cast<size_t>(score.record)];
         const bool known = !score.failed && std::isfinite(score.score);
-        out += field(cell.name) + ',' + role + ',' + field(record.id) + ',' + label(record.label) +
-               ',' + (known ? number_text(score.score) : "") + '\n';
+        out += field(cell.name) + ',' + role + ',' + field(record.id) + ',' +
+               label_field(record.label) + ',' + (known ? number_text(score.score) : "") + '\n';
       }
     }
   }

@@ -28,22 +28,22 @@ std::string chip(std::string_view tone, std::string_view text) {
   return element("span", "chip tone-" + std::string(tone), escape(text));
 }
 
-std::string_view tone_of(RuleResult::Verdict verdict) {
+std::string_view tone_of(RuleVerdict verdict) {
   switch (verdict) {
-    case RuleResult::Verdict::kPass:
+    case RuleVerdict::kPass:
       return "pass";
-    case RuleResult::Verdict::kFail:
+    case RuleVerdict::kFail:
       return "fail";
-    case RuleResult::Verdict::kInconclusive:
+    case RuleVerdict::kInconclusive:
       return "inconclusive";
-    case RuleResult::Verdict::kNotApplicable:
-    case RuleResult::Verdict::kWaived:
+    case RuleVerdict::kNotApplicable:
+    case RuleVerdict::kWaived:
       break;
   }
   return "none";
 }
 
-std::string chip(RuleResult::Verdict verdict) {
+std::string chip(RuleVerdict verdict) {
   return chip(tone_of(verdict), metric_words(to_string(verdict)));
 }
 
@@ -73,6 +73,21 @@ std::string table(const std::vector<std::string>& headings,
   return out + "</tbody></table></div>\n";
 }
 
+std::string chart_svg(const ChartBox& box, const std::string& label, const std::string& inside) {
+  return "<svg class=\"chart\" viewBox=\"0 0 " + coordinate(box.width) + " " +
+         coordinate(box.height) + "\" width=\"100%\" font-size=\"12\" role=\"img\" aria-label=\"" +
+         escape(label) + "\">" + inside + "</svg>";
+}
+
+std::string legend_entry(std::string_view band, std::string_view line, const std::string& words) {
+  std::string out = "<span><svg class=\"chart\" viewBox=\"0 0 26 10\" aria-hidden=\"true\">";
+  if (!band.empty()) {
+    out += "<rect class=\"band " + std::string(band) + "\" width=\"26\" height=\"10\"/>";
+  }
+  return out + "<polyline class=\"line " + std::string(line) + "\" points=\"0,5 26,5\"/></svg>" +
+         escape(words) + "</span>";
+}
+
 std::string svg_text(double x, double y, std::string_view anchor, std::string_view classes,
                      const std::string& words) {
   return "<text class=\"" + std::string(classes) + "\" x=\"" + coordinate(x) + "\" y=\"" +
@@ -95,7 +110,7 @@ std::string details(bool open, const std::string& summary, const std::string& in
 namespace {
 
 /// A dot in the colour of the decision, for the browser's tab.
-std::string icon(Outcome outcome) {
+std::string tab_icon(Outcome outcome) {
   constexpr int kSize = 32;
   uint8_t colour[3] = {0x8a, 0x5a, 0x00};
   const auto set = [&](uint8_t r, uint8_t g, uint8_t b) {
@@ -134,7 +149,7 @@ std::string report_html(const Report& report) {
          reports::escape(word + " · " + report.suite->name + " · " +
                          reports::base_name(reports::model_path(report))) +
          "</title>\n";
-  out += "<link rel=\"icon\" href=\"" + icon(outcome) + "\">\n";
+  out += "<link rel=\"icon\" href=\"" + tab_icon(outcome) + "\">\n";
   out += "<style>\n" + reports::style_sheet() + "</style>\n</head>\n";
   out += "<body class=\"tone-" + word + "\" data-decision=\"" + word + "\">\n";
   out += reports::hero(report);

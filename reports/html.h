@@ -28,8 +28,8 @@ std::string run_section(const Report& report);
 std::string interval_bar(const RuleResult& rule);
 /// A word in the colour of its meaning; `tone` is pass fail inconclusive incomplete refused none.
 std::string chip(std::string_view tone, std::string_view text);
-std::string chip(RuleResult::Verdict verdict);
-std::string_view tone_of(RuleResult::Verdict verdict);
+std::string chip(RuleVerdict verdict);
+std::string_view tone_of(RuleVerdict verdict);
 
 /// A section with a heading and, where there is one, a sentence below it.
 std::string section(std::string_view id, std::string_view title, std::string_view lead,
@@ -40,6 +40,17 @@ std::string table(const std::vector<std::string>& headings,
                   const std::vector<std::vector<std::string>>& rows);
 std::string element(std::string_view tag, std::string_view classes, const std::string& inside);
 std::string details(bool open, const std::string& summary, const std::string& inside);
+/// A chart's drawing and the plot between its axes, in units of its viewBox.
+struct ChartBox {
+  double width, height;
+  double left, right, top, bottom;
+  /// Where a share of an axis lies.
+  double x(double share) const { return left + share * (right - left); }
+  double y(double share) const { return bottom - share * (bottom - top); }
+};
+std::string chart_svg(const ChartBox& box, const std::string& label, const std::string& inside);
+/// Words of the legend beside a stroke of their line's classes, on a band of `band` if not "".
+std::string legend_entry(std::string_view band, std::string_view line, const std::string& words);
 /// Words and lines of charts; `anchor` is start, middle or end.
 std::string svg_text(double x, double y, std::string_view anchor, std::string_view classes,
                      const std::string& words);

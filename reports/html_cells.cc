@@ -70,7 +70,7 @@ std::string pair(const std::string& name, const std::string& value) {
   return "<div>" + element("dt", "", escape(name)) + element("dd", "", value) + "</div>";
 }
 
-std::string params(const CellHeader& header) {
+std::string params_list(const CellHeader& header) {
   std::string out;
   for (const auto& [name, value] : header.params) {
     if (std::holds_alternative<std::monostate>(value)) continue;
@@ -133,7 +133,7 @@ std::string stage_table(const CellResult& cell) {
   return rows.empty() ? "" : table({"stage", ">entered", ">broken", ">survived"}, rows);
 }
 
-std::string facts(const CellResult& cell, const CellHeader* header) {
+std::string cell_facts(const CellResult& cell, const CellHeader* header) {
   std::string out;
   if (header) {
     out += pair("attack", element("code", "", escape(header->attack)) + " " +
@@ -215,8 +215,8 @@ std::string cells_section(const Report& report) {
   for (const CellResult& cell : report.decision->cells) {
     const CellHeader* header = header_of(report.evidence, cell.name);
     const CellSummary verdict = summarise(report, cell);
-    std::string inside = facts(cell, header);
-    if (header) inside += params(*header);
+    std::string inside = cell_facts(cell, header);
+    if (header) inside += params_list(*header);
     if (!cell.complete) {
       for (const std::string& why : verdict.lines) inside += element("p", "soft", escape(why));
     }

@@ -8,9 +8,8 @@
 namespace assay::reports {
 namespace {
 
-constexpr double kWidth = 460, kHeight = 280;
+constexpr ChartBox kCurveBox{460, 280, 44, 372, 14, 232};
 constexpr size_t kMostBars = 16;
-constexpr double kLeft = 44, kRight = 372, kTop = 14, kBottom = 232;
 
 struct Series {
   std::string name;  ///< candidate or baseline: also its class
@@ -18,7 +17,7 @@ struct Series {
 };
 
 /// Cells of one attack entry share a chart: `pgd@0.05` and `pgd@0.1` are points of one curve.
-struct Chart {
+struct Curves {
   std::string title;
   std::string norm;
   Series candidate{"candidate", {}};
@@ -51,14 +50,14 @@ void add_all(Series& series, const std::vector<CurvePoint>& curve,
   if (!series.points.empty()) read("clean_accuracy", 0);
 }
 
-std::vector<Chart> charts_of(const Report& report) {
-  std::vector<Chart> charts;
+std::vector<Curves> curves_of(const Report& report) {
+  std::vector<Curves> charts;
   for (const CellResult& cell : report.decision->cells) {
     const CellHeader* header = header_of(report.evidence, cell.name);
     if (!header || header->family != Family::kEvasion) continue;
     const std::string title = cell.name.substr(0, cell.name.rfind('@'));
     auto chart = std::find_if(charts.begin(), charts.end(),
-                              [&](const Chart& other) { return other.title == title; });
+                              [&](const Curves& other) { return other.title == title; });
     if (chart == charts.end()) {
       charts.push_back({.title = title, .norm = std::string(to_string(header->threat.norm))});
       chart = charts.end() - 1;
@@ -66,7 +65,7 @@ std::vector<Chart> charts_of(const Report& report) {
     add_all(chart->candidate, cell.curve, cell.metrics, header->threat.eps);
     add_all(chart->baseline, cell.baseline_curve, cell.baseline_metrics, header->threat.eps);
   }
-  std::erase_if(charts, [](const Chart& chart) {
+  std::erase_if(charts, [](const Curves& chart) {
     return chart.candidate.points.empty() && chart.baseline.points.empty();
   });
   return charts;
@@ -82,34 +81,34 @@ double step_of(double most) {
   return 10 * power;
 }
 
-struct Axes {
+struct CurveAxes {
   double most = 1;  ///< eps at the right end
-  double x(double eps) const { return kLeft + eps / most * (kRight - kLeft); }
-  double y(double share) const { return kBottom - std::clamp(share, 0.0, 1.0) * (kBottom - kTop); }
+  double x(double eps) const { return kCurveBox.x(eps / most); }
+  double y(double share) const { return kCurveBox.y(std::clamp(share, 0.0, 1.0)); }
   std::string at(double eps, double share) const {
     return coordinate(x(eps)) + "," + coordinate(y(share));
   }
 };
 
-std::string frame(const Axes& axes, const std::string& norm) {
+std::string curve_frame(const CurveAxes& axes, const std::string& norm) {
   std::string out;
   for (const double share : {0.0, 0.25, 0.5, 0.75, 1.0}) {
     const double y = axes.y(share);
-    out += svg_line(share == 0 ? "axis" : "rule", kLeft, y, kRight, y);
-    out += svg_text(kLeft - 7, y + 4, "end", "", show_limit(share * 100, Unit::kNumber));
+    out += svg_line(share == 0 ? "axis" : "rule", kCurveBox.left, y, kCurveBox.right, y);
+    out += svg_text(kCurveBox.left - 7, y + 4, "end", "", show_limit(share * 100, Unit::kNumber));
   }
   const double step = step_of(axes.most);
   for (double eps = 0; eps <= axes.most * (1 + 1e-9); eps += step) {
     const double x = axes.x(eps);
-    out += svg_line("axis", x, kBottom, x, kBottom + 4);
-    out += svg_text(x, kBottom + 17, "middle", "", show_limit(eps, Unit::kNumber));
+    out += svg_line("axis", x, kCurveBox.bottom, x, kCurveBox.bottom + 4);
+    out += svg_text(x, kCurveBox.bottom + 17, "middle", "", show_limit(eps, Unit::kNumber));
   }
-  out += svg_text((kLeft + kRight) / 2, kBottom + 37, "middle", "",
+  out += svg_text(kCurveBox.x(0.5), kCurveBox.bottom + 37, "middle", "",
                   "eps (" + norm + ", in units of the input)");
   return out;
 }
 
-std::string drawing(const Axes& axes, const Series& series) {
+std::string curve_drawing(const CurveAxes& axes, const Series& series) {
   if (series.points.empty()) return "";
   std::string upper, lower, middle, dots;
   // So many points would hide the band under their bars.
@@ -136,7 +135,7 @@ std::string drawing(const Axes& axes, const Series& series) {
 }
 
 /// Names at the right ends of the lines, kept apart.
-std::string end_labels(const Axes& axes, const Chart& chart) {
+std::string curve_ends(const CurveAxes& axes, const Curves& chart) {
   const bool both = !chart.candidate.points.empty() && !chart.baseline.points.empty();
   double at[2] = {0, 0};
   const Series* series[2] = {&chart.candidate, &chart.baseline};
@@ -145,7 +144,8 @@ std::string end_labels(const Axes& axes, const Chart& chart) {
   }
   constexpr double kApart = 30;
   if (both && std::abs(at[0] - at[1]) < kApart) {
-    const double middle = std::clamp((at[0] + at[1]) / 2, kTop + kApart / 2, kBottom - kApart / 2);
+    const double middle =
+        std::clamp((at[0] + at[1]) / 2, kCurveBox.top + kApart / 2, kCurveBox.bottom - kApart / 2);
     const double side = at[0] <= at[1] ? -kApart / 2 : kApart / 2;
     at[0] = middle + side;
     at[1] = middle - side;
@@ -161,43 +161,35 @@ std::string end_labels(const Axes& axes, const Chart& chart) {
   return out;
 }
 
-std::string legend(const Chart& chart) {
+std::string curve_legend(const Curves& chart) {
   std::string out;
   for (const Series* series : {&chart.candidate, &chart.baseline}) {
-    if (series->points.empty()) continue;
-    out +=
-        "<span><svg class=\"chart\" viewBox=\"0 0 26 10\" aria-hidden=\"true\">"
-        "<rect class=\"band " +
-        series->name +
-        "\" width=\"26\" height=\"10\"/>"
-        "<polyline class=\"line " +
-        series->name + "\" points=\"0,5 26,5\"/></svg>" + series->name + "</span>";
+    if (!series->points.empty()) out += legend_entry(series->name, series->name, series->name);
   }
   return element("div", "legend", out + "<span>bands: one-sided bounds</span>");
 }
 
-std::string draw(const Report& report, const Chart& chart) {
-  Axes axes{0};
+std::string curve_figure(const Report& report, const Curves& chart) {
+  CurveAxes axes{0};
   for (const Series* series : {&chart.candidate, &chart.baseline}) {
     if (!series->points.empty()) axes.most = std::max(axes.most, series->points.back().eps);
   }
   if (!(axes.most > 0)) return "";
-  std::string out = "<figure class=\"card\"><h3><code>" + escape(chart.title) + "</code></h3>" +
-                    element("p", "small soft", "robust accuracy, %");
-  out += "<svg class=\"chart\" viewBox=\"0 0 " + coordinate(kWidth) + " " + coordinate(kHeight) +
-         "\" width=\"100%\" font-size=\"12\" role=\"img\" aria-label=\"" +
-         escape("robust accuracy over eps for " + chart.title + " on " + report.suite->name) +
-         "\">";
-  out += frame(axes, chart.norm) + drawing(axes, chart.baseline) + drawing(axes, chart.candidate) +
-         end_labels(axes, chart) + "</svg>";
-  return out + legend(chart) + "</figure>\n";
+  const std::string inside = curve_frame(axes, chart.norm) + curve_drawing(axes, chart.baseline) +
+                             curve_drawing(axes, chart.candidate) + curve_ends(axes, chart);
+  return "<figure class=\"card\"><h3><code>" + escape(chart.title) + "</code></h3>" +
+         element("p", "small soft", "robust accuracy, %") +
+         chart_svg(kCurveBox,
+                   "robust accuracy over eps for " + chart.title + " on " + report.suite->name,
+                   inside) +
+         curve_legend(chart) + "</figure>\n";
 }
 
 }  // namespace
 
 std::string curves_section(const Report& report) {
   std::string out;
-  for (const Chart& chart : charts_of(report)) out += draw(report, chart);
+  for (const Curves& chart : curves_of(report)) out += curve_figure(report, chart);
   if (out.empty()) return "";
   return section("curves", "Robust accuracy over eps",
                  "The share of all samples that stay rightly classified as the attacker may change "

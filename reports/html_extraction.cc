@@ -10,7 +10,7 @@ namespace assay::reports {
 namespace {
 
 /// "89.1 %" in strong, and the bounds below it.
-std::string bounded(const std::map<std::string, Estimate>& metrics, const std::string& name) {
+std::string bounded_value(const std::map<std::string, Estimate>& metrics, const std::string& name) {
   const auto at = metrics.find(name);
   if (at == metrics.end() || !at->second.value) return "—";
   const Unit unit = value_unit(name);
@@ -41,11 +41,11 @@ std::string metric_rows(const CellResult& cell) {
     const std::string at = "@" + std::to_string(budget.budget);
     std::vector<std::string> row{element("span", "strong", show_count(budget.budget)),
                                  escape(queries_text(budget)),
-                                 bounded(cell.metrics, "agreement" + at)};
-    if (paired) row.push_back(bounded(cell.baseline_metrics, "agreement" + at));
+                                 bounded_value(cell.metrics, "agreement" + at)};
+    if (paired) row.push_back(bounded_value(cell.baseline_metrics, "agreement" + at));
     for (const char* name :
          {"surrogate_accuracy", "accuracy_ratio", "transfer_success", "mean_kl"}) {
-      row.push_back(bounded(cell.metrics, name + at));
+      row.push_back(bounded_value(cell.metrics, name + at));
     }
     rows.push_back(std::move(row));
   }
@@ -149,7 +149,7 @@ std::string failures(const ExtractionResult& result) {
   return out;
 }
 
-std::string cell_part(const Report& report, const CellResult& cell) {
+std::string extraction_part(const Report& report, const CellResult& cell) {
   const ExtractionResult& result = *cell.extraction;
   const CellHeader* header = header_of(report.evidence, cell.name);
   std::string words = show_plural(result.records, "test record");
@@ -172,7 +172,8 @@ std::string cell_part(const Report& report, const CellResult& cell) {
 std::string extraction_section(const Report& report) {
   std::string parts;
   for (const CellResult& cell : report.decision->cells) {
-    if (cell.extraction && !cell.extraction->budgets.empty()) parts += cell_part(report, cell);
+    if (cell.extraction && !cell.extraction->budgets.empty())
+      parts += extraction_part(report, cell);
   }
   if (parts.empty()) return "";
   return section("extraction", "Extraction",

@@ -7,10 +7,9 @@
 namespace assay::reports {
 namespace {
 
-using Verdict = RuleResult::Verdict;
 constexpr size_t kMostCulprits = 2;
 
-std::string icon(Outcome outcome) {
+std::string outcome_icon(Outcome outcome) {
   const char* shape = "";
   switch (outcome) {
     case Outcome::kPass:
@@ -88,10 +87,10 @@ std::string culprit(const RuleResult& rule, const std::string& lead) {
 /// Rules that made the decision.
 std::string culprits(const Report& report, const std::string& lead) {
   const Decision& decision = *report.decision;
-  Verdict wanted = Verdict::kFail;
+  RuleVerdict wanted = RuleVerdict::kFail;
   std::string title = "Failed";
   if (decision.outcome == Outcome::kInconclusive) {
-    wanted = Verdict::kInconclusive;
+    wanted = RuleVerdict::kInconclusive;
     title = "Undecided";
   } else if (decision.outcome == Outcome::kPass) {
     const RuleResult* rule = tightest(decision);
@@ -155,7 +154,7 @@ std::string identity(const std::string& sha256) {
   return sha256.empty() ? "" : "sha256 " + sha256.substr(0, 12);
 }
 
-std::string facts(const Report& report) {
+std::string run_facts(const Report& report) {
   const Decision& decision = *report.decision;
   std::string out =
       fact("Candidate", base_name(model_path(report)), identity(model_sha256(report)));
@@ -171,21 +170,21 @@ std::string facts(const Report& report) {
                     ? "baseline " + show(decision.baseline_clean_accuracy, Unit::kPercent)
                     : "");
   }
-  const auto number = [&](Verdict verdict) { return count(decision, verdict); };
+  const auto number = [&](RuleVerdict verdict) { return count(decision, verdict); };
   std::string more;
-  const auto add = [&](Verdict verdict, const char* word) {
+  const auto add = [&](RuleVerdict verdict, const char* word) {
     if (number(verdict) > 0) {
       more += (more.empty() ? "" : ", ") + show_count(number(verdict)) + " " + word;
     }
   };
-  add(Verdict::kFail, "failed");
-  add(Verdict::kInconclusive, "inconclusive");
-  add(Verdict::kWaived, "waived");
-  add(Verdict::kNotApplicable, "not applicable");
+  add(RuleVerdict::kFail, "failed");
+  add(RuleVerdict::kInconclusive, "inconclusive");
+  add(RuleVerdict::kWaived, "waived");
+  add(RuleVerdict::kNotApplicable, "not applicable");
   const auto total = static_cast<int64_t>(decision.rules.size());
   if (total > 0)
-    out +=
-        fact("Rules passed", show_count(number(Verdict::kPass)) + " of " + show_count(total), more);
+    out += fact("Rules passed", show_count(number(RuleVerdict::kPass)) + " of " + show_count(total),
+                more);
   if (report.evidence && !report.evidence->header.samples.empty()) {
     out += fact("Samples", show_count(static_cast<int64_t>(report.evidence->header.samples.size())),
                 show_plural(static_cast<int64_t>(decision.cells.size()), "cell"));
@@ -206,7 +205,7 @@ std::string hero(const Report& report) {
   const Headline head = headline(report);
   std::string out = "<header class=\"hero\"><div class=\"wrap\">\n";
   out += element("p", "kicker", "Assay gate · <b>" + escape(report.suite->name) + "</b>");
-  out += "<div class=\"verdict\">" + icon(decision.outcome) +
+  out += "<div class=\"verdict\">" + outcome_icon(decision.outcome) +
          element("h1", "", escape(head.title)) +
          chip(to_string(decision.outcome),
               std::string(to_string(decision.outcome)) + " · exit " +
@@ -220,7 +219,7 @@ std::string hero(const Report& report) {
   const std::string left = culprits(report, head.sentence) + progress(report) + refusal(report);
   out += left.empty() ? "<div class=\"hero-grid alone\">" : "<div class=\"hero-grid\">";
   if (!left.empty()) out += element("div", "stack left", left);
-  out += element("div", "stack todo", todo) + facts(report);
+  out += element("div", "stack todo", todo) + run_facts(report);
   return out + "</div>\n</div></header>\n";
 }
 

@@ -2,6 +2,7 @@
 // could have told, shadows, classes, and the most exposed records by name.
 #include <algorithm>
 #include <cmath>
+#include <span>
 
 #include "reports/html.h"
 #include "reports/markup.h"
@@ -9,8 +10,7 @@
 namespace assay::reports {
 namespace {
 
-constexpr double kWidth = 460, kHeight = 300;
-constexpr double kLeft = 52, kRight = 440, kTop = 14, kBottom = 250;
+constexpr ChartBox kScoreBox{460, 300, 64, 440, 14, 250};
 constexpr size_t kMostExposed = 50;
 
 /// Both axes from 10^-decades to 1; what is less lies on the edge.
@@ -20,29 +20,17 @@ struct LogAxes {
     const double least = std::pow(10.0, -decades);
     return 1 + std::log10(std::max(share, least)) / decades;
   }
-  double x(double fpr) const { return kLeft + position(fpr) * (kRight - kLeft); }
-  double y(double tpr) const { return kBottom - position(tpr) * (kBottom - kTop); }
+  double x(double fpr) const { return kScoreBox.x(position(fpr)); }
+  double y(double tpr) const { return kScoreBox.y(position(tpr)); }
   std::string at(double fpr, double tpr) const {
     return coordinate(x(fpr)) + "," + coordinate(y(tpr));
   }
 };
 
-std::string chart(const std::string& label, const std::string& inside) {
-  return "<svg class=\"chart\" viewBox=\"0 0 " + coordinate(kWidth) + " " + coordinate(kHeight) +
-         "\" width=\"100%\" font-size=\"12\" role=\"img\" aria-label=\"" + escape(label) + "\">" +
-         inside + "</svg>";
-}
-
-std::string legend(const std::vector<std::pair<std::string, std::string>>& names,
-                   const std::string& note) {
+std::string score_legend(const std::vector<std::pair<std::string, std::string>>& names,
+                         const std::string& note) {
   std::string out;
-  for (const auto& [tone, words] : names) {
-    out +=
-        "<span><svg class=\"chart\" viewBox=\"0 0 26 10\" aria-hidden=\"true\">"
-        "<rect class=\"band " +
-        tone + "\" width=\"26\" height=\"10\"/><polyline class=\"line " + tone +
-        "\" points=\"0,5 26,5\"/></svg>" + words + "</span>";
-  }
+  for (const auto& [tone, words] : names) out += legend_entry(tone, tone, words);
   return element("div", "legend", out + element("span", "", note));
 }
 
@@ -68,13 +56,13 @@ std::string roc_chart(const CellResult& cell) {
   for (int i = 0; i <= axes.decades; ++i) {
     const double share = std::pow(10.0, -i);
     const std::string words = show_limit(share, Unit::kPercent);
-    out +=
-        svg_line(i == axes.decades ? "axis" : "rule", kLeft, axes.y(share), kRight, axes.y(share));
-    out += svg_text(kLeft - 7, axes.y(share) + 4, "end", "", words);
-    out += svg_line("axis", axes.x(share), kBottom, axes.x(share), kBottom + 4);
-    out += svg_text(axes.x(share), kBottom + 17, i == 0 ? "end" : "middle", "", words);
+    out += svg_line(i == axes.decades ? "axis" : "rule", kScoreBox.left, axes.y(share),
+                    kScoreBox.right, axes.y(share));
+    out += svg_text(kScoreBox.left - 7, axes.y(share) + 4, "end", "", words);
+    out += svg_line("axis", axes.x(share), kScoreBox.bottom, axes.x(share), kScoreBox.bottom + 4);
+    out += svg_text(axes.x(share), kScoreBox.bottom + 17, i == 0 ? "end" : "middle", "", words);
   }
-  out += svg_text((kLeft + kRight) / 2, kBottom + 37, "middle", "",
+  out += svg_text(kScoreBox.x(0.5), kScoreBox.bottom + 37, "middle", "",
                   "non-members taken for members (FPR)");
   out += svg_line("axis chance", axes.x(0), axes.y(0), axes.x(1), axes.y(1));
   std::vector<std::pair<std::string, std::string>> names = {{"candidate", "candidate"}};
@@ -85,22 +73,23 @@ std::string roc_chart(const CellResult& cell) {
   out += roc_line(axes, "candidate", result.roc);
   return "<figure class=\"card\"><h3>ROC</h3>" +
          element("p", "small soft", "members found (TPR), both axes logarithmic") +
-         chart("ROC of " + cell.name, out) +
-         legend(names, "bands: one-sided bounds at each FPR; diagonal: guessing") + "</figure>\n";
+         chart_svg(kScoreBox, "ROC of " + cell.name, out) +
+         score_legend(names, "bands: one-sided bounds at each FPR; diagonal: guessing") +
+         "</figure>\n";
 }
 
 /// Shares of one set per bin as a stepped outline.
 std::string steps(const std::string& tone, const std::vector<int64_t>& bins, double tallest,
                   int64_t total) {
-  std::string points = coordinate(kLeft) + "," + coordinate(kBottom) + " ";
-  const double width = (kRight - kLeft) / static_cast<double>(bins.size());
+  std::string points = coordinate(kScoreBox.left) + "," + coordinate(kScoreBox.bottom) + " ";
+  const double width = (kScoreBox.right - kScoreBox.left) / static_cast<double>(bins.size());
   for (size_t i = 0; i < bins.size(); ++i) {
     const double share = static_cast<double>(bins[i]) / static_cast<double>(total);
-    const std::string y = coordinate(kBottom - share / tallest * (kBottom - kTop));
-    points += coordinate(kLeft + width * static_cast<double>(i)) + "," + y + " ";
-    points += coordinate(kLeft + width * static_cast<double>(i + 1)) + "," + y + " ";
+    const std::string y = coordinate(kScoreBox.y(share / tallest));
+    points += coordinate(kScoreBox.left + width * static_cast<double>(i)) + "," + y + " ";
+    points += coordinate(kScoreBox.left + width * static_cast<double>(i + 1)) + "," + y + " ";
   }
-  points += coordinate(kRight) + "," + coordinate(kBottom);
+  points += coordinate(kScoreBox.right) + "," + coordinate(kScoreBox.bottom);
   return "<polygon class=\"band " + tone + "\" points=\"" + points + "\"/><polyline class=\"line " +
          tone + "\" points=\"" + points + "\"/>";
 }
@@ -117,20 +106,22 @@ std::string histogram(const CellResult& cell) {
       std::max(share(bins.members, result.members), share(bins.non_members, result.non_members));
   std::string out;
   for (const double part : {0.0, 0.5, 1.0}) {
-    const double y = kBottom - part * (kBottom - kTop);
-    out += svg_line(part == 0 ? "axis" : "rule", kLeft, y, kRight, y);
-    out += svg_text(kLeft - 7, y + 4, "end", "", show(part * tallest, Unit::kPercent));
+    const double y = kScoreBox.y(part);
+    out += svg_line(part == 0 ? "axis" : "rule", kScoreBox.left, y, kScoreBox.right, y);
+    out += svg_text(kScoreBox.left - 7, y + 4, "end", "", show(part * tallest, Unit::kPercent));
   }
   out += steps("baseline", bins.non_members, tallest, result.non_members);
   out += steps("candidate", bins.members, tallest, result.members);
-  out += svg_text(kLeft, kBottom + 17, "start", "", show(bins.least, Unit::kNumber));
-  out += svg_text(kRight, kBottom + 17, "end", "", show(bins.most, Unit::kNumber));
-  out += svg_text((kLeft + kRight) / 2, kBottom + 37, "middle", "",
+  out +=
+      svg_text(kScoreBox.left, kScoreBox.bottom + 17, "start", "", show(bins.least, Unit::kNumber));
+  out +=
+      svg_text(kScoreBox.right, kScoreBox.bottom + 17, "end", "", show(bins.most, Unit::kNumber));
+  out += svg_text(kScoreBox.x(0.5), kScoreBox.bottom + 37, "middle", "",
                   "score (higher: more likely a member)");
   return "<figure class=\"card\"><h3>Scores</h3>" +
          element("p", "small soft", "share of each set; the end bins hold what lies outside") +
-         chart("scores of members and non-members in " + cell.name, out) +
-         legend({{"candidate", "members"}, {"baseline", "non-members"}}, "") + "</figure>\n";
+         chart_svg(kScoreBox, "scores of members and non-members in " + cell.name, out) +
+         score_legend({{"candidate", "members"}, {"baseline", "non-members"}}, "") + "</figure>\n";
 }
 
 /// What each TPR costs; "" where none could be estimated.
@@ -236,34 +227,57 @@ std::string slice_table(const Report& report, std::vector<MembershipSlice> slice
                rows);
 }
 
+/// How many of the first `most` can be named: none of a tie that goes beyond them, since nothing
+/// but their order tells its records apart.
+size_t nameable(const std::vector<ExposedRecord>& exposed, size_t most) {
+  const size_t shown = std::min(most, exposed.size());
+  if (shown == 0) return 0;
+  const double last = exposed[shown - 1].score;
+  const auto end = exposed.begin() + static_cast<std::ptrdiff_t>(shown);
+  const auto tie = std::find_if(exposed.begin(), end,
+                                [&](const ExposedRecord& record) { return record.score == last; });
+  return end - tie < tie->tied ? static_cast<size_t>(tie - exposed.begin()) : shown;
+}
+
 std::string exposed_table(const Report& report, const std::vector<ExposedRecord>& exposed) {
+  const size_t named = nameable(exposed, kMostExposed);
   std::vector<std::vector<std::string>> rows;
-  for (const ExposedRecord& record : exposed) {
-    if (rows.size() >= kMostExposed) break;
+  for (const ExposedRecord& record : std::span(exposed).first(named)) {
     rows.push_back({element("code", "", escape(record.id)),
                     escape(class_name(report, record.label)), show_count(record.rank),
                     escape(show(record.score, Unit::kNumber)),
                     escape(show(record.fpr, Unit::kPercent, 2))});
   }
-  std::string out = table({"record", "class", ">rank", ">score", ">FPR"}, rows);
-  if (exposed.size() > rows.size()) {
+  std::string out;
+  if (!rows.empty()) {
+    out = element("p", "small soft",
+                  "The members that score highest, by name: rank among all records, and the share "
+                  "of non-members that score as high.") +
+          table({"record", "class", ">rank", ">score", ">FPR"}, rows);
+  }
+  if (named < std::min(kMostExposed, exposed.size())) {
+    const ExposedRecord& next = exposed[named];
+    out +=
+        element("p", "small soft",
+                show_plural(next.tied, "member") + " tie " + (named == 0 ? "at the top" : "next") +
+                    " with a score of " + escape(show(next.score, Unit::kNumber)) +
+                    ". They are more than fit here, and nothing tells them apart: none is "
+                    "named.");
+  } else if (exposed.size() > named) {
     out += element("p", "small soft",
-                   "the first " + show_count(static_cast<int64_t>(rows.size())) + " of " +
+                   "the first " + show_count(static_cast<int64_t>(named)) + " of " +
                        show_count(static_cast<int64_t>(exposed.size())) + "; report.json has all");
   }
   return out;
 }
 
-std::string cell_part(const Report& report, const CellResult& cell) {
+std::string membership_part(const Report& report, const CellResult& cell) {
   const MembershipResult& result = *cell.membership;
   std::string inside = element("div", "grid wide", roc_chart(cell) + histogram(cell));
   inside += rate_table(cell) + power_table(result) + fidelity_table(result) + tuned_text(result) +
             copies_text(result);
-  inside += element("h3", "", "Most exposed records") +
-            element("p", "small soft",
-                    "The members that score highest, by name: rank among all records, and the "
-                    "share of non-members that score as high.") +
-            worst_text(result) + exposed_table(report, result.exposed);
+  inside += element("h3", "", "Most exposed records") + worst_text(result) +
+            exposed_table(report, result.exposed);
   inside += element("h3", "", "By class") + slice_table(report, result.slices);
   const auto auc = cell.metrics.find("auc");
   const std::string words =
@@ -279,7 +293,7 @@ std::string cell_part(const Report& report, const CellResult& cell) {
 std::string membership_section(const Report& report) {
   std::string out;
   for (const CellResult& cell : report.decision->cells) {
-    if (cell.membership && !cell.membership->roc.empty()) out += cell_part(report, cell);
+    if (cell.membership && !cell.membership->roc.empty()) out += membership_part(report, cell);
   }
   if (out.empty()) return "";
   return section("membership", "Membership",

@@ -8,10 +8,11 @@
 namespace assay::reports {
 namespace {
 
-constexpr double kWidth = 300;
-constexpr double kLeft = 10;
-constexpr double kRight = 290;
-constexpr double kAxis = 14;
+// The bar's measures, in units of its viewBox.
+constexpr double kBarWidth = 300;
+constexpr double kBarLeft = 10;
+constexpr double kBarRight = 290;
+constexpr double kBarAxis = 14;
 
 /// The part of the number line that a bar shows.
 struct Domain {
@@ -19,7 +20,7 @@ struct Domain {
   double hi = 1;
   double x(double value) const {
     const double share = (std::clamp(value, lo, hi) - lo) / (hi - lo);
-    return kLeft + share * (kRight - kLeft);
+    return kBarLeft + share * (kBarRight - kBarLeft);
   }
 };
 
@@ -37,20 +38,23 @@ Domain domain_of(const RuleResult& rule) {
   return {is_paired(rule) || lo < 0 ? lo - room : lo, hi + room};
 }
 
-std::string vertical(std::string_view classes, double x, double top, double bottom) {
+std::string bar_vertical(std::string_view classes, double x, double top, double bottom) {
   return "<line class=\"" + std::string(classes) + "\" x1=\"" + coordinate(x) + "\" x2=\"" +
          coordinate(x) + "\" y1=\"" + coordinate(top) + "\" y2=\"" + coordinate(bottom) + "\"/>";
 }
 
-std::string horizontal(std::string_view classes, double from, double to) {
+std::string bar_horizontal(std::string_view classes, double from, double to) {
   return "<line class=\"" + std::string(classes) + "\" x1=\"" + coordinate(from) + "\" x2=\"" +
-         coordinate(to) + "\" y1=\"" + coordinate(kAxis) + "\" y2=\"" + coordinate(kAxis) + "\"/>";
+         coordinate(to) + "\" y1=\"" + coordinate(kBarAxis) + "\" y2=\"" + coordinate(kBarAxis) +
+         "\"/>";
 }
 
-std::string label(double x, std::string_view classes, const std::string& text) {
+std::string bar_label(double x, std::string_view classes, const std::string& text) {
   const double half = 3.2 * static_cast<double>(text.size());
-  const char* anchor = x - half < 0 ? "start" : x + half > kWidth ? "end" : "middle";
-  const double at = x - half < 0 ? std::min(x, kLeft) : x + half > kWidth ? std::max(x, kRight) : x;
+  const char* anchor = x - half < 0 ? "start" : x + half > kBarWidth ? "end" : "middle";
+  const double at = x - half < 0           ? std::min(x, kBarLeft)
+                    : x + half > kBarWidth ? std::max(x, kBarRight)
+                                           : x;
   return "<text class=\"" + std::string(classes) + "\" x=\"" + coordinate(at) +
          "\" y=\"38\" font-size=\"11.5\" text-anchor=\"" + anchor + "\">" + escape(text) +
          "</text>";
@@ -67,7 +71,7 @@ std::string rule_numbers(const RuleResult& rule) {
     out += element("div", "nowrap", escape(show_against(*rule.value, rule.limit, own)));
   }
   if (rule.regressed && rule.repaired) {
-    out += element("div", "soft nowrap",
+    out += element("div", "soft",
                    escape(show_count(*rule.regressed) + " regressed, " +
                           show_count(*rule.repaired) + " repaired"));
   }
@@ -93,33 +97,33 @@ std::string interval_bar(const RuleResult& rule) {
   const Domain domain = domain_of(rule);
   const double limit = domain.x(rule.limit);
   const bool floor = rule.kind == RuleSpec::Kind::kAtLeast;
-  const double from = floor ? kLeft - 4 : limit, to = floor ? limit : kRight + 4;
+  const double from = floor ? kBarLeft - 4 : limit, to = floor ? limit : kBarRight + 4;
   const std::string words = measured_words(rule);
   std::string out = "<svg class=\"interval tone-" + std::string(tone_of(rule.verdict)) +
                     "\" viewBox=\"0 0 300 42\" width=\"300\" height=\"42\" role=\"img\"><title>" +
                     escape(words.empty() ? condition(rule) : words) + "</title>";
-  out += horizontal("track", kLeft, kRight);
+  out += bar_horizontal("track", kBarLeft, kBarRight);
   out += "<rect class=\"zone\" x=\"" + coordinate(from) + "\" y=\"2\" width=\"" +
          coordinate(std::max(0.0, to - from)) + "\" height=\"24\" rx=\"3\"/>";
   const bool zero = is_paired(rule) && domain.lo < 0 && std::abs(domain.x(0) - limit) > 3;
-  if (zero) out += vertical("zero", domain.x(0), 4, 24);
+  if (zero) out += bar_vertical("zero", domain.x(0), 4, 24);
   if (rule.lower || rule.upper) {
-    const double lower = rule.lower ? domain.x(*rule.lower) : kLeft;
-    const double upper = rule.upper ? domain.x(*rule.upper) : kRight;
-    out += horizontal("range", lower, upper);
-    if (rule.lower) out += vertical("end", lower, 7, 21);
-    if (rule.upper) out += vertical("end", upper, 7, 21);
+    const double lower = rule.lower ? domain.x(*rule.lower) : kBarLeft;
+    const double upper = rule.upper ? domain.x(*rule.upper) : kBarRight;
+    out += bar_horizontal("range", lower, upper);
+    if (rule.lower) out += bar_vertical("end", lower, 7, 21);
+    if (rule.upper) out += bar_vertical("end", upper, 7, 21);
   }
-  out += vertical("limit", limit, 1, 27);
+  out += bar_vertical("limit", limit, 1, 27);
   if (value && std::isfinite(*value)) {
     out +=
         "<circle class=\"point\" cx=\"" + coordinate(domain.x(*value)) + "\" cy=\"14\" r=\"4.5\"/>";
   }
   const std::string limit_text = "limit " + show_limit(rule.limit, rule_unit(rule));
-  out += label(limit, "at", limit_text);
+  out += bar_label(limit, "at", limit_text);
   // Zero is named where its label has room beside the limit's.
   if (zero && std::abs(domain.x(0) - limit) > 3.5 * static_cast<double>(limit_text.size()) + 36) {
-    out += label(domain.x(0), "", "no change");
+    out += bar_label(domain.x(0), "", "no change");
   }
   return out + "</svg>";
 }

@@ -24,13 +24,15 @@ std::string commands(const Report& report) {
   } else if (report.suite->baseline == "none" || report.baseline_path == "none") {
     run += " --baseline none";
   }
+  for (const std::string& value : report.set) run += " --set " + quote(value);
+  if (!report.part.empty()) run += " --shard " + quote(report.part);
   std::string out = "# the same run again: equal verdicts on an equal machine\n" + run + "\n";
   out += "# judge the kept evidence again, without the model\nassay gate DIR\n";
   out += "# check that the kept adversarials still break the model\nassay replay DIR\n";
   return out;
 }
 
-std::string code(const std::string& text) {
+std::string code_or_dash(const std::string& text) {
   return text.empty() ? "—" : element("code", "", escape(text));
 }
 
@@ -43,15 +45,15 @@ std::string run_section(const Report& report) {
   const auto add = [&](const std::string& what, const std::string& name, const std::string& value) {
     rows.push_back({escape(what), escape(name), value});
   };
-  add("suite", suite.name + ", seed " + std::to_string(suite.seed), code(suite.sha256));
-  add("candidate", model_path(report), code(model_sha256(report)));
+  add("suite", suite.name + ", seed " + std::to_string(suite.seed), code_or_dash(suite.sha256));
+  add("candidate", model_path(report), code_or_dash(model_sha256(report)));
   if (has_baseline(report)) {
     add("baseline", report.baseline_path,
-        code(report.baseline ? report.baseline->header.model.sha256 : ""));
+        code_or_dash(report.baseline ? report.baseline->header.model.sha256 : ""));
   }
   for (const CellResult& cell : report.decision->cells) {
     if (const CellHeader* known = header_of(report.evidence, cell.name)) {
-      add("cell " + cell.name, known->attack + " " + known->version, code(cell.key));
+      add("cell " + cell.name, known->attack + " " + known->version, code_or_dash(cell.key));
     }
   }
   std::string out = table({"what", "name", "sha256 or key"}, rows);

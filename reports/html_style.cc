@@ -70,7 +70,7 @@ th, td { padding: 9px 14px; border-bottom: 1px solid var(--line); vertical-align
 tbody tr:last-child td { border-bottom: 0; }
 .right { text-align: right; white-space: nowrap; }
 .nowrap { white-space: nowrap; }
-.what { min-width: 170px; }
+.what, .why { overflow-wrap: anywhere; min-width: 170px; }
 .why { min-width: 240px; max-width: 420px; color: var(--soft); }
 .why b { color: var(--ink); font-weight: 600; }
 details { background: var(--card); border: 1px solid var(--line); border-radius: 12px;
@@ -191,11 +191,15 @@ pre { margin: 0; padding: 14px 16px; overflow-x: auto; background: var(--card);
 @media (max-width: 520px) { .wrap { padding: 0 14px; } section { margin: 34px 0; }
   .verdict h1 { flex: 1 1 calc(100% - 70px); } .chart { font-size: 13.5px; }
   .card { padding: 14px; } th, td { padding: 8px 11px; } }
-@media (max-width: 700px) { #rules thead, #rules td:empty { display: none; }
-  #rules table, #rules tbody, #rules tr, #rules td { display: block; text-align: left; }
-  #rules tr { padding: 10px 0; border-bottom: 1px solid var(--line); }
+@media (max-width: 1160px) { #rules thead, #rules td:empty { display: none; }
+  #rules table, #rules tbody, #rules td { display: block; text-align: left; }
+  #rules tr { display: grid; grid-template-columns: 1fr 1fr; padding: 10px 0;
+    border-bottom: 1px solid var(--line); }
   #rules tbody tr:last-child { border-bottom: 0; }
-  #rules td { border-bottom: 0; padding: 2px 14px; max-width: none; } }
+  #rules td { border-bottom: 0; padding: 2px 14px; min-width: 0; }
+  #rules td:first-child { grid-column: 1 / -1; } .why { max-width: none; }
+  #rules .interval { min-width: 0; } }
+@media (max-width: 700px) { #rules tr { grid-template-columns: 1fr; } }
 @media print { body { background: #fff; } .card, .scroll, details, pre { box-shadow: none;
   break-inside: avoid; } }
 )css";

@@ -9,10 +9,8 @@
 namespace assay::reports {
 namespace {
 
-constexpr double kWidth = 460, kHeight = 290;
-constexpr double kLeft = 44, kRight = 330, kTop = 14, kBottom = 236;
-constexpr size_t kTones = 6;   ///< classes s0 … s5 of the style sheet
-constexpr double kApart = 30;  ///< of the labels at the lines' ends
+constexpr ChartBox kTheftBox{460, 290, 44, 330, 14, 236};
+constexpr size_t kTones = 6;  ///< classes s0 … s5 of the style sheet
 
 struct Point {
   double budget = 0;
@@ -29,21 +27,21 @@ struct Line {
   std::vector<std::pair<double, double>> seeds;  ///< budget and agreement of each
 };
 
-struct Chart {
+struct Thefts {
   std::string attack;
   std::string pool;
   std::vector<const CellResult*> cells;
   std::vector<const CellHeader*> headers;
 };
 
-std::vector<Chart> charts_of(const Report& report) {
-  std::vector<Chart> charts;
+std::vector<Thefts> thefts_of(const Report& report) {
+  std::vector<Thefts> charts;
   for (const CellResult& cell : report.decision->cells) {
     const CellHeader* header = header_of(report.evidence, cell.name);
     if (!header || !cell.extraction) continue;
     const auto pool = header->sets.find("pool");
     const std::string name = pool == header->sets.end() ? "" : pool->second;
-    auto chart = std::find_if(charts.begin(), charts.end(), [&](const Chart& other) {
+    auto chart = std::find_if(charts.begin(), charts.end(), [&](const Thefts& other) {
       return other.attack == header->attack && other.pool == name;
     });
     if (chart == charts.end()) chart = charts.insert(charts.end(), {header->attack, name, {}, {}});
@@ -54,7 +52,7 @@ std::vector<Chart> charts_of(const Report& report) {
 }
 
 /// The surface where it tells the cells of the chart apart, else the cell's name.
-std::string line_name(const Chart& chart, size_t at) {
+std::string line_name(const Thefts& chart, size_t at) {
   const std::string words = surface_words(chart.headers[at]->threat.surface);
   const auto same = std::count_if(
       chart.headers.begin(), chart.headers.end(),
@@ -81,7 +79,7 @@ void add_points(const std::map<std::string, Estimate>& metrics, const Extraction
   }
 }
 
-std::vector<Line> lines_of(const Chart& chart) {
+std::vector<Line> lines_of(const Thefts& chart) {
   std::vector<Line> lines;
   for (size_t i = 0; i < chart.cells.size(); ++i) {
     const CellResult& cell = *chart.cells[i];
@@ -99,27 +97,26 @@ std::vector<Line> lines_of(const Chart& chart) {
 }
 
 /// Budgets on a logarithmic axis; agreement from `bottom`, which leaves no line room to waste.
-struct Axes {
+struct TheftAxes {
   double least = 1;
   double most = 1;
   double bottom = 0;
   double x(double budget) const {
-    if (most <= least) return (kLeft + kRight) / 2;
+    if (most <= least) return kTheftBox.x(0.5);
     constexpr double kMargin = 16;
     const double share = std::log(budget / least) / std::log(most / least);
-    return kLeft + kMargin + share * (kRight - kLeft - 2 * kMargin);
+    return kTheftBox.left + kMargin + share * (kTheftBox.right - kTheftBox.left - 2 * kMargin);
   }
   double y(double share) const {
-    const double up = std::clamp((share - bottom) / (1 - bottom), 0.0, 1.0);
-    return kBottom - up * (kBottom - kTop);
+    return kTheftBox.y(std::clamp((share - bottom) / (1 - bottom), 0.0, 1.0));
   }
   std::string at(double budget, double share) const {
     return coordinate(x(budget)) + "," + coordinate(y(share));
   }
 };
 
-Axes axes_of(const std::vector<Line>& lines) {
-  Axes axes{1e300, 0, 1};
+TheftAxes axes_of(const std::vector<Line>& lines) {
+  TheftAxes axes{1e300, 0, 1};
   for (const Line& line : lines) {
     for (const Point& point : line.points) {
       axes.least = std::min(axes.least, point.budget);
@@ -132,7 +129,7 @@ Axes axes_of(const std::vector<Line>& lines) {
   return axes;
 }
 
-std::string frame(const Axes& axes, const std::vector<Line>& lines) {
+std::string theft_frame(const TheftAxes& axes, const std::vector<Line>& lines) {
   std::string out;
   const double step = axes.bottom == 0.9   ? 0.02
                       : axes.bottom == 0.8 ? 0.05
@@ -140,8 +137,8 @@ std::string frame(const Axes& axes, const std::vector<Line>& lines) {
                                            : 0.25;
   for (double share = axes.bottom; share <= 1 + 1e-9; share += step) {
     const double y = axes.y(share);
-    out += svg_line(share == axes.bottom ? "axis" : "rule", kLeft, y, kRight, y);
-    out += svg_text(kLeft - 7, y + 4, "end", "", show_limit(share * 100, Unit::kNumber));
+    out += svg_line(share == axes.bottom ? "axis" : "rule", kTheftBox.left, y, kTheftBox.right, y);
+    out += svg_text(kTheftBox.left - 7, y + 4, "end", "", show_limit(share * 100, Unit::kNumber));
   }
   std::vector<double> budgets;
   for (const Line& line : lines) {
@@ -155,15 +152,17 @@ std::string frame(const Axes& axes, const std::vector<Line>& lines) {
     const double half = 3.6 * static_cast<double>(words.size());
     if (x - half < last + 6) continue;
     last = x + half;
-    out += svg_line("axis", x, kBottom, x, kBottom + 4);
-    out += svg_text(x, kBottom + 17, "middle", "", words);
+    out += svg_line("axis", x, kTheftBox.bottom, x, kTheftBox.bottom + 4);
+    out += svg_text(x, kTheftBox.bottom + 17, "middle", "", words);
   }
-  out += svg_text((kLeft + kRight) / 2, kBottom + 39, "middle", "", "queries (logarithmic)");
+  out += svg_text(kTheftBox.x(0.5), kTheftBox.bottom + 39, "middle", "", "queries (logarithmic)");
   return out;
 }
 
-std::string drawing(const Axes& axes, const Line& line) {
-  const std::string classes = line.tone + (line.baseline ? " before" : "");
+std::string classes_of(const Line& line) { return line.tone + (line.baseline ? " before" : ""); }
+
+std::string theft_drawing(const TheftAxes& axes, const Line& line) {
+  const std::string classes = classes_of(line);
   std::string upper, lower, middle, dots;
   for (const Point& point : line.points) {
     upper += axes.at(point.budget, point.upper) + " ";
@@ -191,35 +190,31 @@ std::string drawing(const Axes& axes, const Line& line) {
 }
 
 /// Figures at the right ends of the candidate's lines, kept apart. Names are in the legend.
-std::string end_labels(const Axes& axes, const std::vector<Line>& lines) {
+std::string theft_ends(const TheftAxes& axes, const std::vector<Line>& lines) {
   std::vector<std::pair<double, const Line*>> labels;
   for (const Line& line : lines) {
     labels.emplace_back(axes.y(line.points.back().value), &line);
   }
   std::stable_sort(labels.begin(), labels.end(),
                    [](const auto& a, const auto& b) { return a.first < b.first; });
-  constexpr double kLineApart = kApart / 2;
+  constexpr double kLineApart = 15;
   for (size_t i = 1; i < labels.size(); ++i) {
     labels[i].first = std::max(labels[i].first, labels[i - 1].first + kLineApart);
   }
-  const double beyond = labels.empty() ? 0 : labels.back().first - kBottom;
+  const double beyond = labels.empty() ? 0 : labels.back().first - kTheftBox.bottom;
   std::string out;
   for (const auto& [y, line] : labels) {
     const std::string words =
         show(line->points.back().value, Unit::kPercent) + (line->baseline ? " baseline" : "");
-    out += svg_text(kRight + 8, y - std::max(0.0, beyond) + 4, "start", line->tone, words);
+    out += svg_text(kTheftBox.right + 8, y - std::max(0.0, beyond) + 4, "start", line->tone, words);
   }
   return out;
 }
 
-std::string legend(const std::vector<Line>& lines) {
+std::string theft_legend(const std::vector<Line>& lines) {
   std::string out;
   for (const Line& line : lines) {
-    out += "<span><svg class=\"chart\" viewBox=\"0 0 26 10\" aria-hidden=\"true\">" +
-           (line.baseline ? std::string()
-                          : "<rect class=\"band " + line.tone + "\" width=\"26\" height=\"10\"/>") +
-           "<polyline class=\"line " + line.tone + (line.baseline ? " before" : "") +
-           "\" points=\"0,5 26,5\"/></svg>" + escape(line.name) + "</span>";
+    out += legend_entry(line.baseline ? "" : line.tone, classes_of(line), line.name);
   }
   return element("div", "legend",
                  out + "<span>bands and bars: one-sided bounds; small dots: single seeds</span>");
@@ -229,19 +224,20 @@ std::string legend(const std::vector<Line>& lines) {
 
 std::string theft_charts(const Report& report) {
   std::string out;
-  for (const Chart& chart : charts_of(report)) {
+  for (const Thefts& chart : thefts_of(report)) {
     const std::vector<Line> lines = lines_of(chart);
     if (lines.empty()) continue;
-    const Axes axes = axes_of(lines);
+    const TheftAxes axes = axes_of(lines);
     const std::string pool = chart.pool.empty() ? "" : ", queries from " + chart.pool;
-    out += "<figure class=\"card\"><h3><code>" + escape(chart.attack) + "</code>" + escape(pool) +
-           "</h3>" + element("p", "small soft", "agreement of surrogate and candidate, %");
-    out += "<svg class=\"chart\" viewBox=\"0 0 " + coordinate(kWidth) + " " + coordinate(kHeight) +
-           "\" width=\"100%\" font-size=\"12\" role=\"img\" aria-label=\"" +
-           escape("agreement over queries for " + chart.attack) + "\">" + frame(axes, lines);
+    std::string inside = theft_frame(axes, lines);
     // The candidate's lines on top, of which the first one most.
-    for (auto line = lines.rbegin(); line != lines.rend(); ++line) out += drawing(axes, *line);
-    out += end_labels(axes, lines) + "</svg>" + legend(lines) + "</figure>\n";
+    for (auto line = lines.rbegin(); line != lines.rend(); ++line)
+      inside += theft_drawing(axes, *line);
+    inside += theft_ends(axes, lines);
+    out += "<figure class=\"card\"><h3><code>" + escape(chart.attack) + "</code>" + escape(pool) +
+           "</h3>" + element("p", "small soft", "agreement of surrogate and candidate, %") +
+           chart_svg(kTheftBox, "agreement over queries for " + chart.attack, inside) +
+           theft_legend(lines) + "</figure>\n";
   }
   return out.empty() ? "" : element("div", "grid wide", out);
 }

@@ -145,7 +145,8 @@ Json exposed(const std::vector<ExposedRecord>& list) {
                    {"label", record.label},
                    {"score", number(record.score)},
                    {"rank", record.rank},
-                   {"fpr", number(record.fpr)}});
+                   {"fpr", number(record.fpr)},
+                   {"tied", record.tied}});
   }
   return out;
 }

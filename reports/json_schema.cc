@@ -30,7 +30,7 @@ Json described(Json schema, const char* text) {
   return schema;
 }
 
-Json estimate() {
+Json estimate_schema() {
   return object({{"value", nullable("number")},
                  {"lower", nullable("number")},
                  {"upper", nullable("number")},
@@ -38,23 +38,24 @@ Json estimate() {
                  {"reason", described(nullable("string"), "null unless value is null")}});
 }
 
-Json bounded() {
+Json bounded_schema() {
   return object({{"value", type("number")}, {"lower", type("number")}, {"upper", type("number")}});
 }
 
 /// `realised_fpr` is there for a TPR alone.
-Json metric() {
-  Json schema = estimate();
-  schema["properties"]["realised_fpr"] = described(
-      bounded(), "of tpr_at_fpr_X: the share of non-members that its threshold claims, at most X");
+Json metric_schema() {
+  Json schema = estimate_schema();
+  schema["properties"]["realised_fpr"] =
+      described(bounded_schema(),
+                "of tpr_at_fpr_X: the share of non-members that its threshold claims, at most X");
   return schema;
 }
 
 /// The slice of highest scores; absent in reports of versions that did not know it.
-Json worst_slice() {
+Json worst_slice_schema() {
   Json schema = object({{"records", count()},
                         {"members", count()},
-                        {"share", described(bounded(), "members among records")},
+                        {"share", described(bounded_schema(), "members among records")},
                         {"base_rate", described(type("number"), "members among all records")}});
   schema["type"] = {"object", "null"};
   schema["description"] = "the 1 % of all records that score highest, and what ties with them";
@@ -62,7 +63,7 @@ Json worst_slice() {
 }
 
 /// What only membership cells have; null or empty in others.
-Json membership() {
+Json membership_schema() {
   Json fidelity = object(
       {{"shadows", count()},
        {"candidate_members", nullable("number")},
@@ -111,15 +112,19 @@ Json membership() {
       {"slices", list(object({{"label", type("integer")},
                               {"members", count()},
                               {"non_members", count()},
-                              {"auc", estimate()},
-                              {"tpr_at_fpr_0.01", estimate()}}))},
-      {"worst_slice", worst_slice()},
+                              {"auc", estimate_schema()},
+                              {"tpr_at_fpr_0.01", estimate_schema()}}))},
+      {"worst_slice", worst_slice_schema()},
       {"exposed",
        described(list(object({{"sample", type("string")},
                               {"label", type("integer")},
                               {"score", nullable("number")},
                               {"rank", described(count(), "1: the highest score of all records")},
-                              {"fpr", type("number")}})),
+                              {"fpr", type("number")},
+                              {"tied", described(count(),
+                                                 "members with this score, it included; where they "
+                                                 "are more than are listed, those listed are no "
+                                                 "more exposed than the others")}})),
                  "the highest 1 % of the members")},
       {"copies", described(nullable("integer"),
                            "records of the two sets that are copies of an audited one of their own "
@@ -128,7 +133,7 @@ Json membership() {
   };
 }
 
-Json surface() {
+Json surface_schema() {
   Json schema = object(
       {{"kind", one_of({"logits", "probabilities", "top_k", "rounded", "label"})},
        {"top_k", described(nullable("integer"), "classes answered, the most probable")},
@@ -139,7 +144,7 @@ Json surface() {
   return schema;
 }
 
-Json extraction() {
+Json extraction_schema() {
   Json theft = {{"seed", count()}, {"queries", described(count(), "sent")}};
   for (const char* name : kExtractionMetrics) theft[name] = nullable("number");
   theft["findings"] = described(map_of(nullable("number")), "what else the thief told");
@@ -156,7 +161,7 @@ Json extraction() {
         described(nullable("number"), "the median over seeds; null where half or more had none")},
        {"attack_queries", described(count(), "of all seeds")},
        {"flagged", described(nullable("number"), "share of them with an alarm")},
-       {"false_alarms", described(estimate(), "share of benign queries with an alarm")},
+       {"false_alarms", described(estimate_schema(), "share of benign queries with an alarm")},
        {"threshold", described(type("number"), "in the monitor's own unit")}});
   Json schema =
       object({{"records", described(count(), "of the test set")},
@@ -169,15 +174,15 @@ Json extraction() {
 }
 
 /// Absent in reports of versions that did not know it.
-Json local_optimality() {
-  Json schema = estimate();
+Json local_optimality_schema() {
+  Json schema = estimate_schema();
   schema["type"] = {"object", "null"};
   schema["description"] =
       "minimum norm: 1 where no cell of the run found nearer points on the same samples";
   return schema;
 }
 
-Json cell() {
+Json cell_schema() {
   Json properties = {
       {"name", type("string")},
       {"key", described(nullable("string"), "pairs cells of two runs; null where none was made")},
@@ -199,13 +204,13 @@ Json cell() {
                           {"unconfirmed", count()},
                           {"error", count()}})},
       {"metrics",
-       described(map_of(metric()),
+       described(map_of(metric_schema()),
                  "by name; lower and upper are one-sided bounds at the suite's confidence")},
       {"curve", list(object({{"eps", type("number")},
                              {"robust_accuracy", type("number")},
                              {"lower", type("number")},
                              {"upper", type("number")}}))},
-      {"local_optimality", local_optimality()},
+      {"local_optimality", local_optimality_schema()},
       {"stages",
        list(object({{"name", type("string")}, {"entered", count()}, {"broken", count()}}))},
       {"cost", object({{"time_s", described(nullable("number"), "summed over workers")},
@@ -214,13 +219,13 @@ Json cell() {
       {"baseline_reason",
        described(nullable("string"), "why no cell of the baseline pairs with this one")},
   };
-  properties["threat_model"]["properties"]["surface"] = surface();
-  properties.update(membership());
-  properties["extraction"] = extraction();
+  properties["threat_model"]["properties"]["surface"] = surface_schema();
+  properties.update(membership_schema());
+  properties["extraction"] = extraction_schema();
   return object(properties);
 }
 
-Json rule() {
+Json rule_schema() {
   return object({
       {"cell", nullable("string")},
       {"metric", type("string")},
@@ -270,8 +275,8 @@ std::string report_json_schema() {
                              {"cell", nullable("string")},
                              {"detail", nullable("string")},
                              {"advice", nullable("string")}}))},
-      {"cells", list(cell())},
-      {"rules", list(rule())},
+      {"cells", list(cell_schema())},
+      {"rules", list(rule_schema())},
   }));
   return schema.dump(2) + "\n";
 }

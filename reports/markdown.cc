@@ -8,7 +8,7 @@
 namespace assay {
 namespace {
 
-using Verdict = RuleResult::Verdict;
+using reports::RuleVerdict;
 constexpr size_t kMostBytes = 60'000;  // of 65,536, for what a bot may add around it
 constexpr size_t kMostText = 600;      // of one sentence
 constexpr size_t kMostName = 120;
@@ -40,7 +40,7 @@ std::string prose(std::string_view text) {
 }
 
 /// A code span for names. Backticks and pipes, which no name has, become quotes and slashes.
-std::string code(std::string_view text) {
+std::string code_span(std::string_view text) {
   std::string out;
   for (const char c : cut(reports::clean_text(text), kMostName)) {
     out += c == '`' ? '\'' : c == '|' ? '/' : (c == '\n' || c == '\r' || c == '\t') ? ' ' : c;
@@ -64,17 +64,17 @@ const char* sign(Outcome outcome) {
   return "⏸️";
 }
 
-std::string words(Verdict verdict) {
+std::string verdict_cell(RuleVerdict verdict) {
   switch (verdict) {
-    case Verdict::kPass:
+    case RuleVerdict::kPass:
       return "✅ pass";
-    case Verdict::kFail:
+    case RuleVerdict::kFail:
       return "❌ **fail**";
-    case Verdict::kInconclusive:
+    case RuleVerdict::kInconclusive:
       return "❔ **inconclusive**";
-    case Verdict::kNotApplicable:
+    case RuleVerdict::kNotApplicable:
       return "not applicable";
-    case Verdict::kWaived:
+    case RuleVerdict::kWaived:
       break;
   }
   return "waived";
@@ -93,8 +93,9 @@ std::string rule_row(const RuleResult& rule) {
   const std::optional<double> value = reports::measured(rule);
   std::string why = prose(rule.reason);
   if (!rule.hint.empty()) why += (why.empty() ? "" : "; ") + prose(rule.hint);
-  return "| " + words(rule.verdict) + " | " + code(rule.cell.empty() ? "(run)" : rule.cell) +
-         " | " + prose(reports::condition(rule)) + " | " +
+  return "| " + verdict_cell(rule.verdict) + " | " +
+         code_span(rule.cell.empty() ? "(run)" : rule.cell) + " | " +
+         prose(reports::condition(rule)) + " | " +
          (value ? reports::show_against(*value, rule.limit, reports::rule_unit(rule)) : "—") +
          " | " + bounds(rule) + " | " + why + " |\n";
 }
@@ -106,12 +107,12 @@ std::string head(const Report& report) {
                     " (Assay: " + std::string(to_string(decision.outcome)) + ")\n\n" +
                     prose(headline.sentence) + "\n\n";
   for (const std::string& step : headline.steps) out += "- " + prose(step) + "\n";
-  out += "\nSuite " + code(report.suite->name) + ", candidate " +
-         code(reports::base_name(reports::model_path(report)));
+  out += "\nSuite " + code_span(report.suite->name) + ", candidate " +
+         code_span(reports::base_name(reports::model_path(report)));
   const std::string sha256 = reports::model_sha256(report);
-  if (!sha256.empty()) out += " " + code(sha256.substr(0, 12));
+  if (!sha256.empty()) out += " " + code_span(sha256.substr(0, 12));
   if (reports::has_baseline(report)) {
-    out += ", baseline " + code(reports::base_name(report.baseline_path));
+    out += ", baseline " + code_span(reports::base_name(report.baseline_path));
   } else {
     out += ", no baseline";
   }
@@ -130,8 +131,9 @@ std::string flags(const Decision& decision) {
   std::string out = "\n### Flags\n\n";
   size_t shown = 0;
   for (const Flag& flag : decision.flags) {
-    std::string line = "- " + code(flag.id) + (flag.cell.empty() ? "" : " in " + code(flag.cell)) +
-                       ": " + prose(flag.detail);
+    std::string line = "- " + code_span(flag.id) +
+                       (flag.cell.empty() ? "" : " in " + code_span(flag.cell)) + ": " +
+                       prose(flag.detail);
     if (!flag.advice.empty()) line += ". " + prose(flag.advice);
     if (out.size() + line.size() > kMostFlagBytes) break;
     out += line + "\n";

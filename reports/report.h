@@ -26,9 +26,11 @@ struct Report {
   const Evidence* evidence = nullptr;
   const Evidence* baseline = nullptr;  ///< or null
   const Decision* decision = nullptr;
-  std::string baseline_path;  ///< as given
-  std::string started;        ///< UTC, ISO 8601; shown, never hashed
-  double wall_s = 0;          ///< of this invocation
+  std::string baseline_path;     ///< as given
+  std::vector<std::string> set;  ///< what --set was given
+  std::string part;              ///< what --shard was given, or ""
+  std::string started;           ///< UTC, ISO 8601; shown, never hashed
+  double wall_s = 0;             ///< of this invocation
   int workers = 0;
   std::vector<Picture> pictures;  ///< regressed samples first, capped by the caller
 };

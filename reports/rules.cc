@@ -10,22 +10,21 @@ namespace assay::reports {
 namespace {
 
 using Kind = RuleSpec::Kind;
-using Verdict = RuleResult::Verdict;
 
 /// True if large values break the rule.
 bool is_ceiling(const RuleResult& rule) { return rule.kind != Kind::kAtLeast; }
 
-int severity(Verdict verdict) {
+int severity(RuleVerdict verdict) {
   switch (verdict) {
-    case Verdict::kFail:
+    case RuleVerdict::kFail:
       return 0;
-    case Verdict::kInconclusive:
+    case RuleVerdict::kInconclusive:
       return 1;
-    case Verdict::kWaived:
+    case RuleVerdict::kWaived:
       return 2;
-    case Verdict::kPass:
+    case RuleVerdict::kPass:
       return 3;
-    case Verdict::kNotApplicable:
+    case RuleVerdict::kNotApplicable:
       break;
   }
   return 4;
@@ -95,8 +94,8 @@ std::optional<double> measured(const RuleResult& rule) {
 
 std::optional<double> margin(const RuleResult& rule) {
   if (rule.kind == Kind::kFlagsClear) return std::nullopt;
-  const bool failed = rule.verdict == Verdict::kFail;
-  if (!failed && rule.verdict != Verdict::kPass) return std::nullopt;
+  const bool failed = rule.verdict == RuleVerdict::kFail;
+  if (!failed && rule.verdict != RuleVerdict::kPass) return std::nullopt;
   // The far bound decides a pass, the near one a failure.
   const auto& bound = is_ceiling(rule) != failed ? rule.upper : rule.lower;
   if (!bound || !std::isfinite(*bound)) return std::nullopt;
@@ -110,8 +109,8 @@ std::string margin_words(const RuleResult& rule) {
   const std::optional<double> distance = margin(rule);
   if (!distance) return "";
   const std::string amount = show_against(std::abs(*distance), 0, distance_unit(rule));
-  return (rule.verdict == Verdict::kFail ? "beyond the limit by at least "
-                                         : "inside the limit by at least ") +
+  return (rule.verdict == RuleVerdict::kFail ? "beyond the limit by at least "
+                                             : "inside the limit by at least ") +
          amount;
 }
 
@@ -157,7 +156,7 @@ std::vector<const RuleResult*> by_severity(const Decision& decision) {
   for (const RuleResult& rule : decision.rules) rules.push_back(&rule);
   std::stable_sort(rules.begin(), rules.end(), [](const RuleResult* a, const RuleResult* b) {
     if (a->verdict != b->verdict) return severity(a->verdict) < severity(b->verdict);
-    return a->verdict == Verdict::kFail && sort_margin(*a) < sort_margin(*b);
+    return a->verdict == RuleVerdict::kFail && sort_margin(*a) < sort_margin(*b);
   });
   return rules;
 }
@@ -165,13 +164,13 @@ std::vector<const RuleResult*> by_severity(const Decision& decision) {
 const RuleResult* tightest(const Decision& decision) {
   const RuleResult* nearest_rule = nullptr;
   for (const RuleResult& rule : decision.rules) {
-    if (rule.verdict != Verdict::kPass || !margin(rule)) continue;
+    if (rule.verdict != RuleVerdict::kPass || !margin(rule)) continue;
     if (!nearest_rule || *margin(rule) < *margin(*nearest_rule)) nearest_rule = &rule;
   }
   return nearest_rule;
 }
 
-int64_t count(const Decision& decision, RuleResult::Verdict verdict) {
+int64_t count(const Decision& decision, RuleVerdict verdict) {
   return std::count_if(decision.rules.begin(), decision.rules.end(),
                        [&](const RuleResult& rule) { return rule.verdict == verdict; });
 }

@@ -10,7 +10,7 @@
 namespace assay {
 namespace {
 
-using Verdict = RuleResult::Verdict;
+using reports::RuleVerdict;
 constexpr int kMostExplained = 8;
 constexpr int kLeastWidth = 48;  // what the columns need at their shortest
 
@@ -91,16 +91,16 @@ class Painter {
   bool colour_;
 };
 
-const char* code_of(Verdict verdict) {
+const char* code_of(RuleVerdict verdict) {
   switch (verdict) {
-    case Verdict::kPass:
+    case RuleVerdict::kPass:
       return "32";
-    case Verdict::kFail:
+    case RuleVerdict::kFail:
       return "1;31";
-    case Verdict::kInconclusive:
+    case RuleVerdict::kInconclusive:
       return "1;33";
-    case Verdict::kNotApplicable:
-    case Verdict::kWaived:
+    case RuleVerdict::kNotApplicable:
+    case RuleVerdict::kWaived:
       break;
   }
   return "2";
@@ -120,8 +120,8 @@ const char* code_of(Outcome outcome) {
   return "1;33";
 }
 
-std::string words(Verdict verdict) {
-  return verdict == Verdict::kNotApplicable ? "n/a" : std::string(to_string(verdict));
+std::string verdict_word(RuleVerdict verdict) {
+  return verdict == RuleVerdict::kNotApplicable ? "n/a" : std::string(to_string(verdict));
 }
 
 /// `robust_accuracy drop <= 3 points`
@@ -165,7 +165,7 @@ using Row = std::array<std::string, 5>;  // verdict, cell, rule, measured, bound
 
 Row row_of(const RuleResult& rule) {
   const std::optional<double> value = reports::measured(rule);
-  return {words(rule.verdict), plain(rule.cell.empty() ? "(run)" : rule.cell),
+  return {verdict_word(rule.verdict), plain(rule.cell.empty() ? "(run)" : rule.cell),
           plain(rule_text(rule)),
           value ? bare(reports::show_against(*value, rule.limit, reports::rule_unit(rule))) : "-",
           ascii_dash(bounds_text(rule))};
@@ -186,7 +186,8 @@ std::array<int, 5> fit(const std::vector<Row>& rows, int width) {
   return widths;
 }
 
-std::string table(const std::vector<const RuleResult*>& rules, int width, const Painter& paint) {
+std::string rules_table(const std::vector<const RuleResult*>& rules, int width,
+                        const Painter& paint) {
   std::vector<Row> rows{{"verdict", "cell", "rule", "measured", "bounds"}};
   for (const RuleResult* rule : rules) rows.push_back(row_of(*rule));
   const std::array<int, 5> widths = fit(rows, width);
@@ -215,14 +216,14 @@ std::string explanations(const std::vector<const RuleResult*>& rules, int width)
   int explained = 0, left_out = 0;
   std::set<std::string> hints;  // rules of one kind often share theirs
   for (const RuleResult* rule : rules) {
-    if (rule->verdict == Verdict::kPass) continue;
+    if (rule->verdict == RuleVerdict::kPass) continue;
     if (explained >= kMostExplained) {
       ++left_out;
       continue;
     }
     ++explained;
     std::string line = rule->cell.empty() ? "" : plain(rule->cell) + ": ";
-    line += rule->reason.empty() ? words(rule->verdict) : plain(rule->reason);
+    line += rule->reason.empty() ? verdict_word(rule->verdict) : plain(rule->reason);
     out += wrap(line, width, "  ");
     if (!rule->hint.empty() && hints.insert(rule->hint).second) {
       out += wrap("-> " + plain(rule->hint), width, "     ");
@@ -259,7 +260,7 @@ std::string summary_text(const Report& report, int width, bool colour) {
            width, "");
   const std::vector<const RuleResult*> rules = reports::by_severity(decision);
   if (!rules.empty()) {
-    out += "\n" + table(rules, width, paint);
+    out += "\n" + rules_table(rules, width, paint);
     const std::string why = explanations(rules, width);
     if (!why.empty()) out += "\n" + why;
   }

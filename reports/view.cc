@@ -8,8 +8,6 @@
 namespace assay::reports {
 namespace {
 
-using Verdict = RuleResult::Verdict;
-
 void add_once(std::vector<std::string>& list, const std::string& text) {
   if (!text.empty() && std::find(list.begin(), list.end(), text) == list.end()) {
     list.push_back(text);
@@ -17,7 +15,7 @@ void add_once(std::vector<std::string>& list, const std::string& text) {
 }
 
 /// Hints of the rules with this verdict, the worst first, at most `most`.
-void add_hints(const Decision& decision, Verdict verdict, size_t most,
+void add_hints(const Decision& decision, RuleVerdict verdict, size_t most,
                std::vector<std::string>& steps) {
   for (const RuleResult* rule : by_severity(decision)) {
     if (steps.size() >= most) return;
@@ -46,7 +44,7 @@ std::string join(const RuleResult& rule) {
 
 bool has_failed(const Decision& decision, std::string_view cell) {
   return std::any_of(decision.rules.begin(), decision.rules.end(), [&](const RuleResult& rule) {
-    return rule.cell == cell && rule.verdict == Verdict::kFail;
+    return rule.cell == cell && rule.verdict == RuleVerdict::kFail;
   });
 }
 
@@ -55,16 +53,16 @@ bool has_failed(const Decision& decision, std::string_view cell) {
 std::string what_decided(const Decision& decision) {
   const std::vector<const RuleResult*> rules = by_severity(decision);
   const bool by_rule = std::any_of(rules.begin(), rules.end(), [&](const RuleResult* rule) {
-    return rule->verdict == Verdict::kFail && !rule->reason.empty() &&
+    return rule->verdict == RuleVerdict::kFail && !rule->reason.empty() &&
            decision.reason.find(rule->reason) != std::string::npos;
   });
   if (decision.outcome != Outcome::kFail || !by_rule) return decision.reason;
   const auto worst = std::find_if(rules.begin(), rules.end(), [](const RuleResult* rule) {
-    return rule->verdict == Verdict::kFail && margin(*rule);
+    return rule->verdict == RuleVerdict::kFail && margin(*rule);
   });
   if (worst == rules.end()) return decision.reason;
   const RuleResult& rule = **worst;
-  const int64_t failed = count(decision, Verdict::kFail);
+  const int64_t failed = count(decision, RuleVerdict::kFail);
   const std::string total = show_plural(static_cast<int64_t>(rules.size()), "rule");
   std::string text = show_count(failed) + " of " + total + " failed";
   text += failed > 1 ? "; the worst, " : ": ";
@@ -100,13 +98,13 @@ Headline headline(const Report& report) {
       if (has_regressed(decision)) {
         head.steps.push_back("Look at the samples that regressed, then mend the candidate.");
       }
-      add_hints(decision, Verdict::kFail, 5, head.steps);
+      add_hints(decision, RuleVerdict::kFail, 5, head.steps);
       break;
     case Outcome::kInconclusive:
       head.title = "Undecided, do not promote yet";
       head.steps.push_back(
           "Keep the model that is in production until a run with more evidence decides.");
-      add_hints(decision, Verdict::kInconclusive, 4, head.steps);
+      add_hints(decision, RuleVerdict::kInconclusive, 4, head.steps);
       break;
     case Outcome::kIncomplete:
       head.title = "Unfinished, run it again";
@@ -156,11 +154,11 @@ CellSummary summarise(const Report& report, const CellResult& cell) {
   }
   for (const RuleResult* rule : by_severity(*report.decision)) {
     if (rule->cell != cell.name) continue;
-    failed = failed || rule->verdict == Verdict::kFail;
-    inconclusive = inconclusive || rule->verdict == Verdict::kInconclusive;
-    decided = decided || rule->verdict != Verdict::kNotApplicable;
+    failed = failed || rule->verdict == RuleVerdict::kFail;
+    inconclusive = inconclusive || rule->verdict == RuleVerdict::kInconclusive;
+    decided = decided || rule->verdict != RuleVerdict::kNotApplicable;
     covered = true;
-    if (rule->verdict != Verdict::kPass) summary.lines.push_back(join(*rule));
+    if (rule->verdict != RuleVerdict::kPass) summary.lines.push_back(join(*rule));
   }
   summary.verdict = failed         ? CellVerdict::kFail
                     : inconclusive ? CellVerdict::kInconclusive

@@ -13,6 +13,8 @@
 
 namespace assay::reports {
 
+using RuleVerdict = RuleResult::Verdict;
+
 /// How a number is shown.
 enum class Unit { kPercent, kPoints, kNumber };
 
@@ -62,7 +64,7 @@ std::string measured_words(const RuleResult& rule);
 std::vector<const RuleResult*> by_severity(const Decision& decision);
 /// The passed rule that is nearest to its limit, or nullptr.
 const RuleResult* tightest(const Decision& decision);
-int64_t count(const Decision& decision, RuleResult::Verdict verdict);
+int64_t count(const Decision& decision, RuleVerdict verdict);
 
 /// What the rules and the evidence say of one cell by itself.
 enum class CellVerdict { kPass, kFail, kInconclusive, kIncomplete, kNotApplicable, kUncovered };

@@ -20,6 +20,8 @@ Report report_of(const Judged& judged) {
   report.shard = judged.shard;
   report.decision = &judged.decision;
   report.baseline_path = judged.facts.baseline;
+  report.set = judged.facts.set;
+  report.part = judged.facts.shard;
   report.started = judged.facts.started;
   report.wall_s = judged.facts.wall_s;
   report.workers = judged.facts.workers;

@@ -107,15 +107,19 @@ void wrap_help(CLI::App& app) {
   }
 }
 
-// Commands whose whole result is what they print: a caller must not take half of it for all.
-// The others leave their result in a folder and in the exit code.
+// Where standard output takes no more. Who closed its other end, as `head` does, has what he wants.
+// Else it matters to commands whose whole result is what they print: a caller must not take half of
+// it for all. The others leave their result in a folder and in the exit code.
 int end_output(const std::string& command, int code) {
   std::cout.flush();
   if (std::fflush(stdout) == 0 && std::cout.good() && std::ferror(stdout) == 0) return code;
-  const std::string reason = errno == 0 ? "" : ": " + std::string(std::strerror(errno));
-  std::cerr << "assay: cannot write to standard output" << reason << std::endl;
-  const std::set<std::string> printing = {"attacks", "compare", "monitor",
-                                          "plan",    "schema",  "validate"};
+  // Asked again: errno may be of a later call than the one that failed.
+  const int reason = write(STDOUT_FILENO, "\n", 1) < 0 ? errno : 0;
+  if (reason == EPIPE) return code;
+  std::cerr << "assay: cannot write to standard output"
+            << (reason == 0 ? "" : ": " + std::string(std::strerror(reason))) << std::endl;
+  if (command == "monitor") return static_cast<int>(assay::ExitCode::kIncomplete);
+  const std::set<std::string> printing = {"", "attacks", "compare", "plan", "schema", "validate"};
   return printing.contains(command) ? static_cast<int>(assay::ExitCode::kUsage) : code;
 }
 
@@ -159,7 +163,7 @@ int run_command(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {  // --help, --version
-    return app.exit(success);
+    return end_output("", app.exit(success));
   } catch (const CLI::ParseError& error) {
     const std::string command =
         app.get_subcommands().empty() ? "" : app.get_subcommands()[0]->get_name() + " ";

@@ -70,6 +70,7 @@ Shards read_shards(const std::vector<std::string>& folders) {
     }
     facts.baseline = each.baseline;
     facts.suite = each.suite;
+    facts.set = each.set;
     if (!each.baseline_sha256.empty()) facts.baseline_sha256 = each.baseline_sha256;
     facts.started = facts.started.empty() ? each.started : std::min(facts.started, each.started);
     facts.wall_s = std::max(facts.wall_s, each.wall_s);

@@ -298,6 +298,7 @@ ExitCode Run::run(const Attempt& attempt) {
   judged_.facts.workers = workers_;
   judged_.facts.suite = suite.file.string();
   judged_.facts.shard = to_text(shard_);
+  judged_.facts.set = options_.overrides.set;
   if (attempt.folder.empty()) {
     folder_ = prepare_folder(options_.out, options_.resume, suite.name, started_);
     keep_folder(attempt, folder_.string());

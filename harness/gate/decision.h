@@ -96,6 +96,7 @@ struct ExposedRecord {
   double score = 0;
   int64_t rank = 0;  ///< 1: the highest score of all records, members or not
   double fpr = 0;    ///< share of non-members that score as high
+  int64_t tied = 1;  ///< members with this very score, it included
 };
 
 /// The records of both sets that score highest: 1 % of them, rounded up, and those that tie with

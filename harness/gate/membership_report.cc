@@ -141,9 +141,12 @@ std::vector<ExposedRecord> exposed_records(const AuditedScores& found) {
     const auto as_much =
         std::upper_bound(others.begin(), others.end(), scores[i], std::greater<>()) -
         others.begin();
+    const auto tied =
+        std::upper_bound(members.begin(), members.end(), scores[i], std::greater<>()) -
+        members.begin() - more(members);
     exposed.push_back({found.members[i]->id, found.members[i]->label, scores[i],
                        1 + more(members) + more(others),
-                       static_cast<double>(as_much) / static_cast<double>(others.size())});
+                       static_cast<double>(as_much) / static_cast<double>(others.size()), tied});
   }
   return exposed;
 }

@@ -14,7 +14,7 @@ void write_run_facts(const fs::path& folder, const RunFacts& facts) {
       {"baseline", facts.baseline}, {"baseline_sha256", facts.baseline_sha256},
       {"started", facts.started},   {"wall_s", facts.wall_s},
       {"workers", facts.workers},   {"suite", facts.suite},
-      {"shard", facts.shard}};
+      {"shard", facts.shard},       {"set", facts.set}};
   write_durably(folder / "run.json", json.dump(2) + "\n");
 }
 
@@ -31,6 +31,7 @@ RunFacts read_run_facts(const fs::path& folder) {
     facts.workers = json.value("workers", 0);
     facts.suite = json.value("suite", "");
     facts.shard = json.value("shard", "");
+    facts.set = json.value("set", facts.set);
   } catch (const nlohmann::json::exception& error) {
     throw Error(file.string() + " is damaged: " + error.what() +
                 "; delete it to go on without what it tells");

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 namespace assay {
 
@@ -13,8 +14,9 @@ struct RunFacts {
   std::string started;  ///< UTC, ISO 8601
   double wall_s = 0;
   int workers = 0;
-  std::string suite;  ///< the suite's file, as given
-  std::string shard;  ///< "i/n", or "" for a whole run
+  std::string suite;             ///< the suite's file, as given
+  std::string shard;             ///< "i/n", or "" for a whole run
+  std::vector<std::string> set;  ///< what replaced parts of the suite, as given
 };
 void write_run_facts(const std::filesystem::path& folder, const RunFacts& facts);
 /// Defaults where the folder has none (evidence from elsewhere).

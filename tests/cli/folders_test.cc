@@ -37,6 +37,27 @@ TEST_F(Folders, TheDefaultIsANewFolderInRunsThatLatestPointsAt) {
   EXPECT_EQ(decision("runs/latest"), "pass");
 }
 
+TEST_F(Folders, KeepTheWholeCommandForTheirReports) {
+  write_suite({});
+  const std::vector<std::string> set = {"--set", "attacks.pgd.step_size=0.05", "--set",
+                                        "attacks.pgd.eps=[0.1, 8/255]"};
+  const std::string told =
+      " --set attacks.pgd.step_size=0.05 --set &#39;attacks.pgd.eps=[0.1, 8/255]&#39;";
+  ASSERT_EQ(run("whole", set).code, 0);
+  EXPECT_THAT(read("whole/report.html"), HasSubstr(told + "\n"));
+  write("whole/report.html", "");
+  ASSERT_EQ(assay({"report", "whole"}).code, 0);
+  EXPECT_THAT(read("whole/report.html"), HasSubstr(told + "\n"));
+  for (const std::string part : {"0/2", "1/2"}) {
+    std::vector<std::string> more = set;
+    more.insert(more.end(), {"--shard", part});
+    ASSERT_EQ(run("s" + part.substr(0, 1), more).code, 0);
+  }
+  EXPECT_THAT(read("s1/report.html"), HasSubstr(told + " --shard 1/2\n"));
+  ASSERT_EQ(assay({"merge", "s0", "s1", "--out", "merged"}).code, 0);
+  EXPECT_THAT(read("merged/report.html"), HasSubstr(told + "\n"));
+}
+
 TEST_F(Folders, RunsThatStartAtOnceGetOneEach) {
   write_suite({});
   std::vector<std::unique_ptr<Program>> runs;

@@ -92,6 +92,18 @@ TEST_F(Monitor, TooFewQueriesForAnyTestAreInconclusive) {
   EXPECT_THAT(one.out, HasSubstr("NOTHING CAN BE SAID"));
 }
 
+// A full disk may be mended and the log judged again; who closed a pipe has what he wants.
+TEST_F(Monitor, AVerdictThatCannotBePrintedIsIncompleteUnlessItsReaderLeft) {
+  write("log.npy", npy(scattered(1, 1)));
+  Invocation cut = invocation({"monitor", "log.npy"});
+  cut.out = Invocation::Stdout::kFull;
+  expect_end(run_program(cut), 3, {"standard output: No space left"});
+  cut.out = Invocation::Stdout::kBrokenPipe;
+  const Ended left = run_program(cut);
+  EXPECT_EQ(left.code, 4);
+  EXPECT_EQ(left.err, "");
+}
+
 TEST_F(Monitor, MetricsAreOpenMetrics) {
   Rows rows = scattered(2, 1);
   rows.push_back(rows[0]);

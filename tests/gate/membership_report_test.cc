@@ -30,6 +30,30 @@ TEST(MembershipMetrics, SayWhichFprTheirThresholdRealised) {
   EXPECT_FALSE(metrics.at("tpr_at_fpr_0.001").realised_fpr.has_value());
 }
 
+TEST(MembershipReport, ListsTheHighestOneInAHundredByName) {
+  Evidence run = make_audit(250, 100);
+  std::vector<double> members = ramp(250, 0);
+  members[7] = 9;
+  members[200] = 8;
+  members[31] = 8;
+  std::vector<double> others = ramp(100, 0);
+  others[5] = 8.5;
+  others[6] = 8;
+  add_scores(run, "mia", members, others);
+  const auto exposed = decide(make_suite(run), run, nullptr).cells[0].membership->exposed;
+  ASSERT_EQ(exposed.size(), 3u);
+  EXPECT_EQ(exposed[0].id, "7");
+  EXPECT_EQ(exposed[0].rank, 1);
+  EXPECT_EQ(exposed[0].fpr, 0);
+  EXPECT_EQ(exposed[0].tied, 1);
+  EXPECT_EQ(exposed[1].id, "31");
+  EXPECT_EQ(exposed[1].label, 1);
+  EXPECT_EQ(exposed[1].rank, 3) << "behind 9 and a non-member's 8.5; ties share a rank";
+  EXPECT_EQ(exposed[2].rank, 3);
+  EXPECT_DOUBLE_EQ(exposed[2].fpr, 0.02);
+  EXPECT_EQ(exposed[2].tied, 2) << "of the members";
+}
+
 TEST(MembershipReport, SaysHowManyOfTheWorstOnePercentAreMembers) {
   // 300 records: the third score from the top is a tie of two.
   std::vector<double> members(100, 1);

@@ -309,28 +309,6 @@ TEST(PairedMembership, CallsALimitThatNothingCanBreakVacuous) {
   EXPECT_EQ(judge_one(base, "auc", Kind::kMaxRise, 0.05, &base).reason, "vacuous");
 }
 
-TEST(MembershipReport, ListsTheHighestOneInAHundredByName) {
-  Evidence run = make_audit(250, 100);
-  std::vector<double> members = ramp(250, 0);
-  members[7] = 9;
-  members[200] = 8;
-  members[31] = 8;
-  std::vector<double> others = ramp(100, 0);
-  others[5] = 8.5;
-  others[6] = 8;
-  add_scores(run, "mia", members, others);
-  const auto exposed = decide(make_suite(run), run, nullptr).cells[0].membership->exposed;
-  ASSERT_EQ(exposed.size(), 3u);
-  EXPECT_EQ(exposed[0].id, "7");
-  EXPECT_EQ(exposed[0].rank, 1);
-  EXPECT_EQ(exposed[0].fpr, 0);
-  EXPECT_EQ(exposed[1].id, "31");
-  EXPECT_EQ(exposed[1].label, 1);
-  EXPECT_EQ(exposed[1].rank, 3) << "behind 9 and a non-member's 8.5; ties share a rank";
-  EXPECT_EQ(exposed[2].rank, 3);
-  EXPECT_DOUBLE_EQ(exposed[2].fpr, 0.02);
-}
-
 TEST(MembershipReport, HasARisingCurveWithinItsBands) {
   const Evidence run = audit_by(500, 400, 0.2);
   const MembershipResult result = *decide(make_suite(run), run, nullptr).cells[0].membership;

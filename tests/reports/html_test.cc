@@ -22,6 +22,16 @@ const std::vector<Maker> kMakers = {
 
 constexpr const char* kEvil = "<img src=x onerror=\"document.title='owned'\"><script>1</script>";
 
+/// An audit whose scores say yes or no: to each of 12,000 members the same.
+std::unique_ptr<Sample> tied_members() {
+  auto s = testing::audited_members();
+  s->evidence = testing::make_audit(12000, 1000);
+  testing::add_scores(s->evidence, "gap", std::vector<double>(12000, 1), testing::ramp(1000, 0));
+  s->suite = testing::make_suite(s->evidence);
+  s->decision = decide(s->suite, s->evidence, nullptr);
+  return s;
+}
+
 /// Every text that a user, a file or a model can choose.
 std::unique_ptr<Sample> hostile() {
   auto s = testing::failing();
@@ -29,6 +39,7 @@ std::unique_ptr<Sample> hostile() {
   s->evidence.header.model.path += kEvil;
   s->report.baseline_path += kEvil;
   s->report.started = kEvil;
+  s->report.set = {kEvil};
   s->evidence.header.device = kEvil;
   s->evidence.header.libtorch = kEvil;
   for (SampleInfo& sample : s->evidence.header.samples) sample.id += kEvil;
@@ -165,6 +176,43 @@ TEST(ReportHtml, ShowsAMembershipAuditWithNamesAndNoContents) {
   EXPECT_THAT(report_html(testing::failing()->report), Not(HasSubstr("id=\"membership\"")));
 }
 
+TEST(ReportHtml, NamesNoneOfTheRecordsThatTieBeyondItsTable) {
+  auto s = tied_members();
+  const std::string all = report_html(s->report);
+  EXPECT_THAT(all, HasSubstr("12,000 members tie at the top with a score of 1"));
+  EXPECT_THAT(all, Not(HasSubstr("<td><code>0</code></td>")));
+  // Three stand out, and one more than the table holds follow.
+  std::vector<ExposedRecord>& exposed = s->decision.cells[0].membership->exposed;
+  exposed.resize(60);
+  for (size_t i = 0; i < exposed.size(); ++i) {
+    exposed[i].id = "record" + std::to_string(i);
+    exposed[i].score = i < 3 ? 9.0 - static_cast<double>(i) : 5;
+    exposed[i].tied = i < 3 ? 1 : 48;
+  }
+  const std::string some = report_html(s->report);
+  EXPECT_THAT(some, HasSubstr("<code>record2</code>"));
+  EXPECT_THAT(some, Not(HasSubstr("<code>record3</code>")));
+  EXPECT_THAT(some, HasSubstr("48 members tie next with a score of 5"));
+  // A tie that fits is named, whatever follows it.
+  for (size_t i = 3; i < exposed.size(); ++i) {
+    exposed[i].score = i < 50 ? 5 : 4;
+    exposed[i].tied = i < 50 ? 47 : 10;
+  }
+  const std::string fitting = report_html(s->report);
+  EXPECT_THAT(fitting, HasSubstr("<code>record49</code>"));
+  EXPECT_THAT(fitting, HasSubstr("the first 50 of 60; report.json has all"));
+}
+
+TEST(ReportHtml, TellsTheWholeCommandOfTheSameRun) {
+  auto s = testing::passing();
+  EXPECT_THAT(report_html(s->report), Not(HasSubstr(" --set ")));
+  s->report.set = {"attacks.pgd.eps=5", "model.classes=[it's, \"b\"]"};
+  s->report.part = "1/3";
+  EXPECT_THAT(report_html(s->report),
+              HasSubstr(" --set attacks.pgd.eps=5 --set &#39;model.classes=[it&#39;\\&#39;&#39;s, "
+                        "&quot;b&quot;]&#39; --shard 1/3\n"));
+}
+
 TEST(Markup, Base64FollowsTheVectorsOfRfc4648) {
   EXPECT_EQ(reports::base64(""), "");
   EXPECT_EQ(reports::base64("f"), "Zg==");
@@ -199,8 +247,16 @@ std::string frames(const std::vector<std::string>& pages, int width) {
         const page = frame.contentDocument;
         page.querySelectorAll('details').forEach(d => d.open = true);
         const images = [...page.images];
+        const outside = text => {
+          const box = text.getBBox(), view = text.ownerSVGElement.viewBox.baseVal;
+          return box.x < view.x || box.x + box.width > view.x + view.width ||
+            box.y < view.y || box.y + box.height > view.y + view.height;
+        };
         text += 'frame decision=' + page.body.dataset.decision +
           ' over=' + Math.max(0, page.documentElement.scrollWidth - frame.clientWidth) +
+          ' clipped=' + [...page.querySelectorAll('svg text')].filter(outside).length +
+          ' hidden=' + [...page.querySelectorAll('#rules .scroll')].filter(
+            box => box.scrollWidth > box.clientWidth).length +
           ' tall=' + (page.documentElement.scrollHeight > 400) +
           ' images=' + images.length +
           ' shown=' + images.filter(i => i.complete && i.naturalWidth > 0).length +
@@ -212,24 +268,22 @@ std::string frames(const std::vector<std::string>& pages, int width) {
   </script>)";
 }
 
-TEST(ReportHtmlInChromium, NeverOverflowsSidewaysOnPhoneOrDesktop) {
-  std::vector<std::string> pages;
+TEST(ReportHtmlInChromium, NeverOverflowsNorHidesAReasonOnPhoneOrDesktop) {
+  std::vector<std::string> pages = {report_html(tied_members()->report)};
   for (const Maker make : kMakers) pages.push_back(report_html(make()->report));
   auto wordy = testing::failing();
   for (RuleResult& rule : wordy->decision.rules) rule.reason = std::string(300, 'w');
   wordy->decision.reason = wordy->suite.name = std::string(300, 'w');
   wordy->evidence.header.model.path = std::string(300, 'p');
   pages.push_back(report_html(wordy->report));
-  for (const int width : {320, 400, 1280}) {
+  const std::string sound_page = " over=0 clipped=0 hidden=0 tall=true";
+  for (const int width : {320, 400, 720, 900, 1150, 1180, 1280}) {
     const std::string dom = testing::browse(frames(pages, width), "--window-size=1400,900");
     for (const char* outcome : {"pass", "fail", "inconclusive", "incomplete", "refused"}) {
-      EXPECT_THAT(dom, HasSubstr(std::string("frame decision=") + outcome + " over=0 tall=true"))
-          << width;
+      EXPECT_THAT(dom, HasSubstr(std::string("frame decision=") + outcome + sound_page)) << width;
     }
-    size_t sound = 0;
-    const std::string part = " over=0 tall=true";
-    for (size_t at = dom.find(part); at != std::string::npos; at = dom.find(part, at + 1)) ++sound;
-    EXPECT_EQ(sound, pages.size()) << width << dom.substr(dom.find("id=\"out\""));
+    EXPECT_EQ(testing::occurrences(dom, sound_page), pages.size())
+        << width << dom.substr(dom.find("id=\"out\""));
   }
 }
 

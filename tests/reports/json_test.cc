@@ -229,6 +229,7 @@ TEST(ReportJson, ShowsWhatAMembershipAuditFound) {
   EXPECT_EQ(cell["exposed"].size(), 12u);
   EXPECT_EQ(cell["exposed"][0]["sample"], "1199");
   EXPECT_EQ(cell["exposed"][0]["rank"], 1);
+  EXPECT_EQ(cell["exposed"][0]["tied"], 1);
   EXPECT_EQ(cell["copies"], 0);
   EXPECT_EQ(cell["slices"].size(), 3u);
   EXPECT_EQ(cell["fidelity"]["comparable"], false) << "another network stands in for it";
