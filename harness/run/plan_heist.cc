@@ -152,14 +152,16 @@ void refuse_impossible(const Suite& suite, const AttackSpec& spec, const AttackI
   if (audit.benign != nullptr) {
     check_calibration(suite, static_cast<int64_t>(audit.benign->infos.size()));
   }
-  // Who starts from `seed_records` makes up the rest; others send records, each once. Noise has no
-  // end.
+  // Who starts from `seed_records` makes up the rest; others send records, each content once. Noise
+  // has no end.
   if (!info.pool || spec.params.contains("seed_records") || audit.pool == nullptr) return;
-  const auto most = static_cast<int64_t>(audit.pool->infos.size());
+  const auto most = static_cast<int64_t>(audit.sent.size());
   if (extraction.budgets.back() <= most) return;
+  const bool copies = audit.sent.size() < audit.pool->infos.size();
   throw Error(spec.where, "`budgets` go up to " + std::to_string(extraction.budgets.back()) +
                               " queries, and `" + spec.attack + "` sends each of the " +
-                              std::to_string(most) + " records of `" + spec.sets.at("pool") +
+                              std::to_string(most) + (copies ? " different" : "") +
+                              " records of `" + spec.sets.at("pool") +
                               "` once at most; give a larger pool, or smaller budgets");
 }
 

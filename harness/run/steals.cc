@@ -29,22 +29,22 @@ constexpr const char* kFinding = "finding.";  // before a finding's name
 constexpr double kFits = 0.9;
 constexpr int64_t kPlainRound = int64_t{1} << 40;  // of fresh(), beyond those of attacks
 
-Pool pool_of(const Records* records) {
+Pool pool_of(const std::vector<RecordRef>& records) {
   Pool pool;
-  pool.labels = at::empty({0}, at::kLong);
-  if (records == nullptr) return pool;
   std::vector<int64_t> labels;
-  for (const SampleInfo& info : records->infos) {
-    labels.push_back(info.label);
-    pool.ids.push_back(hash64(info.content));
+  for (const RecordRef& record : records) {
+    labels.push_back(record.info().label);
+    pool.ids.push_back(hash64(record.info().content));
   }
   pool.labels = at::tensor(labels, at::kLong);
-  pool.read = [records](std::span<const int64_t> positions) {
+  pool.read = [&records](std::span<const int64_t> positions) {
+    const Records& set = *records.front().set;
     std::vector<int64_t> indices;
     for (const int64_t position : positions) {
-      indices.push_back(records->indices[static_cast<size_t>(position)]);
+      const RecordRef& record = records[static_cast<size_t>(position)];
+      indices.push_back(set.indices[static_cast<size_t>(record.position)]);
     }
-    return records->dataset->read(indices);
+    return set.dataset->read(indices);
   };
   return pool;
 }
@@ -130,7 +130,7 @@ Told steal_one(const Suite& suite, const Plan& plan, const std::vector<Attack>& 
     // More than can be sent, for attacks that choose.
     const Pool pool = sends_noise(suite, spec)
                           ? noise_pool(suite.model, 4 * one.budget, Rng(repetition, kNoisePool, 0))
-                          : pool_of(audit.pool);
+                          : pool_of(audit.sent);
     Theft theft = extraction.extract(victim, pool, fresh, rng);
     ASSAY_CHECK(theft.surrogate.empty() != extraction.surrogate,
                 spec.attack + " gives a surrogate if it says so");
