@@ -94,8 +94,8 @@ inline constexpr const char* kMisappliedAdvice =
 
 inline constexpr const char* kUndertrainedAdvice =
     "the same thief learns more from the labels of the answers alone: put the rule on a cell with "
-    "`surface: label` and the same defence instead, or mend the recipe: more epochs or steps, "
-    "another learning rate";
+    "`surface: label` and the same defence instead, or mend the recipe: `architecture: auto`, more "
+    "epochs or steps, another learning rate";
 
 /// Why a small figure at this budget must not be read as protection: on the test set the surrogates
 /// agree with the candidate less than networks do that were trained on the bare labels of the same

@@ -26,6 +26,7 @@ constexpr const char* kJudging = "judging";   // work that no query of a thief i
 constexpr const char* kFinding = "finding.";  // before a finding's name
 
 // A network that gives fewer of its own answers back may be badly trained: bare labels will tell.
+// Of a copy of the candidate's network they tell whether a network of ours would learn more.
 constexpr double kFits = 0.9;
 constexpr int64_t kPlainRound = int64_t{1} << 40;  // of fresh(), beyond those of attacks
 
@@ -78,29 +79,36 @@ std::optional<double> agreement_of(Surrogate& surrogate, const Audit& audit, con
   return static_cast<double>(agreed) / static_cast<double>(audit.records.size());
 }
 
-// How a surrogate fits its queries, and, where that or the surface gives cause for doubt, what a
-// network of the same recipe comes to that is trained on the bare labels of the same answers.
+// How a surrogate fits its queries, and, where that, the surface or the network gives cause for
+// doubt, what the best network of the same recipe comes to that is trained on the bare labels of
+// the same answers.
 void add_doubts(const Audit& audit, bool sends_records, const Model& model, const Victim& victim,
-                const std::string& surrogate, const FreshSurrogate& fresh, Told* told) {
+                const std::string& surrogate, const FreshSurrogate& fresh,
+                const FreshSurrogate& stock, Told* told) {
   const std::optional<double> fit =
       fit_of(logits_of(surrogate, victim.spec(), victim.asked()), victim);
   if (fit) (*told)[std::string(kFinding) + "fit"] = number_text(*fit);
   // Who makes up his queries seeks those that he would get wrong.
+  if (!sends_records || !audit.architecture) return;
   const Surface& surface = victim.surface();
-  if (!sends_records || !audit.architecture || surface.kind == Surface::Kind::kLabel) return;
-  if (fit && *fit >= kFits && !distorts(surface)) return;
-  Surrogate plain = fresh(kPlainRound);
+  const bool fits = fit && *fit >= kFits && !distorts(surface);
+  std::vector<const FreshSurrogate*> makers;
+  if (!fits && surface.kind != Surface::Kind::kLabel) makers.push_back(&fresh);
+  if (audit.stock) makers.push_back(&stock);
+  std::optional<double> taught;
   try {
-    plain.fit(victim.asked(), at::one_hot(victim.labels(), victim.classes()).to(at::kDouble));
+    for (const FreshSurrogate* maker : makers) {
+      Surrogate plain = (*maker)(kPlainRound);
+      plain.fit(victim.asked(), at::one_hot(victim.labels(), victim.classes()).to(at::kDouble));
+      taught = std::max(taught, agreement_of(plain, audit, model));
+    }
   } catch (const Error& error) {
     if (error.code() == ExitCode::kIncomplete) throw;
     // The theft stands without it: the recipe suits the answers and not their labels.
     (*told)[std::string(kFinding) + "labels_diverged"] = "1";
     return;
   }
-  if (const std::optional<double> agreement = agreement_of(plain, audit, model)) {
-    (*told)[std::string(kFinding) + "agreement_labels"] = number_text(*agreement);
-  }
+  if (taught) (*told)[std::string(kFinding) + "agreement_labels"] = number_text(*taught);
 }
 
 Told steal_one(const Suite& suite, const Plan& plan, const std::vector<Attack>& attacks,
@@ -112,11 +120,13 @@ Told steal_one(const Suite& suite, const Plan& plan, const std::vector<Attack>& 
   const Steal& one = audit.steals[static_cast<size_t>(unit.shadow)];
   const Extraction extraction = bind_entry(spec, spec.threat, attacks).extraction;
   const Rng seeds(suite.seed, "steal", static_cast<uint64_t>(one.seed));
-  const FreshSurrogate fresh = [&](int64_t round) {
+  const auto anew = [&](const Architecture& network, int64_t round) {
     const auto seed = static_cast<uint64_t>(seeds.uniform(static_cast<uint64_t>(round), 0, 0) *
                                             9007199254740992.0);
-    return Surrogate(*audit.architecture, suite.model, extraction.recipe, seed);
+    return Surrogate(network, suite.model, extraction.recipe, seed);
   };
+  const FreshSurrogate fresh = [&](int64_t round) { return anew(*audit.architecture, round); };
+  const FreshSurrogate stock = [&](int64_t round) { return anew(*audit.stock, round); };
   seed_generator("steal " + spec.attack + ' ' + std::to_string(one.budget) + ' ' +
                  std::to_string(one.seed));
   // One seed asks alike at every budget, so that a curve shows the budget and not the draw. It is
@@ -136,7 +146,7 @@ Told steal_one(const Suite& suite, const Plan& plan, const std::vector<Attack>& 
                 spec.attack + " gives a surrogate if it says so");
     if (extraction.surrogate && victim.spent() > 0) {
       add_doubts(audit, audit.pool != nullptr || sends_noise(suite, spec), model, victim,
-                 theft.surrogate, fresh, &told);
+                 theft.surrogate, fresh, stock, &told);
     }
     told["surrogate"] = std::move(theft.surrogate);
     for (const auto& [name, value] : theft.findings) {
