@@ -23,7 +23,6 @@
 // all. Of other models all of the budget.
 #include <algorithm>
 #include <limits>
-#include <numeric>
 
 #include "attacks/math/answers.h"
 #include "attacks/math/extraction_params.h"
@@ -84,17 +83,9 @@ class Recovery {
     return {asked.points, outputs};
   }
 
-  // Points [m, d] that are white with a probability of their own each, so that dark and light
-  // inputs are met as well as grey ones. Of each `draw` others.
+  // Along no axis' plane, a change of slope has a share of every weight.
   at::Tensor scattered(int64_t m, int64_t draw) const {
-    std::vector<uint64_t> ids(static_cast<size_t>(m));
-    std::iota(ids.begin(), ids.end(), uint64_t{0});
-    const at::Tensor draws = rng_.stage(kLines).uniform(ids, {2 * d_ + 1}, draw, 0);
-    const at::Tensor white = draws.narrow(1, 0, d_).lt(draws.narrow(1, 2 * d_, 1));  // [m, d]
-    // Inside the cube, to leave room for steps, and along no axis' plane: the change of slope then
-    // has a share of every weight.
-    const at::Tensor size = draws.narrow(1, d_, d_).mul(0.4).add(0.55);
-    return at::where(white, size, -size);
+    return scattered_points(victim_, m, rng_.stage(kLines), draw);
   }
 
   // A segment between two of them, or from `start` if there is one.

@@ -25,6 +25,11 @@ Answered ask(Victim& victim, const at::Tensor& points);
 /// m points, uniform in the cube: [m, d]. Of each `step` others.
 at::Tensor uniform_points(const Victim& victim, int64_t m, const Rng& rng, int64_t step);
 
+/// m points [m, d] that are white with a probability of their own each, so that dark and light
+/// inputs are met as well as grey ones: inside the cube, which leaves room for steps, and along no
+/// axis' plane. Of each `draw` others.
+at::Tensor scattered_points(const Victim& victim, int64_t m, const Rng& rng, int64_t draw);
+
 /// A layer [outputs, d] that takes points of the cube, as one that takes inputs in the box.
 Dense in_box(const Dense& layer, const ModelSpec& spec);
 

@@ -83,7 +83,8 @@ std::string learnt_nothing(const EvidenceView& view, const CellView& cell);
 /// Why a small figure at this budget tells of the attack and not of the candidate: what the cell's
 /// thieves found contradicts, or what they found with so many queries does not show, that the
 /// candidate is what the attack takes it for (affine: equation_solving; a network with one hidden
-/// ReLU layer: relu_recovery); "" where it is shown, and of attacks that presume nothing.
+/// ReLU layer: relu_recovery), or their surrogates' agreement on the test set denies it; "" where
+/// it is shown, and of attacks that presume nothing.
 std::string misapplied(const CellView& cell, int64_t budget);
 
 inline constexpr const char* kMisappliedAdvice =
@@ -93,8 +94,8 @@ inline constexpr const char* kMisappliedAdvice =
 
 inline constexpr const char* kUndertrainedAdvice =
     "the same thief learns more from the labels of the answers alone: put the rule on a cell with "
-    "`surface: label` and the same defence instead, or mend the recipe: more epochs or steps, "
-    "another learning rate";
+    "`surface: label` and the same defence instead, or mend the recipe: `architecture: auto`, more "
+    "epochs or steps, another learning rate";
 
 /// Why a small figure at this budget must not be read as protection: on the test set the surrogates
 /// agree with the candidate less than networks do that were trained on the bare labels of the same

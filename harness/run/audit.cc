@@ -35,12 +35,14 @@ std::vector<RecordRef> take(const Records& set, bool member, std::optional<int64
   return records;
 }
 
-// The first of each content and label: a copy is no record of its own, neither for bounds nor for
-// halves. With another label it is one, and may be the best known of all.
-std::vector<RecordRef> distinct(std::vector<RecordRef> records) {
+// The first record of each value of a field. By content and label (`digest`) a copy is no record of
+// its own, neither for bounds nor for halves; with another label it is one, and may be the best
+// known of all. Whoever sends records sends their `content` alone.
+std::vector<RecordRef> distinct(std::vector<RecordRef> records,
+                                std::string SampleInfo::*field = &SampleInfo::digest) {
   std::set<std::string_view> known;
   std::erase_if(
-      records, [&](const RecordRef& record) { return !known.insert(record.info().digest).second; });
+      records, [&](const RecordRef& record) { return !known.insert(record.info().*field).second; });
   return records;
 }
 
@@ -230,6 +232,7 @@ Audit make_heist(const Suite& suite, const AttackSpec& spec, const Extraction& e
   if (const auto pool = spec.sets.find("pool");
       pool != spec.sets.end() && !sends_noise(suite, spec)) {
     audit.pool = &sets.pools.at(pool->second);
+    audit.sent = distinct(take(*audit.pool, false, {}, suite.seed), &SampleInfo::content);
   }
   if (suite.monitors) {
     const std::string& benign = suite.monitors->benign;

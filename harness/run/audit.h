@@ -62,9 +62,11 @@ struct Audit {
   int64_t references = 0;                            ///< surrogates in place of shadows
   int64_t features = 0;                              ///< Inference::features
   std::shared_ptr<const Architecture> architecture;  ///< of shadows or surrogates
+  std::shared_ptr<const Architecture> stock;  ///< `auto`, where surrogates copy the candidate's
   uint64_t seed = 0;
   // Extraction:
-  const Records* pool = nullptr;    ///< what may be sent; null: nothing is at hand
+  const Records* pool = nullptr;    ///< the thief's records; null: nothing is at hand
+  std::vector<RecordRef> sent;      ///< those of them that may be sent: each content once
   std::vector<Steal> steals;        ///< budgets ascending, seeds within: Unit::shadow counts them
   const Records* benign = nullptr;  ///< traffic that monitors see beside the attack; null: none
   std::vector<int64_t> transfer;    ///< `records` of which adversarials are made, ascending

@@ -158,7 +158,8 @@ double estimate_heist(const Suite& suite, const AttackSpec& spec,
     all += std::max(static_cast<double>(extraction.recipe.least_steps),
                     batches * static_cast<double>(extraction.recipe.epochs));
   }
-  const int64_t trainings = extraction.trainings + (distorts(spec.threat.surface) ? 1 : 0);
+  const int64_t trainings = extraction.trainings + (distorts(spec.threat.surface) ? 1 : 0) +
+                            (wanted == "candidate" ? 1 : 0);
   return asked + step * all * static_cast<double>(trainings);
 }
 

@@ -280,6 +280,8 @@ std::map<std::string, Where> architectures_of(const Suite& suite,
     if (shadows.count > 0) wanted.emplace(shadows.recipe.architecture, spec.where);
     if (extraction.extract && extraction.surrogate) {
       wanted.emplace(extraction.recipe.architecture, spec.where);
+      // Held against copies of the candidate's network, which may learn less.
+      if (extraction.recipe.architecture == "candidate") wanted.emplace("auto", spec.where);
     }
   }
   return wanted;

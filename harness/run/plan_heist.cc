@@ -44,6 +44,7 @@ std::string steal_text(const Suite& suite, const AttackSpec& spec, const Audit& 
     if (!is_protocol(name)) add_field(&text, "params." + name, param_text(value));
   }
   if (audit.architecture) add_field(&text, "architecture", audit.architecture->digest());
+  if (audit.stock) add_field(&text, "stock", audit.stock->digest());
   std::string pool;
   if (audit.pool != nullptr) {
     for (const SampleInfo& info : audit.pool->infos) pool += info.digest + '\n';
@@ -51,7 +52,7 @@ std::string steal_text(const Suite& suite, const AttackSpec& spec, const Audit& 
   add_field(&text, "pool", sends_noise(suite, spec) ? kNoisePool : sha256(pool));
   // What labels alone would have taught is measured on the test set.
   const auto records = static_cast<int64_t>(audit.records.size());
-  if (audit.architecture && spec.threat.surface.kind != Surface::Kind::kLabel) {
+  if (audit.stock || (audit.architecture && spec.threat.surface.kind != Surface::Kind::kLabel)) {
     add_field(&text, "test", content_digest(audit.records, 0, records));
   }
   add_field(&text, "seed", std::to_string(suite.seed));
@@ -152,14 +153,16 @@ void refuse_impossible(const Suite& suite, const AttackSpec& spec, const AttackI
   if (audit.benign != nullptr) {
     check_calibration(suite, static_cast<int64_t>(audit.benign->infos.size()));
   }
-  // Who starts from `seed_records` makes up the rest; others send records, each once. Noise has no
-  // end.
+  // Who starts from `seed_records` makes up the rest; others send records, each content once. Noise
+  // has no end.
   if (!info.pool || spec.params.contains("seed_records") || audit.pool == nullptr) return;
-  const auto most = static_cast<int64_t>(audit.pool->infos.size());
+  const auto most = static_cast<int64_t>(audit.sent.size());
   if (extraction.budgets.back() <= most) return;
+  const bool copies = audit.sent.size() < audit.pool->infos.size();
   throw Error(spec.where, "`budgets` go up to " + std::to_string(extraction.budgets.back()) +
                               " queries, and `" + spec.attack + "` sends each of the " +
-                              std::to_string(most) + " records of `" + spec.sets.at("pool") +
+                              std::to_string(most) + (copies ? " different" : "") +
+                              " records of `" + spec.sets.at("pool") +
                               "` once at most; give a larger pool, or smaller budgets");
 }
 
@@ -265,6 +268,8 @@ void plan_heist(const Suite& suite, const AttackSpec& spec, const Extraction& ex
   if (const auto known = inputs.architectures.find(wanted);
       extraction.surrogate && known != inputs.architectures.end()) {
     audit.architecture = std::make_shared<Architecture>(known->second->anew(suite.model));
+    const bool copies = wanted == "candidate" && audit.architecture->reason().empty();
+    if (copies) audit.stock = inputs.architectures.at("auto");
   }
   // What measures is this attack's, and changes with it.
   const std::string transfer_version =

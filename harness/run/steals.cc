@@ -32,25 +32,26 @@ constexpr const char* kTensors = "tensors";
 constexpr const char* kReplayError = "replay_error";
 
 // A network that gives fewer of its own answers back may be badly trained: bare labels will tell.
+// Of a copy of the candidate's network they tell whether a network of ours would learn more.
 constexpr double kFits = 0.9;
 constexpr int64_t kPlainRound = int64_t{1} << 40;  // of fresh(), beyond those of attacks
 
-Pool pool_of(const Records* records) {
+Pool pool_of(const std::vector<RecordRef>& records) {
   Pool pool;
-  pool.labels = at::empty({0}, at::kLong);
-  if (records == nullptr) return pool;
   std::vector<int64_t> labels;
-  for (const SampleInfo& info : records->infos) {
-    labels.push_back(info.label);
-    pool.ids.push_back(hash64(info.content));
+  for (const RecordRef& record : records) {
+    labels.push_back(record.info().label);
+    pool.ids.push_back(hash64(record.info().content));
   }
   pool.labels = at::tensor(labels, at::kLong);
-  pool.read = [records](std::span<const int64_t> positions) {
+  pool.read = [&records](std::span<const int64_t> positions) {
+    const Records& set = *records.front().set;
     std::vector<int64_t> indices;
     for (const int64_t position : positions) {
-      indices.push_back(records->indices[static_cast<size_t>(position)]);
+      const RecordRef& record = records[static_cast<size_t>(position)];
+      indices.push_back(set.indices[static_cast<size_t>(record.position)]);
     }
-    return records->dataset->read(indices);
+    return set.dataset->read(indices);
   };
   return pool;
 }
@@ -84,30 +85,36 @@ std::optional<double> agreement_of(Surrogate& surrogate, const Audit& audit, con
   return static_cast<double>(agreed) / static_cast<double>(audit.records.size());
 }
 
-// How a surrogate fits its queries, and, where that or the surface gives cause for doubt, what a
-// network of the same recipe comes to that is trained on the bare labels of the same answers.
+// How a surrogate fits its queries, and, where that, the surface or the network gives cause for
+// doubt, what the best network of the same recipe comes to that is trained on the bare labels of
+// the same answers.
 void add_doubts(const Audit& audit, bool sends_records, const Model& model, const Victim& victim,
                 const std::string& surrogate, const FreshSurrogate& fresh,
-                std::map<std::string, double>* findings) {
+                const FreshSurrogate& stock, std::map<std::string, double>* findings) {
   const std::optional<double> fit =
       fit_of(logits_of(surrogate, victim.spec(), victim.asked()), victim);
   if (fit) (*findings)["fit"] = *fit;
   // Who makes up his queries seeks those that he would get wrong.
+  if (!sends_records || !audit.architecture) return;
   const Surface& surface = victim.surface();
-  if (!sends_records || !audit.architecture || surface.kind == Surface::Kind::kLabel) return;
-  if (fit && *fit >= kFits && !distorts(surface)) return;
-  Surrogate plain = fresh(kPlainRound);
+  const bool fits = fit && *fit >= kFits && !distorts(surface);
+  std::vector<const FreshSurrogate*> makers;
+  if (!fits && surface.kind != Surface::Kind::kLabel) makers.push_back(&fresh);
+  if (audit.stock) makers.push_back(&stock);
+  std::optional<double> taught;
   try {
-    plain.fit(victim.asked(), at::one_hot(victim.labels(), victim.classes()).to(at::kDouble));
+    for (const FreshSurrogate* maker : makers) {
+      Surrogate plain = (*maker)(kPlainRound);
+      plain.fit(victim.asked(), at::one_hot(victim.labels(), victim.classes()).to(at::kDouble));
+      taught = std::max(taught, agreement_of(plain, audit, model));
+    }
   } catch (const Error& error) {
     if (error.code() == ExitCode::kIncomplete) throw;
     // The theft stands without it: the recipe suits the answers and not their labels.
     (*findings)["labels_diverged"] = 1;
     return;
   }
-  if (const std::optional<double> agreement = agreement_of(plain, audit, model)) {
-    (*findings)["agreement_labels"] = *agreement;
-  }
+  if (taught) (*findings)["agreement_labels"] = *taught;
 }
 
 UnitResult result_of(const Unit& unit, Stolen stolen) {
@@ -144,10 +151,11 @@ Told steal_one(const Suite& suite, const Plan& plan, const std::vector<Attack>& 
   const Steal& one = audit.steals[static_cast<size_t>(unit.shadow)];
   const Extraction extraction = bind_entry(spec, spec.threat, attacks).extraction;
   const Rng seeds(suite.seed, "steal", static_cast<uint64_t>(one.seed));
-  const FreshSurrogate fresh = [&](int64_t round) {
-    return Surrogate(*audit.architecture, suite.model, extraction.recipe,
-                     training_seed(seeds, round));
+  const auto anew = [&](const Architecture& network, int64_t round) {
+    return Surrogate(network, suite.model, extraction.recipe, training_seed(seeds, round));
   };
+  const FreshSurrogate fresh = [&](int64_t round) { return anew(*audit.architecture, round); };
+  const FreshSurrogate stock = [&](int64_t round) { return anew(*audit.stock, round); };
   seed_generator("steal " + spec.attack + ' ' + std::to_string(one.budget) + ' ' +
                  std::to_string(one.seed));
   // One seed asks alike at every budget, so that a curve shows the budget and not the draw. It is
@@ -162,13 +170,13 @@ Told steal_one(const Suite& suite, const Plan& plan, const std::vector<Attack>& 
     // More than can be sent, for attacks that choose.
     const Pool pool = sends_noise(suite, spec)
                           ? noise_pool(suite.model, 4 * one.budget, Rng(repetition, kNoisePool, 0))
-                          : pool_of(audit.pool);
+                          : pool_of(audit.sent);
     Theft theft = extraction.extract(victim, pool, fresh, rng);
     ASSAY_CHECK(theft.surrogate.empty() != extraction.surrogate,
                 spec.attack + " gives a surrogate if it says so");
     if (extraction.surrogate && victim.spent() > 0) {
       add_doubts(audit, audit.pool != nullptr || sends_noise(suite, spec), model, victim,
-                 theft.surrogate, fresh, &stolen.findings);
+                 theft.surrogate, fresh, stock, &stolen.findings);
     }
     if (!theft.surrogate.empty()) told[kTensors] = std::move(theft.surrogate);
     for (const auto& [name, value] : theft.findings) {

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <numeric>
 
 #include "tests/run/heist_fixture.h"
@@ -46,6 +47,34 @@ TEST_F(HeistTest, DistortedAnswersAreAlwaysHeldAgainstTheirLabels) {
       run_heist(heist_suite(steal(", surface: label, noise: 0.3")), make_model(1), "label");
   for (const Stolen& stolen : scored(label).stolen) {
     EXPECT_FALSE(stolen.findings.contains("agreement_labels")) << "they are all he has";
+  }
+}
+
+// To know the candidate's network takes no other away.
+TEST_F(HeistTest, CopiesOfTheCandidatesNetworkAreHeldAgainstOneOfOurs) {
+  const auto mean_of = [&](const std::string& name, const std::string& more) {
+    double surrogates = 0;
+    double labels = 0;
+    const Evidence evidence =
+        run_heist(heist_suite(steal(", least_steps: 400, architecture: candidate" + more)),
+                  make_model(1), name);
+    for (const Stolen& stolen : scored(evidence).stolen) {
+      if (stolen.budget < 40) continue;
+      surrogates +=
+          static_cast<double>(std::count(stolen.agreement.begin(), stolen.agreement.end(), '1')) /
+          50 / 3;
+      labels += stolen.findings.at("agreement_labels") / 3;
+    }
+    return std::pair(surrogates, labels);
+  };
+  // All that its copies learn is which class is frequent.
+  testing::save_module(model_,
+                       "def forward(self, x):\n"
+                       "    return torch.flatten(x, 1)[:, :3] * 0 + self.bias\n",
+                       {{"bias", at::zeros({3})}});
+  for (const std::string surface : {"probabilities", "label"}) {
+    const auto [copies, ours] = mean_of("dull " + surface, ", surface: " + surface);
+    EXPECT_GT(ours, copies + 0.1) << surface;
   }
 }
 

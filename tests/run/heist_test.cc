@@ -5,6 +5,7 @@
 
 #include <csignal>
 #include <set>
+#include <sstream>
 
 #include "harness/gate/extraction.h"
 #include "harness/model/crash.h"
@@ -118,6 +119,33 @@ TEST_F(HeistTest, ABudgetThatThePoolCannotServeIsRefusedBeforeAnythingIsStolen) 
                 "of `pool` once at most; give a larger pool, or smaller budgets"));
   EXPECT_EQ(budgets("knockoff", "60"), "");
   EXPECT_EQ(budgets("jbda", "61"), "") << "it makes queries of its own";
+}
+
+TEST_F(HeistTest, OfCopiesInThePoolOneIsSent) {
+  const auto thefts = [&](const std::string& budgets, int64_t end) {
+    Suite suite = heist_suite("  - {name: steal, attack: knockoff, pool: pool, budgets: [" +
+                              budgets + "]}\n");
+    suite.data.at("pool").rows = std::pair<int64_t, int64_t>(40, end);
+    return scored(run_heist(suite, make_model(1), "rows to " + std::to_string(end))).stolen;
+  };
+  std::stringstream images;
+  images << std::ifstream(folder_ / "x", std::ios::binary).rdbuf();
+  std::string bytes = images.str();
+  for (size_t i = 55; i < 100; ++i) bytes.replace(16 + 16 * i, 16, bytes, 16 + 16 * (i - 15), 16);
+  std::ofstream(folder_ / "x", std::ios::binary) << bytes;
+  const std::vector<Stolen> some = thefts("5, 15", 55);
+  const std::vector<Stolen> copied = thefts("5, 15", 100);
+  ASSERT_EQ(some.size(), copied.size());
+  for (size_t i = 0; i < some.size(); ++i) {
+    EXPECT_EQ(some[i].queries, copied[i].queries);
+    EXPECT_EQ(some[i].divergence, copied[i].divergence) << "taught by the same 15 records";
+  }
+  try {
+    thefts("5, 16", 100);
+    ADD_FAILURE() << "there are 15 to send";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("sends each of the 15 different records of `pool` once"));
+  }
 }
 
 TEST_F(HeistTest, ATheftThatTheCandidateFailsOnIsItsFault) {

@@ -175,6 +175,20 @@ TEST(EquationSolving, SaysWhereAModelIsNotAffine) {
   EXPECT_GT(heist.theft.findings.at("residual"), 0.05);
 }
 
+// All hidden units may keep one state on uniform noise, and not on images.
+TEST(EquationSolving, ANetworkThatBendsOnDarkInputsAloneIsNotAffine) {
+  enter_worker();
+  // Means of 64 uniform numbers are 0.5 ± 0.036.
+  const Model dark = load_module(
+      Shape{{64}, 3},
+      "def forward(self, x):\n"
+      "    low = torch.relu(0.3 - x.mean(1, keepdim=True))\n"
+      "    return x.matmul(self.weight) + low * self.slope\n",
+      {{"weight", random_normal({64, 3}, 5)}, {"slope", values({40, 0, -40}).view({1, 3})}});
+  EXPECT_EQ(solve(dark, 500, {}).theft.findings.at("affine"), 0);
+  EXPECT_EQ(solve(dark, 500, {.kind = Kind::kLogits}).theft.findings.at("affine"), 0);
+}
+
 // A single equation more than there are unknowns is met by chance to a few percent.
 TEST(EquationSolving, AFitOfNearlyAsManyUnknownsAsAnswersIsNoSignOfAnAffineModel) {
   enter_worker();
