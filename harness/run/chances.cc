@@ -73,15 +73,16 @@ at::Tensor margins_at(const Oracle& oracle, const at::Tensor& logits) {
   return (targeted ? other.sub(own) : own.sub(other)).squeeze(1).contiguous();
 }
 
-// At the clean inputs: logits [n, K] and the margin's gradient [n, ...], float64.
+// At points x [n, ...] of the block's samples: logits [n, K] and the margin's gradient [n, ...],
+// float64.
 struct Slant {
   at::Tensor logits, gradient;
 };
 
-Slant margin_slant(const Model& model, const Oracle& oracle) {
+Slant margin_slant(const Model& model, const Oracle& oracle, const at::Tensor& x) {
   const Block& block = oracle.block();
   const bool targeted = oracle.threat().goal == Goal::kTargeted;
-  const Tape tape = model.record(block.x);
+  const Tape tape = model.record(x);
   const at::Tensor wanted = (targeted ? block.target : block.y).unsqueeze(1);
   const double lowest = -std::numeric_limits<double>::infinity();
   const at::Tensor other = tape.logits().scatter(1, wanted, lowest).argmax(1, true);
@@ -89,6 +90,38 @@ Slant margin_slant(const Model& model, const Oracle& oracle) {
   c.scatter_(1, wanted, targeted ? -1.0 : 1.0).scatter_(1, other, targeted ? 1.0 : -1.0);
   return {tape.logits().to(at::kDouble),
           at::nan_to_num(tape.vjp(c), 0.0, 0.0, 0.0).to(at::kDouble)};
+}
+
+// The way against a gradient of the margin [n, ...] as far as the walls and what may not change
+// allow, in the shape of the norm's steepest descent; 0 where nothing is left of it.
+at::Tensor way_down(const Oracle& oracle, const at::Tensor& gradient) {
+  const Block& block = oracle.block();
+  const ThreatModel& threat = oracle.threat();
+  at::Tensor way = gradient.neg();
+  way = way.masked_fill(way.lt(0).logical_and(block.x.le(threat.lo)), 0.0)
+            .masked_fill(way.gt(0).logical_and(block.x.ge(threat.hi)), 0.0);
+  if (!threat.fixed.empty()) {
+    way = way.flatten(1).index_fill(1, at::tensor(threat.fixed, at::kLong), 0).view(way.sizes());
+  }
+  if (threat.norm == Norm::kL0) {  // one entry is in any ball
+    const at::Tensor size = way.abs().flatten(1);
+    way = way.mul(size.ge(size.amax(1, true)).view(way.sizes()));
+  }
+  return threat.norm == Norm::kL2 ? way : way.sign();
+}
+
+// The samples that far along their ways, in shares of the ball's radius, of the box's width without
+// one.
+at::Tensor stepped(const Oracle& oracle, const at::Tensor& way, double share) {
+  const Block& block = oracle.block();
+  const ThreatModel& threat = oracle.threat();
+  const at::Tensor size = distance(way, at::zeros_like(way), threat.norm).clamp_min(1e-300);
+  const double widest = threat.hi - threat.lo;
+  const double radius = threat.norm == Norm::kL0 ? widest : threat.eps.value_or(widest);
+  const at::Tensor step = way.flatten(1).div(size.div(radius * share).unsqueeze(1));
+  const at::Tensor end = block.x.to(at::kDouble).add(step.view(way.sizes()));
+  return oracle.admissible(end.clamp(threat.lo, threat.hi).to(block.x.scalar_type()),
+                           at::arange(block.size(), at::kLong));
 }
 
 // What random points of each sample show: their least and greatest margin, their largest logit, and
@@ -142,44 +175,42 @@ std::vector<bool> falls_by_gradient(const Model& model, const ThreatModel& threa
   if (threat.access != Access::kGradient || !model.facts().gradient) return falls;
   Slant slant;
   try {
-    slant = margin_slant(model, oracle);
+    slant = margin_slant(model, oracle, block.x);
   } catch (const ModelFailure&) {
     return falls;
   }
-  at::Tensor way = slant.gradient.neg();
-  const at::Tensor steep = way.ne(0).flatten(1).any(1).contiguous();
-  way = way.masked_fill(way.lt(0).logical_and(block.x.le(threat.lo)), 0.0)
-            .masked_fill(way.gt(0).logical_and(block.x.ge(threat.hi)), 0.0);
-  if (!threat.fixed.empty()) {
-    way = way.flatten(1).index_fill(1, at::tensor(threat.fixed, at::kLong), 0).view(way.sizes());
-  }
+  const at::Tensor way = way_down(oracle, slant.gradient);
+  const at::Tensor steep = slant.gradient.ne(0).flatten(1).any(1).contiguous();
   const at::Tensor free = way.ne(0).flatten(1).any(1).contiguous();
   for (size_t i = 0; i < falls.size(); ++i) {  // only the walls are in its way
     falls[i] = steep.const_data_ptr<bool>()[i] && !free.const_data_ptr<bool>()[i];
   }
-  if (threat.norm == Norm::kL0) {  // one entry is in any ball
-    const at::Tensor size = way.abs().flatten(1);
-    way = way.mul(size.ge(size.amax(1, true)).view(way.sizes()));
-  }
-  if (threat.norm != Norm::kL2) way = way.sign();
-  const at::Tensor size = distance(way, at::zeros_like(way), threat.norm).clamp_min(1e-300);
-  const double widest = threat.hi - threat.lo;
-  const double radius = threat.norm == Norm::kL0 ? widest : threat.eps.value_or(widest);
-  const at::Tensor rows = at::arange(block.size(), at::kLong);
   const at::Tensor limit =
       margins_at(oracle, slant.logits).sub(slant.logits.abs().amax(1).mul(kSlack / 10));
   for (const double share : {1.0, 1.0 / 8, 1.0 / 128}) {
-    const at::Tensor step = way.flatten(1).div(size.div(radius * share).unsqueeze(1));
-    const at::Tensor end = block.x.to(at::kDouble).add(step.view(way.sizes()));
-    const at::Tensor point =
-        oracle.admissible(end.clamp(threat.lo, threat.hi).to(block.x.scalar_type()), rows);
-    const at::Tensor lower =
-        margins_at(oracle, logits_or_nan(model, point).to(at::kDouble)).lt(limit).contiguous();
+    const at::Tensor logits = logits_or_nan(model, stepped(oracle, way, share)).to(at::kDouble);
+    const at::Tensor lower = margins_at(oracle, logits).lt(limit).contiguous();
     for (size_t i = 0; i < falls.size(); ++i) {
       falls[i] = falls[i] || lower.const_data_ptr<bool>()[i];
     }
   }
   return falls;
+}
+
+MeanStep step_by_mean_gradient(const Model& model, const ThreatModel& threat, const Block& block,
+                               const Rng& rng) {
+  const Oracle oracle(model, threat, block, 0, 0);
+  at::Tensor sum = at::zeros(block.x.sizes(), at::kDouble);
+  for (int64_t draw = 0; draw < kSmoothing; ++draw) {
+    const at::Tensor there = at::lerp(block.x, random_point(oracle, rng, draw), 0.5);
+    sum.add_(margin_slant(model, oracle, there).gradient);
+  }
+  const at::Tensor end = stepped(oracle, way_down(oracle, sum), 1);
+  const at::Tensor logits = logits_or_nan(model, end).to(at::kDouble);
+  const at::Tensor hit = oracle.breaks(logits.argmax(1), at::arange(block.size(), at::kLong))
+                             .logical_and(logits.isfinite().all(1));
+  const at::Tensor before = logits_or_nan(model, block.x).to(at::kDouble);
+  return {margins_at(oracle, before), margins_at(oracle, logits), {end, hit}};
 }
 
 Candidates broken_by_chance(const Model& model, const ThreatModel& threat, const Block& block,

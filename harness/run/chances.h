@@ -27,6 +27,21 @@ Candidates broken_by_chance(const Model& model, const ThreatModel& threat, const
 std::vector<bool> falls_by_gradient(const Model& model, const ThreatModel& threat,
                                     const Block& block);
 
+/// Gradients that a mean is taken of.
+inline constexpr int64_t kSmoothing = 16;
+
+/// A step as long as the ball allows against the mean of the margin's gradients at kSmoothing
+/// random points of the inner half of the ball.
+struct MeanStep {
+  at::Tensor before, after;  ///< margins at the clean inputs and at the step's ends: [n] float64
+  Candidates ends;           ///< for the judge to confirm
+};
+/// By row of the block, for a threat with eps and gradient access. Gradients that turn within an
+/// attack's step (x + a·sin(b·x) before a network shatters them) are what they say and lead
+/// nowhere; their mean leads down. @throws ModelFailure
+MeanStep step_by_mean_gradient(const Model& model, const ThreatModel& threat, const Block& block,
+                               const Rng& rng);
+
 /// What random points show of the ball of a sample that an attack left standing.
 enum class Slope {
   kUnknown,  ///< nothing

@@ -63,6 +63,39 @@ void look_around_standing(const Task& task, const Oracle& oracle, JudgedBlock* j
   judged->forwards += kChances * static_cast<int64_t>(rows.size()) + broken.forwards;
 }
 
+// Looks whether the mean of gradients around leads a few of the samples that stand much further
+// down in one step than the attack came in all of its own.
+void try_mean_gradient(const Task& task, const Oracle& oracle, JudgedBlock* judged) {
+  const ThreatModel& threat = oracle.threat();
+  if (!oracle.trace() || threat.access != Access::kGradient || !threat.eps) return;
+  if (!task.model.facts().gradient) return;
+  constexpr uint64_t kOneOf = 4;    // samples by their ids: a shattered gradient is none's alone
+  constexpr double kFurther = 0.2;  // of the attack's own fall; luck finds another valley at times
+  std::vector<int64_t> rows;
+  for (size_t i = 0; i < judged->rows.size(); ++i) {
+    const auto row = static_cast<int64_t>(i);
+    if (judged->rows[i].status != Status::kRobust || !oracle.trace()->tells(row)) continue;
+    if (oracle.block().ids[i] % kOneOf == 0) rows.push_back(row);
+  }
+  if (rows.empty()) return;
+  constexpr uint64_t kStage = (uint64_t{1} << 32) + 2;  // no attack's
+  const Block around = sub_block(oracle.block(), rows);
+  const MeanStep step = step_by_mean_gradient(task.model, threat, around, task.rng.stage(kStage));
+  const Oracle fresh(task.model, threat, around, 0, 0);
+  const JudgedBlock broken = judge_block(task.model, fresh, step.ends, task.attack);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    Signs& signs = judged->signs[static_cast<size_t>(rows[i])];
+    const double before = step.before.const_data_ptr<double>()[i];
+    const double least = std::min(before, oracle.trace()->least_margin(rows[i]));
+    const double after = step.after.const_data_ptr<double>()[i];
+    signs.stalled = signs.stalled || after < least - kFurther * (before - least);
+    if (broken.rows[i].status == Status::kBroken) {
+      signs.missed_at = std::min(signs.missed_at, broken.rows[i].distance);
+    }
+  }
+  judged->forwards += (kSmoothing + 2) * static_cast<int64_t>(rows.size()) + broken.forwards;
+}
+
 // Attacks and judges a block. Where the model throws, each row is tried by itself: rows do not
 // influence each other, so the others come out as they would have.
 JudgedBlock attack_block(const Task& task, Block block, Cost* cost) {
@@ -76,6 +109,7 @@ JudgedBlock attack_block(const Task& task, Block block, Cost* cost) {
     const Candidates candidates = task.bound.evade(oracle, block, task.rng);
     judged = judge_block(task.model, oracle, candidates, task.attack);
     look_around_standing(task, oracle, &judged);
+    try_mean_gradient(task, oracle, &judged);
   } catch (const ModelFailure& failure) {
     failed = failure.what();
   }
