@@ -105,7 +105,10 @@ Json membership_schema() {
         {"description",
          "what the attack found for parameters that the suite left to it; `scale`: what "
          "the candidate's logits were multiplied by to be as decided as its shadows'; `offset`: by "
-         "how much at most two classes differ in what was then added to be as balanced"}}},
+         "how much at most two classes differ in what was then added to be as balanced; `ranked`: "
+         "on how many non-members its ranking was compared with theirs; absent or 0 where there "
+         "are "
+         "too few"}}},
       {"power", described(power,
                           "the least that these records tell from chance with probability "
                           "0.8; epsilon_reach: what a perfect attack would show")},

@@ -84,10 +84,15 @@ Common pool_variances(const Residuals& found) {
   return common;
 }
 
+// Of one record's log-odds, and with how many degrees of freedom it is known: [A, R] each.
+struct Variance {
+  at::Tensor value, freedom;
+};
+
 // Variances drawn towards what they usually are as if that were found with d more degrees of
 // freedom: they are that over chi-squared of d, times d. Their logarithms differ by
-// trigamma(freedom / 2) by chance; by what more they do is trigamma(d / 2). [A, R]
-at::Tensor draw_together(const Residuals& found, const Common& common) {
+// trigamma(freedom / 2) by chance; by what more they do is trigamma(d / 2).
+Variance draw_together(const Residuals& found, const Common& common) {
   const at::Tensor own = own_variance(found);
   const at::Tensor half = found.freedom.clamp_min(1).div(2);
   const at::Tensor log_variance =
@@ -102,19 +107,21 @@ at::Tensor draw_together(const Residuals& found, const Common& common) {
   const at::Tensor d = inverse_trigamma(more.clamp_min(1e-6)).mul(2);
   const at::Tensor usually = mean.add(d.div(2).digamma()).sub(d.div(2).log()).exp();
   const at::Tensor drawn = usually.mul(d).add(own.mul(found.freedom)).div(d.add(found.freedom));
-  return at::where(more.gt(1e-6), drawn, common.variance);
+  return {at::where(more.gt(1e-6), drawn, common.variance), d.add(found.freedom)};
 }
 
-at::Tensor spread_of(const Residuals& found, Spreads spreads) {
-  at::Tensor variance = own_variance(found);
-  if (spreads != Spreads::kOwn) {
-    const Common common = pool_variances(found);
-    const at::Tensor usual =
-        spreads == Spreads::kPooled ? common.variance : draw_together(found, common);
-    variance = at::where(common.usual, usual, variance);
-  }
-  return variance.sqrt().clamp_min(kLeastSpread);
+Variance variance_of(const Residuals& found, Spreads spreads) {
+  Variance variance = {own_variance(found), found.freedom};
+  if (spreads == Spreads::kOwn) return variance;
+  const Common common = pool_variances(found);
+  const Variance usual = spreads == Spreads::kDrawn
+                             ? draw_together(found, common)
+                             : Variance{common.variance, found.freedom.sum(1, true)};
+  return {at::where(common.usual, usual.value, variance.value),
+          at::where(common.usual, usual.freedom, variance.freedom)};
 }
+
+at::Tensor root(const Variance& variance) { return variance.value.sqrt().clamp_min(kLeastSpread); }
 
 }  // namespace
 
@@ -173,19 +180,21 @@ at::Tensor log_mean_exp(const at::Tensor& values, const at::Tensor& chosen) {
 
 Moments moments(const at::Tensor& values, const at::Tensor& chosen, Spreads spreads) {
   const Residuals found = residuals(values, chosen);
-  return {found.median, spread_of(found, spreads)};
+  return {found.median, root(variance_of(found, spreads))};
 }
 
 Sides sides(const at::Tensor& values, const at::Tensor& in, Spreads spreads) {
   const Residuals out = residuals(values, in.logical_not());
   const Residuals seen = residuals(values, in);
   if (spreads != Spreads::kDrawn) {
-    return {{out.mean, spread_of(out, spreads)}, {seen.mean, spread_of(seen, spreads)}};
+    const Variance of_out = variance_of(out, spreads), of_seen = variance_of(seen, spreads);
+    return {
+        {out.mean, root(of_out)}, {seen.mean, root(of_seen)}, of_out.freedom.add(of_seen.freedom)};
   }
-  const Residuals both = {.squares = out.squares.add(seen.squares),
-                          .freedom = out.freedom.add(seen.freedom)};
-  const at::Tensor spread = spread_of(both, spreads);
-  return {{out.mean, spread}, {seen.mean, spread}};
+  const Variance both = variance_of(
+      {.squares = out.squares.add(seen.squares), .freedom = out.freedom.add(seen.freedom)},
+      spreads);
+  return {{out.mean, root(both)}, {seen.mean, root(both)}, both.freedom};
 }
 
 }  // namespace assay::attacks

@@ -71,6 +71,7 @@ Moments moments(const at::Tensor& values, const at::Tensor& chosen, Spreads spre
 /// record has one spread, found from both sides; else one of each.
 struct Sides {
   Moments out, seen;
+  at::Tensor freedom;  ///< degrees of, with which a record's spreads are known: [A, R]
 };
 Sides sides(const at::Tensor& values, const at::Tensor& in, Spreads spreads);
 

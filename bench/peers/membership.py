@@ -82,10 +82,13 @@ class Cell:
         mean = (theirs * out[..., None]).sum(0) / out.sum(0)[:, None]
         offset = offset_of(own, mean, y)
         kept = near_median(usual)
-        slope = weighted_median(usual[kept], label_margin(own + offset, y)[kept])
-        if not np.isfinite(slope) or slope <= 0:
-            return
-        self.tuned["scale"] = scale = 1 / slope
+        slope = 1.0
+        if kept.sum() >= 10:
+            slope = weighted_median(usual[kept], label_margin(own + offset, y)[kept])
+            if not np.isfinite(slope) or slope <= 0:
+                return
+            self.tuned["scale"] = 1 / slope
+        scale = 1 / slope
         self.logits *= scale
         if offsets and offset.any():
             self.logits += offset * scale
@@ -272,13 +275,13 @@ def drawn(variance, free, common):
     logs = np.log(np.maximum(variance, 1e-12)) - digamma(half) + np.log(half)
     more = ((logs - logs.mean()) ** 2).sum() / max(len(logs) - 1, 1) - polygamma(1, half).mean()
     if more <= 1e-6:
-        return common
+        return common, free + 2e6
     low, high = 1e-9, 1e9  # trigamma falls
     while high / low > 1 + 1e-14:
         middle = np.sqrt(low * high)
         low, high = (middle, high) if polygamma(1, middle) > more else (low, middle)
     d, s0 = 2 * low, np.exp(logs.mean() + digamma(low) - np.log(low))
-    return (d * s0 + free * variance) / (d + free)
+    return (d * s0 + free * variance) / (d + free), d + free
 
 
 def centre_squares(values, chosen, centre_of=np.median):
@@ -296,43 +299,67 @@ def pooled(squares, free):
 
 
 def spread_of(squares, free, whose):
-    variance = squares / free
+    """And with how many degrees of freedom it is known."""
+    variance, known = squares / free, free.astype(float)
     if whose != "per_record":
         common, usual = pooled(squares, free)
         own = variance[usual]
-        variance[usual] = drawn(own, free[usual], common) if whose == "auto" else common
-    return np.maximum(np.sqrt(variance), 1e-6)
+        variance[usual], known[usual] = (drawn(own, free[usual], common) if whose == "auto"
+                                         else (common, free.sum()))
+    return np.maximum(np.sqrt(variance), 1e-6), known
 
 
 def centre_spread(values, chosen, whose):
     centre, squares, free = centre_squares(values, chosen)
-    return centre, spread_of(squares, free, whose)
+    return centre, spread_of(squares, free, whose)[0]
 
 
 def both_sides(values, seen, whose):
-    """Mean and spread of shadows without a record and with it; `auto`: one spread of both."""
+    """Mean and spread of shadows without a record and with it, and the spreads' degrees of freedom;
+    `auto`: one spread of both."""
     found = [centre_squares(values, chosen, np.mean) for chosen in (~seen, seen)]
-    if whose != "auto":
-        return [(mean, spread_of(squares, free, whose)) for mean, squares, free in found]
     (out, squares, free), (inside, squares_in, free_in) = found
-    spread = spread_of(squares + squares_in, free + free_in, whose)
-    return (out, spread), (inside, spread)
+    if whose != "auto":
+        (spread, known), (spread_in, known_in) = [spread_of(*of[1:], whose) for of in found]
+        return (out, spread), (inside, spread_in), known + known_in
+    spread, known = spread_of(squares + squares_in, free + free_in, whose)
+    return (out, spread), (inside, spread), known
 
 
-def gains(found, spread):
+def steps_up_to(most):
     """What a record may gain, in spreads: in steps of 5 % from 0.05."""
-    most = np.clip((found / spread).max(), 0.05, 1e4)
+    most = np.clip(most, 0.05, 1e4)
     return 0.05 * 1.05 ** np.arange(1 + np.ceil(np.log(most / 0.05) / np.log(1.05)))
 
 
-def most_likely_mixture(likelihood):
+def most_likely_mixture(likelihood, shares):
     """Of likelihoods [R, K]: shares of the K, by 60 rounds of EM, and one record more at large."""
-    shares = np.full(likelihood.shape[1], 1 / likelihood.shape[1])
+    first = shares
     for _ in range(60):
         belongs = likelihood * shares
         belongs /= belongs.sum(1, keepdims=True)
-        shares = (belongs.sum(0) + 1 / len(shares)) / (len(belongs) + 1)
+        shares = (belongs.sum(0) + first) / (len(belongs) + 1)
     return shares
+
+
+def even(count):
+    return np.full(count, 1 / count)
+
+
+def gains(found, variance, free):
+    """Losses too where, with none, they explain what was found e^6 times better than gains do."""
+    free = np.maximum(free, 1)[:, None]
+
+    def fit(several):
+        away = found[:, None] - np.append(several, 0)
+        logs = -(free + 1) / 2 * np.log1p(away**2 / variance / free)
+        likelihood = np.exp(logs - logs.max(1, keepdims=True))
+        shares = most_likely_mixture(likelihood, np.append(even(len(several)), 1) / 2)
+        return log_sum_exp(logs + np.log(shares), 1).sum()
+
+    up, down = steps_up_to(found.max()), -steps_up_to(-found.min())
+    both = np.append(down, up)
+    return both if fit(both) > fit(up) + 6 else up
 
 
 def log_normal(x, mean, variance):
@@ -349,13 +376,15 @@ def lira(c, p):
             out, spread = centre_spread(theirs, ~seen, p["variance"])
             scores.append((mine - out) / spread)
             continue
-        (out, spread), (inside, spread_in) = both_sides(theirs, seen, p["variance"])
+        (out, spread), (inside, spread_in), free = both_sides(theirs, seen, p["variance"])
         v_out, v_in = (spread**2)[:, None], (spread_in**2)[:, None]
         sure_out, sure_in = (~seen).sum(0)[:, None] / v_out, seen.sum(0)[:, None] / v_in
-        gain = spread[:, None] * gains(inside - out, spread)  # [R, K]
+        error = (1 / sure_out + 1 / sure_in) / v_out
+        several = gains((inside - out) / spread, error, free)
+        gain = spread[:, None] * several  # [R, K]
         logs = log_normal((inside - out)[:, None], gain, 1 / sure_out + 1 / sure_in)
         logs -= logs.max(1, keepdims=True)
-        logs += np.log(most_likely_mixture(np.exp(logs)))
+        logs += np.log(most_likely_mixture(np.exp(logs), even(len(several))))
         # Given the gain, both centres tell where unseen log-odds lie.
         sure = sure_out + sure_in
         unseen = (sure_out * out[:, None] + sure_in * (inside[:, None] - gain)) / sure

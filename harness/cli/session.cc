@@ -9,6 +9,7 @@
 #include "harness/cli/progress.h"
 #include "harness/cli/sample_scales.h"
 #include "harness/cli/sources.h"
+#include "harness/gate/text.h"
 #include "harness/monitor/monitor.h"
 #include "harness/suite/digest.h"
 #include "harness/suite/error.h"
@@ -68,9 +69,8 @@ void Session::open_sets() {
       const Dataset& set = open(name);
       if (spec.family == Family::kMembership) seen.insert(name);
       if (spec.count && *spec.count > set.size()) {
-        throw Error(spec.where, "`count` is " + std::to_string(*spec.count) + ", and `" + role +
-                                    "`, the set `" + name + "`, has " + std::to_string(set.size()) +
-                                    " records");
+        throw Error(spec.where, "`count` is " + std::to_string(*spec.count) + ", and the set `" +
+                                    name + "` has " + count(set.size(), "record"));
       }
       const auto [known, fresh] = audited.emplace(name, spec.count);
       if (!fresh && known->second) {

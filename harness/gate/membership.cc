@@ -202,6 +202,28 @@ Estimate measure_membership(std::string_view metric, const EvidenceView& view, c
   return measure_scores(metric, *cell.header, audited_scores(view, cell).scores, confidence);
 }
 
+std::string unchecked_likeness(const CellView& cell) {
+  if (cell.scored == nullptr) return "";
+  const std::map<std::string, double>& tuned = cell.scored->tuned;
+  const auto ranked = tuned.find("ranked");
+  if (ranked == tuned.end()) return "";  // no shadows, or older evidence
+  std::string text;
+  const auto add = [&text](const std::string& what) { text += (text.empty() ? "" : "; ") + what; };
+  if (cell.header->threat.access != Access::kLabel) {
+    if (!tuned.contains("scale")) {
+      add("scale of the candidate's logits not fitted: fewer than 10 non-members");
+    }
+    if (!tuned.contains("offset")) {
+      add("offsets of classes not fitted: fewer than 10 non-members for each");
+    }
+  }
+  if (ranked->second == 0) {
+    add("ranking not checked: it takes " + std::to_string(kRankedRecords) +
+        " non-members that two shadows have not seen, and shadows that do not start from a file");
+  }
+  return text;
+}
+
 std::string not_comparable(const CellView& cell) {
   if (cell.scored == nullptr || !cell.scored->fidelity) return "";
   const Fidelity& fidelity = *cell.scored->fidelity;

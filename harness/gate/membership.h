@@ -90,6 +90,14 @@ std::string unequal_models(const CellView& cell);
 /// there are none.
 std::string not_comparable(const CellView& cell);
 
+/// Records that neither of two shadows saw from which their rankings are compared with the
+/// candidate's: fewer leave a correlation and its spread unknown.
+inline constexpr int64_t kRankedRecords = 60;
+
+/// What did not make the candidate comparable with its shadows, or show that it is, for lack of
+/// records; "" if nothing, or without shadows.
+std::string unchecked_likeness(const CellView& cell);
+
 /// At what confidence a score is flagged as reversed.
 inline constexpr double kReversedConfidence = 0.999;
 /// Why a small figure of this cell must not be read as safety: the score ranks non-members above

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <numeric>
 #include <utility>
 
 #include "harness/gate/roc_internal.h"
@@ -105,7 +106,75 @@ double largest_error(double difference, double m, double n) {
   return std::sqrt(tpr * (1 - tpr) / m + fpr * (1 - fpr) / n);
 }
 
+struct PlacedAuc {
+  explicit PlacedAuc(const ScoreSets& scores)
+      : placed(place(scores.members, scores.non_members)),
+        auc(delong(placed)),
+        ties(tie_much(scores)),
+        pairs(static_cast<double>(std::min(scores.members.size(), scores.non_members.size()))) {}
+
+  Placements placed;
+  Auc auc;
+  bool ties;
+  double pairs;  ///< of the smaller set's records
+};
+
+/// The bounds, were there `factor` times as many records, placed as these are.
+Bounded grown_auc(const PlacedAuc& found, double confidence, double factor) {
+  const Auc& auc = found.auc;
+  // Perfect separation makes every one of k disjoint pairs right: exact for k coins.
+  const double pairs = found.pairs * factor;
+  const double nearest = std::pow(1 - confidence, 1 / pairs);
+  Bounded bounded = {auc.value, nearest, 1 - nearest};
+  if (auc.value <= 0) return {auc.value, 0, bounded.upper};
+  if (auc.value >= 1) return {auc.value, bounded.lower, 1};
+  const double logit = std::log(auc.value / (1 - auc.value));
+  const double reach = student_quantile(confidence, auc.freedom * factor) *
+                       std::sqrt(auc.variance / factor) / (auc.value * (1 - auc.value));
+  bounded.lower = std::min(bounded.lower, 1 / (1 + std::exp(reach - logit)));
+  bounded.upper = std::max(bounded.upper, 1 / (1 + std::exp(-reach - logit)));
+  const double misplaced = std::min(auc.value, 1 - auc.value) * pairs;
+  if (!found.ties && pairs >= kFewRecords && misplaced >= kFewMisplaced) return bounded;
+  const Interval members = grown_mean_bounds(found.placed.below, confidence, factor);
+  const Interval others = grown_mean_bounds(found.placed.above, confidence, factor);
+  bounded.lower = std::min(
+      bounded.lower, auc.value - std::hypot(auc.value - members.lower, auc.value - others.lower));
+  bounded.upper = std::max(
+      bounded.upper, auc.value + std::hypot(members.upper - auc.value, others.upper - auc.value));
+  bounded.lower = std::max(0.0, bounded.lower);
+  bounded.upper = std::min(1.0, bounded.upper);
+  return bounded;
+}
+
 }  // namespace
+
+double growth_until(const std::function<bool(double factor)>& decides) {
+  constexpr double kMost = 1e12;
+  double enough = 1;
+  while (!decides(enough)) {
+    enough *= 2;
+    if (enough > kMost) return std::numeric_limits<double>::infinity();
+  }
+  double few = std::max(1.0, enough / 2);
+  for (int i = 0; i < 30; ++i) {
+    const double middle = (few + enough) / 2;
+    (decides(middle) ? enough : few) = middle;
+  }
+  return enough;
+}
+
+Interval grown_mean_bounds(const std::vector<double>& values, double confidence, double factor) {
+  constexpr size_t kMostCopied = 200;
+  const size_t most = std::max<size_t>(1, kMostCopied / values.size());
+  const auto copies = static_cast<size_t>(std::min(std::floor(factor), static_cast<double>(most)));
+  std::vector<double> all;
+  for (size_t copy = 0; copy < copies; ++copy) all.insert(all.end(), values.begin(), values.end());
+  const Interval bounds = mean_bounds(all, confidence);
+  const double mean =
+      std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+  const double root = std::sqrt(factor / static_cast<double>(copies));
+  return {mean - (mean - bounds.lower) / root, mean + (bounds.upper - mean) / root};
+}
 
 size_t region(const Roc& roc, int64_t k) {
   const auto beyond = std::upper_bound(
@@ -169,31 +238,16 @@ Roc make_roc(const ScoreSets& scores) {
 }
 
 Bounded auc_with_bounds(const ScoreSets& scores, double confidence) {
-  const Placements placed = place(scores.members, scores.non_members);
-  const Auc auc = delong(placed);
-  // Perfect separation makes every one of k disjoint pairs right: exact for k coins.
-  const double pairs =
-      static_cast<double>(std::min(scores.members.size(), scores.non_members.size()));
-  const double nearest = std::pow(1 - confidence, 1 / pairs);
-  Bounded bounded = {auc.value, nearest, 1 - nearest};
-  if (auc.value <= 0) return {auc.value, 0, bounded.upper};
-  if (auc.value >= 1) return {auc.value, bounded.lower, 1};
-  const double logit = std::log(auc.value / (1 - auc.value));
-  const double reach = student_quantile(confidence, auc.freedom) * std::sqrt(auc.variance) /
-                       (auc.value * (1 - auc.value));
-  bounded.lower = std::min(bounded.lower, 1 / (1 + std::exp(reach - logit)));
-  bounded.upper = std::max(bounded.upper, 1 / (1 + std::exp(-reach - logit)));
-  const double misplaced = std::min(auc.value, 1 - auc.value) * pairs;
-  if (!tie_much(scores) && pairs >= kFewRecords && misplaced >= kFewMisplaced) return bounded;
-  const Interval members = mean_bounds(placed.below, confidence);
-  const Interval others = mean_bounds(placed.above, confidence);
-  bounded.lower = std::min(
-      bounded.lower, auc.value - std::hypot(auc.value - members.lower, auc.value - others.lower));
-  bounded.upper = std::max(
-      bounded.upper, auc.value + std::hypot(members.upper - auc.value, others.upper - auc.value));
-  bounded.lower = std::max(0.0, bounded.lower);
-  bounded.upper = std::min(1.0, bounded.upper);
-  return bounded;
+  return grown_auc(PlacedAuc(scores), confidence, 1);
+}
+
+double auc_growth(const ScoreSets& scores, double limit, double confidence) {
+  const PlacedAuc placed(scores);
+  if (placed.auc.value == limit) return std::numeric_limits<double>::infinity();
+  return growth_until([&](double factor) {
+    const Bounded bounded = grown_auc(placed, confidence, factor);
+    return placed.auc.value > limit ? bounded.lower > limit : bounded.upper <= limit;
+  });
 }
 
 Bounded advantage(const Roc& roc, double confidence) {

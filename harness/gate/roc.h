@@ -49,6 +49,10 @@ struct Bounded {
 /// they hold where nearly all records tie. Two of each set or more.
 Bounded auc_with_bounds(const ScoreSets& scores, double confidence);
 
+/// By what factor the records must grow, placed as these are, until those bounds are on the same
+/// side of `limit` as the AUC; infinite where they are equal.
+double auc_growth(const ScoreSets& scores, double limit, double confidence);
+
 /// The largest TPR - FPR over all thresholds. The lower bound allows for the choice of the
 /// threshold.
 Bounded advantage(const Roc& roc, double confidence);
@@ -85,6 +89,11 @@ int64_t non_members_needed(double fpr);
 /// those of AUC and TPR as they do for one model.
 inline constexpr int kDraws = 10'000;
 Bounded auc_difference(const ScoreSets& here, const ScoreSets& there, double confidence);
+
+/// By what factor the records must grow until those bounds are on the same side of `limit` as the
+/// difference; infinite where they are equal.
+double auc_difference_growth(const ScoreSets& here, const ScoreSets& there, double limit,
+                             double confidence);
 Bounded advantage_difference(const ScoreSets& here, const ScoreSets& there, double confidence,
                              uint64_t seed);
 Bounded tpr_difference(const ScoreSets& here, const ScoreSets& there, double fpr, double confidence,

@@ -3,8 +3,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <vector>
 
 #include "harness/gate/roc.h"
+#include "harness/gate/statistics.h"
 
 namespace assay {
 
@@ -39,6 +42,13 @@ Regions regions_at(const Roc& roc, double fpr, double confidence);
 
 /// Under so many records of a set, variances are found too small too often for Student's t.
 inline constexpr double kFewRecords = 20;
+
+/// The least factor of the number of records, of 1 and more, that decides; infinite if none does.
+double growth_until(const std::function<bool(double factor)>& decides);
+
+/// mean_bounds, were there `factor` times as many of these values: of so many copies, and beyond
+/// 200 values as bounds close in, as the root of their number.
+Interval grown_mean_bounds(const std::vector<double>& values, double confidence, double factor);
 
 /// True if scores take few values, at most three quarters as many as there are records. Variances
 /// are then found too small, and 0 where all tie.

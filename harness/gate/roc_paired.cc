@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <numeric>
 #include <vector>
 
@@ -153,14 +154,14 @@ Bounded widened(double value, const Resamples& draws, double confidence, const I
           std::max(quantile(draws.differences, confidence), least.upper)};
 }
 
-/// Bounds of the mean of differences that lie in [-1, 1].
+/// Bounds of the mean of differences that lie in [-1, 1], were there `factor` times as many.
 Interval mean_difference(const std::vector<double>& here, const std::vector<double>& there,
-                         double confidence) {
+                         double confidence, double factor) {
   std::vector<double> shares(here.size());
   for (size_t i = 0; i < here.size(); ++i) {
     shares[i] = std::clamp((1 + here[i] - there[i]) / 2, 0.0, 1.0);
   }
-  const Interval bounds = mean_bounds(shares, confidence);
+  const Interval bounds = grown_mean_bounds(shares, confidence, factor);
   return {2 * bounds.lower - 1, 2 * bounds.upper - 1};
 }
 
@@ -183,22 +184,34 @@ double reach_by_jumps(const std::vector<double>& here, const Roc& roc_here,
   return at.up + at_there.down + std::hypot(upper - difference, rise, fall);
 }
 
-}  // namespace
+struct PlacedDifference {
+  PlacedDifference(const ScoreSets& here, const ScoreSets& there)
+      : placed(place(here.members, here.non_members)),
+        other(place(there.members, there.non_members)),
+        auc(delong_difference(placed, other)),
+        ties(tie_much(here) || tie_much(there)),
+        fewest(static_cast<double>(std::min(here.members.size(), here.non_members.size()))) {}
 
-Bounded auc_difference(const ScoreSets& here, const ScoreSets& there, double confidence) {
-  const Placements placed = place(here.members, here.non_members);
-  const Placements other = place(there.members, there.non_members);
-  const Auc difference = delong_difference(placed, other);
-  const int64_t fewest =
-      static_cast<int64_t>(std::min(here.members.size(), here.non_members.size()));
-  const double reach =
-      std::max(student_quantile(confidence, difference.freedom) * std::sqrt(difference.variance),
-               tango(0, 0, fewest, confidence).upper);
-  const double value = difference.value;
+  Placements placed, other;
+  Auc auc;  ///< the difference
+  bool ties;
+  double fewest;  ///< records of a set
+};
+
+/// The bounds, were there `factor` times as many records, placed as these are.
+Bounded grown_difference(const PlacedDifference& found, double confidence, double factor) {
+  const double value = found.auc.value;
+  const double fewest = found.fewest * factor;
+  const auto records = static_cast<int64_t>(std::floor(fewest));
+  const double reach = std::max(student_quantile(confidence, found.auc.freedom * factor) *
+                                    std::sqrt(found.auc.variance / factor),
+                                tango(0, 0, records, confidence).upper);
   Bounded bounded = {value, value - reach, value + reach};
-  if (tie_much(here) || tie_much(there) || static_cast<double>(fewest) < kFewRecords) {
-    const Interval members = mean_difference(placed.below, other.below, confidence);
-    const Interval others = mean_difference(placed.above, other.above, confidence);
+  if (found.ties || fewest < kFewRecords) {
+    const Interval members =
+        mean_difference(found.placed.below, found.other.below, confidence, factor);
+    const Interval others =
+        mean_difference(found.placed.above, found.other.above, confidence, factor);
     bounded.lower =
         std::min(bounded.lower, value - std::hypot(value - members.lower, value - others.lower));
     bounded.upper =
@@ -207,6 +220,22 @@ Bounded auc_difference(const ScoreSets& here, const ScoreSets& there, double con
   bounded.lower = std::max(-1.0, bounded.lower);
   bounded.upper = std::min(1.0, bounded.upper);
   return bounded;
+}
+
+}  // namespace
+
+Bounded auc_difference(const ScoreSets& here, const ScoreSets& there, double confidence) {
+  return grown_difference(PlacedDifference(here, there), confidence, 1);
+}
+
+double auc_difference_growth(const ScoreSets& here, const ScoreSets& there, double limit,
+                             double confidence) {
+  const PlacedDifference placed(here, there);
+  if (placed.auc.value == limit) return std::numeric_limits<double>::infinity();
+  return growth_until([&](double factor) {
+    const Bounded bounded = grown_difference(placed, confidence, factor);
+    return placed.auc.value > limit ? bounded.lower > limit : bounded.upper <= limit;
+  });
 }
 
 Bounded advantage_difference(const ScoreSets& here, const ScoreSets& there, double confidence,

@@ -133,7 +133,7 @@ Judgement judge(const RuleSpec& rule, const Trial& trial) {
       doubt_reversed_score(rule, trial, result);
     }
     distrust_unlike_shadows(rule, trial, result);
-    explain_classes(rule, trial, result);
+    explain_pass(rule, trial, result);
     distrust_weak_thieves(rule, trial, result);
   }
   return judgement;

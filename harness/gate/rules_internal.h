@@ -32,9 +32,9 @@ void judge_flags(const RuleSpec& rule, const Trial& trial, RuleResult& result);
 /// where a few members score below all others. A large one that is shown is one all the same, and
 /// fails.
 void doubt_reversed_score(const RuleSpec& rule, const Trial& trial, RuleResult& result);
-/// Beside an `at_most` of a membership cell that passed: the class that exceeds the limit most by
-/// its own bound, if one does.
-void explain_classes(const RuleSpec& rule, const Trial& trial, RuleResult& result);
+/// Beside a small figure of a membership cell that passed: the class that exceeds an `at_most` most
+/// by its own bound, if one does, and what was not checked of the shadows for lack of records.
+void explain_pass(const RuleSpec& rule, const Trial& trial, RuleResult& result);
 /// An `at_most` of auc that passed: an attacker may turn the score round, so it stands only if the
 /// bounds show that AUC is no less than 1 - limit either.
 void doubt_reversal(const RuleSpec& rule, const Trial& trial, const Estimate& auc,
@@ -44,8 +44,10 @@ void doubt_reversal(const RuleSpec& rule, const Trial& trial, const Estimate& au
 /// Where the sets differ in their classes, or models that saw neither tell them apart, nothing
 /// stands.
 void distrust_unlike_shadows(const RuleSpec& rule, const Trial& trial, RuleResult& result);
-/// What would decide an inconclusive at_least or at_most.
-std::string membership_hint(const RuleSpec& rule, const Trial& trial, const Estimate& estimate);
+/// What would decide an inconclusive at_least or at_most; of the score turned round where
+/// `reversed`.
+std::string membership_hint(const RuleSpec& rule, const Trial& trial, const Estimate& estimate,
+                            bool reversed = false);
 /// "about 300 records ... would decide"; infinite: none do.
 std::string records_text(double records);
 /// True for at_most and max_rise, which a small figure passes.

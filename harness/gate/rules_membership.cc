@@ -71,6 +71,20 @@ Bounded rise_of(const RuleSpec& rule, const Trial& trial, const PairedScores& pa
   return tpr_difference(pairs.here, pairs.there, fpr_of(rule.metric), rule.confidence, seed);
 }
 
+/// By what factor the records must grow until the bounds of a difference decide.
+double growth_of(const RuleSpec& rule, const PairedScores& pairs, const Difference& difference) {
+  if (rule.metric == "auc") {
+    return rule.kind == RuleSpec::Kind::kMaxRise
+               ? auc_difference_growth(pairs.here, pairs.there, rule.limit, rule.confidence)
+               : auc_difference_growth(pairs.there, pairs.here, rule.limit, rule.confidence);
+  }
+  const double gap = difference.value - rule.limit;
+  const double above = *difference.upper - difference.value;
+  const double below = difference.value - *difference.lower;
+  const bool cut = gap < 0 ? *difference.upper >= 1 : *difference.lower <= -1;
+  return std::pow((cut ? std::max(above, below) : gap < 0 ? above : below) / gap, 2);
+}
+
 double value_of(const RuleSpec& rule, const ScoreSets& scores) {
   if (rule.metric == "auc") return delong(scores.members, scores.non_members).value;
   const Roc roc = make_roc(scores);
@@ -244,10 +258,7 @@ void judge_paired_membership(const RuleSpec& rule, const Trial& trial, Judgement
   const bool rises = rule.kind == RuleSpec::Kind::kMaxRise;
   Difference difference = {rise.value, rise.lower, rise.upper};
   if (!rises) difference = mirrored(difference);
-  const double gap = difference.value - rule.limit;
-  const double reach =
-      gap < 0 ? *difference.upper - difference.value : difference.value - *difference.lower;
-  const double needed = static_cast<double>(result.n) * std::pow(reach / gap, 2);
+  const double needed = static_cast<double>(result.n) * growth_of(rule, pairs, difference);
   decide_difference(rule, difference,
                     records_text(std::max(needed, static_cast<double>(result.n + 1))) + "; these " +
                         count(result.n, "record") + " can show " +

@@ -16,15 +16,19 @@ namespace {
 
 using Outcomes = RuleResult::Verdict;
 
-/// By what factor the records must grow until the bounds decide.
-double growth(const RuleSpec& rule, const Trial& trial, const Estimate& estimate) {
-  const double gap = *estimate.value - rule.limit;
+/// By what factor the records must grow until the bounds decide; of the score turned round where
+/// `reversed`.
+double growth(const RuleSpec& rule, const Trial& trial, const Estimate& estimate, bool reversed) {
+  const ScoreSets scores = audited_scores(*trial.candidate, *trial.cell).scores;
+  if (rule.metric == "auc") {
+    return auc_growth(reversed ? turned(scores) : scores, rule.limit, rule.confidence);
+  }
   if (rule.metric == "advantage") {
-    const ScoreSets scores = audited_scores(*trial.candidate, *trial.cell).scores;
     return advantage_growth(*estimate.value, static_cast<int64_t>(scores.members.size()),
                             static_cast<int64_t>(scores.non_members.size()), rule.limit,
                             rule.confidence);
   }
+  const double gap = *estimate.value - rule.limit;
   const double reach =
       gap < 0 ? *estimate.upper - *estimate.value : *estimate.value - *estimate.lower;
   return std::pow(reach / gap, 2);  // bounds close in as the root of the number of records
@@ -57,6 +61,27 @@ std::optional<double> least_of_class(const RuleSpec& rule, const CellHeader& cel
   return clopper_pearson(above, static_cast<int64_t>(members.size()), confidence).lower;
 }
 
+/// The class that exceeds the limit most by its own bound; "" if none does.
+std::string class_over_limit(const RuleSpec& rule, const Trial& trial) {
+  const CellHeader& cell = *trial.cell->header;
+  const AuditedScores audited = audited_scores(*trial.candidate, *trial.cell);
+  const Roc all = make_roc(from_its_side(rule.metric, cell, audited.scores));
+  const std::map<int64_t, ScoreSets> classes = scores_by_label(audited);
+  const double confidence = 1 - (1 - rule.confidence) / static_cast<double>(classes.size());
+  int64_t worst = -1;
+  double most = rule.limit;
+  for (const auto& [label, scores] : classes) {
+    const std::optional<double> least = least_of_class(rule, cell, all, scores, confidence);
+    if (!least || *least <= most) continue;
+    worst = label;
+    most = *least;
+  }
+  if (worst < 0) return "";
+  return "within class " + std::to_string(worst) + " " + rule.metric + " is at least " +
+         figure(most) + " (at the confidence of all " + std::to_string(classes.size()) +
+         " classes together): the limit holds of all records together, not of each class";
+}
+
 }  // namespace
 
 bool wants_little(const RuleSpec& rule) {
@@ -69,9 +94,10 @@ std::string records_text(double records) {
          ", members and non-members as many as now in proportion, would decide if the value holds";
 }
 
-std::string membership_hint(const RuleSpec& rule, const Trial& trial, const Estimate& estimate) {
+std::string membership_hint(const RuleSpec& rule, const Trial& trial, const Estimate& estimate,
+                            bool reversed) {
   const bool at_least = rule.kind == RuleSpec::Kind::kAtLeast;
-  const double needed = static_cast<double>(estimate.n) * growth(rule, trial, estimate);
+  const double needed = static_cast<double>(estimate.n) * growth(rule, trial, estimate, reversed);
   return records_text(std::max(needed, static_cast<double>(estimate.n + 1))) + "; these " +
          count(estimate.n, "record") + " can show " +
          (at_least ? "at_least " + figure(round_down(*estimate.lower))
@@ -91,28 +117,14 @@ void doubt_reversed_score(const RuleSpec& rule, const Trial& trial, RuleResult& 
   }
 }
 
-void explain_classes(const RuleSpec& rule, const Trial& trial, RuleResult& result) {
-  if (trial.cell->header->family != Family::kMembership || rule.kind != RuleSpec::Kind::kAtMost ||
+void explain_pass(const RuleSpec& rule, const Trial& trial, RuleResult& result) {
+  if (trial.cell->header->family != Family::kMembership || !wants_little(rule) ||
       result.verdict != Outcomes::kPass) {
     return;
   }
-  const CellHeader& cell = *trial.cell->header;
-  const AuditedScores audited = audited_scores(*trial.candidate, *trial.cell);
-  const Roc all = make_roc(from_its_side(rule.metric, cell, audited.scores));
-  const std::map<int64_t, ScoreSets> classes = scores_by_label(audited);
-  const double confidence = 1 - (1 - rule.confidence) / static_cast<double>(classes.size());
-  int64_t worst = -1;
-  double most = rule.limit;
-  for (const auto& [label, scores] : classes) {
-    const std::optional<double> least = least_of_class(rule, cell, all, scores, confidence);
-    if (!least || *least <= most) continue;
-    worst = label;
-    most = *least;
-  }
-  if (worst < 0) return;
-  result.hint = "within class " + std::to_string(worst) + " " + rule.metric + " is at least " +
-                figure(most) + " (at the confidence of all " + std::to_string(classes.size()) +
-                " classes together): the limit holds of all records together, not of each class";
+  if (rule.kind == RuleSpec::Kind::kAtMost) result.hint = class_over_limit(rule, trial);
+  const std::string unchecked = unchecked_likeness(*trial.cell);
+  result.hint += (result.hint.empty() || unchecked.empty() ? "" : "; ") + unchecked;
 }
 
 void doubt_reversal(const RuleSpec& rule, const Trial& trial, const Estimate& auc,
@@ -124,7 +136,7 @@ void doubt_reversal(const RuleSpec& rule, const Trial& trial, const Estimate& au
          "auc is " + figure(*auc.value) + " and may be " + figure(*auc.lower) +
              ": the score turned round may have " + figure(*reverse.upper) + ", over " +
              limit_text(rule),
-         shown ? kReversedAdvice : membership_hint(rule, trial, reverse));
+         shown ? kReversedAdvice : membership_hint(rule, trial, reverse, true));
 }
 
 }  // namespace assay

@@ -19,7 +19,6 @@ namespace {
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kCoarse = 0.25;  // steps in quartile ranges that move no verdict
 constexpr double kAgreementConfidence = 0.99;
-constexpr int64_t kFewest = 60;  // records for which a correlation and its spread are known
 
 std::vector<double> to_vector(const at::Tensor& values) {
   const at::Tensor plain = values.to(at::kDouble).contiguous();
@@ -193,6 +192,7 @@ class Agreement {
     const std::vector<double> a = ranks_of(margins[1]), b = ranks_of(margins[2]);
     const Correlation with_a = correlation_of(c, a, 0), with_b = correlation_of(c, b, 0);
     const Correlation theirs = correlation_of(a, b, shared);
+    ranked_ = pairs_ == 0 ? rows.size(0) : std::min(ranked_, rows.size(0));
     ++pairs_;
     difference_ += theirs.z() - (with_a.z() + with_b.z()) / 2;
     candidate_ += (with_a.value + with_b.value) / 2;
@@ -202,6 +202,8 @@ class Agreement {
           theirs.influence[i] - (with_a.influence[i] + with_b.influence[i]) / 2;
     }
   }
+
+  int64_t ranked() const { return ranked_; }
 
   std::string text() const {
     if (pairs_ == 0) return "";
@@ -219,17 +221,18 @@ class Agreement {
  private:
   std::vector<double> influence_;
   int pairs_ = 0;
+  int64_t ranked_ = 0;  // records, of the pair with fewest
   double difference_ = 0, candidate_ = 0, shadows_ = 0;
 };
 
 // Margins [R] of the candidate, and of each shadow [S, R], on what each has not seen [S, R].
-std::string agreement_text(const at::Tensor& candidate, const at::Tensor& margins,
-                           const at::Tensor& unseen, double shared) {
-  if (shared >= 1) return "";
+Agreement agreement_of(const at::Tensor& candidate, const at::Tensor& margins,
+                       const at::Tensor& unseen, double shared) {
   Agreement agreement(candidate.size(0));
+  if (shared >= 1) return agreement;
   const auto pair = [&](int64_t a, int64_t b) {
     const at::Tensor rows = unseen[a].logical_and(unseen[b]).nonzero().squeeze(1);
-    if (rows.size(0) < kFewest) return;
+    if (rows.size(0) < kRankedRecords) return;
     agreement.add(
         rows,
         {to_vector(candidate.index_select(0, rows)), to_vector(margins[a].index_select(0, rows)),
@@ -243,7 +246,7 @@ std::string agreement_text(const at::Tensor& candidate, const at::Tensor& margin
   for (int64_t shadow = 0; shadow + step < margins.size(0); ++shadow) {
     if (shadow / step % 2 == 0) pair(shadow, shadow + step);
   }
-  return agreement.text();
+  return agreement;
 }
 
 std::string coarse_text(const std::vector<Pair>& pairs) {
@@ -284,9 +287,12 @@ Likeness likeness_of(const at::Tensor& logits, const at::Tensor& labels, int64_t
   const at::Tensor usual = at::where(sees, margins, 0).sum(0).div(counts).index_select(0, rows);
   // Through 0, a few records of huge margins would weigh more than all others.
   const at::Tensor near = near_median(usual);
+  likeness.scaled = near.size(0) >= kScaleRecords;
   const double slope =
-      slope_of(label_margin(level.index_select(0, rows), truth).index_select(0, near),
-               usual.index_select(0, near));
+      !likeness.scaled
+          ? 1
+          : slope_of(label_margin(level.index_select(0, rows), truth).index_select(0, near),
+                     usual.index_select(0, near));
   for (Pair& pair : pairs) pair.candidate = margins_of(level, pair.rows);
   const bool flat = std::all_of(pairs.begin(), pairs.end(), [](const Pair& pair) {
     return !std::isfinite(pair.ratio()) || pair.ratio() <= 0;
@@ -298,11 +304,12 @@ Likeness likeness_of(const at::Tensor& logits, const at::Tensor& labels, int64_t
     return likeness;
   }
   likeness.scale = 1 / slope;
+  likeness.levelled = rows.size(0) >= kRecordsOfClass * logits.size(1);
   if (offset.any().item<bool>()) likeness.offset = offset.mul(likeness.scale);
   likeness.unlike = coarse.empty() ? shape_text(pairs) : coarse;
-  if (likeness.unlike.empty()) {
-    likeness.unlike = agreement_text(label_margin(level, labels), margins, sees, shared);
-  }
+  const Agreement agreement = agreement_of(label_margin(level, labels), margins, sees, shared);
+  likeness.ranked = agreement.ranked();
+  if (likeness.unlike.empty()) likeness.unlike = agreement.text();
   return likeness;
 }
 

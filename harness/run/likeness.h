@@ -18,7 +18,10 @@ struct Likeness {
   /// [K] float64, undefined if 0: what is then added to them, so that no class is favoured that the
   /// shadows do not favour.
   at::Tensor offset;
-  std::string unlike;  ///< what the candidate's answers differ in even then; "" if in nothing
+  bool scaled = false;    ///< `scale` was fitted
+  bool levelled = false;  ///< `offset` was, be it 0
+  int64_t ranked = 0;     ///< records on which rankings were compared, of the pair with fewest
+  std::string unlike;     ///< what the candidate's answers differ in even then; "" if in nothing
 };
 
 /// Compares the candidate's `logits` [R, K] with those of each shadow [R, K], on the records that
@@ -26,7 +29,8 @@ struct Likeness {
 ///
 /// `offset` is what offset_of (offset.h) finds. `scale` is then one by the slope of its label
 /// margins in the mean of its shadows', fitted through 0 by least absolute deviations, which a
-/// few wild answers do not move, on records whose mean lies near the others' (near_median).
+/// few wild answers do not move, on records whose mean lies near the others' (near_median). Of
+/// fewer than kScaleRecords it stays 1: the slope through two points is chance.
 ///
 /// Unlike is a candidate whose margins, its highest logit less the next, are at the 10th, 25th,
 /// 75th or 90th percentile more than kMarginTolerance times as large or as small as every shadow's,
@@ -41,6 +45,8 @@ struct Likeness {
 Likeness likeness_of(const at::Tensor& logits, const at::Tensor& labels, int64_t shadows,
                      const std::function<at::Tensor(int64_t shadow)>& shadow_logits,
                      const at::Tensor& unseen, double shared);
+
+inline constexpr int64_t kScaleRecords = 10;
 
 inline constexpr double kMarginTolerance = 1.25;
 

@@ -10,7 +10,6 @@
 namespace assay {
 namespace {
 
-constexpr int64_t kRecordsOfClass = 10;
 constexpr int kRounds = 3;  // of fits, each without what lay far from the one before
 
 using Matrix = Eigen::MatrixXd;

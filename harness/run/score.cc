@@ -83,7 +83,9 @@ class Made {
         [&](int64_t shadow) { return shadow_logits(shadow, 1)[0].narrow(0, 0, audited()); },
         outputs->in.narrow(1, 0, audited()).logical_not().logical_and(others), scoring_.shared);
     outputs->logits.mul_(likeness.scale);
-    outputs->tell("scale", likeness.scale);
+    outputs->tell("ranked", static_cast<double>(likeness.ranked));
+    if (likeness.scaled) outputs->tell("scale", likeness.scale);
+    if (likeness.levelled && !labels_only) outputs->tell("offset", 0);
     if (likeness.offset.defined() && !labels_only) {
       outputs->logits.add_(likeness.offset);
       outputs->tell("offset", likeness.offset.max().sub(likeness.offset.min()).item<double>());

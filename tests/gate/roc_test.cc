@@ -119,32 +119,6 @@ TEST(Scores, OfTwoRecordsGiveBoundsWithinZeroAndOne) {
   }
 }
 
-TEST(AdvantageGrowth, IsWhereItsBoundsDecide) {
-  // The threshold claims half of the members and more, and of the others as much less than half.
-  const auto bounds = [](double value, double m, double n) {
-    Roc roc;
-    roc.members = std::llround(m);
-    roc.non_members = std::llround(n);
-    roc.points = {{9, 0, 0},
-                  {1, std::llround(m * (0.5 + value / 2)), std::llround(n * (0.5 - value / 2))},
-                  {0, roc.members, roc.non_members}};
-    return advantage(roc, 0.95);
-  };
-  for (const auto& [m, n] : {std::pair<int64_t, int64_t>{8, 8}, {200, 100}, {1000, 5000}}) {
-    for (const auto& [value, limit] :
-         {std::pair<double, double>{0.6, 0.1}, {0.2, 0.1}, {0.1, 0.2}, {0.5, 0.8}}) {
-      const double growth = advantage_growth(value, m, n, limit, 0.95);
-      const auto decides = [&](double factor) {
-        const Bounded found = bounds(value, factor * m, factor * n);
-        return value > limit ? found.lower > limit : found.upper <= limit;
-      };
-      EXPECT_TRUE(decides(1.3 * growth + 2.0 / m)) << m << ' ' << value << ' ' << limit;
-      if (growth * static_cast<double>(std::min(m, n)) < 30) continue;  // counts are whole
-      EXPECT_FALSE(decides(0.75 * growth)) << m << ' ' << value << ' ' << limit;
-    }
-  }
-}
-
 TEST(Coverage, OfTwoThousandNullsIsAsStated) {
   // Both sets from one distribution: 5 % of 2,000 is 100, and 131 is three standard errors above.
   constexpr int kRuns = 2000;

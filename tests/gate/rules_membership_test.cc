@@ -43,6 +43,29 @@ TEST(Classes, ThatExceedTheLimitStandBesideAPassByTheirWorst) {
             "");
 }
 
+TEST(Likeness, ThatWasNotCheckedStandsBesideAPass) {
+  Evidence run = audit_of(ramp(1000, 0), ramp(1000, 0));
+  EXPECT_EQ(judge_one(run, "auc", Kind::kAtMost, 0.6).hint, "") << "without shadows";
+  run.units.back().tuned = {{"ranked", 1000}, {"scale", 2}, {"offset", 0}};
+  EXPECT_EQ(judge_one(run, "auc", Kind::kAtMost, 0.6).hint, "");
+  run.units.back().tuned = {{"ranked", 0}};
+  for (const RuleResult& result : {judge_one(run, "auc", Kind::kAtMost, 0.6),
+                                   judge_one(run, "auc", Kind::kMaxRise, 0.1, &run)}) {
+    EXPECT_EQ(result.verdict, Judged::kPass);
+    EXPECT_THAT(result.hint, HasSubstr("ranking not checked: it takes 60 non-members"));
+    EXPECT_THAT(result.hint, HasSubstr("offsets of classes not fitted"));
+    EXPECT_THAT(result.hint, HasSubstr("scale of the candidate's logits not fitted"));
+  }
+}
+
+TEST(AucRule, HintsAtTheRecordsThatDecideWhereABoundIsCut) {
+  // Each of k pairs is right: 0.05^(1/k) exceeds 0.9 from k = 28.4 on.
+  EXPECT_THAT(judge_one(audit_of({2, 3}, {0, 1}), "auc", Kind::kAtMost, 0.9).hint,
+              HasSubstr("about 57 records"));
+  EXPECT_THAT(judge_one(audit_of({0, 1}, {2, 3}), "auc", Kind::kAtLeast, 0.1).hint,
+              HasSubstr("about 57 records"));
+}
+
 TEST(EpsilonRule, DoesNotPassOnScoresThatAreAllEqual) {
   Evidence run = audit_of(std::vector<double>(10'000, 1), std::vector<double>(10'000, 1));
   for (const char* estimator : {"bonferroni", "split", "gdp", "one_run"}) {

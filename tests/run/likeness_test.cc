@@ -64,6 +64,19 @@ TEST(Likeness, FindsAnyScaleAgain) {
   }
 }
 
+TEST(Likeness, TellsWhatTooFewRecordsDoNotShow) {
+  const Likeness all = of(model(10).mul(2));
+  EXPECT_TRUE(all.scaled && all.levelled);
+  EXPECT_EQ(all.ranked, kRecords);
+  const Likeness fewer = of(model(10).mul(2), 4, some(59));
+  EXPECT_TRUE(fewer.scaled && fewer.levelled);
+  EXPECT_EQ(fewer.ranked, 0);
+  EXPECT_FALSE(of(model(10).mul(2), 4, some(10 * kClasses - 1)).levelled);
+  const Likeness two = of(model(10).mul(2), 4, some(2));
+  EXPECT_FALSE(two.scaled || two.levelled);
+  EXPECT_EQ(two.scale, 1);
+}
+
 TEST(Likeness, ComparesEachShadowOnWhatItHasNotSeen) {
   // Of the first half shadows are far too sure, and the candidate too: neither counts.
   const at::Tensor sure = at::ones({kRecords, 1}, at::kDouble);

@@ -110,6 +110,40 @@ TEST(Lira, OnlineOfFewShadowsIsNoWeakerThanTheirOutShadowsAlone) {
   }
 }
 
+TEST(Lira, OnlineFindsRecordsThatLoseByTraining) {
+  // Of every other record log-odds are turned round: half of the records lose a spread.
+  World world{.members = 1000, .shadows = 16, .online = true};
+  Scene scene = imagine(world);
+  const at::Tensor sign = at::ones({1, 2000}, at::kDouble);
+  sign.slice(1, 0, 2000, 2).fill_(-1);
+  const auto turned = [&](const at::Tensor& logits) {
+    const at::Tensor odds = attacks::log_odds(logits, scene.outputs.labels).mul(sign);
+    return logits_with(odds, scene.outputs.labels, world.classes);
+  };
+  const double plain =
+      auc_of(scores_of("lira", "{mode: online, shadows: 16}", scene.outputs), scene.member);
+  scene.outputs.logits = turned(scene.outputs.logits);
+  give_shadows(&scene.outputs, turned(scene.shadow_logits), scene.outputs.in);
+  const double found =
+      auc_of(scores_of("lira", "{mode: online, shadows: 16}", scene.outputs), scene.member);
+  EXPECT_GT(found, plain - 0.03);
+  EXPECT_GT(found, auc_of(formulas(scene, attacks::Spreads::kPooled).ratio, scene.member) - 0.01);
+}
+
+TEST(Lira, OnlineOfShadowsThatKnowNothingTakesHighLogOddsForMembership) {
+  for (const int64_t shadows : {4, 16}) {
+    World world{.members = 1000, .shadows = shadows, .online = true, .shift = 0};
+    const Scene ignorant = imagine(world);
+    world.shift = 0.5;
+    Scene scene = imagine(world);
+    give_shadows(&scene.outputs, ignorant.shadow_logits, scene.outputs.in);
+    const std::string params = "{mode: online, shadows: " + std::to_string(shadows) + "}";
+    EXPECT_GT(auc_of(scores_of("lira", params, scene.outputs), scene.member),
+              auc_of(formulas(scene, attacks::Spreads::kDrawn).z_score, scene.member) - 0.01)
+        << shadows;
+  }
+}
+
 TEST(Lira, AveragesTheScoresOfViews) {
   const at::Tensor y = at::zeros({1}, at::kLong);
   Outputs outputs = outputs_of(logits_with(numbers({1, 4}).view({2, 1}), y, 3), {0}, 1);
