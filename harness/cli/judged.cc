@@ -61,6 +61,13 @@ Judged judge_folder(const fs::path& folder) {
   judged.evidence = read_evidence(folder);
   judged.baseline = read_baseline(folder);
   judged.facts = read_run_facts(folder);
+  const std::string& recorded = judged.facts.baseline_sha256;
+  if (judged.baseline && !recorded.empty() && judged.baseline->header.model.sha256 != recorded) {
+    throw Error(folder.string() + ": its baseline.jsonl is of the model " +
+                judged.baseline->header.model.sha256.substr(0, 12) +
+                "…, and the run was held against " + recorded.substr(0, 12) +
+                "…; put the run's own file back");
+  }
   judged.suite = suite_of(judged.evidence, judged.facts);
   judge(&judged);
   return judged;

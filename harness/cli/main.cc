@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <iostream>
 #include <set>
 
@@ -177,6 +178,14 @@ int run_command(int argc, char** argv) {
     }
   } catch (const assay::Error& error) {
     return fail(error.what(), error.code());
+  } catch (const std::filesystem::filesystem_error& error) {
+    // Whether a path exists could not be told. No retry mends its rights, a loop or its length.
+    const std::error_code code = error.code();
+    const bool of_path = code == std::errc::permission_denied ||
+                         code == std::errc::too_many_symbolic_link_levels ||
+                         code == std::errc::filename_too_long || code == std::errc::not_a_directory;
+    return fail(error.path1().string() + " cannot be looked at: " + code.message(),
+                of_path ? assay::ExitCode::kUsage : assay::ExitCode::kIncomplete);
   } catch (const std::bad_alloc&) {
     return fail("out of memory; lower --workers or run.block", assay::ExitCode::kIncomplete);
   } catch (const std::exception& error) {
