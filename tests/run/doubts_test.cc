@@ -162,7 +162,7 @@ TEST_F(DoubtsTest, AFewGradientsWithNanAreNoDoubt) {
   flags("attacks:\n  - {name: pgd, attack: pgd, norm: linf, eps: 0.02, steps: 20, restarts: 3}\n",
         broken_model("    at = torch.abs(x[:, :1] * 255.0 - torch.round(x[:, :1] * 255.0))\n"
                      "    inner = torch.logical_and(x[:, :1] > 0.0, x[:, :1] < 1.0)\n"
-          "    hidden = torch.logical_and(at < 0.03, inner).to(x.dtype)\n"
+                     "    hidden = torch.logical_and(at < 0.03, inner).to(x.dtype)\n"
                      "    z = x.matmul(self.weight)\n"
                      "    return z + torch.sqrt(x[:, 1:2] * 0.0 + (1.0 - hidden)) * 0.0\n"));
   EXPECT_GT(total("pgd").blinded, 5);
