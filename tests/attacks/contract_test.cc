@@ -349,7 +349,8 @@ INSTANTIATE_TEST_SUITE_P(Attacks, Targeted, ::testing::ValuesIn(cases(targeted))
 INSTANTIATE_TEST_SUITE_P(Attacks, InABall, ::testing::ValuesIn(cases(in_a_ball)), case_name);
 INSTANTIATE_TEST_SUITE_P(Attacks, GradientsInABall,
                          ::testing::ValuesIn(cases(by_gradients_in_a_ball)), case_name);
-INSTANTIATE_TEST_SUITE_P(Attacks, Nearest, ::testing::ValuesIn(cases(measures_distance)), case_name);
+INSTANTIATE_TEST_SUITE_P(Attacks, Nearest, ::testing::ValuesIn(cases(measures_distance)),
+                         case_name);
 
 }  // namespace
 }  // namespace assay::testing
