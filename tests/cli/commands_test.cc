@@ -234,6 +234,12 @@ TEST_F(Commands, WhatASetIsTooSmallForIsRefusedWithItsPlaceBeforeARun) {
   write_suite(parts);
   expect_end(assay({"validate", "suite.yaml", "--load"}), 2,
              {"suite.yaml:14:", "`budgets` go up to 60", "50 records of `pool`"});
+  parts = {};
+  parts.data += "\n  a: " + csv + "[0, 1] }\n  b: " + csv + "[49, 90] }";
+  parts.attacks += "\n  - { name: mia, attack: loss, members: a, non_members: b, count: 2 }";
+  write_suite(parts);
+  expect_end(assay({"validate", "suite.yaml", "--load"}), 2,
+             {"suite.yaml:15:", "`count` is 2, and the set `a` has 1 record\n"});
 }
 
 TEST_F(Commands, PlanListsCellsAndEstimatesThem) {
