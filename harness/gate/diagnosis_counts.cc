@@ -75,10 +75,10 @@ void add_gradients(const Diagnosis& d, const std::string& cell, std::vector<Flag
 void add_stalled(const Diagnosis& d, const std::string& cell, std::vector<Flag>& flags) {
   std::string detail;
   if (d.stalled > 0) {
-    detail = "random points of the ball come nearer to breaking " +
-             share_of(d.stalled, d.standing, "sample") +
-             " left standing than any step of the attack, and none along the gradients (or scores) "
-             "lowers the margin";
+    detail =
+        "random points of the ball, or a step against the mean of gradients around, come nearer "
+        "to breaking " +
+        share_of(d.stalled, d.standing, "sample") + " left standing than any step of the attack";
   }
   if (d.flat > 0) {
     detail += std::string(d.stalled > 0 ? "; " : "") + "around " +

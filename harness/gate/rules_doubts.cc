@@ -129,7 +129,7 @@ std::string doubts_text(const Worst& worst) {
                     count(worst.blind, "sample") + of);
   }
   if (worst.chance > 0) {
-    parts.push_back(std::string("random points of the ") +
+    parts.push_back(std::string("points that were tried of the ") +
                     (worst.cell.header->threat.eps ? "ball" : "box") + " break " +
                     count(worst.chance, "sample") + of + " that the attack left standing");
   }

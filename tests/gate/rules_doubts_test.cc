@@ -112,9 +112,10 @@ TEST(RobustAccuracy, PassesOnlyIfItHoldsThoughSamplesThatRandomPointsBreakDo) {
               AllOf(HasSubstr("break 20 samples of 100"), HasSubstr("holds if they break, too")));
   const RuleResult open = judged(Kind::kAtLeast, 0.7);
   EXPECT_EQ(open.verdict, Judged::kInconclusive);
-  EXPECT_THAT(open.reason,
-              HasSubstr("random points of the ball break 20 samples of 100 that the attack left "
-                        "standing; at_least 0.7 does not hold if they break"));
+  EXPECT_THAT(
+      open.reason,
+      HasSubstr("points that were tried of the ball break 20 samples of 100 that the attack left "
+                "standing; at_least 0.7 does not hold if they break"));
   EXPECT_THAT(open.hint, HasSubstr("square"));
   EXPECT_EQ(open.value, 0.9) << "what was measured";
   EXPECT_EQ(judged(Kind::kMaxDrop, 0.05).verdict, Judged::kInconclusive);
@@ -155,7 +156,7 @@ TEST(MaxDrop, PassesOnlyIfItHoldsWithAllDoubtsAtOnce) {
   EXPECT_EQ(joint.verdict, Judged::kInconclusive);
   EXPECT_THAT(joint.reason,
               AllOf(HasSubstr("NaN or infinity at 4 samples of 400"),
-                    HasSubstr("random points of the ball break 4 samples of 400"),
+                    HasSubstr("points that were tried of the ball break 4 samples of 400"),
                     HasSubstr("the baseline failed on 10 samples (0, 1, 2, …)"),
                     HasSubstr("max_drop 0.045 does not hold if those break and the baseline's")));
   EXPECT_THAT(joint.hint, AllOf(HasSubstr("torch.where"), HasSubstr("lead astray"),

@@ -69,6 +69,22 @@ TEST_F(StalledTest, GradientsThatPointBackAreSeenInEveryKindOfCell) {
   EXPECT_THAT(found, Contains("survives_whole_box far"));
 }
 
+// Each gradient is the function's own, and turns within a step of the attack; in the whole box a
+// step is long enough to break by luck.
+TEST_F(StalledTest, GradientsThatTurnWithinAStepAreSeenByTheirMean) {
+  const std::string attacks =
+      "attacks:\n  - {name: pgd, attack: pgd, norm: linf, eps: 0.1, steps: 40, loss: margin}\n";
+  const std::string straight = "    return z.matmul(self.weight)\n";
+  const auto found =
+      names(attacks, broken_model("    z = x + 0.02 * torch.sin(500.0 * x)\n" + straight));
+  EXPECT_THAT(found, Contains("stalled_optimisation pgd"));
+  const Diagnosis shattered = total("pgd");
+  EXPECT_GT(shattered.standing, 20);
+  EXPECT_THAT(names(attacks, broken_model("    z = x\n" + straight)),
+              Not(Contains("stalled_optimisation pgd")));
+  EXPECT_LT(total("pgd").standing, shattered.standing);
+}
+
 TEST_F(StalledTest, GradientsOfSomethingElseAreSeenWhereNothingBoundsTheDistance) {
   const Model model = broken_model(
       "    z = x.matmul(self.weight)\n"
