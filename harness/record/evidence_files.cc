@@ -78,6 +78,10 @@ Evidence read_evidence(const fs::path& folder_or_file) {
   std::error_code error;
   if (fs::is_directory(folder_or_file, error)) {
     const fs::path file = folder_or_file / kCandidate.evidence;
+    if (is_there(folder_or_file / kUnmeasured.evidence)) {
+      throw Error("the run in the folder " + folder_or_file.string() +
+                  " measured nothing (assay report shows why); name another");
+    }
     if (!is_there(file)) {
       throw Error("the folder " + folder_or_file.string() + " is not a run: it has no " +
                   kCandidate.evidence);

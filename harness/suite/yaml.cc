@@ -94,7 +94,11 @@ std::string expand(const std::string& text, const Where& where) {
     if (close == std::string::npos) {
       throw Error(where, "`" + text.substr(open) + "` lacks its closing brace");
     }
-    result += expand_variable(std::string_view(text).substr(open + 2, close - open - 2), where);
+    const std::string_view inner = std::string_view(text).substr(open + 2, close - open - 2);
+    if (inner.find("${") != std::string_view::npos) {
+      throw Error(where, "`" + text + "` has a variable in another's default; they do not nest");
+    }
+    result += expand_variable(inner, where);
     at = close + 1;
     if (result.size() > Bounds().text) return result;  // the caller refuses it
   }

@@ -121,6 +121,30 @@ TEST_F(Folders, OneThatCannotBeWrittenIsNamed) {
   expect_end(run("/proc/assay-out"), 2, {"/proc/assay-out"});
 }
 
+// No retry mends a loop or a name that is too long.
+TEST_F(Folders, APathThatCannotBeLookedAtIsTheUsersToMend) {
+  write_suite({});
+  fs::create_symlink("loop", path("loop"));
+  const std::string longest(300, 'a');
+  for (const std::string& odd : {std::string("loop"), longest}) {
+    expect_end(run("out", {"--model", odd}), 2, {odd, "cannot be looked at"});
+    expect_end(run("out", {"--baseline", odd}), 2, {odd, "cannot be looked at"});
+    expect_end(assay({"compare", odd, "out"}), 2, {odd, "cannot be looked at"});
+  }
+  expect_end(run(longest), 2, {longest, "cannot be looked at"});
+  EXPECT_FALSE(exists("out"));
+}
+
+TEST_F(Folders, AnotherModelsBaselineInTheFolderIsRefused) {
+  write_suite({});
+  ASSERT_EQ(run("out", {"--baseline", prepared("careless.pt").string()}).code, 0);
+  ASSERT_EQ(assay({"gate", "out"}).code, 0);
+  fs::copy_file(path("out/evidence.jsonl"), path("out/baseline.jsonl"),
+                fs::copy_options::overwrite_existing);
+  fs::remove(path("out/baseline_costs.json"));
+  expect_end(assay({"gate", "out"}), 2, {"out", "baseline.jsonl is of the model"});
+}
+
 TEST_F(Folders, AMistypedModelOrBaselineDoesNotUseUpTheFolder) {
   write_suite({});
   expect_end(run("out", {"--model", "mistyped.pt"}), 2, {"no such model file", "mistyped.pt"});

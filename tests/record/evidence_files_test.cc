@@ -7,6 +7,7 @@
 
 #include "harness/record/evidence.h"
 #include "harness/record/files.h"
+#include "harness/record/unmeasured.h"
 #include "harness/suite/error.h"
 #include "tests/record/sample_evidence.h"
 
@@ -94,6 +95,14 @@ TEST(EvidenceFiles, WhatIsNoRunIsNamed) {
   EXPECT_EQ(code, ExitCode::kUsage);
   std::tie(message, code) = error_of([&] { read_evidence(scratch.path() / "absent.jsonl"); });
   EXPECT_THAT(message, AllOf(HasSubstr("absent.jsonl"), HasSubstr("No such file")));
+}
+
+TEST(EvidenceFiles, ARunThatMeasuredNothingIsNamedAsThat) {
+  const ScratchFolder scratch;
+  write_unmeasured(scratch.path(), sample_evidence());
+  const auto [message, code] = error_of([&] { read_evidence(scratch.path()); });
+  EXPECT_EQ(code, ExitCode::kUsage);
+  EXPECT_THAT(message, HasSubstr("measured nothing"));
 }
 
 TEST(EvidenceFiles, DamagedCostsAreNamedWithTheCure) {

@@ -65,6 +65,17 @@ TEST(JunitXml, APassHasNoFailure) {
   EXPECT_THAT(xml, HasSubstr("failures=\"0\" errors=\"0\" skipped=\"0\""));
 }
 
+// Tools that go by names would keep one of the two.
+TEST(JunitXml, ACellNamedGateHasANameOfItsOwn) {
+  const auto sample = testing::passing();
+  Decision decision = *sample->report.decision;
+  decision.cells[0].name = "gate";
+  sample->report.decision = &decision;
+  const std::string xml = junit_xml(sample->report);
+  EXPECT_EQ(testing::occurrences(xml, "name=\"gate\""), 1u);
+  EXPECT_EQ(testing::occurrences(xml, "name=\"cell.gate\""), 1u);
+}
+
 TEST(JunitXml, InconclusiveIsAFailureOfThatType) {
   const std::string xml = junit_xml(testing::inconclusive()->report);
   EXPECT_EQ(testing::occurrences(xml, "type=\"inconclusive\""), 3u);  // two cells and the gate
