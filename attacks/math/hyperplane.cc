@@ -24,9 +24,9 @@ struct Entry {
   int64_t index;
 };
 
-class Planes {
+class PlaneSolver {
  public:
-  explicit Planes(Norm norm) : norm_(norm) {}
+  explicit PlaneSolver(Norm norm) : norm_(norm) {}
 
   // out = δ, all 0 on entry. room_of(i, up): how far entry i may go.
   template <typename T, typename RoomOf>
@@ -120,7 +120,7 @@ at::Tensor each_to_plane(const at::Tensor& x, const at::Tensor& w, const at::Ten
   const at::Tensor wanted = rise.contiguous();
   at::Tensor result = at::zeros(x.sizes(), at::kDouble);
   const int64_t d = row_length(x);
-  Planes planes(norm);
+  PlaneSolver planes(norm);
   with_type(x, [&](auto zero) {
     using T = decltype(zero);
     const T* xs = from.const_data_ptr<T>();

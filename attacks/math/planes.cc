@@ -32,28 +32,28 @@ at::Tensor cotangent(const at::Tensor& logits, const at::Tensor& at, const at::T
 }
 
 // Where the planes at the best points of samples lie, seen from their clean inputs x0 [m, ...].
-struct Crossing {
+struct NearestPlane {
   at::Tensor normal;  // [m, ...] of the nearest plane
   at::Tensor rise;    // [m] float64 what ⟨normal, ·⟩ must gain on the way from x0
   at::Tensor away;    // [m] float64 how far that is; infinite where no point of the box is across
 };
 
-Crossing nearest_crossing(Oracle& oracle, const Tape& tape, const at::Tensor& rows,
-                          const at::Tensor& x0, const at::Tensor& way, int64_t labels) {
+NearestPlane nearest_crossing(Oracle& oracle, const Tape& tape, const at::Tensor& rows,
+                              const at::Tensor& x0, const at::Tensor& way, int64_t labels) {
   const Block& block = oracle.block();
   const ThreatModel& threat = oracle.threat();
   const bool targeted = block.target.defined();
   const at::Tensor anchor = (targeted ? block.target : block.y).index_select(0, rows);
   const at::Tensor value = tape.logits().to(at::kDouble);
   const at::Tensor all = at::arange(rows.size(0), at::kLong);
-  Crossing nearest;
+  NearestPlane nearest;
   for (int64_t rank = 0; rank < (targeted ? 1 : labels); ++rank) {
     const at::Tensor other = other_label(tape.logits(), anchor, rank);
     const at::Tensor up = targeted ? anchor : other;
     const at::Tensor down = targeted ? other : anchor;
     const at::Tensor gain =
         value.gather(1, up.unsqueeze(1)).sub(value.gather(1, down.unsqueeze(1))).squeeze(1);
-    Crossing plane{
+    NearestPlane plane{
         finite_entries(oracle.vjp(tape, cotangent(tape.logits(), all, up, down), rows)), {}, {}};
     plane.rise = row_dot(plane.normal, way).sub(gain);
     const at::Tensor step =
@@ -91,8 +91,8 @@ void straighten(Oracle& oracle, int64_t kept) {
   if (kept == 0 || rows.size(0) == 0) return;
   at::Tensor x0 = block.x.index_select(0, rows);                  // [m, ...]
   const at::Tensor best = oracle.best().x.index_select(0, rows);  // [m, ...]
-  Crossing plane = nearest_crossing(oracle, oracle.tape(best, rows), rows, x0, best.sub(x0),
-                                    std::min(kept, oracle.classes() - 1));
+  NearestPlane plane = nearest_crossing(oracle, oracle.tape(best, rows), rows, x0, best.sub(x0),
+                                        std::min(kept, oracle.classes() - 1));
   const auto keep = [&](const at::Tensor& which) {
     keep_rows(which, {&rows, &x0, &plane.normal, &plane.rise, &plane.away});
   };

@@ -10,7 +10,7 @@
 namespace assay {
 namespace {
 
-constexpr int kRounds = 3;  // of fits, each without what lay far from the one before
+constexpr int kRefits = 3;  // of fits, each without what lay far from the one before
 
 using Matrix = Eigen::MatrixXd;
 using Vector = Eigen::VectorXd;
@@ -114,11 +114,11 @@ at::Tensor offset_of(const at::Tensor& logits, const at::Tensor& mean, const at:
   const at::Tensor here = margins(logits), there = margins(mean);
   at::Tensor rows = near_median(there);
   Fit fit;
-  for (int round = 0; round < kRounds; ++round) {
+  for (int round = 0; round < kRefits; ++round) {
     const auto of = [&](const at::Tensor& all) { return all.index_select(0, rows); };
     fit = fit_margins(of(labels), of(next.squeeze(1)), of(here), of(there), classes);
     const at::Tensor kept = near_median(fit.residuals);
-    if (round + 1 == kRounds || kept.size(0) == rows.size(0)) break;
+    if (round + 1 == kRefits || kept.size(0) == rows.size(0)) break;
     rows = rows.index_select(0, kept);
   }
   if (!std::isnormal(fit.slope) || fit.slope < 0) return offset;

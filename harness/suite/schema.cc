@@ -180,28 +180,28 @@ Json default_of(const ParamValue& value) {
 }
 
 Json param_schema(const ParamSpec& spec) {
-  using Kind = ParamSpec::Type;
+  using Type = ParamSpec::Type;
   Json schema;
   switch (spec.type) {
-    case Kind::kBoolean:
+    case Type::kBoolean:
       schema = {{"type", "boolean"}};
       break;
-    case Kind::kInteger:
+    case Type::kInteger:
       schema = integer_schema(spec.limits);
       break;
-    case Kind::kNumber:
+    case Type::kNumber:
       schema = number_schema(spec.limits, spec.choices.empty() ? "" : spec.choices.front());
       break;
-    case Kind::kChoice:
+    case Type::kChoice:
       schema = {{"enum", spec.choices}};
       break;
-    case Kind::kText:
+    case Type::kText:
       schema = {{"type", {"string", "number", "boolean"}}};
       break;
-    case Kind::kIntegerList:
+    case Type::kIntegerList:
       schema = list_of(integer_schema(spec.limits), 1, 100'000);
       break;
-    case Kind::kNumberList:
+    case Type::kNumberList:
       schema = list_of(number_schema(spec.limits), 1, 100'000);
       break;
   }
