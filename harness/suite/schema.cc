@@ -180,28 +180,27 @@ Json default_of(const ParamValue& value) {
 }
 
 Json param_schema(const ParamSpec& spec) {
-  using Type = ParamSpec::Type;
   Json schema;
   switch (spec.type) {
-    case Type::kBoolean:
+    case ParamSpec::Type::kBoolean:
       schema = {{"type", "boolean"}};
       break;
-    case Type::kInteger:
+    case ParamSpec::Type::kInteger:
       schema = integer_schema(spec.limits);
       break;
-    case Type::kNumber:
+    case ParamSpec::Type::kNumber:
       schema = number_schema(spec.limits, spec.choices.empty() ? "" : spec.choices.front());
       break;
-    case Type::kChoice:
+    case ParamSpec::Type::kChoice:
       schema = {{"enum", spec.choices}};
       break;
-    case Type::kText:
+    case ParamSpec::Type::kText:
       schema = {{"type", {"string", "number", "boolean"}}};
       break;
-    case Type::kIntegerList:
+    case ParamSpec::Type::kIntegerList:
       schema = list_of(integer_schema(spec.limits), 1, 100'000);
       break;
-    case Type::kNumberList:
+    case ParamSpec::Type::kNumberList:
       schema = list_of(number_schema(spec.limits), 1, 100'000);
       break;
   }
