@@ -107,8 +107,7 @@ Json membership_schema() {
          "the candidate's logits were multiplied by to be as decided as its shadows'; `offset`: by "
          "how much at most two classes differ in what was then added to be as balanced; `ranked`: "
          "on how many non-members its ranking was compared with theirs; absent or 0 where there "
-         "are "
-         "too few"}}},
+         "are too few"}}},
       {"power", described(power,
                           "the least that these records tell from chance with probability "
                           "0.8; epsilon_reach: what a perfect attack would show")},

@@ -163,6 +163,12 @@ ExitCode merge_folders(const std::vector<std::string>& folders, const std::strin
     if (!ended) saved = saved_in(folders);
     make_folder(out);
     save_adversarials(&judged, out, saved);
+    for (const Evidence& shard : shards.measured) {
+      // Verdicts are whole without them; what was asked to be saved is not.
+      if (ended || shard.interrupted.find(kAdversarialsFile) == std::string::npos) continue;
+      judged.evidence.interrupted = shard.interrupted;
+      judge(&judged);
+    }
     write_evidence(out, judged.evidence);
     if (judged.baseline) write_baseline(out, *judged.baseline);
   }

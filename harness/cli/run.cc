@@ -79,7 +79,8 @@ class Run {
   fs::path folder_;
   bool made_ = false;  ///< the folder was not there before
   Judged judged_;
-  Header header_;  ///< what is known of the run before it looks into a model
+  bool wrote_ = false;  // the evidence in the folder is this run's
+  Header header_;       ///< what is known of the run before it looks into a model
 };
 
 RunOptions Run::run_options(ProgressBar* bar) {
@@ -201,7 +202,7 @@ ExitCode Run::stopped(const std::string& reason) {
     if (!has_evidence(folder_)) return end_unmeasured({.header = header_, .interrupted = reason});
     judged_.evidence = read_evidence(folder_);
     // The reports of a finished run stay, and without a store there is nothing to add to others.
-    if (judged_.evidence.complete() || !store_) return ExitCode::kIncomplete;
+    if ((judged_.evidence.complete() && !wrote_) || !store_) return ExitCode::kIncomplete;
     judged_.evidence.interrupted = reason;
     judged_.baseline = read_baseline(folder_);
     // Known before it was measured.
@@ -224,6 +225,7 @@ ExitCode Run::finish() {
   const Adversarials saved = adversarials_of(evidence, judged_.decision, *store_, save);
   save_adversarials(&judged_, folder_, saved);  // first: evidence and reports tell if they are not
   write_evidence(folder_, evidence);
+  wrote_ = true;
   remove_unmeasured(folder_);
   if (incumbent) {
     write_baseline(folder_, *incumbent);
@@ -289,7 +291,7 @@ ExitCode Run::run(const Attempt& attempt) {
   const Suite& suite = session_->suite;
   keep_time_limit(attempt, suite.run.time_limit_s);
   check_paths(suite);  // before a folder is taken into use: a mistyped one is mended
-  warn_of_no_decision(suite);
+  if (attempt.folder.empty()) warn_of_no_decision(suite);  // not again after a crash
   judged_.suite = suite;
   read_baseline_evidence();
   workers_ = choose_workers(options_.workers, suite.run.memory_limit);

@@ -24,7 +24,10 @@ bool has_run(const fs::path& folder) {
 
 }  // namespace
 
-bool has_evidence(const fs::path& folder) { return fs::exists(folder / "evidence.jsonl"); }
+// Where a later attempt measured nothing, that is what the folder tells.
+bool has_evidence(const fs::path& folder) {
+  return fs::exists(folder / "evidence.jsonl") && !fs::exists(folder / "unmeasured.jsonl");
+}
 
 fs::path prepare_folder(const std::string& out, bool resume, const std::string& suite,
                         const std::string& started) {

@@ -211,7 +211,7 @@ std::string unchecked_likeness(const CellView& cell) {
   const auto add = [&text](const std::string& what) { text += (text.empty() ? "" : "; ") + what; };
   if (cell.header->threat.access != Access::kLabel) {
     if (!tuned.contains("scale")) {
-      add("scale of the candidate's logits not fitted: fewer than 10 non-members");
+      add("scale of the candidate's logits not fitted: fewer than 10 non-members of usual margins");
     }
     if (!tuned.contains("offset")) {
       add("offsets of classes not fitted: fewer than 10 non-members for each");

@@ -1,6 +1,6 @@
 // Rules that passed, judged once more without all that a pass must not rest on: samples that no
-// query tried, to which no gradient led or that random points break, and samples that count as
-// broken because the baseline failed on them.
+// query tried, to which no gradient led or that points tried in their balls break, and samples that
+// count as broken because the baseline failed on them.
 #include <algorithm>
 #include <limits>
 
@@ -121,7 +121,7 @@ std::string joined(const std::vector<std::string>& parts, const std::string& bet
 }
 
 /// What the doubts are, with figures.
-std::string doubts_text(const Worst& worst) {
+std::string doubts_text(const Worst& worst, bool of_distance) {
   const std::string of = " of " + std::to_string(worst.cell.rows.size());
   std::vector<std::string> parts;
   if (worst.blind > 0) {
@@ -130,7 +130,7 @@ std::string doubts_text(const Worst& worst) {
   }
   if (worst.chance > 0) {
     parts.push_back(std::string("points that were tried of the ") +
-                    (worst.cell.header->threat.eps ? "ball" : "box") + " break " +
+                    (worst.cell.header->threat.eps && !of_distance ? "ball" : "box") + " break " +
                     count(worst.chance, "sample") + of + " that the attack left standing");
   }
   if (worst.unsent > 0) {
@@ -183,11 +183,13 @@ void doubt_rows(const RuleSpec& rule, const Trial& trial, RuleResult& result) {
                             : worst.standing() > 0 ? "if those break and the baseline's stand"
                                                    : "if they stand";
   if (holds_at_worst(rule, trial, worst)) {
-    result.hint = doubts_text(worst) + "; the rule holds " + if_so + ", too";
+    result.hint = doubts_text(worst, rule.metric == "median_distance") + "; the rule holds " +
+                  if_so + ", too";
     return;
   }
   settle(result, Outcomes::kInconclusive,
-         doubts_text(worst) + "; " + limit_text(rule) + " does not hold " + if_so,
+         doubts_text(worst, rule.metric == "median_distance") + "; " + limit_text(rule) +
+             " does not hold " + if_so,
          cures_text(worst));
 }
 

@@ -188,19 +188,20 @@ Architecture::Impl named_network(const ModelSpec& spec, const std::string& name)
   return read_module(spec, name, true, name == "cnn" ? cnn_network(spec) : mlp_network(spec));
 }
 
-constexpr std::array<std::string_view, 4> kNames = {"candidate", "auto", "cnn", "mlp"};
+constexpr std::array<std::string_view, 4> kArchitectures = {"candidate", "auto", "cnn", "mlp"};
 
 }  // namespace
 
 bool names_file(const std::string& architecture) {
-  return std::find(kNames.begin(), kNames.end(), architecture) == kNames.end();
+  return std::find(kArchitectures.begin(), kArchitectures.end(), architecture) ==
+         kArchitectures.end();
 }
 
 std::string architecture_file(const std::filesystem::path& folder, const std::string& wanted) {
   if (!names_file(wanted)) return wanted;
   const std::filesystem::path file = folder / wanted;
   if (std::filesystem::exists(file)) return file.string();
-  const std::vector<std::string> names(kNames.begin(), kNames.end());
+  const std::vector<std::string> names(kArchitectures.begin(), kArchitectures.end());
   throw Error("unknown architecture `" + wanted + "`" + suggest(wanted, names) +
               ", or a TorchScript file");
 }

@@ -129,6 +129,8 @@ at::Tensor Oracle::vjp(const Tape& tape, const at::Tensor& c, const at::Tensor& 
   const int64_t* place = places.const_data_ptr<int64_t>();
   int64_t* gradients = gradients_.data_ptr<int64_t>();
   for (int64_t i = 0; i < places.size(0); ++i) {
+    require_of_attack(place[i] >= 0 && place[i] < block_.size(),
+                      "an attack named a row that the block lacks");
     gradients[place[i]] += is_used[i] ? 1 : 0;
     require_of_attack(gradient_budget_ == 0 || gradients[place[i]] <= gradient_budget_,
                       "an attack exceeded its gradient budget");
@@ -220,6 +222,8 @@ void Oracle::count(const at::Tensor& x, const at::Tensor& rows, Access needed) {
   const int64_t* place = places.const_data_ptr<int64_t>();
   int64_t* queries = queries_.data_ptr<int64_t>();
   for (int64_t i = 0; i < places.size(0); ++i) {
+    require_of_attack(place[i] >= 0 && place[i] < block_.size(),
+                      "an attack named a row that the block lacks");
     const int64_t sent = ++queries[place[i]];
     require_of_attack(query_budget_ == 0 || sent <= query_budget_,
                       "an attack exceeded its query budget");

@@ -169,6 +169,8 @@ bool Trace::stalled(int64_t sample) const {
   return sum.tells && !sum.fell;
 }
 
+bool Trace::crossed(int64_t sample) const { return std::isfinite(sum_of(sample).best[1].value); }
+
 double Trace::least_margin(int64_t sample) const { return sum_of(sample).best[0].value; }
 
 }  // namespace assay

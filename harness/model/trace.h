@@ -53,6 +53,8 @@ class Trace {
   /// True if it tells, and no ascent crossed the boundary or came to a smaller margin than it began
   /// with: the steps led nowhere.
   bool stalled(int64_t sample) const;
+  /// True if an ascent crossed the boundary, inside the ball or not: its margins tell no more.
+  bool crossed(int64_t sample) const;
   /// The smallest margin that the sample's ascents came to before a crossing; infinite if none did.
   double least_margin(int64_t sample) const;
 

@@ -21,7 +21,7 @@ enum class Cause { kNone, kCandidate, kHost };
 enum class Doubt {
   kNone,
   kBlind,   ///< more than half of its gradients held NaN or infinity, and nothing else led it
-  kChance,  ///< a random point breaks the sample that it left standing
+  kChance,  ///< a point that the harness tried breaks the sample that it left standing
 };
 
 std::string_view to_string(Status status);  // as in samples.csv
@@ -63,8 +63,8 @@ struct Verdict {
   std::string breaking_attack;
   std::string detail;  ///< kError, kInvalid, kUnconfirmed: what happened
   Doubt doubt = Doubt::kNone;
-  /// From which on the sample may break for all that is known: of the random point, 0 where the
-  /// attack was blind; infinite without a doubt.
+  /// From which on the sample may break for all that is known: of the point that breaks it, 0 where
+  /// the attack was blind; infinite without a doubt.
   double doubt_distance = std::numeric_limits<double>::infinity();
   std::string tensors;      ///< SHA-256 of the blob with the adversarial; "" if none
   int64_t tensor_row = -1;  ///< its row in the blob

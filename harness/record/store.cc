@@ -62,7 +62,8 @@ Database open_database(const fs::path& folder) {
 
 Error damaged(const fs::path& blob) {
   return Error("the blob " + blob.string() + " is damaged: its content has another SHA-256 than " +
-               "its name; delete it and run again");
+                   "its name; delete it and run again",
+               ExitCode::kIncomplete);
 }
 
 struct StoredUnit {

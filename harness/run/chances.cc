@@ -10,8 +10,6 @@
 namespace assay {
 namespace {
 
-constexpr double kSlack = 1e-5;  // of the largest logit
-
 // The `draw`th random point of each sample's ball, or of its box: corners of it and points within,
 // in turn; in l2 and l1 on the way to those of the box, without eps at several distances. [n, ...]
 at::Tensor random_point(const Oracle& oracle, const Rng& rng, int64_t draw) {
@@ -73,17 +71,19 @@ at::Tensor margins_at(const Oracle& oracle, const at::Tensor& logits) {
   return (targeted ? other.sub(own) : own.sub(other)).squeeze(1).contiguous();
 }
 
-// At points x [n, ...] of the block's samples: logits [n, K] and the margin's gradient [n, ...],
-// float64.
+// At points x [k, ...] of the block's samples from the `first` on: logits [k, K] and the margin's
+// gradient [k, ...], float64.
 struct Slant {
   at::Tensor logits, gradient;
 };
 
-Slant margin_slant(const Model& model, const Oracle& oracle, const at::Tensor& x) {
+Slant margin_slant(const Model& model, const Oracle& oracle, const at::Tensor& x,
+                   int64_t first = 0) {
   const Block& block = oracle.block();
   const bool targeted = oracle.threat().goal == Goal::kTargeted;
   const Tape tape = model.record(x);
-  const at::Tensor wanted = (targeted ? block.target : block.y).unsqueeze(1);
+  const at::Tensor wanted =
+      (targeted ? block.target : block.y).narrow(0, first, x.size(0)).unsqueeze(1);
   const double lowest = -std::numeric_limits<double>::infinity();
   const at::Tensor other = tape.logits().scatter(1, wanted, lowest).argmax(1, true);
   at::Tensor c = at::zeros_like(tape.logits());
@@ -92,8 +92,24 @@ Slant margin_slant(const Model& model, const Oracle& oracle, const at::Tensor& x
           at::nan_to_num(tape.vjp(c), 0.0, 0.0, 0.0).to(at::kDouble)};
 }
 
+// The margin's gradients at points x [k, ...] of the samples from the `first` on: 0 where the model
+// fails.
+at::Tensor gradient_or_none(const Model& model, const Oracle& oracle, const at::Tensor& x,
+                            int64_t first = 0) {
+  try {
+    return margin_slant(model, oracle, x, first).gradient;
+  } catch (const ModelFailure&) {
+    if (x.size(0) == 1) return at::zeros(x.sizes(), at::kDouble);
+  }
+  std::vector<at::Tensor> rows;
+  for (int64_t i = 0; i < x.size(0); ++i) {
+    rows.push_back(gradient_or_none(model, oracle, x.narrow(0, i, 1), first + i));
+  }
+  return at::cat(rows, 0);
+}
+
 // The way against a gradient of the margin [n, ...] as far as the walls and what may not change
-// allow, in the shape of the norm's steepest descent; 0 where nothing is left of it.
+// allow: all entries alike in linf and l1, one in l0; 0 where nothing is left of it.
 at::Tensor way_down(const Oracle& oracle, const at::Tensor& gradient) {
   const Block& block = oracle.block();
   const ThreatModel& threat = oracle.threat();
@@ -200,15 +216,16 @@ std::vector<bool> falls_by_gradient(const Model& model, const ThreatModel& threa
 MeanStep step_by_mean_gradient(const Model& model, const ThreatModel& threat, const Block& block,
                                const Rng& rng) {
   const Oracle oracle(model, threat, block, 0, 0);
+  const at::Tensor rows = at::arange(block.size(), at::kLong);
   at::Tensor sum = at::zeros(block.x.sizes(), at::kDouble);
   for (int64_t draw = 0; draw < kSmoothing; ++draw) {
     const at::Tensor there = at::lerp(block.x, random_point(oracle, rng, draw), 0.5);
-    sum.add_(margin_slant(model, oracle, there).gradient);
+    sum.add_(gradient_or_none(model, oracle, oracle.admissible(there, rows)));
   }
   const at::Tensor end = stepped(oracle, way_down(oracle, sum), 1);
   const at::Tensor logits = logits_or_nan(model, end).to(at::kDouble);
-  const at::Tensor hit = oracle.breaks(logits.argmax(1), at::arange(block.size(), at::kLong))
-                             .logical_and(logits.isfinite().all(1));
+  const at::Tensor hit =
+      oracle.breaks(logits.argmax(1), rows).logical_and(logits.isfinite().all(1));
   const at::Tensor before = logits_or_nan(model, block.x).to(at::kDouble);
   return {margins_at(oracle, before), margins_at(oracle, logits), {end, hit}};
 }

@@ -1,4 +1,5 @@
-// Random points around samples that an attack left standing: what it should have come to.
+// Points around samples that an attack left standing, random ones and one down the mean of
+// gradients: what it should have come to.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -12,6 +13,9 @@
 #include "harness/suite/suite.h"
 
 namespace assay {
+
+/// How much smaller a margin must be to count as that, in the largest of the logits or margins.
+inline constexpr double kSlack = 1e-5;
 
 /// Points drawn for a sample.
 inline constexpr int64_t kChances = 32;
@@ -38,7 +42,7 @@ struct MeanStep {
 };
 /// By row of the block, for a threat with eps and gradient access. Gradients that turn within an
 /// attack's step (x + a·sin(b·x) before a network shatters them) are what they say and lead
-/// nowhere; their mean leads down. @throws ModelFailure
+/// nowhere; their mean leads down.
 MeanStep step_by_mean_gradient(const Model& model, const ThreatModel& threat, const Block& block,
                                const Rng& rng);
 

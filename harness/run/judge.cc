@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "harness/model/attack_fault.h"
 #include "harness/model/ball.h"
 #include "harness/suite/error.h"
 
@@ -83,8 +84,8 @@ JudgedBlock judge_block(const Model& model, const Oracle& oracle, const Candidat
   const Block& block = oracle.block();
   const ThreatModel& threat = oracle.threat();
   const int64_t n = block.size();
-  ASSAY_CHECK(candidates.x.sizes() == block.x.sizes() && candidates.success.numel() == n,
-              "attack " + attack + " returned candidates of another shape");
+  require_of_attack(candidates.x.sizes() == block.x.sizes() && candidates.success.numel() == n,
+                    "it returned candidates of another shape");
   Points points = choose(oracle, candidates);
   const double radius =
       ball_radius(threat, block.x.numel() / n, block.x.scalar_type() == at::kDouble);

@@ -19,8 +19,9 @@ struct Signs {
   bool traced = false;  ///< this and the next two: see Trace
   bool unfinished = false;
   bool hasty = false;
-  bool stalled = false;  ///< random points of the ball have a smaller margin, steps lead nowhere
-  bool flat = false;     ///< nor have these: it is the same all over the ball
+  /// Random points of the ball, or a step down the mean of gradients, have a smaller margin.
+  bool stalled = false;
+  bool flat = false;                  ///< nor have these: it is the same all over the ball
   Access traced_by = Access::kLabel;  ///< of stages: what the one could see that these are of
   bool unstarted = false;             ///< a label-only attack found nothing to start from
   bool silent = false;                ///< broken, but the attack did not claim it
@@ -28,7 +29,8 @@ struct Signs {
   /// them may lead along a few features only, or nowhere.
   bool blind = false;
   bool led = false;  ///< it was not, or needs none, and took steps enough to tell
-  /// Of a random point that breaks the sample that was left standing, as judged; infinite without.
+  /// Of a point that the harness tried and that breaks the sample that was left standing, as
+  /// judged; infinite without.
   double missed_at = std::numeric_limits<double>::infinity();
 };
 

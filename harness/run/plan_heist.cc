@@ -47,7 +47,7 @@ std::string steal_text(const Suite& suite, const AttackSpec& spec, const Audit& 
   if (audit.stock) add_field(&text, "stock", audit.stock->digest());
   std::string pool;
   if (audit.pool != nullptr) {
-    for (const SampleInfo& info : audit.pool->infos) pool += info.digest + '\n';
+    for (const RecordRef& record : audit.sent) pool += record.info().digest + '\n';
   }
   add_field(&text, "pool", sends_noise(suite, spec) ? kNoisePool : sha256(pool));
   // What labels alone would have taught is measured on the test set.

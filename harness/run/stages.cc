@@ -86,9 +86,13 @@ void try_mean_gradient(const Task& task, const Oracle& oracle, JudgedBlock* judg
   for (size_t i = 0; i < rows.size(); ++i) {
     Signs& signs = judged->signs[static_cast<size_t>(rows[i])];
     const double before = step.before.const_data_ptr<double>()[i];
-    const double least = std::min(before, oracle.trace()->least_margin(rows[i]));
+    const double seen = oracle.trace()->least_margin(rows[i]);
+    const double least = std::min(before, seen);
     const double after = step.after.const_data_ptr<double>()[i];
-    signs.stalled = signs.stalled || after < least - kFurther * (before - least);
+    const double slack = kSlack * std::max(std::abs(before), std::abs(after));
+    const bool known = std::isfinite(seen) && !oracle.trace()->crossed(rows[i]);
+    const bool further = after < least - kFurther * (before - least) - slack;
+    signs.stalled = signs.stalled || (known && further);
     if (broken.rows[i].status == Status::kBroken) {
       signs.missed_at = std::min(signs.missed_at, broken.rows[i].distance);
     }

@@ -102,17 +102,17 @@ void add_doubts(const Audit& audit, bool sends_records, const Model& model, cons
   if (!fits && surface.kind != Surface::Kind::kLabel) makers.push_back(&fresh);
   if (audit.stock) makers.push_back(&stock);
   std::optional<double> taught;
-  try {
-    for (const FreshSurrogate* maker : makers) {
+  for (const FreshSurrogate* maker : makers) {
+    try {
       Surrogate plain = (*maker)(kPlainRound);
       plain.fit(victim.asked(), at::one_hot(victim.labels(), victim.classes()).to(at::kDouble));
       taught = std::max(taught, agreement_of(plain, audit, model));
+    } catch (const Error& error) {
+      if (error.code() == ExitCode::kIncomplete) throw;
+      // The theft stands without it: the recipe suits the answers and not their labels. Nor need
+      // one made for the candidate's network suit ours.
+      if (maker == &fresh) (*findings)["labels_diverged"] = 1;
     }
-  } catch (const Error& error) {
-    if (error.code() == ExitCode::kIncomplete) throw;
-    // The theft stands without it: the recipe suits the answers and not their labels.
-    (*findings)["labels_diverged"] = 1;
-    return;
   }
   if (taught) (*findings)["agreement_labels"] = *taught;
 }

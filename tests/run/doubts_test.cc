@@ -45,6 +45,9 @@ constexpr const char* kSound =
     "  - {name: near, attack: fmn, norm: l2, steps: 100, eps: [0.05, 0.1]}\n"
     "  - {name: df, attack: deepfool, norm: l2, fixed: [0, 1]}\n"
     "  - {name: square, attack: square, eps: 0.05, queries: 400}\n"
+    "  - {name: fab, attack: fab, eps: 0.05, steps: 30}\n"
+    "  - {name: fabs, attack: ensemble, eps: 0.05, stages: [{attack: fmn, steps: 30}, "
+    "{attack: fab, steps: 30}]}\n"
     "  - {name: rays, attack: rays, queries: 400}\n"
     "  - {name: aa, attack: ensemble, eps: 0.05, stages: [{attack: apgd, steps: 30}, "
     "{attack: square, queries: 100}]}\n";

@@ -43,6 +43,7 @@ constexpr const char* kConfined =
     "  - {name: df, attack: deepfool, norm: l2, fixed: [0, 1]}\n"
     "  - {name: l1, attack: apgd, norm: l1, eps: 0.3, steps: 40, fixed: [2]}\n"
     "  - {name: l0, attack: fmn, norm: l0, steps: 50, goal: targeted, target: next}\n"
+    "  - {name: fab, attack: fab, eps: 0.05, steps: 20}\n"
     "  - {name: two, attack: ensemble, eps: 0.05, goal: targeted, target: next, stages: [{attack: "
     "pgd, steps: 20}, {attack: apgd, loss: margin, steps: 20}]}\n";
 constexpr const char* kConfinedEntries[] = {"towards", "held", "shares", "far", "near",
@@ -80,6 +81,11 @@ TEST_F(StalledTest, GradientsThatTurnWithinAStepAreSeenByTheirMean) {
   EXPECT_THAT(found, Contains("stalled_optimisation pgd"));
   const Diagnosis shattered = total("pgd");
   EXPECT_GT(shattered.standing, 20);
+  int64_t marked = 0;
+  for (const auto& row : evidence_.rows(evidence_.header.cells[0])) {
+    marked += row->doubt == Doubt::kChance;
+  }
+  EXPECT_GT(marked, 2);
   EXPECT_THAT(names(attacks, broken_model("    z = x\n" + straight)),
               Not(Contains("stalled_optimisation pgd")));
   EXPECT_LT(total("pgd").standing, shattered.standing);

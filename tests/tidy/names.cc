@@ -18,10 +18,9 @@ struct Definition {
 
 /// Sources that are compiled several at a time, by the folder of their target; "" for others.
 std::string batch_of(const std::string& path) {
-  static const std::regex kBatched("((harness|tests)/[a-z]+|attacks)/.*\\.cc");
+  static const std::regex kBatched("((harness|tests)/[a-z]+|attacks|reports)/.*\\.cc");
   std::smatch match;
-  const bool batched = std::regex_match(path, match, kBatched) && match[1] != "tests/testing";
-  return batched ? match[1].str() : "";
+  return std::regex_match(path, match, kBatched) ? match[1].str() : "";
 }
 
 /// What a line at the margin defines, if anything.

@@ -148,7 +148,8 @@ TEST(Tidy, AClashOfUnnamedNamespacesIsFound) {
       ElementsAre(HasSubstr("attacks/math/d.cc: finite is defined in attacks/math/c.cc, too"),
                   HasSubstr("harness/gate/b.cc: kMost is defined in harness/gate/a.cc"),
                   HasSubstr("harness/gate/c.cc: A is defined in harness/gate/a.cc"),
-                  HasSubstr("harness/gate/d.cc: slack is defined in harness/gate/a.cc")));
+                  HasSubstr("harness/gate/d.cc: slack is defined in harness/gate/a.cc"),
+                  HasSubstr("reports/b.cc: n is defined in reports/a.cc")));
 }
 
 TEST(Tidy, LinesAreLaidOutForReading) { EXPECT_THAT(layout(project()), IsEmpty()); }
