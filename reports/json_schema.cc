@@ -62,6 +62,21 @@ Json worst_slice_schema() {
   return schema;
 }
 
+/// The most exposed records.
+Json exposed_schema() {
+  return described(
+      list(object({{"sample", type("string")},
+                   {"label", type("integer")},
+                   {"score", nullable("number")},
+                   {"rank", described(count(), "1: the highest score of all records")},
+                   {"fpr", type("number")},
+                   {"tied", described(count(),
+                                      "members with this score, it included; where they "
+                                      "are more than are listed, those listed are no "
+                                      "more exposed than the others")}})),
+      "the highest 1 % of the members");
+}
+
 /// What only membership cells have; null or empty in others.
 Json membership_schema() {
   Json fidelity = object(
@@ -117,17 +132,7 @@ Json membership_schema() {
                               {"auc", estimate_schema()},
                               {"tpr_at_fpr_0.01", estimate_schema()}}))},
       {"worst_slice", worst_slice_schema()},
-      {"exposed",
-       described(list(object({{"sample", type("string")},
-                              {"label", type("integer")},
-                              {"score", nullable("number")},
-                              {"rank", described(count(), "1: the highest score of all records")},
-                              {"fpr", type("number")},
-                              {"tied", described(count(),
-                                                 "members with this score, it included; where they "
-                                                 "are more than are listed, those listed are no "
-                                                 "more exposed than the others")}})),
-                 "the highest 1 % of the members")},
+      {"exposed", exposed_schema()},
       {"copies", described(nullable("integer"),
                            "records of the two sets that are copies of an audited one of their own "
                            "set, with the same label: no figure counts them; absent in reports of "

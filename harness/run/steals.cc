@@ -67,7 +67,7 @@ std::optional<double> fit_of(const at::Tensor& logits, const Victim& victim) {
 
 // Share of the test set on which a network gives the candidate's label: the judge's own look, which
 // costs the thief no query. nullopt where the candidate fails.
-std::optional<double> agreement_of(Surrogate& surrogate, const Audit& audit, const Model& model) {
+std::optional<double> agreement_with(Surrogate& surrogate, const Audit& audit, const Model& model) {
   constexpr size_t kPiece = 256;
   const Working on_test(kJudging, -1);
   int64_t agreed = 0;
@@ -106,7 +106,7 @@ void add_doubts(const Audit& audit, bool sends_records, const Model& model, cons
     try {
       Surrogate plain = (*maker)(kPlainRound);
       plain.fit(victim.asked(), at::one_hot(victim.labels(), victim.classes()).to(at::kDouble));
-      taught = std::max(taught, agreement_of(plain, audit, model));
+      taught = std::max(taught, agreement_with(plain, audit, model));
     } catch (const Error& error) {
       if (error.code() == ExitCode::kIncomplete) throw;
       // The theft stands without it: the recipe suits the answers and not their labels. Nor need

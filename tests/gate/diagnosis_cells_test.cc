@@ -345,11 +345,12 @@ TEST(Budgets, ChanceAndHalfAPercentAreNoFlag) {
 
 TEST(Untried, SamplesThatStandAreAFlag) {
   Evidence run = make_run(10);
-  add(run, "corpus", "corpus", 0.1, {{'B', 2}, {'R', 8}}, Access::kLabel);
+  CellHeader& corpus = add(run, "corpus", "corpus", 0.1, {{'B', 2}, {'R', 8}}, Access::kLabel);
+  corpus.threat.goal = Goal::kTargeted;
+  corpus.threat.target = {Target::Kind::kLabel, run.header.samples[6].label};
   EXPECT_THAT(flags(run), IsEmpty());
   run.units[1].rows[5].queries = 0;
   run.units[1].rows[6].queries = 0;
-  run.units[1].rows[6].detail = "its own label is the target";
   EXPECT_THAT(flags(run), ElementsAre("not_attacked corpus"));
   EXPECT_THAT(diagnose_cells(view_evidence(run))[0].detail, HasSubstr("1 of 10 samples"));
 }

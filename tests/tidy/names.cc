@@ -20,7 +20,8 @@ struct Definition {
 std::string batch_of(const std::string& path) {
   static const std::regex kBatched("((harness|tests)/[a-z]+|attacks|reports)/.*\\.cc");
   std::smatch match;
-  return std::regex_match(path, match, kBatched) ? match[1].str() : "";
+  const bool batched = std::regex_match(path, match, kBatched) && match[1] != "tests/testing";
+  return batched ? match[1].str() : "";
 }
 
 /// What a line at the margin defines, if anything.
