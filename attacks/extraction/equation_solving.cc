@@ -6,9 +6,9 @@
 // Deviations: log-probabilities less their mean are affine in the input, so that the classes of a
 // softmax layer are solved for together, by linear least squares on all queries, where the paper
 // descends a loss. An answer that leaves something open (rounded, top-k, noisy) is an interval: in
-// turn, the nearest point in it is taken as the answer and the equations are solved. One query in
-// eight is dark or light rather than uniform noise, on which all hidden units of a network may keep
-// one state.
+// turn, the nearest point in it is taken as the answer and the equations are solved. Half of the
+// queries are dark and light rather than uniform noise, on which all hidden units of a network may
+// keep one state.
 // Cost: budget queries, of which d + 1 are needed where answers are exact; one singular value
 // decomposition of a [budget, d + 1] matrix.
 #include <algorithm>
@@ -91,8 +91,8 @@ std::optional<bool> is_affine(const Fit& found, const Brackets& brackets, const 
 
 Theft extract(Victim& victim, const Rng& rng) {
   const int64_t m = victim.left();
-  const Answered asked = ask(victim, at::cat({uniform_points(victim, m - m / 8, rng, 0),
-                                              scattered_points(victim, m / 8, rng, 1)}));
+  const Answered asked = ask(victim, at::cat({uniform_points(victim, m - m / 2, rng, 0),
+                                              scattered_points(victim, m / 2, rng, 1)}));
   const at::Tensor points = at::cat({asked.points, at::ones({m, 1}, at::kDouble)}, 1);  // [m, d+1]
   const Brackets brackets = brackets_of(asked.answers, victim.surface());
   const at::Tensor start = centred_logits(asked.answers, victim.surface());  // [m, K]

@@ -63,14 +63,15 @@ void look_around_standing(const Task& task, const Oracle& oracle, JudgedBlock* j
   judged->forwards += kChances * static_cast<int64_t>(rows.size()) + broken.forwards;
 }
 
-// Looks whether the mean of gradients around leads a few of the samples that stand much further
-// down in one step than the attack came in all of its own.
+// Looks whether one step against the mean of gradients around breaks some of the samples that
+// stand, and comes much further down than the attack in all of its own.
 void try_mean_gradient(const Task& task, const Oracle& oracle, JudgedBlock* judged) {
   const ThreatModel& threat = oracle.threat();
   if (!oracle.trace() || threat.access != Access::kGradient || !threat.eps) return;
   if (!task.model.facts().gradient) return;
   constexpr uint64_t kOneOf = 4;    // samples by their ids: a shattered gradient is none's alone
   constexpr double kFurther = 0.2;  // of the attack's own fall; luck finds another valley at times
+  constexpr double kMatters = 0.1;  // of the clean margin; cross-entropy may fall where that rises
   std::vector<int64_t> rows;
   for (size_t i = 0; i < judged->rows.size(); ++i) {
     const auto row = static_cast<int64_t>(i);
@@ -90,12 +91,13 @@ void try_mean_gradient(const Task& task, const Oracle& oracle, JudgedBlock* judg
     const double least = std::min(before, seen);
     const double after = step.after.const_data_ptr<double>()[i];
     const double slack = kSlack * std::max(std::abs(before), std::abs(after));
-    const bool known = std::isfinite(seen) && !oracle.trace()->crossed(rows[i]);
-    const bool further = after < least - kFurther * (before - least) - slack;
-    signs.stalled = signs.stalled || (known && further);
-    if (broken.rows[i].status == Status::kBroken) {
-      signs.missed_at = std::min(signs.missed_at, broken.rows[i].distance);
-    }
+    const bool known = std::isfinite(seen) && !oracle.trace()->crossed(rows[i]) &&
+                       !oracle.trace()->unfinished(rows[i]);
+    const double gap = std::max(kFurther * (before - least), kMatters * std::abs(before));
+    const bool further = after < least - gap - slack;
+    if (!known || !further || broken.rows[i].status != Status::kBroken) continue;
+    signs.stalled = true;
+    signs.missed_at = std::min(signs.missed_at, broken.rows[i].distance);
   }
   judged->forwards += (kSmoothing + 2) * static_cast<int64_t>(rows.size()) + broken.forwards;
 }

@@ -95,7 +95,8 @@ TEST_F(Monitor, TooFewQueriesForAnyTestAreInconclusive) {
 // A full disk may be mended and the log judged again; who closed a pipe has what he wants.
 TEST_F(Monitor, AVerdictThatCannotBePrintedIsIncompleteUnlessItsReaderLeft) {
   write("log.npy", npy(scattered(1, 1)));
-  Invocation cut = invocation({"monitor", "log.npy"});
+  write("out.csv", labels_csv(1));
+  Invocation cut = invocation({"monitor", "log.npy", "--outputs", "out.csv"});
   cut.out = Invocation::Stdout::kFull;
   expect_end(run_program(cut), 3, {"standard output: No space left"});
   cut.out = Invocation::Stdout::kBrokenPipe;
