@@ -131,10 +131,7 @@ at::Tensor way_down(const Oracle& oracle, const at::Tensor& gradient) {
 at::Tensor stepped(const Oracle& oracle, const at::Tensor& way, double share) {
   const Block& block = oracle.block();
   const ThreatModel& threat = oracle.threat();
-  const at::Tensor none = at::zeros_like(way);
-  const at::Tensor size =
-      (threat.norm == Norm::kL0 ? distance(way, none, threat.norm) : distance(way, none, threat))
-          .clamp_min(1e-300);
+  const at::Tensor size = distance(way, at::zeros_like(way), threat.norm).clamp_min(1e-300);
   const double widest = threat.hi - threat.lo;
   const double radius = threat.norm == Norm::kL0 ? widest : threat.eps.value_or(widest);
   const at::Tensor step = way.flatten(1).div(size.div(radius * share).unsqueeze(1));
