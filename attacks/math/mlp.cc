@@ -11,8 +11,10 @@ at::Tensor Mlp::operator()(const at::Tensor& x) const {
   return x.matmul(w1).add(b1).tanh().matmul(w2).add(b2);
 }
 
-std::array<at::Tensor, 4> Mlp::gradients(const at::Tensor& x, const at::Tensor& by_out) const {
+std::array<at::Tensor, 4> Mlp::gradients(
+    const at::Tensor& x, const std::function<at::Tensor(const at::Tensor& out)>& slope) const {
   const at::Tensor hidden = x.matmul(w1).add(b1).tanh();                              // [M, H]
+  const at::Tensor by_out = slope(hidden.matmul(w2).add(b2));                         // [M, O]
   const at::Tensor by_sum = by_out.matmul(w2.t()).mul(hidden.square().neg().add(1));  // [M, H]
   return {x.t().matmul(by_sum), by_sum.sum(0), hidden.t().matmul(by_out), by_out.sum(0)};
 }
@@ -32,7 +34,7 @@ Mlp fit(const at::Tensor& x, int64_t outputs, const MlpTraining& training, const
   for (int64_t step = 0; step < training.steps; ++step) {
     const double part = static_cast<double>(step) / static_cast<double>(training.steps);
     const double rate = training.learning_rate * (1 + std::cos(std::numbers::pi * part)) / 2;
-    const std::array<at::Tensor, 4> gradients = net.gradients(x, slope(net(x)));
+    const std::array<at::Tensor, 4> gradients = net.gradients(x, slope);
     const std::array<at::Tensor*, 4> weights = {&net.w1, &net.b1, &net.w2, &net.b2};
     for (size_t i = 0; i < weights.size(); ++i) {
       at::Tensor& w = *weights[i];

@@ -17,8 +17,9 @@ struct Mlp {
   at::Tensor w2, b2;  ///< [H, O], [O]
 
   at::Tensor operator()(const at::Tensor& x) const;  ///< [M, F] → [M, O]
-  /// Of a loss with ∂loss/∂out [M, O] at x, by w1, b1, w2, b2.
-  std::array<at::Tensor, 4> gradients(const at::Tensor& x, const at::Tensor& by_out) const;
+  /// Of a loss at x by w1, b1, w2, b2. `slope` is ∂loss/∂out of the outputs [M, O].
+  std::array<at::Tensor, 4> gradients(
+      const at::Tensor& x, const std::function<at::Tensor(const at::Tensor& out)>& slope) const;
 };
 
 struct MlpTraining {
