@@ -178,8 +178,9 @@ std::vector<Flag> diagnose_counts(const EvidenceView& view) {
         {"unstable_predictions", "",
          "around " + share_of(clean.unstable, clean.surrounded, "clean sample") +
              " the margin does not change as its gradient says: by more than 10% of the "
-             "logits' spread, on average within 1/64 of the box, or by more than .3 of "
-             "the squares of its changes, over wide steps and short ones",
+             "logits' spread, on average within 1/64 of the box (tables: of each "
+             "column's spread), or by more than .3 of the squares of its changes, over wide steps "
+             "and short ones",
          "gradients point nowhere on such a surface, or are of something else; attack "
          "the model without what replaces them, average them (eot), or rely on attacks "
          "with score and label access"});
