@@ -74,16 +74,22 @@ void add_gradients(const Diagnosis& d, const std::string& cell, std::vector<Flag
 
 void add_stalled(const Diagnosis& d, const std::string& cell, std::vector<Flag>& flags) {
   std::string detail;
-  if (d.stalled > 0) {
-    detail =
-        "random points of the ball, or a step against the mean of gradients around, come nearer "
-        "to breaking " +
-        share_of(d.stalled, d.standing, "sample") + " left standing than any step of the attack";
+  const auto add = [&detail](const std::string& part) {
+    detail += (detail.empty() ? "" : "; ") + part;
+  };
+  if (d.stalled > d.turned) {
+    add("random points of the ball come nearer to breaking " +
+        share_of(d.stalled - d.turned, d.standing, "sample") +
+        " left standing than any step of the attack");
+  }
+  if (d.turned > 0) {
+    add("one step against the mean of gradients around breaks " +
+        share_of(d.turned, d.averaged, "sample") +
+        " looked at, of those left standing, and goes further down than the whole attack");
   }
   if (d.flat > 0) {
-    detail += std::string(d.stalled > 0 ? "; " : "") + "around " +
-              share_of(d.flat, d.standing, "sample") +
-              " left standing it is the same all over the ball: scores are piecewise constant";
+    add("around " + share_of(d.flat, d.standing, "sample") +
+        " left standing the margin is the same all over the ball: scores are piecewise constant");
   }
   const std::string astray =
       "the gradients (or scores) lead astray: look for layers that round, saturate, draw or "
@@ -172,8 +178,9 @@ std::vector<Flag> diagnose_counts(const EvidenceView& view) {
         {"unstable_predictions", "",
          "around " + share_of(clean.unstable, clean.surrounded, "clean sample") +
              " the margin does not change as its gradient says: by more than 10% of the "
-             "logits' spread, on average within 1/64 of the box, or by more than .3 of "
-             "the squares of its changes, over wide steps and short ones",
+             "logits' spread, on average within 1/64 of the box (tables: of each "
+             "column's spread), or by more than .3 of the squares of its changes, over wide steps "
+             "and short ones",
          "gradients point nowhere on such a surface, or are of something else; attack "
          "the model without what replaces them, average them (eot), or rely on attacks "
          "with score and label access"});

@@ -71,7 +71,7 @@ struct DiagnosisField {
   const char* name;
   int64_t Diagnosis::*field;
 };
-inline constexpr std::array<DiagnosisField, 18> kDiagnosisFields = {{
+inline constexpr std::array<DiagnosisField, 20> kDiagnosisFields = {{
     {"gradients", &Diagnosis::gradients},
     {"zero_gradients", &Diagnosis::zero_gradients},
     {"nonfinite_gradients", &Diagnosis::nonfinite_gradients},
@@ -81,6 +81,8 @@ inline constexpr std::array<DiagnosisField, 18> kDiagnosisFields = {{
     {"unfinished", &Diagnosis::unfinished},
     {"hasty", &Diagnosis::hasty},
     {"stalled", &Diagnosis::stalled},
+    {"averaged", &Diagnosis::averaged},
+    {"turned", &Diagnosis::turned},
     {"flat", &Diagnosis::flat},
     {"unguided", &Diagnosis::unguided},
     {"unstarted", &Diagnosis::unstarted},

@@ -178,8 +178,10 @@ struct Diagnosis {
   int64_t traced = 0;               ///< of these, with steps enough to tell whether it converged
   int64_t unfinished = 0;           ///< of these, where it had not
   int64_t hasty = 0;                ///< of the standing, with too few to tell
-  int64_t stalled = 0;              ///< of these, where random points come nearer than any step
-  int64_t flat = 0;                 ///< of these, with the same margin all over the ball
+  int64_t stalled = 0;              ///< of these, where points looked at come nearer than any step
+  int64_t averaged = 0;             ///< of the standing, looked at by a step against mean gradients
+  int64_t turned = 0;               ///< of these, stalled by what it showed
+  int64_t flat = 0;                 ///< of the standing, with the same margin all over the ball
   int64_t unguided = 0;             ///< of these, with gradients that were all zero
   int64_t unstarted = 0;            ///< of these, for want of a point to start from
   int64_t broken = 0;               ///< samples broken

@@ -21,6 +21,8 @@ struct Signs {
   bool hasty = false;
   /// Random points of the ball, or a step down the mean of gradients, have a smaller margin.
   bool stalled = false;
+  bool averaged = false;              ///< such a step was looked at
+  bool turned = false;                ///< it is why the sample counts as stalled
   bool flat = false;                  ///< nor have these: it is the same all over the ball
   Access traced_by = Access::kLabel;  ///< of stages: what the one could see that these are of
   bool unstarted = false;             ///< a label-only attack found nothing to start from

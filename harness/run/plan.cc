@@ -110,13 +110,15 @@ std::map<std::string, std::string> attack_fields(const Suite& suite, const Attac
   return fields;
 }
 
-// With the code that judges, so that a store does not give what an earlier one found.
+// With the code that judges, so that a store does not give what an earlier one found. Probes are
+// looked at by how features are spread over `measured` samples of the run.
 std::string clean_unit_key(const std::string& model_key, const std::string& samples,
-                           const Unit& unit) {
+                           const std::string& measured, const Unit& unit) {
   std::string text = "clean\n" + model_key;
   add_field(&text, "judging_version", judging_version());
   add_field(&text, "samples", samples);
   add_field(&text, "probes", joined(unit.probes));
+  if (!unit.probes.empty()) add_field(&text, "measured", measured);
   return sha256(text);
 }
 
@@ -323,6 +325,12 @@ Plan make_plan(const Suite& suite, const FileIdentity& model,
   const auto count = static_cast<int64_t>(samples.size());
   const int64_t block = unit_size(suite, count);
   const std::vector<int64_t> probes = choose_probes(samples);
+  std::vector<SampleInfo> measured;
+  for (const int64_t i : choose_measured(samples, suite.model.shape)) {
+    measured.push_back(samples[static_cast<size_t>(i)]);
+  }
+  const std::string measured_digest =
+      samples_digest(measured, 0, static_cast<int64_t>(measured.size()));
   std::vector<std::string> ranges;
   for (int64_t begin = 0; begin < count; begin += block) {
     Unit unit;
@@ -332,7 +340,7 @@ Plan make_plan(const Suite& suite, const FileIdentity& model,
     unit.part = begin / block;
     unit.probes = probes_within(probes, unit.begin, unit.end);
     ranges.push_back(samples_digest(samples, unit.begin, unit.end));
-    unit.key = clean_unit_key(model_key, ranges.back(), unit);
+    unit.key = clean_unit_key(model_key, ranges.back(), measured_digest, unit);
     header.clean_units.push_back(unit.key);
     plan.units.push_back(std::move(unit));
   }

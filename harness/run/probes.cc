@@ -36,17 +36,13 @@ at::Tensor foretold(const Model& model, const at::Tensor& x, const at::Tensor& p
   return step.flatten(2).mul(gradient.flatten(1)).sum(2);
 }
 
-// Random points within `reach` widths of the box of x [m, ...], the draws from `first` on:
-// [count, m, ...].
+// Random points within `reach` [...] of x [m, ...], the draws from `first` on: [count, m, ...].
 at::Tensor points_around(const Model& model, const at::Tensor& x, std::span<const uint64_t> ids,
-                         const Rng& rng, double reach, int64_t first, int64_t count) {
+                         const Rng& rng, const at::Tensor& reach, int64_t first, int64_t count) {
   const ModelSpec& spec = model.spec();
   std::vector<at::Tensor> points;
   for (int64_t draw = first; draw < first + count; ++draw) {
-    const at::Tensor noise = rng.uniform(ids, spec.shape, draw, 0)  // [m, ...]
-                                 .mul(2)
-                                 .sub(1)
-                                 .mul(reach * (spec.hi - spec.lo));
+    const at::Tensor noise = rng.uniform(ids, spec.shape, draw, 0).mul(2).sub(1).mul(reach);
     points.push_back(x.add(noise.to(x.scalar_type())).clamp(spec.lo, spec.hi));
   }
   return at::stack(points, 0);
@@ -60,15 +56,17 @@ struct Pairs {
 };
 
 Pairs pairs_around(const Model& model, const at::Tensor& x, std::span<const uint64_t> ids,
-                   const Rng& rng) {
+                   const Rng& rng, const at::Tensor& widths) {
   const ModelSpec& spec = model.spec();
-  const double wall = 2 * kReach * (spec.hi - spec.lo);
-  const at::Tensor inner = x.clamp(spec.lo + wall, spec.hi - wall);
-  const at::Tensor centre = points_around(model, inner, ids, rng, kReach, kNeighbours, 1)[0];
+  const at::Tensor wide = widths.mul(kReach);
+  const at::Tensor wall = wide.mul(2);
+  const at::Tensor inner =
+      x.clamp(wall.add(spec.lo).to(x.scalar_type()), wall.neg().add(spec.hi).to(x.scalar_type()));
+  const at::Tensor centre = points_around(model, inner, ids, rng, wide, kNeighbours, 1)[0];
   constexpr int64_t kFirst = kNeighbours + 1;
-  const at::Tensor there =
-      at::cat({points_around(model, centre, ids, rng, kReach, kFirst, kPairs),
-               points_around(model, centre, ids, rng, kClose, kFirst + kPairs, kPairs)});
+  const at::Tensor there = at::cat(
+      {points_around(model, centre, ids, rng, wide, kFirst, kPairs),
+       points_around(model, centre, ids, rng, widths.mul(kClose), kFirst + kPairs, kPairs)});
   return {centre, at::cat({there, centre.mul(2).sub(there).clamp(spec.lo, spec.hi)})};
 }
 
@@ -95,20 +93,44 @@ bool tells_changes(const at::Tensor& changes, const at::Tensor& told, double rou
   return tells;
 }
 
-}  // namespace
-
-std::vector<int64_t> choose_probes(const std::vector<SampleInfo>& samples) {
+// Indices, in order, of so many samples or all, by a hash of their ids.
+std::vector<int64_t> choose_by_hash(const std::vector<SampleInfo>& samples, int64_t most) {
   const auto n = static_cast<int64_t>(samples.size());
-  const int64_t count = std::min(n, std::clamp<int64_t>(n / 32, 4, 32));
+  const int64_t count = std::min(n, most);
   std::vector<std::pair<uint64_t, int64_t>> order;
   for (int64_t i = 0; i < n; ++i) {
     order.emplace_back(hash64(samples[static_cast<size_t>(i)].id), i);
   }
   std::partial_sort(order.begin(), order.begin() + count, order.end());
-  std::vector<int64_t> probes;
-  for (int64_t i = 0; i < count; ++i) probes.push_back(order[static_cast<size_t>(i)].second);
-  std::sort(probes.begin(), probes.end());
-  return probes;
+  std::vector<int64_t> chosen;
+  for (int64_t i = 0; i < count; ++i) chosen.push_back(order[static_cast<size_t>(i)].second);
+  std::sort(chosen.begin(), chosen.end());
+  return chosen;
+}
+
+}  // namespace
+
+std::vector<int64_t> choose_probes(const std::vector<SampleInfo>& samples) {
+  const auto n = static_cast<int64_t>(samples.size());
+  return choose_by_hash(samples, std::clamp<int64_t>(n / 32, 4, 32));
+}
+
+std::vector<int64_t> choose_measured(const std::vector<SampleInfo>& samples,
+                                     std::span<const int64_t> shape) {
+  constexpr int64_t kMeasured = 256;
+  return choose_by_hash(samples, shape.size() == 3 ? 0 : kMeasured);
+}
+
+at::Tensor feature_widths(const ModelSpec& spec, const at::Tensor& x) {
+  const at::Tensor box = at::full(spec.shape, spec.hi - spec.lo, at::kDouble);
+  if (x.size(0) == 0) return box;
+  const at::Tensor wide = x.to(at::kDouble);
+  const at::Tensor off = wide.sub(std::get<0>(wide.median(0))).abs();
+  const at::Tensor usual = std::get<0>(off.median(0)).mul(4);
+  const double none = std::numeric_limits<double>::infinity();
+  const at::Tensor least = off.masked_fill(off.eq(0), none).amin(0);
+  const at::Tensor range = wide.amax(0).sub(wide.amin(0));
+  return at::where(usual.gt(0), usual, least).minimum(range).minimum(box);
 }
 
 double whole_box_radius(const ThreatModel& threat, int64_t d) {
@@ -155,9 +177,9 @@ bool may_survive_box(const ThreatModel& threat) {
 }
 
 int64_t count_unstable(const Model& model, const at::Tensor& x, std::span<const int64_t> y,
-                       std::span<const uint64_t> ids, const Rng& rng) {
-  const at::Tensor points = points_around(model, x, ids, rng, kReach, 0, kNeighbours);
-  const Pairs pairs = pairs_around(model, x, ids, rng);
+                       std::span<const uint64_t> ids, const at::Tensor& widths, const Rng& rng) {
+  const at::Tensor points = points_around(model, x, ids, rng, widths.mul(kReach), 0, kNeighbours);
+  const Pairs pairs = pairs_around(model, x, ids, rng, widths);
   const int64_t m = x.size(0);
   const at::Tensor logits =
       model.logits(at::cat({x.unsqueeze(0), points, pairs.ends}).flatten(0, 1))

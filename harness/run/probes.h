@@ -18,6 +18,18 @@ namespace assay {
 /// their ids. They depend on the samples alone, never on blocks or shards.
 std::vector<int64_t> choose_probes(const std::vector<SampleInfo>& samples);
 
+/// Indices, in order, of the samples that feature_widths() looks at: 256 by the same hash, or all.
+/// None for images, the pixels of which share one scale.
+std::vector<int64_t> choose_measured(const std::vector<SampleInfo>& samples,
+                                     std::span<const int64_t> shape);
+
+/// How widely each feature is spread over x [n, ...shape], float64: a table may have columns of
+/// very different scales, and a share of the box, or of a range that a few outliers stretch, would
+/// lead out of all that others hold. Four times the median distance from the column's median, which
+/// of a uniform column is its range; where that is 0, the least distance that is not; never more
+/// than range and box; 0 of a column that never changes. Without rows the box's width.
+at::Tensor feature_widths(const ModelSpec& spec, const at::Tensor& x);
+
 /// The radius of a ball around any point of the box that holds the whole box; d entries per sample.
 double whole_box_radius(const ThreatModel& threat, int64_t d);
 
@@ -38,13 +50,13 @@ inline constexpr int64_t kLookedAt = 1 + kNeighbours + 4 * kPairs;
 
 /// How many of x [m, ...] with labels y have a lead over the second label that changes in another
 /// way than its gradient says: by more than 10 % of the logits' spread, on average over kNeighbours
-/// random points within 1/64 of the box (Indicators of Attack Failure: unstable predictions; there
-/// any change counts, of steep models that are linear too); or, between the ends of steps both ways
-/// from a point near by, by more than .3 of the change itself (sums of squares), of steps of 1/64
-/// and of 1/1024 of the box: then the gradient is not the model's own. The latter only where there
-/// is a gradient and no noise. Sends m * kLookedAt rows at once, and 2 m with a gradient. Throws
-/// ModelFailure.
+/// random points within 1/64 of the `widths` [...shape] (Indicators of Attack Failure: unstable
+/// predictions; there any change counts, of steep models that are linear too); or, between the ends
+/// of steps both ways from a point near by, by more than .3 of the change itself (sums of squares),
+/// of steps of 1/64 and of 1/1024 of them: then the gradient is not the model's own. The latter
+/// only where there is a gradient and no noise. Sends m * kLookedAt rows at once, and 2 m with a
+/// gradient. Throws ModelFailure.
 int64_t count_unstable(const Model& model, const at::Tensor& x, std::span<const int64_t> y,
-                       std::span<const uint64_t> ids, const Rng& rng);
+                       std::span<const uint64_t> ids, const at::Tensor& widths, const Rng& rng);
 
 }  // namespace assay

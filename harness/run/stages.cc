@@ -75,7 +75,11 @@ void try_mean_gradient(const Task& task, const Oracle& oracle, JudgedBlock* judg
   std::vector<int64_t> rows;
   for (size_t i = 0; i < judged->rows.size(); ++i) {
     const auto row = static_cast<int64_t>(i);
-    if (judged->rows[i].status != Status::kRobust || !oracle.trace()->tells(row)) continue;
+    const Trace& trace = *oracle.trace();
+    if (judged->rows[i].status != Status::kRobust || !trace.tells(row)) continue;
+    if (!std::isfinite(trace.least_margin(row)) || trace.crossed(row) || trace.unfinished(row)) {
+      continue;
+    }
     if (oracle.block().ids[i] % kOneOf == 0) rows.push_back(row);
   }
   if (rows.empty()) return;
@@ -87,16 +91,14 @@ void try_mean_gradient(const Task& task, const Oracle& oracle, JudgedBlock* judg
   for (size_t i = 0; i < rows.size(); ++i) {
     Signs& signs = judged->signs[static_cast<size_t>(rows[i])];
     const double before = step.before.const_data_ptr<double>()[i];
-    const double seen = oracle.trace()->least_margin(rows[i]);
-    const double least = std::min(before, seen);
+    const double least = std::min(before, oracle.trace()->least_margin(rows[i]));
     const double after = step.after.const_data_ptr<double>()[i];
     const double slack = kSlack * std::max(std::abs(before), std::abs(after));
-    const bool known = std::isfinite(seen) && !oracle.trace()->crossed(rows[i]) &&
-                       !oracle.trace()->unfinished(rows[i]);
     const double gap = std::max(kFurther * (before - least), kMatters * std::abs(before));
     const bool further = after < least - gap - slack;
-    if (!known || !further || broken.rows[i].status != Status::kBroken) continue;
-    signs.stalled = true;
+    signs.averaged = true;
+    if (!further || broken.rows[i].status != Status::kBroken) continue;
+    signs.stalled = signs.turned = true;
     signs.missed_at = std::min(signs.missed_at, broken.rows[i].distance);
   }
   judged->forwards += (kSmoothing + 2) * static_cast<int64_t>(rows.size()) + broken.forwards;
@@ -160,6 +162,8 @@ void add_signs(const Signs& later, Access access, Signs* signs) {
     // Another stage that saw as much went somewhere.
     const bool same = stepped && access == signs->traced_by;
     signs->stalled = later.stalled && (!same || signs->stalled);
+    signs->averaged = later.averaged || (same && signs->averaged);
+    signs->turned = signs->stalled && (later.turned || (same && signs->turned));
     signs->flat = later.flat && (!same || signs->flat);
     signs->traced_by = access;
   }
@@ -322,6 +326,8 @@ Diagnosis diagnosis_of(const JudgedBlock& judged, bool nearest) {
     sum.blinded += signs.nonfinite_gradients > 0;
     sum.unstarted += signs.unstarted;
     sum.stalled += signs.stalled;
+    sum.averaged += signs.averaged;
+    sum.turned += signs.turned;
     sum.flat += signs.flat;
     sum.unguided += row.gradients > 0 && signs.zero_gradients == row.gradients;
   }

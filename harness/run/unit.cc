@@ -66,10 +66,20 @@ void run_clean(const Unit& unit, const Model& model, const at::Tensor& x,
   result->cost.judged += x.size(0);
 }
 
+// How widely features are spread over the run's samples, not the unit's: in every shard the same.
+at::Tensor measure(const Header& header, const Samples& samples, const ModelSpec& spec) {
+  std::vector<int64_t> indices;
+  for (const int64_t sample : choose_measured(header.samples, spec.shape)) {
+    indices.push_back(samples.indices[static_cast<size_t>(sample)]);
+  }
+  return feature_widths(spec, samples.dataset->read(indices));
+}
+
 // Looks around the probes that are rightly classified, several at a time as far as the unit's own
 // size goes, one by one where the model fails. A probe at whose side it fails is unstable.
-void look_around(const Suite& suite, const Header& header, const Unit& unit, const Model& model,
-                 const at::Tensor& x, const UnitCrashes& crashes, UnitResult* result) {
+void look_around(const Suite& suite, const Header& header, const Unit& unit, const Samples& samples,
+                 const Model& model, const at::Tensor& x, const UnitCrashes& crashes,
+                 UnitResult* result) {
   const Rng rng(suite.seed, "neighbourhood", 0);
   std::vector<int64_t> probes, labels;
   std::vector<uint64_t> ids;
@@ -80,13 +90,15 @@ void look_around(const Suite& suite, const Header& header, const Unit& unit, con
     labels.push_back(sample.label);
     ids.push_back(hash64(sample.id));
   }
+  if (probes.empty()) return;
+  const at::Tensor widths = measure(header, samples, model.spec());
   const auto look = [&](size_t first, size_t count) {
     const at::Tensor rows =
         at::tensor(std::vector(probes.begin() + static_cast<int64_t>(first),
                                probes.begin() + static_cast<int64_t>(first + count)));
     result->cost.judged += static_cast<int64_t>(count) * (kLookedAt + 2);
     return count_unstable(model, x.index_select(0, rows), std::span(labels).subspan(first, count),
-                          std::span(ids).subspan(first, count), rng);
+                          std::span(ids).subspan(first, count), widths, rng);
   };
   const auto look_each = [&](size_t first, size_t count) {
     int64_t unstable = 0;
@@ -330,7 +342,7 @@ UnitResult run_unit(const Suite& suite, const Plan& plan, const Unit& unit, cons
   const at::Tensor x = read_range(samples, unit.begin, unit.end);
   if (unit.kind == Unit::Kind::kClean) {
     run_clean(unit, model, x, crashed, &result);
-    look_around(suite, plan.header, unit, model, x, crashed, &result);
+    look_around(suite, plan.header, unit, samples, model, x, crashed, &result);
     return result;
   }
   refuse_crashed_source(options.crashes, suite.attacks[unit.entry], unit);

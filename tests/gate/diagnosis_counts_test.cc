@@ -14,6 +14,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using testing::make_run;
+using ::testing::Not;
 
 std::vector<std::string> ids(const std::vector<Flag>& flags) {
   std::vector<std::string> list;
@@ -169,6 +170,22 @@ TEST(DiagnosisCounts, AFewSamplesOnWhichNoStepLedAnywhereAreEnough) {
   ASSERT_THAT(ids(flat), ElementsAre("stalled_optimisation"));
   EXPECT_THAT(flat[0].detail, HasSubstr("piecewise constant"));
   EXPECT_THAT(flat[0].advice, HasSubstr("labels alone"));
+}
+
+TEST(DiagnosisCounts, AStepAgainstMeanGradientsIsNamedWithTheSamplesLookedAt) {
+  EXPECT_THAT(flags_of_counts({.standing = 200, .stalled = 2, .averaged = 5, .turned = 2}),
+              IsEmpty());
+  const auto detail = [](const Diagnosis& diagnosis) {
+    const std::vector<Flag> flags = flags_of_counts(diagnosis);
+    EXPECT_THAT(ids(flags), ElementsAre("stalled_optimisation"));
+    return flags.empty() ? "" : flags[0].detail;
+  };
+  const std::string turned = detail({.standing = 200, .stalled = 12, .averaged = 48, .turned = 12});
+  EXPECT_THAT(turned, HasSubstr("breaks 12 of 48 samples (25%) looked at"));
+  EXPECT_THAT(turned, Not(HasSubstr("of 200")));
+  EXPECT_THAT(detail({.standing = 200, .stalled = 20, .averaged = 48, .turned = 12}),
+              AllOf(HasSubstr("nearer to breaking 8 of 200 samples (4%) left standing"),
+                    HasSubstr("; one step"), HasSubstr("12 of 48")));
 }
 
 TEST(DiagnosisCounts, SamplesThatSawNothingButZeroGradientsAreNamed) {

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <fstream>
 #include <numeric>
 
 #include "tests/run/diagnosis_fixture.h"
@@ -12,13 +14,18 @@ namespace {
 
 using testing::kShape;
 
-// How many of x [20, 1, 4, 4] are unstable.
-int64_t unstable(const Model& model, const at::Tensor& x) {
+// How many of x [20, ...] are unstable, by steps in proportion to these widths.
+int64_t unstable(const Model& model, const at::Tensor& x, const at::Tensor& widths) {
   const at::Tensor labels = model.logits(x).argmax(1);
   std::vector<int64_t> y(labels.const_data_ptr<int64_t>(), labels.const_data_ptr<int64_t>() + 20);
   std::vector<uint64_t> ids(20);
   std::iota(ids.begin(), ids.end(), 1);
-  return count_unstable(model, x, y, ids, Rng(5, "neighbourhood", 0));
+  return count_unstable(model, x, y, ids, widths, Rng(5, "neighbourhood", 0));
+}
+
+// By steps in proportion to the box.
+int64_t unstable(const Model& model, const at::Tensor& x) {
+  return unstable(model, x, at::full(x.sizes().slice(1), 1.0, at::kDouble));
 }
 
 // Of points within `reach` of the middle of the box.
@@ -93,6 +100,158 @@ TEST(Unstable, NoSoundNetworkIsWhateverItsKinksAndPrecision) {
                0.4),
       0)
       << "saturated";
+}
+
+// A table of 12 columns, as wide as 1, 100 and 10000 in turn, in the box of the widest.
+const testing::Shape kTable{.shape = {12}, .lo = 0, .hi = 10000};
+
+at::Tensor column_widths() { return testing::values({1, 100, 10000}).repeat({4}); }
+
+at::Tensor table(int64_t rows) {
+  return testing::random_uniform({rows, 12}, 9, 0, 1).mul(column_widths());
+}
+
+// A network of the standardised columns, after `lines` that may change these, z.
+Model standardised(const std::string& lines) {
+  return testing::load_module(
+      kTable,
+      "def forward(self, x):\n    z = (x / self.widths - 0.5) * 3.4641016\n" + lines +
+          "    return torch.relu(z.matmul(self.first)).matmul(self.second)\n",
+      {{"widths", column_widths()},
+       {"first", testing::random_normal({12, 32}, 5).mul(0.4)},
+       {"second", testing::random_normal({32, 3}, 6).mul(0.3)}});
+}
+
+constexpr const char* kRounds = "    z = z + (torch.round(z * 4.0) / 4.0 - z).detach()\n";
+
+TEST(Unstable, ATableOfManyScalesIsLookedAtByTheSpreadOfEachColumn) {
+  const at::Tensor x = table(20);
+  const Model sound = standardised("");
+  const at::Tensor widths = feature_widths(sound.spec(), x);
+  EXPECT_EQ(unstable(sound, x, widths), 0);
+  EXPECT_GT(unstable(sound, x, at::full({12}, 1e4, at::kDouble)), 15) << "by shares of the box";
+  EXPECT_GT(unstable(standardised(kRounds), x, widths), 15);
+  EXPECT_GT(unstable(standardised("    z = z + torch.sin(z * 3000.0)\n"), x, widths), 15);
+  EXPECT_GT(
+      unstable(standardised("    z = torch.cat([z[:, :4], z[:, 4:].detach()], 1)\n"), x, widths),
+      15)
+      << "with the gradient of some columns only";
+}
+
+TEST(FeatureWidths, AreFourMedianDistancesWithinRangeAndBox) {
+  const ModelSpec spec = testing::to_spec({.shape = {6}, .lo = -500, .hi = 500}, {});
+  const at::Tensor x = at::stack({at::arange(101.0),                                 // uniform
+                                  at::arange(101.0).pow(3).mul(1e-4),                // long tail
+                                  at::arange(101.0).remainder(2),                    // two values
+                                  at::arange(101.0).sub(97).clamp_min(0).mul(0.25),  // mostly zero
+                                  at::full({101}, 7.0),                              // always one
+                                  at::arange(101.0).mul(10).sub(500)},
+                                 1);
+  const std::vector<double> widths = testing::doubles(feature_widths(spec, x));
+  EXPECT_EQ(widths[0], 100);
+  EXPECT_GT(widths[1], 20);
+  EXPECT_LT(widths[1], 60) << "not 100, its range";
+  EXPECT_EQ(std::vector(widths.begin() + 2, widths.end()), (std::vector<double>{1, 0.25, 0, 1000}));
+  EXPECT_EQ(testing::doubles(feature_widths(spec, x.narrow(0, 0, 0))),
+            std::vector<double>(6, 1000));
+}
+
+std::vector<SampleInfo> samples_of(int64_t n) {
+  std::vector<SampleInfo> samples(static_cast<size_t>(n));
+  for (int64_t i = 0; i < n; ++i) samples[static_cast<size_t>(i)].id = std::to_string(i);
+  return samples;
+}
+
+TEST(FeatureWidths, AreOfSamplesThatAnyShardKnows) {
+  const std::vector<int64_t> table{12}, image{1, 4, 4};
+  EXPECT_EQ(choose_measured(samples_of(100), table).size(), 100U);
+  const std::vector<int64_t> some = choose_measured(samples_of(3000), table);
+  EXPECT_EQ(some.size(), 256U);
+  for (const int64_t probe : choose_probes(samples_of(3000))) {
+    EXPECT_TRUE(std::binary_search(some.begin(), some.end(), probe)) << probe;
+  }
+  EXPECT_TRUE(choose_measured(samples_of(3000), image).empty()) << "pixels have one scale";
+}
+
+// Runs on a table of its own.
+class TableTest : public testing::RunTest {
+ protected:
+  Suite table_suite(const Model& model, const std::string& block) {
+    constexpr int64_t kRows = 640;
+    const at::Tensor x = table(kRows);
+    const at::Tensor labels = model.logits(x).argmax(1);
+    std::ofstream csv(folder_ / "t.csv");
+    csv << "label";
+    for (int i = 0; i < 12; ++i) csv << ",f" << i;
+    csv.precision(9);
+    for (int64_t row = 0; row < kRows; ++row) {
+      csv << '\n' << labels[row].item<int64_t>();
+      for (const double value : testing::doubles(x[row])) csv << ',' << value;
+    }
+    csv.close();
+    const std::filesystem::path file = folder_ / "suite.yaml";
+    std::ofstream(file)
+        << "assay: 1\nname: t\nseed: 5\n"
+           "model: {path: m.pt, input: {shape: [12], range: [0, 10000]}, classes: 3}\n"
+           "data: {test: {format: csv, path: t.csv, label: label}}\n"
+           "attacks:\n  - {name: fgsm, attack: fgsm, norm: linf, eps: 10}\nrun: {block: "
+        << block << "}\n";
+    return load_suite(file, {}, infos_);
+  }
+
+  // Of the clean units that a run, or one of its shards, has worked on.
+  Diagnosis clean(const Suite& suite, const Model& model, const std::string& store,
+                  const RunOptions& options = {}) {
+    Diagnosis sum;
+    for (const UnitResult& unit : run(suite, model, store, options).units) {
+      if (unit.cell.empty()) sum += unit.diagnosis;
+    }
+    return sum;
+  }
+};
+
+TEST_F(TableTest, ASoundModelIsStableAndOneThatRoundsIsNot) {
+  const Model sound = standardised(""), rounds = standardised(kRounds);
+  const Diagnosis of_sound = clean(table_suite(sound, "64"), sound, "sound");
+  EXPECT_EQ(of_sound.surrounded, 20);
+  EXPECT_EQ(of_sound.unstable, 0);
+  EXPECT_EQ(clean(table_suite(rounds, "64"), rounds, "rounds").unstable, 20);
+}
+
+TEST_F(TableTest, CountsDependNeitherOnBlocksNorOnShards) {
+  // Waves that hide about enough of the changes.
+  const Model model = standardised("    z = z + torch.sin(z * 1500.0) * 0.8 / 1500.0\n");
+  const Suite suite = table_suite(model, "64");
+  const Diagnosis whole = clean(suite, model, "whole");
+  EXPECT_GT(whole.unstable, 0);
+  EXPECT_LT(whole.unstable, whole.surrounded);
+  EXPECT_EQ(clean(table_suite(model, "5"), model, "small"), whole);
+  Diagnosis shards;
+  for (const int64_t shard : {0, 1, 2}) {
+    RunOptions options;
+    options.shard = shard;
+    options.shards = 3;
+    shards += clean(suite, model, "shard" + std::to_string(shard), options);
+  }
+  EXPECT_EQ(shards, whole);
+}
+
+TEST_F(TableTest, SamplesThatWidthsAreOfArePartOfTheKeysOfUnitsWithProbes) {
+  const Suite suite = table_suite(standardised(""), "16");
+  const Dataset dataset = Dataset::open(suite.data.at("test"), suite.model);
+  std::vector<SampleInfo> samples = describe(dataset, draw(dataset, suite.sample));
+  const auto plan = [&] {
+    return make_plan(suite, {"m.pt", std::string(64, 'a')}, samples, platform("cpu"), attacks_, {});
+  };
+  const Plan before = plan();
+  const int64_t changed = choose_measured(samples, suite.model.shape).back();
+  samples[static_cast<size_t>(changed)].digest = std::string(64, 'b');
+  const Plan after = plan();
+  for (size_t i = 0; i < before.header.clean_units.size(); ++i) {
+    if (before.units[i].begin <= changed && changed < before.units[i].end) continue;
+    EXPECT_EQ(before.units[i].key == after.units[i].key, before.units[i].probes.empty()) << i;
+    EXPECT_EQ(before.header.cells[0].units[i], after.header.cells[0].units[i]) << "an attack's";
+  }
 }
 
 }  // namespace

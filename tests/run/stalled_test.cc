@@ -76,11 +76,18 @@ TEST_F(StalledTest, GradientsThatTurnWithinAStepAreSeenByTheirMean) {
   const std::string attacks =
       "attacks:\n  - {name: pgd, attack: pgd, norm: linf, eps: 0.1, steps: 40, loss: margin}\n";
   const std::string straight = "    return z.matmul(self.weight)\n";
-  const auto found =
-      names(attacks, broken_model("    z = x + 0.02 * torch.sin(500.0 * x)\n" + straight));
+  const std::string jagged = "    z = x + 0.02 * torch.sin(500.0 * x)\n" + straight;
+  const auto found = names(attacks, broken_model(jagged));
   EXPECT_THAT(found, Contains("stalled_optimisation pgd"));
   const Diagnosis shattered = total("pgd");
   EXPECT_GT(shattered.standing, 20);
+  EXPECT_GT(shattered.averaged, shattered.standing / 8) << "one in four is looked at";
+  EXPECT_LT(shattered.averaged, shattered.standing / 2);
+  EXPECT_GT(shattered.turned, 2);
+  EXPECT_LE(shattered.turned, shattered.averaged);
+  EXPECT_THAT(detail("stalled_optimisation", attacks, broken_model(jagged)),
+              HasSubstr(std::to_string(shattered.turned) + " of " +
+                        std::to_string(shattered.averaged) + " samples"));
   int64_t marked = 0;
   for (const auto& row : evidence_.rows(evidence_.header.cells[0])) {
     marked += row->doubt == Doubt::kChance;
@@ -170,7 +177,8 @@ TEST_F(StalledTest, CountsDoNotDependOnTheBlockSize) {
     std::vector<int64_t> counts;
     for (const char* entry : kConfinedEntries) {
       const Diagnosis sum = total(entry);
-      counts.insert(counts.end(), {sum.stalled, sum.flat, sum.boxed, sum.withstood});
+      counts.insert(counts.end(),
+                    {sum.stalled, sum.averaged, sum.turned, sum.flat, sum.boxed, sum.withstood});
     }
     return counts;
   };
