@@ -14,9 +14,14 @@ namespace {
 
 // A tenth is more than a few odd samples, and one or two of a handful tell little.
 constexpr double kTenth = 0.1;
+constexpr double kHalf = 0.5;
 // Of samples on which the attack is known to have failed.
 constexpr double kHundredth = 0.01;
 constexpr int64_t kHandful = 2;
+
+// Advice where neither gradients nor scores tell anything.
+const char* const kBlunt =
+    "use attacks by labels alone (hop_skip_jump, rays, geoda), or fmn, which leave the ball";
 
 bool above(int64_t count, int64_t of, double share) {
   return static_cast<double>(count) > share * static_cast<double>(of);
@@ -46,6 +51,35 @@ std::set<int64_t> labels_given(const EvidenceView& view) {
   return labels;
 }
 
+// Of the clean pass.
+void add_surroundings(const Diagnosis& d, std::vector<Flag>& flags) {
+  // A small run looks around a few samples only: all of them tell as much as three of many.
+  const auto many = [](int64_t n, int64_t of, double share) {
+    return (n >= kHandful && n == of) || (n > kHandful && above(n, of, share));
+  };
+  if (many(d.unstable, d.surrounded, kTenth)) {
+    flags.push_back(
+        {"unstable_predictions", "",
+         "around " + share_of(d.unstable, d.surrounded, "clean sample") +
+             " the margin does not change as its gradient says: by more than 10% of the "
+             "logits' spread, on average within 1/64 of the box (tables: of each "
+             "column's spread), or by more than .3 of the squares of its changes, over wide steps "
+             "and short ones",
+         "gradients point nowhere on such a surface, or are of something else; attack "
+         "the model without what replaces them, average them (eot), or rely on attacks "
+         "with score and label access"});
+  }
+  if (many(d.cliffs, d.approached, kHalf)) {
+    flags.push_back({"unstable_predictions", "",
+                     "on the way from " + share_of(d.cliffs, d.approached, "clean sample") +
+                         " to a random point of another label, half of the margin goes within 1/64 "
+                         "of the way to the boundary: until there, gradients and scores are of "
+                         "what does not decide",
+                     "look for a part that has saturated, such as one member of an ensemble of "
+                     "probabilities; attack its logits, or rely on attacks with label access"});
+  }
+}
+
 void add_gradients(const Diagnosis& d, const std::string& cell, std::vector<Flag>& flags) {
   const bool unguided = d.unguided > kHandful && above(d.unguided, d.standing, kHundredth);
   if (unguided || above(d.zero_gradients, d.gradients, kTenth)) {
@@ -56,8 +90,10 @@ void add_gradients(const Diagnosis& d, const std::string& cell, std::vector<Flag
                 " left standing";
     }
     flags.push_back({"zero_gradient", cell, detail,
-                     "gradients are masked or saturated; use loss: margin or dlr, or add an attack "
-                     "with score access"});
+                     d.flat > 0
+                         ? "gradients are masked, and scores are flat too; " + std::string(kBlunt)
+                         : "gradients are masked or saturated; use loss: margin or dlr, or "
+                           "add an attack with score access"});
   }
   if (d.nonfinite_gradients > 0) {
     std::string detail =
@@ -94,9 +130,7 @@ void add_stalled(const Diagnosis& d, const std::string& cell, std::vector<Flag>&
   const std::string astray =
       "the gradients (or scores) lead astray: look for layers that round, saturate, draw or "
       "replace their gradient, and attack the model without them";
-  const std::string blunt =
-      "use attacks by labels alone (hop_skip_jump, rays, geoda), or fmn, which leave the ball";
-  flags.push_back({"stalled_optimisation", cell, detail, d.stalled > d.flat ? astray : blunt});
+  flags.push_back({"stalled_optimisation", cell, detail, d.stalled > d.flat ? astray : kBlunt});
 }
 
 // `certain`: every sample can be broken in the whole box. Else few may stand that are only hard to
@@ -169,22 +203,7 @@ bool gives_every_target(const EvidenceView& view, const CellHeader& cell) {
 std::vector<Flag> diagnose_counts(const EvidenceView& view) {
   std::vector<Flag> flags;
   const Header& header = view.evidence->header;
-  const Diagnosis clean = total(view, header.clean_units);
-  // A small run looks around a few samples only: all of them tell as much as three of many.
-  const bool everywhere = clean.unstable >= kHandful && clean.unstable == clean.surrounded;
-  if (everywhere ||
-      (clean.unstable > kHandful && above(clean.unstable, clean.surrounded, kTenth))) {
-    flags.push_back(
-        {"unstable_predictions", "",
-         "around " + share_of(clean.unstable, clean.surrounded, "clean sample") +
-             " the margin does not change as its gradient says: by more than 10% of the "
-             "logits' spread, on average within 1/64 of the box (tables: of each "
-             "column's spread), or by more than .3 of the squares of its changes, over wide steps "
-             "and short ones",
-         "gradients point nowhere on such a surface, or are of something else; attack "
-         "the model without what replaces them, average them (eot), or rely on attacks "
-         "with score and label access"});
-  }
+  add_surroundings(total(view, header.clean_units), flags);
   const bool several = gives_several_labels(view);
   std::set<std::string> seen;
   for (const CellHeader& cell : header.cells) {

@@ -71,7 +71,7 @@ struct DiagnosisField {
   const char* name;
   int64_t Diagnosis::*field;
 };
-inline constexpr std::array<DiagnosisField, 20> kDiagnosisFields = {{
+inline constexpr std::array<DiagnosisField, 22> kDiagnosisFields = {{
     {"gradients", &Diagnosis::gradients},
     {"zero_gradients", &Diagnosis::zero_gradients},
     {"nonfinite_gradients", &Diagnosis::nonfinite_gradients},
@@ -92,6 +92,8 @@ inline constexpr std::array<DiagnosisField, 20> kDiagnosisFields = {{
     {"withstood", &Diagnosis::withstood},
     {"surrounded", &Diagnosis::surrounded},
     {"unstable", &Diagnosis::unstable},
+    {"approached", &Diagnosis::approached},
+    {"cliffs", &Diagnosis::cliffs},
 }};
 static_assert(sizeof(Diagnosis) == kDiagnosisFields.size() * sizeof(int64_t),
               "every count of a diagnosis is written");

@@ -190,6 +190,8 @@ struct Diagnosis {
   int64_t withstood = 0;            ///< of these, left standing even so
   int64_t surrounded = 0;           ///< clean pass: samples whose neighbourhood was looked at
   int64_t unstable = 0;             ///< of these, with a margin that jumps within it
+  int64_t approached = 0;           ///< clean pass: samples from which a way crosses the boundary
+  int64_t cliffs = 0;               ///< of these, where half of the margin goes in one leap
   bool operator==(const Diagnosis&) const = default;
   Diagnosis& operator+=(const Diagnosis& other);
 };

@@ -12,8 +12,9 @@ namespace {
 constexpr double kReach = 1.0 / 64;  // the reference's ±4/255, in widths of the box
 constexpr double kClose = 1.0 / 1024;
 constexpr double kMeanChange = 0.1;
-constexpr double kMisfit = 0.3;     // of the squares of changes; sound networks come to .1
-constexpr double kRounding = 1e-6;  // of the largest logit
+constexpr double kMisfit = 0.3;      // of the squares of changes; sound networks come to .1
+constexpr double kRounding = 1e-6;   // of the largest logit
+constexpr double kBrink = 1.0 / 64;  // of the way to the boundary
 
 // The label that a model finds second to y at a row of logits [K].
 int64_t second_to(const at::Tensor& logits, int64_t y) {
@@ -218,6 +219,52 @@ int64_t count_unstable(const Model& model, const at::Tensor& x, std::span<const 
     unstable += steady && own ? 0 : 1;
   }
   return unstable;
+}
+
+Approaches count_cliffs(const Model& model, const at::Tensor& x, std::span<const int64_t> y,
+                        std::span<const uint64_t> ids, const at::Tensor& widths, const Rng& rng) {
+  const at::Tensor labels = at::tensor(std::vector<int64_t>(y.begin(), y.end())).unsqueeze(1);
+  const auto margins_of = [&labels](const at::Tensor& logits) {  // [m, K] → [m]
+    const double least = -std::numeric_limits<double>::infinity();
+    return logits.gather(1, labels).squeeze(1).sub(logits.scatter(1, labels, least).amax(1));
+  };
+  const auto margins = [&](const at::Tensor& points) {
+    return margins_of(model.logits(points).to(at::kDouble));
+  };
+  const at::Tensor logits = model.logits(x).to(at::kDouble);
+  const at::Tensor clean = margins_of(logits);
+  at::Tensor there = x;
+  at::Tensor found = at::zeros_like(clean, at::kBool);
+  std::vector<int64_t> one_each(static_cast<size_t>(x.dim()), 1);
+  one_each[0] = x.size(0);
+  for (int64_t draw = 0; draw < kFarPoints; ++draw) {
+    const at::Tensor far = points_around(model, x, ids, rng, widths, kLookedAt + draw, 1)[0];
+    const at::Tensor crosses = margins(far).lt(0).logical_and(found.logical_not());
+    there = at::where(crosses.view(one_each), far, there);
+    found = found.logical_or(crosses);
+  }
+  const at::Tensor step = there.to(at::kDouble).sub(x.to(at::kDouble));
+  const auto along = [&](const at::Tensor& share) {  // [m] of the way
+    const at::Tensor point = x.to(at::kDouble).add(step.mul(share.view(one_each)));
+    return margins(point.to(x.scalar_type()).clamp(model.spec().lo, model.spec().hi));
+  };
+  at::Tensor near = at::zeros_like(clean), beyond = at::ones_like(clean);
+  for (int64_t i = 0; i < kHalvings; ++i) {
+    const at::Tensor middle = near.add(beyond).div(2);
+    const at::Tensor before = along(middle).gt(0);
+    near = at::where(before, middle, near);
+    beyond = at::where(before, beyond, middle);
+  }
+  const at::Tensor fall =
+      along(near.mul(1 - kBrink)).sub(along(beyond.mul(1 + kBrink).clamp_max(1)));
+  Approaches counts;
+  for (int64_t i = 0; i < x.size(0); ++i) {
+    if (!found[i].item<bool>()) continue;
+    const double rounding = change_rounding(logits[i]) * logits[i].abs().max().item<double>();
+    ++counts.approached;
+    counts.cliffs += fall[i].item<double>() >= clean[i].item<double>() / 2 + rounding ? 1 : 0;
+  }
+  return counts;
 }
 
 }  // namespace assay

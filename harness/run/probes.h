@@ -59,4 +59,23 @@ inline constexpr int64_t kLookedAt = 1 + kNeighbours + 4 * kPairs;
 int64_t count_unstable(const Model& model, const at::Tensor& x, std::span<const int64_t> y,
                        std::span<const uint64_t> ids, const at::Tensor& widths, const Rng& rng);
 
+/// What lies on the way from samples to random points with another label.
+struct Approaches {
+  int64_t approached = 0;  ///< samples to which such a point was found
+  int64_t cliffs = 0;      ///< of these, where half of the margin goes at the boundary itself
+};
+inline constexpr int64_t kFarPoints = 4;
+inline constexpr int64_t kHalvings = 16;
+inline constexpr int64_t kApproachedBy =
+    1 + kFarPoints + kHalvings + 2;  ///< rows sent for a sample
+
+/// Goes straight from each of x [m, ...] with labels y to the first of kFarPoints random points
+/// within `widths` that has another label. There is a cliff where within 1/64 of the way to the
+/// boundary, on either side of it, the margin falls by at least half of what it is at x; with sound
+/// networks it falls there by .04 to .1 of it (medians). Before a cliff gradients and scores are of
+/// something that does not decide, such as the weaker members of an ensemble of probabilities whose
+/// strongest has saturated. Sends m * kApproachedBy rows, m at once. Throws ModelFailure.
+Approaches count_cliffs(const Model& model, const at::Tensor& x, std::span<const int64_t> y,
+                        std::span<const uint64_t> ids, const at::Tensor& widths, const Rng& rng);
+
 }  // namespace assay

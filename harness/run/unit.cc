@@ -92,33 +92,44 @@ void look_around(const Suite& suite, const Header& header, const Unit& unit, con
   }
   if (probes.empty()) return;
   const at::Tensor widths = measure(header, samples, model.spec());
+  const bool steep = model.facts().gradient && !model.facts().random;
   const auto look = [&](size_t first, size_t count) {
-    const at::Tensor rows =
-        at::tensor(std::vector(probes.begin() + static_cast<int64_t>(first),
-                               probes.begin() + static_cast<int64_t>(first + count)));
-    result->cost.judged += static_cast<int64_t>(count) * (kLookedAt + 2);
-    return count_unstable(model, x.index_select(0, rows), std::span(labels).subspan(first, count),
-                          std::span(ids).subspan(first, count), widths, rng);
+    const auto some = static_cast<int64_t>(count);
+    const at::Tensor rows = x.index_select(
+        0, at::tensor(std::vector(probes.begin() + static_cast<int64_t>(first),
+                                  probes.begin() + static_cast<int64_t>(first + count))));
+    const auto y = std::span(labels).subspan(first, count);
+    const auto of = std::span(ids).subspan(first, count);
+    Diagnosis seen;
+    result->cost.judged += some * (kLookedAt + 2);
+    seen.unstable = count_unstable(model, rows, y, of, widths, rng);
+    if (steep) {
+      result->cost.judged += some * kApproachedBy;
+      const Approaches approaches = count_cliffs(model, rows, y, of, widths, rng);
+      seen.approached = approaches.approached;
+      seen.cliffs = approaches.cliffs;
+    }
+    return seen;
   };
   const auto look_each = [&](size_t first, size_t count) {
-    int64_t unstable = 0;
+    Diagnosis seen;
     for (size_t i = first; i < first + count; ++i) {
       const Working on_row(unit.key, probes[i]);
       try {
-        unstable += look(i, 1);
+        seen += look(i, 1);
       } catch (const ModelFailure&) {
-        ++unstable;
+        ++seen.unstable;
       }
     }
-    return unstable;
+    return seen;
   };
   const auto together = static_cast<size_t>(std::max<int64_t>(1, x.size(0) / kLookedAt));
   for (size_t first = 0; first < probes.size(); first += together) {
     const size_t count = std::min(together, probes.size() - first);
     try {
-      result->diagnosis.unstable += crashes.any() ? look_each(first, count) : look(first, count);
+      result->diagnosis += crashes.any() ? look_each(first, count) : look(first, count);
     } catch (const ModelFailure&) {
-      result->diagnosis.unstable += look_each(first, count);
+      result->diagnosis += look_each(first, count);
     }
   }
   result->diagnosis.surrounded += static_cast<int64_t>(probes.size());

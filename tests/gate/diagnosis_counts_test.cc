@@ -114,6 +114,21 @@ TEST(DiagnosisCounts, UnstablePredictionsConcernTheWholeRun) {
       << "all that a small run looks at";
 }
 
+TEST(DiagnosisCounts, CliffsBeforeMoreThanHalfOfTheSamplesAreUnstablePredictions) {
+  Evidence run = run_with({});
+  for (const auto& [approached, cliffs] : {std::pair(20, 11), std::pair(4, 3), std::pair(2, 2)}) {
+    run.units[0].diagnosis = {.surrounded = 20, .approached = approached, .cliffs = cliffs};
+    const std::vector<Flag> flags = diagnose_counts(view_evidence(run));
+    ASSERT_THAT(ids(flags), ElementsAre("unstable_predictions")) << approached;
+    EXPECT_EQ(flags[0].cell, "");
+    EXPECT_THAT(flags[0].detail, HasSubstr(std::to_string(cliffs) + " of "));
+  }
+  for (const auto& [approached, cliffs] : {std::pair(20, 10), std::pair(4, 2), std::pair(1, 1)}) {
+    run.units[0].diagnosis = {.surrounded = 20, .approached = approached, .cliffs = cliffs};
+    EXPECT_THAT(diagnose_counts(view_evidence(run)), IsEmpty()) << approached;
+  }
+}
+
 // Cut into units in another way, the same counts give the same flags: no unit decides by itself.
 TEST(DiagnosisCounts, AddUpOverTheUnitsOfACell) {
   Evidence run = run_with({.gradients = 10, .zero_gradients = 10});
@@ -170,6 +185,10 @@ TEST(DiagnosisCounts, AFewSamplesOnWhichNoStepLedAnywhereAreEnough) {
   ASSERT_THAT(ids(flat), ElementsAre("stalled_optimisation"));
   EXPECT_THAT(flat[0].detail, HasSubstr("piecewise constant"));
   EXPECT_THAT(flat[0].advice, HasSubstr("labels alone"));
+  const std::vector<Flag> masked =
+      flags_of_counts({.gradients = 100, .zero_gradients = 11, .standing = 200, .flat = 3});
+  ASSERT_THAT(ids(masked), ElementsAre("zero_gradient", "stalled_optimisation"));
+  EXPECT_THAT(masked[0].advice, HasSubstr("labels alone")) << "no scores help there";
 }
 
 TEST(DiagnosisCounts, AStepAgainstMeanGradientsIsNamedWithTheSamplesLookedAt) {

@@ -127,6 +127,20 @@ TEST_F(DiagnosisTest, AModelWithTheGradientOfAFewEntriesHasUnstablePredictions) 
   EXPECT_THAT(names(kAttacks, model), Contains("unstable_predictions "));
 }
 
+// Seven tenths decide, and have saturated: gradients and scores are those of the rest.
+TEST_F(DiagnosisTest, AnEnsembleWhoseStrongestMemberHasSaturatedHasUnstablePredictions) {
+  const Model model = broken_model(
+      "    z = (x - 0.5).matmul(self.weight)\n"
+      "    other = (x - 0.5).matmul(torch.flip(self.weight, [0]))\n"
+      "    sure = torch.softmax(1e4 * z, 1)\n"
+      "    return torch.log(0.7 * sure + 0.3 * torch.softmax(other, 1))\n");
+  const std::vector<Flag> found = flags(kAttacks, model);
+  EXPECT_TRUE(std::any_of(found.begin(), found.end(), [](const Flag& flag) {
+    return flag.id == "unstable_predictions" &&
+           flag.detail.find("way to the boundary") != std::string::npos;
+  }));
+}
+
 // A model whose gradient leads astray near the clean input only.
 TEST_F(DiagnosisTest, AGradientThatLeadsAstrayMakesLargerBallsAndMoreStepsNoBetter) {
   const Model model = broken_model(

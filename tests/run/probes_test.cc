@@ -102,6 +102,70 @@ TEST(Unstable, NoSoundNetworkIsWhateverItsKinksAndPrecision) {
       << "saturated";
 }
 
+// What lies on the way from x [40, 1, 4, 4] to random points of the box.
+Approaches approaches(const Model& model) {
+  const at::Tensor x = testing::random_uniform({40, 1, 4, 4}, 11, 0, 1);
+  const at::Tensor labels = model.logits(x).argmax(1);
+  std::vector<int64_t> y(labels.const_data_ptr<int64_t>(), labels.const_data_ptr<int64_t>() + 40);
+  std::vector<uint64_t> ids(40);
+  std::iota(ids.begin(), ids.end(), 1);
+  return count_cliffs(model, x, y, ids, at::full({1, 4, 4}, 1.0, at::kDouble),
+                      Rng(5, "neighbourhood", 0));
+}
+
+// The label is that of seven tenths, which never shows in the gradient: it has saturated.
+Model with_saturated_member(double scale) {
+  return testing::broken_model(
+      "    z = (x - 0.5).matmul(self.weight)\n"
+      "    other = (x - 0.5).matmul(torch.flip(self.weight, [0]))\n"
+      "    strong = torch.softmax(" +
+      std::to_string(scale) +
+      " * z, 1)\n"
+      "    return torch.log(0.7 * strong + 0.3 * torch.softmax(other, 1))\n");
+}
+
+TEST(Cliffs, LieBeforeASaturatedMemberOfAnEnsemble) {
+  for (const double scale : {1e3, 1e6}) {
+    const Approaches found = approaches(with_saturated_member(scale));
+    EXPECT_GT(found.approached, 20) << scale;
+    EXPECT_GT(2 * found.cliffs, found.approached) << scale;
+  }
+}
+
+TEST(Cliffs, LieBeforeStepsOnTheSurfaceOfAnotherModel) {
+  const Approaches found =
+      approaches(testing::broken_model("    z = (x - 0.5).matmul(self.weight)\n"
+                                       "    decided = torch.round(torch.softmax(1e6 * z, 1))\n"
+                                       "    return decided + 0.05 * torch.tanh(z)\n"));
+  EXPECT_GT(found.approached, 20);
+  EXPECT_EQ(found.cliffs, found.approached);
+}
+
+TEST(Cliffs, AreSeldomFoundOnSoundNetworksOfAnyScale) {
+  const auto expect_few = [](const Approaches& found, const char* which) {
+    EXPECT_GT(found.approached, 20) << which;
+    EXPECT_LE(8 * found.cliffs, found.approached) << which;
+  };
+  Approaches networks;
+  for (const uint64_t seed : {1, 2, 3, 4, 5, 6}) {  // some give one label nearly everywhere
+    for (const Model& model :
+         {testing::cnn_model(kShape, seed), testing::mlp_model(kShape, 16, seed)}) {
+      const Approaches found = approaches(model);
+      networks.approached += found.approached;
+      networks.cliffs += found.cliffs;
+    }
+  }
+  expect_few(networks, "networks");
+  for (const char* line :
+       {"1e6 * z", "1e-6 * z", "torch.log_softmax(10.0 * z, 1)", "z.to(15).float()"}) {
+    expect_few(approaches(centred(std::string("    return ") + line + "\n")), line);
+  }
+  expect_few(approaches(with_saturated_member(1)), "an ensemble");
+  const Approaches stairs =
+      approaches(centred("    return (torch.round(x * 16.0) / 16.0 - 0.5).matmul(self.weight)\n"));
+  EXPECT_LT(4 * stairs.cliffs, stairs.approached) << "whole levels alone are none";
+}
+
 // A table of 12 columns, as wide as 1, 100 and 10000 in turn, in the box of the widest.
 const testing::Shape kTable{.shape = {12}, .lo = 0, .hi = 10000};
 
