@@ -180,9 +180,10 @@ Model standardised(const std::string& lines) {
   return testing::load_module(
       kTable,
       "def forward(self, x):\n    z = (x / self.widths - 0.5) * 3.4641016\n" + lines +
-          "    return torch.relu(z.matmul(self.first)).matmul(self.second)\n",
+          "    return torch.relu(z.matmul(self.first) + self.offset).matmul(self.second)\n",
       {{"widths", column_widths()},
        {"first", testing::random_normal({12, 32}, 5).mul(0.4)},
+       {"offset", testing::random_normal({32}, 7)},
        {"second", testing::random_normal({32, 3}, 6).mul(0.3)}});
 }
 
@@ -242,7 +243,7 @@ class TableTest : public testing::RunTest {
  protected:
   Suite table_suite(const Model& model, const std::string& block) {
     constexpr int64_t kRows = 640;
-    const at::Tensor x = table(kRows);
+    const at::Tensor x = std::get<0>(table(kRows).sort(0));  // a block sees a slice of the spread
     const at::Tensor labels = model.logits(x).argmax(1);
     std::ofstream csv(folder_ / "t.csv");
     csv << "label";
