@@ -117,7 +117,7 @@ TEST_F(SavedAdversarials, AShardThatCouldNotSaveThemLeavesAMergeWithSoundOnesInc
 }
 
 TEST_F(SavedAdversarials, AMergeTellsEachReasonWhyShardsCouldNotSaveThem) {
-  write_suite({});
+  write_suite({.more = "run: { block: 16 }"});
   leave_unsaved("s0", "0/3");
   leave_unsaved("s1", "1/3");
   ASSERT_EQ(run("s2", {"--shard", "2/3"}).code, 0);
