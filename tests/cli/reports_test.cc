@@ -94,6 +94,15 @@ TEST_F(Reports, OfAMergeTellThatItIsIncompleteWhereOneOfThemCannotBeWritten) {
   expect_told("merged", "incomplete", 3, "report.html");
 }
 
+TEST_F(Reports, OfAnEarlierWritingDoNotStayWhereTheyCannotBeWrittenAgain) {
+  write_suite({});
+  ASSERT_EQ(run("out").code, 0);
+  Invocation full = invocation({"report", "out"});
+  full.file_limit = static_cast<long>(read("out/report.html").size()) - 1;
+  expect_end(run_program(full), 3, {"cannot write out/report.html"});
+  expect_told("out", "pass", 0, "report.html");
+}
+
 TEST_F(Reports, OfARefusedCandidateTellItWhereOneOfThemCannotBeWritten) {
   write_suite({.model = "nan.pt"});
   ASSERT_EQ(run("out").code, 5);
