@@ -1,5 +1,7 @@
 // The JSON Schema (draft-07) of report.json. Later versions may add fields, so none is forbidden.
 #include <nlohmann/json.hpp>
+#include <set>
+#include <string>
 
 #include "reports/report.h"
 
@@ -18,10 +20,13 @@ Json map_of(Json values) {
   return {{"type", "object"}, {"additionalProperties", std::move(values)}};
 }
 
-/// Every property is required: absent values are null.
-Json object(Json properties) {
+/// Every property is required, since absent values are null, but those that came `later` than the
+/// first reports with such an object, which must stay valid.
+Json object(Json properties, const std::set<std::string>& later = {}) {
   Json required = Json::array();
-  for (const auto& [name, schema] : properties.items()) required.push_back(name);
+  for (const auto& [name, schema] : properties.items()) {
+    if (!later.contains(name)) required.push_back(name);
+  }
   return {{"type", "object"}, {"required", required}, {"properties", std::move(properties)}};
 }
 
@@ -51,7 +56,7 @@ Json metric_schema() {
   return schema;
 }
 
-/// The slice of highest scores; absent in reports of versions that did not know it.
+/// The slice of highest scores.
 Json worst_slice_schema() {
   Json schema = object({{"records", count()},
                         {"members", count()},
@@ -73,7 +78,8 @@ Json exposed_schema() {
                    {"tied", described(count(),
                                       "members with this score, it included; where they "
                                       "are more than are listed, those listed are no "
-                                      "more exposed than the others")}})),
+                                      "more exposed than the others")}},
+                  {"tied"})),
       "the highest 1 % of the members");
 }
 
@@ -90,7 +96,8 @@ Json membership_schema() {
                                            "trained on; null in older evidence")},
        {"architecture", nullable("string")},
        {"reason", nullable("string")},
-       {"comparable", type("boolean")}});
+       {"comparable", type("boolean")}},
+      {"shadow_unseen_members"});
   fidelity["type"] = {"object", "null"};
   Json power = {{"type", {"object", "null"}}};
   for (const char* metric :
@@ -135,8 +142,7 @@ Json membership_schema() {
       {"exposed", exposed_schema()},
       {"copies", described(nullable("integer"),
                            "records of the two sets that are copies of an audited one of their own "
-                           "set, with the same label: no figure counts them; absent in reports of "
-                           "versions that did not know them")},
+                           "set, with the same label: no figure counts them")},
   };
 }
 
@@ -169,7 +175,8 @@ Json extraction_schema() {
        {"attack_queries", described(count(), "of all seeds")},
        {"flagged", described(nullable("number"), "share of them with an alarm")},
        {"false_alarms", described(estimate_schema(), "share of benign queries with an alarm")},
-       {"threshold", described(type("number"), "in the monitor's own unit")}});
+       {"threshold", described(type("number"), "in the monitor's own unit")}},
+      {"mixed", "decided"});
   Json schema =
       object({{"records", described(count(), "of the test set")},
               {"candidate_accuracy", nullable("number")},
@@ -180,7 +187,6 @@ Json extraction_schema() {
   return schema;
 }
 
-/// Absent in reports of versions that did not know it.
 Json local_optimality_schema() {
   Json schema = estimate_schema();
   schema["type"] = {"object", "null"};
@@ -227,9 +233,12 @@ Json cell_schema() {
        described(nullable("string"), "why no cell of the baseline pairs with this one")},
   };
   properties["threat_model"]["properties"]["surface"] = surface_schema();
-  properties.update(membership_schema());
+  std::set<std::string> later = {"local_optimality", "extraction"};
+  const Json membership = membership_schema();
+  for (const auto& [name, schema] : membership.items()) later.insert(name);
+  properties.update(membership);
   properties["extraction"] = extraction_schema();
-  return object(properties);
+  return object(properties, later);
 }
 
 Json rule_schema() {

@@ -46,6 +46,12 @@ Suite suite_of(const Evidence& evidence, const RunFacts& facts) {
 
 void judge(Judged* judged) {
   judged->decision = decide_run(judged->suite, judged->evidence, incumbent_of(*judged));
+  Decision& decision = judged->decision;
+  for (const std::string& reason : judged->facts.unsaved) {
+    const bool first = decision.outcome != Outcome::kIncomplete;
+    decision.reason = (first ? "the run is incomplete: " : decision.reason + "; ") + reason;
+    decision.outcome = Outcome::kIncomplete;
+  }
 }
 
 Judged judge_folder(const fs::path& folder) {
@@ -84,8 +90,7 @@ void save_adversarials(Judged* judged, const fs::path& folder, const Adversarial
     if (error.code() != ExitCode::kIncomplete) throw;
     std::cerr << "assay: the adversarials are not saved, which leaves the run incomplete: "
               << error.what() << std::endl;
-    std::string& interrupted = judged->evidence.interrupted;
-    interrupted += (interrupted.empty() ? "" : "; ") + std::string(error.what());
+    judged->facts.unsaved.insert(error.what());
     judge(judged);
   }
 }
@@ -105,6 +110,28 @@ void write_all_reports(const Judged& judged, const fs::path& folder, const Choos
     std::cerr << "assay: the report goes without pictures: " << error.what() << std::endl;
   }
   write_reports(folder, report);
+}
+
+void write_first_reports(Judged* judged, const fs::path& folder, const ChoosePictures& choose) {
+  std::string fault;
+  const auto write = [&fault](const std::function<void()>& part) {
+    try {
+      part();
+    } catch (const Error& error) {
+      if (error.code() != ExitCode::kIncomplete) throw;
+      fault = error.what();
+    }
+  };
+  write([&] { write_all_reports(*judged, folder, choose); });
+  if (fault.empty()) return;
+  std::cerr << "assay: not every report is written: " << fault << std::endl;
+  judged->shard = false;  // it is not done
+  const Outcome outcome = judged->decision.outcome;
+  if (outcome == Outcome::kRefused || outcome == Outcome::kIncomplete) return;
+  judged->evidence.interrupted = fault;
+  judge(judged);
+  write([&] { write_all_reports(*judged, folder, choose); });
+  write([&] { write_evidence(folder, judged->evidence); });
 }
 
 }  // namespace assay

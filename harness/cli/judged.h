@@ -34,7 +34,7 @@ void require_folder(const std::filesystem::path& folder);
 /// The suite that evidence was made with.
 Suite suite_of(const Evidence& evidence, const RunFacts& facts);
 
-/// Fills in the decision on suite, evidence and baseline.
+/// Fills in the decision on suite, evidence, baseline, and whether adversarials are saved.
 void judge(Judged* judged);
 
 /// Reads a run folder and judges it, one whose run ended before it measured anything included.
@@ -44,7 +44,7 @@ Judged judge_folder(const std::filesystem::path& folder);
 void print_judged(const Judged& judged, const std::filesystem::path& folder);
 
 /// Saves these in the folder. Where the machine cannot, the run is incomplete: that is told on
-/// stderr, stands in the evidence, and is judged.
+/// stderr, stands in the facts, and is judged.
 void save_adversarials(Judged* judged, const std::filesystem::path& folder,
                        const Adversarials& adversarials);
 
@@ -58,5 +58,10 @@ std::vector<Picture> pictures_of(const Judged& judged, const Adversarials& adver
 /// fails.
 void write_all_reports(const Judged& judged, const std::filesystem::path& folder,
                        const ChoosePictures& choose);
+/// The same of a run whose evidence the folder just received. Where the machine cannot write them
+/// all, the run is incomplete, unless it is refused: that is told on stderr, in those that it can
+/// write, and in the evidence.
+void write_first_reports(Judged* judged, const std::filesystem::path& folder,
+                         const ChoosePictures& choose);
 
 }  // namespace assay

@@ -71,6 +71,7 @@ Shards read_shards(const std::vector<std::string>& folders) {
     facts.baseline = each.baseline;
     facts.suite = each.suite;
     facts.set = each.set;
+    facts.unsaved.insert(each.unsaved.begin(), each.unsaved.end());
     if (!each.baseline_sha256.empty()) facts.baseline_sha256 = each.baseline_sha256;
     facts.started = facts.started.empty() ? each.started : std::min(facts.started, each.started);
     facts.wall_s = std::max(facts.wall_s, each.wall_s);
@@ -139,6 +140,8 @@ bool merge_measured(const std::vector<std::string>& folders, const Shards& shard
   if (!ended) {
     score_merged(folders, "", judged->suite, attacks, &judged->evidence);
     judged->evidence = merge({judged->evidence});  // puts the scores in their places
+  } else {
+    judged->facts.unsaved.clear();  // of cells that are not there any more
   }
   judge(judged);
   return ended;
@@ -156,24 +159,20 @@ ExitCode merge_folders(const std::vector<std::string>& folders, const std::strin
     judged.evidence = std::move(*unmeasured);
     judged.facts = shards.facts;
     judged.suite = suite_of(judged.evidence, judged.facts);
+    judged.facts.unsaved.clear();
     judged.decision = decide_unmeasured(judged.evidence);
     write_unmeasured(out, judged.evidence);
+    write_run_facts(out, judged.facts);
   } else {
     const bool ended = merge_measured(folders, shards, &judged);
     if (!ended) saved = saved_in(folders);
     make_folder(out);
     save_adversarials(&judged, out, saved);
-    for (const Evidence& shard : shards.measured) {
-      // Verdicts are whole without them; what was asked to be saved is not.
-      if (ended || shard.interrupted.find(kAdversarialsFile) == std::string::npos) continue;
-      judged.evidence.interrupted = shard.interrupted;
-      judge(&judged);
-    }
+    write_run_facts(out, judged.facts);
     write_evidence(out, judged.evidence);
     if (judged.baseline) write_baseline(out, *judged.baseline);
   }
-  write_run_facts(out, judged.facts);
-  write_all_reports(judged, out, [&] { return pictures_of(judged, saved); });
+  write_first_reports(&judged, out, [&] { return pictures_of(judged, saved); });
   print_judged(judged, out);
   return exit_code(judged.decision.outcome);
 }

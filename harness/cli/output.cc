@@ -49,15 +49,36 @@ Decision decide_unmeasured(const Evidence& evidence) {
 
 void write_reports(const fs::path& folder, const Report& report) {
   make_folder(folder);
-  write_durably(folder / "samples.csv", samples_csv(report));
-  const std::string scores = scores_csv(report);
-  if (!scores.empty()) write_durably(folder / "scores.csv", scores);
-  const std::string stolen = stolen_csv(report);
-  if (!stolen.empty()) write_durably(folder / "stolen.csv", stolen);
-  write_durably(folder / "junit.xml", junit_xml(report));
-  write_durably(folder / "summary.md", summary_markdown(report));
-  write_durably(folder / "report.html", report_html(report));
-  write_durably(folder / "report.json", report_json(report));
+  std::string failed;
+  const auto write = [&](const char* name, const std::string& text) {
+    std::error_code ignored;
+    if (text.empty()) {
+      fs::remove(folder / name, ignored);
+      return;
+    }
+    try {
+      write_durably(folder / name, text);
+    } catch (const Error& error) {
+      if (failed.empty()) failed = error.what();
+      fs::remove(folder / name, ignored);
+    }
+  };
+  write("samples.csv", samples_csv(report));
+  write("scores.csv", scores_csv(report));
+  write("stolen.csv", stolen_csv(report));
+  write("junit.xml", junit_xml(report));
+  write("summary.md", summary_markdown(report));
+  write("report.html", report_html(report));
+  write("report.json", report_json(report));
+  if (!failed.empty()) throw Error(failed, ExitCode::kIncomplete);
+}
+
+void remove_reports(const fs::path& folder) {
+  for (const char* name : {"samples.csv", "scores.csv", "stolen.csv", "junit.xml", "summary.md",
+                           "report.html", "report.json"}) {
+    std::error_code ignored;
+    fs::remove(folder / name, ignored);
+  }
 }
 
 bool is_terminal(int file) { return isatty(file) == 1; }

@@ -18,8 +18,11 @@ Decision decide_run(const Suite& suite, const Evidence& evidence, const Evidence
 /// What is decided of a run that ended before it measured anything: refused, or incomplete.
 Decision decide_unmeasured(const Evidence& evidence);
 
-/// Writes report.json, report.html, junit.xml, summary.md and samples.csv.
+/// Writes report.json, report.html, junit.xml, summary.md and samples.csv, and for some families
+/// scores.csv and stolen.csv. Throws Error (kIncomplete) for the first that cannot be written,
+/// after it wrote the others: no older one stays, which may tell otherwise.
 void write_reports(const std::filesystem::path& folder, const Report& report);
+void remove_reports(const std::filesystem::path& folder);
 
 /// The summary table and, last, the folder, on stdout.
 void print_summary(const Report& report, const std::filesystem::path& folder);

@@ -59,6 +59,7 @@ class Run {
   ExitCode end_unmeasured(Evidence evidence);
   ExitCode refused(const std::string& reason);
   ExitCode stopped(const std::string& reason);
+  void keep_facts();
   void report(const ChoosePictures& choose);
   bool others_left(const Evidence& evidence) const {
     return evidence.interrupted == shard_reason(shard_.index, shard_.count);
@@ -79,8 +80,7 @@ class Run {
   fs::path folder_;
   bool made_ = false;  ///< the folder was not there before
   Judged judged_;
-  bool wrote_ = false;  // the evidence in the folder is this run's
-  Header header_;       ///< what is known of the run before it looks into a model
+  Header header_;  ///< what is known of the run before it looks into a model
 };
 
 RunOptions Run::run_options(ProgressBar* bar) {
@@ -170,10 +170,13 @@ void Run::measure_baseline(Subject* incumbent) {
   }
 }
 
-void Run::report(const ChoosePictures& choose) {
+void Run::keep_facts() {
   judged_.facts.wall_s = std::chrono::duration<double>(Clock::now() - start_).count();
   write_run_facts(folder_, judged_.facts);
-  write_all_reports(judged_, folder_, choose);
+}
+
+void Run::report(const ChoosePictures& choose) {
+  write_first_reports(&judged_, folder_, choose);
   print_judged(judged_, folder_);
 }
 
@@ -182,17 +185,24 @@ ExitCode Run::end_unmeasured(Evidence evidence) {
   keep_reporting(*attempt_);
   judged_.evidence = std::move(evidence);
   judged_.baseline.reset();
-  judged_.facts.baseline_sha256.clear();
+  judged_.facts.baseline_sha256 = read_run_facts(folder_).baseline_sha256;  // ours is not checked
   judged_.decision = decide_unmeasured(judged_.evidence);
   if (options_.out.empty()) point_latest(folder_);
   write_unmeasured(folder_, judged_.evidence);
+  keep_facts();
   report([] { return std::vector<Picture>(); });
   return exit_code(judged_.decision.outcome);
 }
 
 ExitCode Run::refused(const std::string& reason) {
   std::cerr << "assay: the candidate is refused: " << reason << std::endl;
-  return end_unmeasured({.header = header_, .ended_early = reason});
+  try {
+    return end_unmeasured({.header = header_, .ended_early = reason});
+  } catch (const Error& error) {
+    if (error.code() != ExitCode::kIncomplete) throw;
+    std::cerr << "assay: no report is written: " << error.what() << std::endl;
+    return ExitCode::kRefused;  // whatever else went wrong
+  }
 }
 
 // A fault of the machine. What is on the disk by now is told as far as the machine allows.
@@ -202,7 +212,7 @@ ExitCode Run::stopped(const std::string& reason) {
     if (!has_evidence(folder_)) return end_unmeasured({.header = header_, .interrupted = reason});
     judged_.evidence = read_evidence(folder_);
     // The reports of a finished run stay, and without a store there is nothing to add to others.
-    if ((judged_.evidence.complete() && !wrote_) || !store_) return ExitCode::kIncomplete;
+    if (judged_.evidence.complete() || !store_) return ExitCode::kIncomplete;
     judged_.evidence.interrupted = reason;
     judged_.baseline = read_baseline(folder_);
     // Known before it was measured.
@@ -216,6 +226,7 @@ ExitCode Run::stopped(const std::string& reason) {
 
 ExitCode Run::finish() {
   keep_reporting(*attempt_);
+  judged_.facts.unsaved.clear();  // of a first try at this
   judge(&judged_);
   const Save save = options_.save == "all"    ? Save::kAll
                     : options_.save == "none" ? Save::kNone
@@ -223,17 +234,19 @@ ExitCode Run::finish() {
   const Evidence& evidence = judged_.evidence;
   const Evidence* incumbent = incumbent_of(judged_);
   const Adversarials saved = adversarials_of(evidence, judged_.decision, *store_, save);
-  save_adversarials(&judged_, folder_, saved);  // first: evidence and reports tell if they are not
-  write_evidence(folder_, evidence);
-  wrote_ = true;
-  remove_unmeasured(folder_);
+  // What may make the run incomplete stands in the folder before evidence that may be complete.
+  save_adversarials(&judged_, folder_, saved);
+  keep_facts();
   if (incumbent) {
     write_baseline(folder_, *incumbent);
   } else {
     remove_baseline(folder_);  // of an attempt that had one
   }
+  write_evidence(folder_, evidence);
+  remove_unmeasured(folder_);
   const bool whole = evidence.complete() && evidence.interrupted.empty();
-  judged_.shard = shard_.is_part && (others_left(evidence) || whole);
+  judged_.shard =
+      shard_.is_part && (others_left(evidence) || whole) && judged_.facts.unsaved.empty();
   report([&] {
     const Dataset* dataset = session_->dataset.get();
     return dataset ? choose_pictures(evidence, judged_.decision, saved, *dataset)
@@ -258,6 +271,7 @@ void Run::begin() {
   write_run_facts(folder_, judged_.facts);
   write_evidence(folder_, empty);
   remove_unmeasured(folder_);
+  remove_reports(folder_);
 }
 
 ExitCode Run::measure_sides() {
@@ -309,7 +323,7 @@ ExitCode Run::run(const Attempt& attempt) {
   }
   header_ = run_header(suite, {suite.model.path.string(), sha256_file(suite.model.path)},
                        session_->described, session_->platform, &session_->sets);
-  if (options_.resume) check_resume(folder_, header_, to_text(shard_));
+  if (options_.resume) check_resume(folder_, header_, judged_.facts);
   try {
     return measure_sides();
   } catch (const Error& error) {

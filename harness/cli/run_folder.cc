@@ -16,17 +16,29 @@ namespace fs = std::filesystem;
 
 namespace {
 
+constexpr const char* kEvidence = "evidence.jsonl";
+constexpr const char* kUnmeasured = "unmeasured.jsonl";
+
 // One that is under way, or a copy of what it left.
 bool has_run(const fs::path& folder) {
-  return has_evidence(folder) || fs::exists(folder / "run.json") ||
-         fs::exists(folder / "unmeasured.jsonl");
+  return fs::exists(folder / kEvidence) || fs::exists(folder / "run.json") ||
+         fs::exists(folder / kUnmeasured);
+}
+
+// What an earlier attempt left. A later one that measured nothing is not told of here: it makes the
+// folder free for another run only if there is nothing measured.
+std::optional<Evidence> evidence_before(const fs::path& folder) {
+  if (!fs::exists(folder / kEvidence)) return std::nullopt;
+  Evidence before = read_evidence(folder / kEvidence);
+  if (before.units.empty() && fs::exists(folder / kUnmeasured)) return std::nullopt;
+  return before;
 }
 
 }  // namespace
 
 // Where a later attempt measured nothing, that is what the folder tells.
 bool has_evidence(const fs::path& folder) {
-  return fs::exists(folder / "evidence.jsonl") && !fs::exists(folder / "unmeasured.jsonl");
+  return fs::exists(folder / kEvidence) && !fs::exists(folder / kUnmeasured);
 }
 
 fs::path prepare_folder(const std::string& out, bool resume, const std::string& suite,
@@ -75,9 +87,10 @@ void point_latest(const fs::path& folder) {
               << std::endl;
 }
 
-void check_resume(const fs::path& folder, const Header& header, const std::string& shard) {
-  if (!has_evidence(folder)) return;
-  const Evidence before = read_evidence(folder);
+void check_resume(const fs::path& folder, const Header& header, const RunFacts& facts) {
+  const std::optional<Evidence> evidence = evidence_before(folder);
+  if (!evidence) return;
+  const Header& before = evidence->header;
   const auto other = [&folder](const std::string& field, const std::string& difference) {
     return Error("--resume: " + folder.string() + " was run with another " + field + " (" +
                  difference + ")");
@@ -86,10 +99,10 @@ void check_resume(const fs::path& folder, const Header& header, const std::strin
                              const std::string& now) {
     if (old != now) throw other(field, old.substr(0, 16) + ", now " + now.substr(0, 16));
   };
-  if (const std::string found = suite_difference(before.header, header); !found.empty()) {
+  if (const std::string found = suite_difference(before, header); !found.empty()) {
     throw other("suite", found + " now");
   }
-  same("model", before.header.model.sha256, header.model.sha256);
+  same("model", before.model.sha256, header.model.sha256);
   const auto digest = [](const Header& of) {
     std::string text;
     const auto add = [&text](const std::vector<SampleInfo>& samples) {
@@ -102,37 +115,36 @@ void check_resume(const fs::path& folder, const Header& header, const std::strin
     }
     return sha256(text);
   };
-  same("data", digest(before.header), digest(header));
-  same("libtorch", before.header.libtorch, header.libtorch);
-  same("cpu_capability", before.header.cpu_capability, header.cpu_capability);
-  same("version of assay", before.header.assay, header.assay);
+  same("data", digest(before), digest(header));
+  same("libtorch", before.libtorch, header.libtorch);
+  same("cpu_capability", before.cpu_capability, header.cpu_capability);
+  same("version of assay", before.assay, header.assay);
   // A part in place of the whole would throw away what the others did.
-  const RunFacts facts = read_run_facts(folder);
-  const std::string& part = facts.shard;
-  if (!facts.started.empty() && part != shard) {
+  const RunFacts old_facts = read_run_facts(folder);
+  if (old_facts.started.empty()) return;
+  const std::string& part = old_facts.shard;
+  if (part != facts.shard) {
     const auto named = [](const std::string& of) { return of.empty() ? "none" : of; };
     throw Error("--resume: " + folder.string() + " was run with --shard " + named(part) +
-                ", now it is " + named(shard) + "; name another folder for another part");
+                ", now it is " + named(facts.shard) + "; name another folder for another part");
+  }
+  const std::string told = told_of_baseline(old_facts);
+  if (told != told_of_baseline(facts)) {
+    throw Error("--resume: " + folder.string() + " was run " + told + ", now it is " +
+                told_of_baseline(facts) + "; name another folder for another baseline");
   }
 }
 
 void check_resume_plan(const fs::path& folder, const Header& planned, const RunFacts& facts) {
-  if (!has_evidence(folder)) return;
-  const RunFacts old_facts = read_run_facts(folder);
-  if (!old_facts.started.empty()) {
-    const std::string told = told_of_baseline(old_facts);
-    if (told != told_of_baseline(facts)) {
-      throw Error("--resume: " + folder.string() + " was run " + told + ", now it is " +
-                  told_of_baseline(facts) + "; name another folder for another baseline");
-    }
-    const std::string& sha = old_facts.baseline_sha256;
-    if (!sha.empty() && sha != facts.baseline_sha256) {
-      throw Error("--resume: " + folder.string() + " was run with another baseline (" +
-                  sha.substr(0, 16) + ", now " + facts.baseline_sha256.substr(0, 16) + ")");
-    }
+  const std::optional<Evidence> evidence = evidence_before(folder);
+  if (!evidence) return;
+  const std::string sha = read_run_facts(folder).baseline_sha256;
+  if (!sha.empty() && sha != facts.baseline_sha256) {
+    throw Error("--resume: " + folder.string() + " was run with another baseline (" +
+                sha.substr(0, 16) + ", now " + facts.baseline_sha256.substr(0, 16) + ")");
   }
   std::map<std::string, std::string> before;
-  for (const CellHeader& cell : read_evidence(folder).header.cells) {
+  for (const CellHeader& cell : evidence->header.cells) {
     const auto scale = cell.key_fields.find("sample_scale");
     if (scale != cell.key_fields.end()) before[cell.name] = scale->second;
   }
@@ -147,8 +159,9 @@ void check_resume_plan(const fs::path& folder, const Header& planned, const RunF
 }
 
 bool is_planned(const fs::path& folder, const Header& header) {
-  if (!has_evidence(folder)) return false;
-  const Header before = read_evidence(folder).header;
+  const std::optional<Evidence> evidence = evidence_before(folder);
+  if (!evidence) return false;
+  const Header& before = evidence->header;
   return before.clean_units == header.clean_units &&
          std::equal(before.cells.begin(), before.cells.end(), header.cells.begin(),
                     header.cells.end(), [](const CellHeader& a, const CellHeader& b) {

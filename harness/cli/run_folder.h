@@ -19,10 +19,10 @@ std::filesystem::path prepare_folder(const std::string& out, bool resume, const 
 
 /// `latest` beside the folder points at it.
 void point_latest(const std::filesystem::path& folder);
-/// Goes on only with the same suite, model and data, and as the same `shard` ("i/n" or ""). Throws
-/// Error naming what differs. Of `header` only what run_header() tells is looked at.
-void check_resume(const std::filesystem::path& folder, const Header& header,
-                  const std::string& shard);
+/// Goes on only with the same suite, model and data, as the same shard, and told of a baseline or
+/// not as before. Throws Error naming what differs. Of `header` only what run_header() tells is
+/// looked at.
+void check_resume(const std::filesystem::path& folder, const Header& header, const RunFacts& facts);
 /// The same of a planned run's shares of eps, by the digests in the keys of its cells, and of its
 /// incumbent.
 void check_resume_plan(const std::filesystem::path& folder, const Header& planned,

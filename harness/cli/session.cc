@@ -11,6 +11,7 @@
 #include "harness/cli/sources.h"
 #include "harness/gate/text.h"
 #include "harness/monitor/monitor.h"
+#include "harness/record/run_facts.h"
 #include "harness/suite/digest.h"
 #include "harness/suite/error.h"
 #include "harness/suite/host_limits.h"
@@ -163,6 +164,13 @@ Evidence read_whole_run(const std::string& path) {
     throw Error("baseline " + path + " is an incomplete run" +
                 (reason.empty() ? "" : " (" + reason + ")") +
                 "; finish it with --resume, or name a merge of all its shards");
+  }
+  const std::filesystem::path file = path;
+  const RunFacts facts =
+      read_run_facts(file.filename() == "evidence.jsonl" ? file.parent_path() : file);
+  if (!facts.unsaved.empty()) {
+    throw Error("baseline " + path + " is an incomplete run (" + *facts.unsaved.begin() +
+                "); finish it with --resume");
   }
   return evidence;
 }

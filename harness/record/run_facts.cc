@@ -14,8 +14,11 @@ void write_run_facts(const fs::path& folder, const RunFacts& facts) {
       {"baseline", facts.baseline}, {"baseline_sha256", facts.baseline_sha256},
       {"started", facts.started},   {"wall_s", facts.wall_s},
       {"workers", facts.workers},   {"suite", facts.suite},
-      {"shard", facts.shard},       {"set", facts.set}};
-  write_durably(folder / "run.json", json.dump(2) + "\n");
+      {"shard", facts.shard},       {"set", facts.set},
+      {"unsaved", facts.unsaved}};
+  // Paths need not be UTF-8.
+  const std::string text = json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace);
+  write_durably(folder / "run.json", text + "\n");
 }
 
 RunFacts read_run_facts(const fs::path& folder) {
@@ -32,6 +35,7 @@ RunFacts read_run_facts(const fs::path& folder) {
     facts.suite = json.value("suite", "");
     facts.shard = json.value("shard", "");
     facts.set = json.value("set", facts.set);
+    facts.unsaved = json.value("unsaved", facts.unsaved);
   } catch (const nlohmann::json::exception& error) {
     throw Error(file.string() + " is damaged: " + error.what() +
                 "; delete it to go on without what it tells");

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,9 @@ struct RunFacts {
   std::string suite;             ///< the suite's file, as given
   std::string shard;             ///< "i/n", or "" for a whole run
   std::vector<std::string> set;  ///< what replaced parts of the suite, as given
+  /// Why adversarials that were to be saved are not, which leaves the run incomplete; each reason
+  /// of a merge's shards once. Empty where all are.
+  std::set<std::string> unsaved;
 };
 void write_run_facts(const std::filesystem::path& folder, const RunFacts& facts);
 /// Defaults where the folder has none (evidence from elsewhere).

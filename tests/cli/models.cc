@@ -107,6 +107,9 @@ void save_planes(const fs::path& folder) {
       folder / "throws_on_one.pt",
       "  assert not bool((torch.abs(x[:, 1] - 0.03) < 1e-6).any()), 'unexpected sensor value'\n" +
           linear);
+  // While the file `mood` in the working folder holds 0, every answer is NaN.
+  save_plane(folder / "moody.pt", "  mood = torch.from_file('mood', False, 1)\n" + logits +
+                                      "  return z * (mood / mood)\n");
   const std::string bad = "  bad = torch.abs(x[:, 1:] - 0.03) < 1e-6\n";
   save_plane(folder / "nan_on_one.pt",
              logits + bad + "  return torch.where(bad, torch.full_like(z, float('nan')), z)\n");

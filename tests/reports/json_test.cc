@@ -212,6 +212,16 @@ TEST(ReportJson, EqualsItsGoldenFile) {
   testing::expect_golden("report.json", report_json(testing::failing()->report));
 }
 
+// older_report.json is what the first versions that knew each family wrote, and stays as it is.
+TEST(ReportSchema, TakesReportsOfOlderVersions) {
+  const Json older =
+      Json::parse(testing::read_file(ASSAY_SOURCE_DIR "/tests/golden/reports/older_report.json"));
+  validate(older, Json::parse(report_json_schema()), "older");
+  std::set<std::string> families;
+  for (const Json& cell : older["cells"]) families.insert(cell["family"]);
+  EXPECT_EQ(families, (std::set<std::string>{"evasion", "membership", "extraction"}));
+}
+
 TEST(ReportSchema, CheckedInCopyIsFresh) {
   testing::expect_file(ASSAY_SOURCE_DIR "/configs/schema/report.schema.json", report_json_schema());
 }
