@@ -128,6 +128,9 @@ void add_stalled(const Diagnosis& d, const std::string& cell, std::vector<Flag>&
         " left standing the margin is the same all over the ball: scores are piecewise constant");
   }
   const std::string astray =
+      std::string(d.turned > 0 ? "more restarts may be all that is missing; where they find no "
+                                 "more, "
+                               : "") +
       "the gradients (or scores) lead astray: look for layers that round, saturate, draw or "
       "replace their gradient, and attack the model without them";
   flags.push_back({"stalled_optimisation", cell, detail, d.stalled > d.flat ? astray : kBlunt});

@@ -205,6 +205,12 @@ TEST(DiagnosisCounts, AStepAgainstMeanGradientsIsNamedWithTheSamplesLookedAt) {
   EXPECT_THAT(detail({.standing = 200, .stalled = 20, .averaged = 48, .turned = 12}),
               AllOf(HasSubstr("nearer to breaking 8 of 200 samples (4%) left standing"),
                     HasSubstr("; one step"), HasSubstr("12 of 48")));
+  const auto advice = [](const Diagnosis& diagnosis) {
+    return flags_of_counts(diagnosis).at(0).advice;
+  };
+  EXPECT_THAT(advice({.standing = 200, .stalled = 12, .averaged = 48, .turned = 12}),
+              HasSubstr("restarts"));
+  EXPECT_THAT(advice({.standing = 200, .stalled = 12, .averaged = 48}), Not(HasSubstr("restarts")));
 }
 
 TEST(DiagnosisCounts, SamplesThatSawNothingButZeroGradientsAreNamed) {
