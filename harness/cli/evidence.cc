@@ -72,11 +72,19 @@ ExitCode gate(const std::string& folder, const std::string& cell) {
 }
 
 ExitCode report(const std::string& folder) {
-  const Judged judged = judge_folder(folder);
-  write_all_reports(judged, folder, [&] {
+  Judged judged = judge_folder(folder);
+  const ChoosePictures choose = [&] {
     return pictures_of(judged,
                        read_adversarials(std::filesystem::path(folder) / kAdversarialsFile));
-  });
+  };
+  if (judged.facts.unreported.empty()) {
+    write_all_reports(judged, folder, choose);
+  } else {  // they are what is missing
+    judged.facts.unreported.clear();
+    judge(&judged);
+    write_first_reports(&judged, folder, choose);
+    write_run_facts(folder, judged.facts);
+  }
   print_judged(judged, folder);
   return exit_code(judged.decision.outcome);
 }

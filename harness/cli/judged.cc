@@ -47,7 +47,9 @@ Suite suite_of(const Evidence& evidence, const RunFacts& facts) {
 void judge(Judged* judged) {
   judged->decision = decide_run(judged->suite, judged->evidence, incumbent_of(*judged));
   Decision& decision = judged->decision;
-  for (const std::string& reason : judged->facts.unsaved) {
+  std::vector<std::string> lacks(judged->facts.unsaved.begin(), judged->facts.unsaved.end());
+  if (!judged->facts.unreported.empty()) lacks.push_back(judged->facts.unreported);
+  for (const std::string& reason : lacks) {
     const bool first = decision.outcome != Outcome::kIncomplete;
     decision.reason = (first ? "the run is incomplete: " : decision.reason + "; ") + reason;
     decision.outcome = Outcome::kIncomplete;
@@ -128,10 +130,11 @@ void write_first_reports(Judged* judged, const fs::path& folder, const ChoosePic
   judged->shard = false;  // it is not done
   const Outcome outcome = judged->decision.outcome;
   if (outcome == Outcome::kRefused || outcome == Outcome::kIncomplete) return;
-  judged->evidence.interrupted = fault;
+  judged->facts.unreported = fault;
   judge(judged);
+  remove_reports(folder);  // makes room on a full disk for what commands judge by
+  write([&] { write_run_facts(folder, judged->facts); });
   write([&] { write_all_reports(*judged, folder, choose); });
-  write([&] { write_evidence(folder, judged->evidence); });
 }
 
 }  // namespace assay

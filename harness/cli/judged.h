@@ -34,7 +34,8 @@ void require_folder(const std::filesystem::path& folder);
 /// The suite that evidence was made with.
 Suite suite_of(const Evidence& evidence, const RunFacts& facts);
 
-/// Fills in the decision on suite, evidence, baseline, and whether adversarials are saved.
+/// Fills in the decision on suite, evidence, baseline, and whether adversarials are saved and
+/// reports written.
 void judge(Judged* judged);
 
 /// Reads a run folder and judges it, one whose run ended before it measured anything included.
@@ -60,7 +61,7 @@ void write_all_reports(const Judged& judged, const std::filesystem::path& folder
                        const ChoosePictures& choose);
 /// The same of a run whose evidence the folder just received. Where the machine cannot write them
 /// all, the run is incomplete, unless it is refused: that is told on stderr, in those that it can
-/// write, and in the evidence.
+/// write, and in the facts, never in evidence, which is whole without them.
 void write_first_reports(Judged* judged, const std::filesystem::path& folder,
                          const ChoosePictures& choose);
 

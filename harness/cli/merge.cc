@@ -1,5 +1,6 @@
 // assay merge: shards → one run, judged.
 #include <algorithm>
+#include <iostream>
 #include <tuple>
 
 #include "harness/cli/adversarials.h"
@@ -147,6 +148,21 @@ bool merge_measured(const std::vector<std::string>& folders, const Shards& shard
   return ended;
 }
 
+void fill_folder(const fs::path& out, const Adversarials& saved, Judged* judged) {
+  make_folder(out);
+  const Evidence& evidence = judged->evidence;
+  if (evidence.header.cells.empty()) {
+    write_unmeasured(out, evidence);
+    write_run_facts(out, judged->facts);
+  } else {
+    save_adversarials(judged, out, saved);
+    write_run_facts(out, judged->facts);
+    if (judged->baseline) write_baseline(out, *judged->baseline);
+    write_evidence(out, evidence);  // last: what it holds is judged with the others
+  }
+  write_first_reports(judged, out, [&] { return pictures_of(*judged, saved); });
+}
+
 ExitCode merge_folders(const std::vector<std::string>& folders, const std::string& out) {
   std::error_code error;
   if (fs::exists(out) && (!fs::is_directory(out) || !fs::is_empty(out, error))) {
@@ -161,18 +177,19 @@ ExitCode merge_folders(const std::vector<std::string>& folders, const std::strin
     judged.suite = suite_of(judged.evidence, judged.facts);
     judged.facts.unsaved.clear();
     judged.decision = decide_unmeasured(judged.evidence);
-    write_unmeasured(out, judged.evidence);
-    write_run_facts(out, judged.facts);
-  } else {
-    const bool ended = merge_measured(folders, shards, &judged);
-    if (!ended) saved = saved_in(folders);
-    make_folder(out);
-    save_adversarials(&judged, out, saved);
-    write_run_facts(out, judged.facts);
-    write_evidence(out, judged.evidence);
-    if (judged.baseline) write_baseline(out, *judged.baseline);
+  } else if (!merge_measured(folders, shards, &judged)) {
+    saved = saved_in(folders);
   }
-  write_first_reports(&judged, out, [&] { return pictures_of(judged, saved); });
+  try {
+    fill_folder(out, saved, &judged);
+  } catch (const Error& failed) {
+    for (const fs::directory_entry& entry : fs::directory_iterator(out, error)) {
+      fs::remove_all(entry, error);  // so that the same command may try again
+    }
+    if (judged.decision.outcome != Outcome::kRefused) throw;
+    std::cerr << "assay: no report is written: " << failed.what() << std::endl;
+    return ExitCode::kRefused;  // whatever else went wrong
+  }
   print_judged(judged, out);
   return exit_code(judged.decision.outcome);
 }

@@ -16,6 +16,16 @@ namespace assay {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+bool has_text(const fs::path& file, const std::string& text) {
+  std::error_code error;
+  return fs::is_regular_file(file, error) && fs::file_size(file, error) == text.size() &&
+         read_bytes(file) == text;
+}
+
+}  // namespace
+
 std::string utc_now() {
   const std::time_t now = std::time(nullptr);
   std::tm parts{};
@@ -51,16 +61,18 @@ void write_reports(const fs::path& folder, const Report& report) {
   make_folder(folder);
   std::string failed;
   const auto write = [&](const char* name, const std::string& text) {
+    const fs::path file = folder / name;
     std::error_code ignored;
     if (text.empty()) {
-      fs::remove(folder / name, ignored);
+      fs::remove(file, ignored);
       return;
     }
+    if (has_text(file, text)) return;  // on a full disk what is right stays
     try {
-      write_durably(folder / name, text);
+      write_durably(file, text);
     } catch (const Error& error) {
       if (failed.empty()) failed = error.what();
-      fs::remove(folder / name, ignored);
+      fs::remove(file, ignored);
     }
   };
   write("samples.csv", samples_csv(report));

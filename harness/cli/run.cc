@@ -185,7 +185,9 @@ ExitCode Run::end_unmeasured(Evidence evidence) {
   keep_reporting(*attempt_);
   judged_.evidence = std::move(evidence);
   judged_.baseline.reset();
-  judged_.facts.baseline_sha256 = read_run_facts(folder_).baseline_sha256;  // ours is not checked
+  const RunFacts before = read_run_facts(folder_);
+  judged_.facts.baseline_sha256 = before.baseline_sha256;  // ours is not checked
+  judged_.facts.unsaved = before.unsaved;                  // of what was measured there
   judged_.decision = decide_unmeasured(judged_.evidence);
   if (options_.out.empty()) point_latest(folder_);
   write_unmeasured(folder_, judged_.evidence);
@@ -227,6 +229,7 @@ ExitCode Run::stopped(const std::string& reason) {
 ExitCode Run::finish() {
   keep_reporting(*attempt_);
   judged_.facts.unsaved.clear();  // of a first try at this
+  judged_.facts.unreported.clear();
   judge(&judged_);
   const Save save = options_.save == "all"    ? Save::kAll
                     : options_.save == "none" ? Save::kNone
@@ -266,12 +269,11 @@ void Run::begin() {
   const Evidence& empty = judged_.evidence;
   to_text(empty);  // a name that cannot be written is told before the folder is in use
   if (options_.out.empty()) point_latest(folder_);
-  check_resume_plan(folder_, empty.header, judged_.facts);
-  if (is_planned(folder_, empty.header)) return;
+  if (holds_plan(folder_, empty.header, judged_.facts)) return;
   write_run_facts(folder_, judged_.facts);
   write_evidence(folder_, empty);
-  remove_unmeasured(folder_);
   remove_reports(folder_);
+  remove_unmeasured(folder_);
 }
 
 ExitCode Run::measure_sides() {

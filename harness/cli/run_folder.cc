@@ -135,38 +135,36 @@ void check_resume(const fs::path& folder, const Header& header, const RunFacts& 
   }
 }
 
-void check_resume_plan(const fs::path& folder, const Header& planned, const RunFacts& facts) {
-  const std::optional<Evidence> evidence = evidence_before(folder);
-  if (!evidence) return;
-  const std::string sha = read_run_facts(folder).baseline_sha256;
-  if (!sha.empty() && sha != facts.baseline_sha256) {
-    throw Error("--resume: " + folder.string() + " was run with another baseline (" +
-                sha.substr(0, 16) + ", now " + facts.baseline_sha256.substr(0, 16) + ")");
-  }
-  std::map<std::string, std::string> before;
-  for (const CellHeader& cell : evidence->header.cells) {
-    const auto scale = cell.key_fields.find("sample_scale");
-    if (scale != cell.key_fields.end()) before[cell.name] = scale->second;
-  }
-  for (const CellHeader& cell : planned.cells) {
-    const auto old = before.find(cell.name);
-    if (old == before.end()) continue;
-    const std::string& now = cell.key_fields.at("sample_scale");
-    if (old->second == now) continue;
-    throw Error("--resume: " + folder.string() + " was run with another sample_scale in cell `" +
-                cell.name + "` (" + old->second.substr(0, 16) + ", now " + now.substr(0, 16) + ")");
-  }
-}
-
-bool is_planned(const fs::path& folder, const Header& header) {
+bool holds_plan(const fs::path& folder, const Header& planned, const RunFacts& facts) {
   const std::optional<Evidence> evidence = evidence_before(folder);
   if (!evidence) return false;
+  const auto other = [&folder](const std::string& what, const std::string& old,
+                               const std::string& now) {
+    return Error("--resume: " + folder.string() + " was run with another " + what + " (" +
+                 old.substr(0, 16) + ", now " + now.substr(0, 16) + "); name another folder");
+  };
+  const std::string sha = read_run_facts(folder).baseline_sha256;
+  if (!sha.empty() && sha != facts.baseline_sha256) {
+    throw other("baseline", sha, facts.baseline_sha256);
+  }
   const Header& before = evidence->header;
-  return before.clean_units == header.clean_units &&
-         std::equal(before.cells.begin(), before.cells.end(), header.cells.begin(),
-                    header.cells.end(), [](const CellHeader& a, const CellHeader& b) {
-                      return a.name == b.name && a.key == b.key && a.units == b.units;
-                    });
+  const bool same = before.clean_units == planned.clean_units &&
+                    std::equal(before.cells.begin(), before.cells.end(), planned.cells.begin(),
+                               planned.cells.end(), [](const CellHeader& a, const CellHeader& b) {
+                                 return a.name == b.name && a.key == b.key && a.units == b.units;
+                               });
+  if (same || evidence->units.empty()) return same;
+  for (size_t i = 0; i < std::min(before.cells.size(), planned.cells.size()); ++i) {
+    const CellHeader& cell = planned.cells[i];
+    for (const auto& [field, now] : cell.key_fields) {
+      const auto old = before.cells[i].key_fields.find(field);
+      if (old == before.cells[i].key_fields.end() || old->second == now) continue;
+      throw other(field + " in cell `" + cell.name + "`", old->second, now);
+    }
+  }
+  throw Error("--resume: " + folder.string() +
+              " was run by other code of assay, which would throw its results away; name another "
+              "folder");
 }
 
 }  // namespace assay

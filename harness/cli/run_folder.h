@@ -23,11 +23,9 @@ void point_latest(const std::filesystem::path& folder);
 /// not as before. Throws Error naming what differs. Of `header` only what run_header() tells is
 /// looked at.
 void check_resume(const std::filesystem::path& folder, const Header& header, const RunFacts& facts);
-/// The same of a planned run's shares of eps, by the digests in the keys of its cells, and of its
-/// incumbent.
-void check_resume_plan(const std::filesystem::path& folder, const Header& planned,
-                       const RunFacts& facts);
-/// True if the folder holds evidence of exactly these units.
-bool is_planned(const std::filesystem::path& folder, const Header& header);
+/// True if the folder holds evidence of exactly these units. Throws Error naming what differs where
+/// the incumbent is another one, or where units were measured and the plan has others, which would
+/// take their place: another source of a transfer, a grown corpus, other code of an attack.
+bool holds_plan(const std::filesystem::path& folder, const Header& planned, const RunFacts& facts);
 
 }  // namespace assay

@@ -170,7 +170,12 @@ Evidence read_whole_run(const std::string& path) {
       read_run_facts(file.filename() == "evidence.jsonl" ? file.parent_path() : file);
   if (!facts.unsaved.empty()) {
     throw Error("baseline " + path + " is an incomplete run (" + *facts.unsaved.begin() +
-                "); finish it with --resume");
+                "); finish it with --resume, or, if it is a merge, the shard that could not save " +
+                "them, and merge again");
+  }
+  if (!facts.unreported.empty()) {
+    throw Error("baseline " + path + " is an incomplete run (" + facts.unreported +
+                "); write its reports with `assay report`");
   }
   return evidence;
 }

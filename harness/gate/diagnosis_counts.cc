@@ -14,7 +14,10 @@ namespace {
 
 // A tenth is more than a few odd samples, and one or two of a handful tell little.
 constexpr double kTenth = 0.1;
-constexpr double kHalf = 0.5;
+// Sound models with saturating outputs come to a half of the ways, and those to be found to nine
+// tenths.
+constexpr double kTwoThirds = 2.0 / 3;
+constexpr int64_t kFewCliffs = 4;
 // Of samples on which the attack is known to have failed.
 constexpr double kHundredth = 0.01;
 constexpr int64_t kHandful = 2;
@@ -53,31 +56,31 @@ std::set<int64_t> labels_given(const EvidenceView& view) {
 
 // Of the clean pass.
 void add_surroundings(const Diagnosis& d, std::vector<Flag>& flags) {
-  // A small run looks around a few samples only: all of them tell as much as three of many.
-  const auto many = [](int64_t n, int64_t of, double share) {
-    return (n >= kHandful && n == of) || (n > kHandful && above(n, of, share));
+  std::string detail, advice;
+  const auto add = [&](const std::string& more, const std::string& to_do) {
+    detail += (detail.empty() ? "" : "; ") + more;
+    advice += (advice.empty() ? "" : "; ") + to_do;
   };
-  if (many(d.unstable, d.surrounded, kTenth)) {
-    flags.push_back(
-        {"unstable_predictions", "",
-         "around " + share_of(d.unstable, d.surrounded, "clean sample") +
-             " the margin does not change as its gradient says: by more than 10% of the "
-             "logits' spread, on average within 1/64 of the box (tables: of each "
-             "column's spread), or by more than .3 of the squares of its changes, over wide steps "
-             "and short ones",
-         "gradients point nowhere on such a surface, or are of something else; attack "
-         "the model without what replaces them, average them (eot), or rely on attacks "
-         "with score and label access"});
+  // A small run looks around a few samples only: all of them tell as much as three of many.
+  const bool everywhere = d.unstable >= kHandful && d.unstable == d.surrounded;
+  if (everywhere || (d.unstable > kHandful && above(d.unstable, d.surrounded, kTenth))) {
+    add("around " + share_of(d.unstable, d.surrounded, "clean sample") +
+            " the margin does not change as its gradient says: by more than 10% of the logits' "
+            "spread, on average within 1/64 of the box (tables: of each column's spread), or by "
+            "more than .3 of the squares of its changes, over wide steps and short ones",
+        "gradients point nowhere on such a surface, or are of something else; attack the model "
+        "without what replaces them, average them (eot), or rely on attacks with score and label "
+        "access");
   }
-  if (many(d.cliffs, d.approached, kHalf)) {
-    flags.push_back({"unstable_predictions", "",
-                     "on the way from " + share_of(d.cliffs, d.approached, "clean sample") +
-                         " to a random point of another label, half of the margin goes within 1/64 "
-                         "of the way to the boundary: until there, gradients and scores are of "
-                         "what does not decide",
-                     "look for a part that has saturated, such as one member of an ensemble of "
-                     "probabilities; attack its logits, or rely on attacks with label access"});
+  if (d.cliffs >= kFewCliffs && above(d.cliffs, d.approached, kTwoThirds)) {
+    add("on the way from " + share_of(d.cliffs, d.approached, "clean sample") +
+            " to a random point of another label, half of the margin goes within 1/64 of the way "
+            "to the boundary: until there, gradients and scores are of what does not decide",
+        "look for a part that has saturated: one member of an ensemble of probabilities, a softmax "
+        "or a clamp before the output, a detector; attack its logits, or rely on attacks with "
+        "label access");
   }
+  if (!detail.empty()) flags.push_back({"unstable_predictions", "", detail, advice});
 }
 
 void add_gradients(const Diagnosis& d, const std::string& cell, std::vector<Flag>& flags) {
@@ -89,11 +92,11 @@ void add_gradients(const Diagnosis& d, const std::string& cell, std::vector<Flag
       detail += ", and so are all that it saw of " + share_of(d.unguided, d.standing, "sample") +
                 " left standing";
     }
+    const bool flat = d.flat > kHandful && above(d.flat, d.standing, kHundredth);
     flags.push_back({"zero_gradient", cell, detail,
-                     d.flat > 0
-                         ? "gradients are masked, and scores are flat too; " + std::string(kBlunt)
-                         : "gradients are masked or saturated; use loss: margin or dlr, or "
-                           "add an attack with score access"});
+                     flat ? "gradients are masked, and scores are flat too; " + std::string(kBlunt)
+                          : "gradients are masked or saturated; use loss: margin or dlr, or add an "
+                            "attack with score access"});
   }
   if (d.nonfinite_gradients > 0) {
     std::string detail =

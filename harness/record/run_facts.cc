@@ -15,7 +15,7 @@ void write_run_facts(const fs::path& folder, const RunFacts& facts) {
       {"started", facts.started},   {"wall_s", facts.wall_s},
       {"workers", facts.workers},   {"suite", facts.suite},
       {"shard", facts.shard},       {"set", facts.set},
-      {"unsaved", facts.unsaved}};
+      {"unsaved", facts.unsaved},   {"unreported", facts.unreported}};
   // Paths need not be UTF-8.
   const std::string text = json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace);
   write_durably(folder / "run.json", text + "\n");
@@ -36,6 +36,7 @@ RunFacts read_run_facts(const fs::path& folder) {
     facts.shard = json.value("shard", "");
     facts.set = json.value("set", facts.set);
     facts.unsaved = json.value("unsaved", facts.unsaved);
+    facts.unreported = json.value("unreported", "");
   } catch (const nlohmann::json::exception& error) {
     throw Error(file.string() + " is damaged: " + error.what() +
                 "; delete it to go on without what it tells");

@@ -21,6 +21,9 @@ struct RunFacts {
   /// Why adversarials that were to be saved are not, which leaves the run incomplete; each reason
   /// of a merge's shards once. Empty where all are.
   std::set<std::string> unsaved;
+  /// Why not every report of a run that ended could be written, which leaves it incomplete until
+  /// `assay report` writes them; else "".
+  std::string unreported;
 };
 void write_run_facts(const std::filesystem::path& folder, const RunFacts& facts);
 /// Defaults where the folder has none (evidence from elsewhere).

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
+#include <numeric>
 
 #include "harness/suite/digest.h"
 
@@ -118,8 +120,11 @@ std::vector<int64_t> choose_probes(const std::vector<SampleInfo>& samples) {
 
 std::vector<int64_t> choose_measured(const std::vector<SampleInfo>& samples,
                                      std::span<const int64_t> shape) {
-  constexpr int64_t kMeasured = 256;
-  return choose_by_hash(samples, shape.size() == 3 ? 0 : kMeasured);
+  if (shape.size() == 3) return {};
+  const int64_t entries =
+      std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>());
+  constexpr int64_t kMost = int64_t{1} << 20;  // they are sorted and held several times
+  return choose_by_hash(samples, std::clamp<int64_t>(kMost / entries, 16, 256));
 }
 
 at::Tensor feature_widths(const ModelSpec& spec, const at::Tensor& x) {
@@ -221,48 +226,69 @@ int64_t count_unstable(const Model& model, const at::Tensor& x, std::span<const 
   return unstable;
 }
 
+at::Tensor way_widths(const at::Tensor& widths, const at::Tensor& x) {
+  constexpr int64_t kCodes = 16;
+  if (x.size(0) == 0) return widths;
+  const at::Tensor sorted = std::get<0>(x.sort(0));
+  const at::Tensor values = sorted.narrow(0, 1, x.size(0) - 1)
+                                .ne(sorted.narrow(0, 0, x.size(0) - 1))
+                                .sum(0)
+                                .add(1);  // [...shape]
+  return widths.masked_fill(values.le(kCodes), 0.0);
+}
+
 Approaches count_cliffs(const Model& model, const at::Tensor& x, std::span<const int64_t> y,
                         std::span<const uint64_t> ids, const at::Tensor& widths, const Rng& rng) {
+  const int64_t m = x.size(0);
   const at::Tensor labels = at::tensor(std::vector<int64_t>(y.begin(), y.end())).unsqueeze(1);
-  const auto margins_of = [&labels](const at::Tensor& logits) {  // [m, K] → [m]
+  const auto margins = [&labels](const at::Tensor& logits) {  // [..., m, K] → [..., m]
+    std::vector<int64_t> each = logits.sizes().vec();
+    each.back() = 1;
+    const at::Tensor own = labels.expand(each);
     const double least = -std::numeric_limits<double>::infinity();
-    return logits.gather(1, labels).squeeze(1).sub(logits.scatter(1, labels, least).amax(1));
+    return logits.gather(-1, own).squeeze(-1).sub(logits.scatter(-1, own, least).amax(-1));
   };
-  const auto margins = [&](const at::Tensor& points) {
-    return margins_of(model.logits(points).to(at::kDouble));
+  const auto logits_of = [&](const at::Tensor& points) {  // [k, m, ...] → [k, m, K]
+    return model.logits(points.flatten(0, 1))
+        .to(at::kDouble)
+        .view({points.size(0), m, model.classes()});
   };
-  const at::Tensor logits = model.logits(x).to(at::kDouble);
-  const at::Tensor clean = margins_of(logits);
-  at::Tensor there = x;
-  at::Tensor found = at::zeros_like(clean, at::kBool);
-  std::vector<int64_t> one_each(static_cast<size_t>(x.dim()), 1);
-  one_each[0] = x.size(0);
-  for (int64_t draw = 0; draw < kFarPoints; ++draw) {
-    const at::Tensor far = points_around(model, x, ids, rng, widths, kLookedAt + draw, 1)[0];
-    const at::Tensor crosses = margins(far).lt(0).logical_and(found.logical_not());
-    there = at::where(crosses.view(one_each), far, there);
-    found = found.logical_or(crosses);
-  }
-  const at::Tensor step = there.to(at::kDouble).sub(x.to(at::kDouble));
-  const auto along = [&](const at::Tensor& share) {  // [m] of the way
-    const at::Tensor point = x.to(at::kDouble).add(step.mul(share.view(one_each)));
-    return margins(point.to(x.scalar_type()).clamp(model.spec().lo, model.spec().hi));
-  };
-  at::Tensor near = at::zeros_like(clean), beyond = at::ones_like(clean);
-  for (int64_t i = 0; i < kHalvings; ++i) {
-    const at::Tensor middle = near.add(beyond).div(2);
-    const at::Tensor before = along(middle).gt(0);
-    near = at::where(before, middle, near);
-    beyond = at::where(before, beyond, middle);
-  }
-  const at::Tensor fall =
-      along(near.mul(1 - kBrink)).sub(along(beyond.mul(1 + kBrink).clamp_max(1)));
+  const at::Tensor far = points_around(model, x, ids, rng, widths, kLookedAt, kFarPoints);
+  const at::Tensor first = logits_of(at::cat({x.unsqueeze(0), far}));  // [1 + kFarPoints, m, K]
+  const at::Tensor ahead = margins(first);
+  // Of each the first that crosses: argmax finds the first of equal values.
+  const at::Tensor crosses = ahead.narrow(0, 1, kFarPoints).lt(0);
+  const at::Tensor found = crosses.any(0);
   Approaches counts;
-  for (int64_t i = 0; i < x.size(0); ++i) {
-    if (!found[i].item<bool>()) continue;
-    const double rounding = change_rounding(logits[i]) * logits[i].abs().max().item<double>();
-    ++counts.approached;
-    counts.cliffs += fall[i].item<double>() >= clean[i].item<double>() / 2 + rounding ? 1 : 0;
+  counts.approached = found.sum().item<int64_t>();
+  if (counts.approached == 0) return counts;
+  const at::Tensor which = crosses.to(at::kLong).argmax(0);  // [m]
+  const at::Tensor start = x.to(at::kDouble);
+  const at::Tensor step = far.to(at::kDouble).index({which, at::arange(m, at::kLong)}).sub(start);
+  const auto along = [&](const at::Tensor& shares) {  // [k, m] of the way → [k, m]
+    std::vector<int64_t> sizes(static_cast<size_t>(x.dim()) + 1, 1);
+    sizes[0] = shares.size(0);
+    sizes[1] = m;
+    const at::Tensor points = start.add(step.mul(shares.view(sizes)));
+    return margins(logits_of(points.to(x.scalar_type()).clamp(model.spec().lo, model.spec().hi)));
+  };
+  at::Tensor near = at::zeros({m}, at::kDouble);
+  double part = 1;
+  for (int64_t round = 0; round < kNarrowings; ++round) {
+    part /= kSections;
+    const at::Tensor inner = at::arange(1, kSections, at::kDouble).mul(part).unsqueeze(1);
+    const at::Tensor beyond = along(near.add(inner)).gt(0).logical_not();  // [kSections - 1, m]
+    const at::Tensor last = at::ones({1, m}, at::kBool);
+    near = near.add(at::cat({beyond, last}).to(at::kLong).argmax(0).mul(part));
+  }
+  const at::Tensor brink =
+      along(at::stack({near.mul(1 - kBrink), near.add(part).mul(1 + kBrink).clamp_max(1)}));
+  const at::Tensor fall = brink[0].sub(brink[1]);
+  for (int64_t i = 0; i < m; ++i) {
+    const at::Tensor clean = first[0][i];
+    const double rounding = change_rounding(clean) * clean.abs().max().item<double>();
+    const double half = ahead[0][i].item<double>() / 2 + rounding;
+    counts.cliffs += found[i].item<bool>() && fall[i].item<double>() >= half ? 1 : 0;
   }
   return counts;
 }

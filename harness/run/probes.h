@@ -18,8 +18,9 @@ namespace assay {
 /// their ids. They depend on the samples alone, never on blocks or shards.
 std::vector<int64_t> choose_probes(const std::vector<SampleInfo>& samples);
 
-/// Indices, in order, of the samples that feature_widths() looks at: 256 by the same hash, or all.
-/// None for images, the pixels of which share one scale.
+/// Indices, in order, of the samples that feature_widths() looks at: 256 by the same hash, or all,
+/// fewer of inputs with more than 4096 entries. None for images, the pixels of which share one
+/// scale.
 std::vector<int64_t> choose_measured(const std::vector<SampleInfo>& samples,
                                      std::span<const int64_t> shape);
 
@@ -59,22 +60,28 @@ inline constexpr int64_t kLookedAt = 1 + kNeighbours + 4 * kPairs;
 int64_t count_unstable(const Model& model, const at::Tensor& x, std::span<const int64_t> y,
                        std::span<const uint64_t> ids, const at::Tensor& widths, const Rng& rng);
 
+/// How far the way of count_cliffs() may lead in each feature: `widths`, but no way in a column of
+/// x [n, ...shape] with at most 16 values, which may be codes: between them a sound model may leap.
+at::Tensor way_widths(const at::Tensor& widths, const at::Tensor& x);
+
 /// What lies on the way from samples to random points with another label.
 struct Approaches {
   int64_t approached = 0;  ///< samples to which such a point was found
   int64_t cliffs = 0;      ///< of these, where half of the margin goes at the boundary itself
 };
 inline constexpr int64_t kFarPoints = 4;
-inline constexpr int64_t kHalvings = 16;
-inline constexpr int64_t kApproachedBy =
-    1 + kFarPoints + kHalvings + 2;  ///< rows sent for a sample
+inline constexpr int64_t kSections =
+    16;  ///< the way is cut into so many, the one that crosses again
+inline constexpr int64_t kNarrowings = 3;
+inline constexpr int64_t kApproachedBy = 1 + kFarPoints + kNarrowings * (kSections - 1) + 2;
 
 /// Goes straight from each of x [m, ...] with labels y to the first of kFarPoints random points
 /// within `widths` that has another label. There is a cliff where within 1/64 of the way to the
 /// boundary, on either side of it, the margin falls by at least half of what it is at x; with sound
 /// networks it falls there by .04 to .1 of it (medians). Before a cliff gradients and scores are of
 /// something that does not decide, such as the weaker members of an ensemble of probabilities whose
-/// strongest has saturated. Sends m * kApproachedBy rows, m at once. Throws ModelFailure.
+/// strongest has saturated. Sends m * kApproachedBy rows in kNarrowings + 2 calls. Throws
+/// ModelFailure.
 Approaches count_cliffs(const Model& model, const at::Tensor& x, std::span<const int64_t> y,
                         std::span<const uint64_t> ids, const at::Tensor& widths, const Rng& rng);
 

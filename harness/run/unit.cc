@@ -67,12 +67,16 @@ void run_clean(const Unit& unit, const Model& model, const at::Tensor& x,
 }
 
 // How widely features are spread over the run's samples, not the unit's: in every shard the same.
-at::Tensor measure(const Header& header, const Samples& samples, const ModelSpec& spec) {
+// First for steps around a sample, then for the way to another label.
+std::pair<at::Tensor, at::Tensor> measure(const Header& header, const Samples& samples,
+                                          const ModelSpec& spec) {
   std::vector<int64_t> indices;
   for (const int64_t sample : choose_measured(header.samples, spec.shape)) {
     indices.push_back(samples.indices[static_cast<size_t>(sample)]);
   }
-  return feature_widths(spec, samples.dataset->read(indices));
+  const at::Tensor x = samples.dataset->read(indices);
+  const at::Tensor widths = feature_widths(spec, x);
+  return {widths, way_widths(widths, x)};
 }
 
 // Looks around the probes that are rightly classified, several at a time as far as the unit's own
@@ -91,7 +95,7 @@ void look_around(const Suite& suite, const Header& header, const Unit& unit, con
     ids.push_back(hash64(sample.id));
   }
   if (probes.empty()) return;
-  const at::Tensor widths = measure(header, samples, model.spec());
+  const std::pair<at::Tensor, at::Tensor> widths = measure(header, samples, model.spec());
   const bool steep = model.facts().gradient && !model.facts().random;
   const auto look = [&](size_t first, size_t count) {
     const auto some = static_cast<int64_t>(count);
@@ -102,12 +106,14 @@ void look_around(const Suite& suite, const Header& header, const Unit& unit, con
     const auto of = std::span(ids).subspan(first, count);
     Diagnosis seen;
     result->cost.judged += some * (kLookedAt + 2);
-    seen.unstable = count_unstable(model, rows, y, of, widths, rng);
-    if (steep) {
-      result->cost.judged += some * kApproachedBy;
-      const Approaches approaches = count_cliffs(model, rows, y, of, widths, rng);
+    seen.unstable = count_unstable(model, rows, y, of, widths.first, rng);
+    if (!steep) return seen;
+    result->cost.judged += some * kApproachedBy;
+    try {
+      const Approaches approaches = count_cliffs(model, rows, y, of, widths.second, rng);
       seen.approached = approaches.approached;
       seen.cliffs = approaches.cliffs;
+    } catch (const ModelFailure&) {  // somewhere far: nothing is known of the way
     }
     return seen;
   };

@@ -92,6 +92,24 @@ TEST_F(Reports, OfAMergeTellThatItIsIncompleteWhereOneOfThemCannotBeWritten) {
   ASSERT_GT(read("whole/report.html").size(), *full.file_limit + 1000) << "it would fit as well";
   expect_end(run_program(full), 3, {"not every report is written: ", "merged/report.html"});
   expect_told("merged", "incomplete", 3, "report.html");
+  EXPECT_TRUE(read("merged/evidence.jsonl") == read("whole/evidence.jsonl"));
+  expect_end(run("next", {"--baseline", "merged"}), 2, {"assay report"});
+  EXPECT_EQ(assay({"report", "merged"}).code, 0);
+  expect_told("merged", "pass", 0);
+}
+
+TEST_F(Reports, AMergeThatCannotWriteLeavesItsFolderFreeForAnotherTry) {
+  write_suite({});
+  ASSERT_EQ(run("s0", {"--shard", "0/1"}).code, 0);
+  Invocation full = invocation({"merge", "s0", "--out", "merged"});
+  full.file_limit = 100;
+  expect_end(run_program(full), 3, {"cannot write merged/"});
+  EXPECT_EQ(assay({"merge", "s0", "--out", "merged"}).code, 0);
+  expect_told("merged", "pass", 0);
+  ASSERT_EQ(run("refused", {"--shard", "0/1", "--model", prepared("nan.pt").string()}).code, 5);
+  full = invocation({"merge", "refused", "--out", "none"});
+  full.file_limit = 100;
+  expect_end(run_program(full), 5, {"no report is written: cannot write none/"});
 }
 
 TEST_F(Reports, OfAnEarlierWritingDoNotStayWhereTheyCannotBeWrittenAgain) {
@@ -99,6 +117,9 @@ TEST_F(Reports, OfAnEarlierWritingDoNotStayWhereTheyCannotBeWrittenAgain) {
   ASSERT_EQ(run("out").code, 0);
   Invocation full = invocation({"report", "out"});
   full.file_limit = static_cast<long>(read("out/report.html").size()) - 1;
+  EXPECT_EQ(run_program(full).code, 0) << "what is right stays";
+  expect_told("out", "pass", 0);
+  write("out/report.html", "an older one, of another decision");
   expect_end(run_program(full), 3, {"cannot write out/report.html"});
   expect_told("out", "pass", 0, "report.html");
 }
@@ -110,6 +131,8 @@ TEST_F(Reports, OfARefusedCandidateTellItWhereOneOfThemCannotBeWritten) {
   fs::create_directories(path("out/samples.csv/in the way"));
   expect_end(run("out", {"--resume"}), 5, {"not every report is written: "});
   expect_told("out", "refused", 5, "samples.csv");
+  fs::create_directories(path("none/unmeasured.jsonl/in the way"));
+  expect_end(run("none", {"--resume"}), 5, {"no report is written: cannot write none/unmeasured"});
 }
 
 TEST_F(Reports, TellOfARefusalAfterEvidenceThatStaysForTheNextAttempt) {
@@ -158,6 +181,21 @@ TEST_F(Reports, OfAnAttemptStayWhereALaterOneIsAUsageError) {
   expect_end(run("out", {"--resume", "--model", prepared("nan.pt").string()}), 2,
              {"another model"});
   expect_told("out", "fail", 1);
+}
+
+TEST_F(Reports, AndEvidenceStayWhereTheSuiteNamesOtherPointsNow) {
+  fs::copy_file(prepared("right.pt"), path("source.pt"));
+  write_suite({.attacks = "- { name: craft, attack: transfer, eps: 0.1, source: source.pt }",
+               .rules = "- { cell: craft, metric: robust_accuracy, at_least: 0.01 }"});
+  const int code = run("out").code;
+  const std::string evidence = read("out/evidence.jsonl"), report = read("out/report.json");
+  fs::copy_file(prepared("careless.pt"), path("source.pt"), fs::copy_options::overwrite_existing);
+  expect_end(run("out", {"--resume"}), 2, {"was run with another ", " in cell `craft`"});
+  write("source.pt", "no model");
+  EXPECT_EQ(run("out", {"--resume"}).code, 2);
+  EXPECT_TRUE(read("out/evidence.jsonl") == evidence);
+  EXPECT_TRUE(read("out/report.json") == report);
+  EXPECT_EQ(assay({"gate", "out"}).code, code);
 }
 
 // Else they would tell of a candidate that the folder is no longer of.

@@ -114,19 +114,25 @@ TEST(DiagnosisCounts, UnstablePredictionsConcernTheWholeRun) {
       << "all that a small run looks at";
 }
 
-TEST(DiagnosisCounts, CliffsBeforeMoreThanHalfOfTheSamplesAreUnstablePredictions) {
+TEST(DiagnosisCounts, CliffsBeforeMoreThanTwoThirdsOfTheSamplesAreUnstablePredictions) {
   Evidence run = run_with({});
-  for (const auto& [approached, cliffs] : {std::pair(20, 11), std::pair(4, 3), std::pair(2, 2)}) {
+  for (const auto& [approached, cliffs] : {std::pair(20, 14), std::pair(5, 4), std::pair(4, 4)}) {
     run.units[0].diagnosis = {.surrounded = 20, .approached = approached, .cliffs = cliffs};
     const std::vector<Flag> flags = diagnose_counts(view_evidence(run));
     ASSERT_THAT(ids(flags), ElementsAre("unstable_predictions")) << approached;
     EXPECT_EQ(flags[0].cell, "");
     EXPECT_THAT(flags[0].detail, HasSubstr(std::to_string(cliffs) + " of "));
   }
-  for (const auto& [approached, cliffs] : {std::pair(20, 10), std::pair(4, 2), std::pair(1, 1)}) {
+  for (const auto& [approached, cliffs] : {std::pair(20, 13), std::pair(6, 4), std::pair(3, 3)}) {
     run.units[0].diagnosis = {.surrounded = 20, .approached = approached, .cliffs = cliffs};
     EXPECT_THAT(diagnose_counts(view_evidence(run)), IsEmpty()) << approached;
   }
+  // A run shows one flag of an id.
+  run.units[0].diagnosis = {.surrounded = 20, .unstable = 19, .approached = 18, .cliffs = 17};
+  const std::vector<Flag> both = diagnose_counts(view_evidence(run));
+  ASSERT_THAT(ids(both), ElementsAre("unstable_predictions"));
+  EXPECT_THAT(both[0].detail, AllOf(HasSubstr("19 of 20"), HasSubstr("17 of 18")));
+  EXPECT_THAT(both[0].advice, AllOf(HasSubstr("eot"), HasSubstr("saturated")));
 }
 
 // Cut into units in another way, the same counts give the same flags: no unit decides by itself.
@@ -189,6 +195,10 @@ TEST(DiagnosisCounts, AFewSamplesOnWhichNoStepLedAnywhereAreEnough) {
       flags_of_counts({.gradients = 100, .zero_gradients = 11, .standing = 200, .flat = 3});
   ASSERT_THAT(ids(masked), ElementsAre("zero_gradient", "stalled_optimisation"));
   EXPECT_THAT(masked[0].advice, HasSubstr("labels alone")) << "no scores help there";
+  EXPECT_THAT(flags_of_counts({.gradients = 100, .zero_gradients = 11, .standing = 200, .flat = 1})
+                  .at(0)
+                  .advice,
+              HasSubstr("loss: margin"));
 }
 
 TEST(DiagnosisCounts, AStepAgainstMeanGradientsIsNamedWithTheSamplesLookedAt) {

@@ -114,6 +114,13 @@ TEST_F(DiagnosisTest, AGradientThatIsNanUnderAttackIsCountedAndNamesWhoStoodForI
   EXPECT_THAT(flag->detail, HasSubstr(std::to_string(pgd.blinded) + " of "));
 }
 
+TEST_F(DiagnosisTest, NoWayToAnotherLabelIsTakenWithoutAGradientOrThroughNoise) {
+  names("attacks:\n  - {name: noise, attack: noise, norm: linf, eps: 0.05}\n",
+        broken_model("    return x.matmul(self.weight).detach()\n"));
+  EXPECT_EQ(total("").approached, 0);
+  EXPECT_GT(total("").surrounded, 0);
+}
+
 TEST_F(DiagnosisTest, AJaggedModelHasUnstablePredictions) {
   const Model model = broken_model(
       "    jags = torch.sin(x * 3000.0).matmul(self.weight)\n"

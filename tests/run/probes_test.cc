@@ -238,6 +238,16 @@ TEST(FeatureWidths, AreOfSamplesThatAnyShardKnows) {
   EXPECT_TRUE(choose_measured(samples_of(3000), image).empty()) << "pixels have one scale";
 }
 
+// Codes are embedded, whatever lies between them; the gradients of the other columns are right.
+TEST(Cliffs, AreNotLookedForBetweenTheCodesOfATable) {
+  at::Tensor x = testing::random_uniform({256, 12}, 9, 0, 1);
+  x.narrow(1, 0, 6).mul_(8).floor_();
+  const at::Tensor widths = at::full({12}, 8.0, at::kDouble);
+  const std::vector<double> wanted = {0, 0, 0, 0, 0, 0, 8, 8, 8, 8, 8, 8};
+  EXPECT_EQ(testing::doubles(way_widths(widths, x)), wanted);
+  EXPECT_TRUE(way_widths(widths, x.narrow(0, 0, 0)).equal(widths)) << "of images none are read";
+}
+
 // Runs on a table of its own.
 class TableTest : public testing::RunTest {
  protected:
@@ -290,6 +300,7 @@ TEST_F(TableTest, CountsDependNeitherOnBlocksNorOnShards) {
   const Diagnosis whole = clean(suite, model, "whole");
   EXPECT_GT(whole.unstable, 0);
   EXPECT_LT(whole.unstable, whole.surrounded);
+  EXPECT_GT(whole.approached, 0);
   EXPECT_EQ(clean(table_suite(model, "5"), model, "small"), whole);
   Diagnosis shards;
   for (const int64_t shard : {0, 1, 2}) {

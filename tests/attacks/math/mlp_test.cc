@@ -22,8 +22,10 @@ TEST(Mlp, DerivativesAreThoseOfDifferences) {
   Mlp net{normal({3, 4}, 1), normal({4}, 2), normal({4, 2}, 3), normal({2}, 4)};
   const at::Tensor x = normal({5, 3}, 5);
   const at::Tensor by_out = normal({5, 2}, 6);
-  const std::array<at::Tensor, 4> gradients =
-      net.gradients(x, [&](const at::Tensor&) { return by_out; });
+  const std::array<at::Tensor, 4> gradients = net.gradients(x, [&](const at::Tensor& out) {
+    EXPECT_TRUE(out.equal(net(x)));
+    return by_out;
+  });
   const std::array<at::Tensor*, 4> weights = {&net.w1, &net.b1, &net.w2, &net.b2};
   const auto value = [&] { return net(x).mul(by_out).sum().item<double>(); };
   for (size_t i = 0; i < weights.size(); ++i) {
