@@ -165,9 +165,12 @@ void fill_folder(const fs::path& out, const Adversarials& saved, Judged* judged)
 
 ExitCode merge_folders(const std::vector<std::string>& folders, const std::string& out) {
   std::error_code error;
-  if (fs::exists(out) && (!fs::is_directory(out) || !fs::is_empty(out, error))) {
-    throw Error("--out " + out + " is not an empty folder");
-  }
+  const auto require_empty = [&] {
+    if (fs::exists(out) && (!fs::is_directory(out) || !fs::is_empty(out, error))) {
+      throw Error("--out " + out + " is not an empty folder");
+    }
+  };
+  require_empty();
   Shards shards = read_shards(folders);
   Judged judged;
   Adversarials saved;
@@ -180,13 +183,15 @@ ExitCode merge_folders(const std::vector<std::string>& folders, const std::strin
   } else if (!merge_measured(folders, shards, &judged)) {
     saved = saved_in(folders);
   }
+  require_empty();  // still: on a failure all that is there goes
   try {
     fill_folder(out, saved, &judged);
   } catch (const Error& failed) {
     for (const fs::directory_entry& entry : fs::directory_iterator(out, error)) {
       fs::remove_all(entry, error);  // so that the same command may try again
     }
-    if (judged.decision.outcome != Outcome::kRefused) throw;
+    const bool fault = failed.code() == ExitCode::kIncomplete;
+    if (judged.decision.outcome != Outcome::kRefused || !fault) throw;
     std::cerr << "assay: no report is written: " << failed.what() << std::endl;
     return ExitCode::kRefused;  // whatever else went wrong
   }

@@ -255,7 +255,10 @@ ExitCode Run::finish() {
     return dataset ? choose_pictures(evidence, judged_.decision, saved, *dataset)
                    : std::vector<Picture>();
   });
-  if (computed_ && evidence.complete() && (!incumbent || incumbent->complete())) {
+  // Only of a run that is done: with a corpus that it has changed itself it would be another run.
+  const bool done = judged_.facts.unsaved.empty() && judged_.facts.unreported.empty() &&
+                    evidence.complete() && (!incumbent || incumbent->complete());
+  if (done && (computed_ || options_.resume)) {
     keep_in_corpus(evidence, incumbent, *store_);
   }
   // A shard only measures: pass, fail and inconclusive belong to the merge.

@@ -154,14 +154,17 @@ bool holds_plan(const fs::path& folder, const Header& planned, const RunFacts& f
                                  return a.name == b.name && a.key == b.key && a.units == b.units;
                                });
   if (same || evidence->units.empty()) return same;
+  const bool whole = evidence->complete();
   for (size_t i = 0; i < std::min(before.cells.size(), planned.cells.size()); ++i) {
     const CellHeader& cell = planned.cells[i];
     for (const auto& [field, now] : cell.key_fields) {
       const auto old = before.cells[i].key_fields.find(field);
       if (old == before.cells[i].key_fields.end() || old->second == now) continue;
+      if (!whole && field != "sample_scale") continue;
       throw other(field + " in cell `" + cell.name + "`", old->second, now);
     }
   }
+  if (!whole) return false;
   throw Error("--resume: " + folder.string() +
               " was run by other code of assay, which would throw its results away; name another "
               "folder");

@@ -24,8 +24,9 @@ void point_latest(const std::filesystem::path& folder);
 /// looked at.
 void check_resume(const std::filesystem::path& folder, const Header& header, const RunFacts& facts);
 /// True if the folder holds evidence of exactly these units. Throws Error naming what differs where
-/// the incumbent is another one, or where units were measured and the plan has others, which would
-/// take their place: another source of a transfer, a grown corpus, other code of an attack.
+/// the incumbent or the shares of eps are others, or where all was measured and the plan has other
+/// units, which would take their place: another source of a transfer, a corpus that other runs have
+/// fed, other code of an attack. An incomplete run goes on with what is there now.
 bool holds_plan(const std::filesystem::path& folder, const Header& planned, const RunFacts& facts);
 
 }  // namespace assay

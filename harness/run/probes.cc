@@ -234,7 +234,8 @@ at::Tensor way_widths(const at::Tensor& widths, const at::Tensor& x) {
                                 .ne(sorted.narrow(0, 0, x.size(0) - 1))
                                 .sum(0)
                                 .add(1);  // [...shape]
-  return widths.masked_fill(values.le(kCodes), 0.0);
+  // Codes come again and again.
+  return widths.masked_fill(values.le(std::min(kCodes, x.size(0) / 2)), 0.0);
 }
 
 Approaches count_cliffs(const Model& model, const at::Tensor& x, std::span<const int64_t> y,

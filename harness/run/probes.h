@@ -61,7 +61,8 @@ int64_t count_unstable(const Model& model, const at::Tensor& x, std::span<const 
                        std::span<const uint64_t> ids, const at::Tensor& widths, const Rng& rng);
 
 /// How far the way of count_cliffs() may lead in each feature: `widths`, but no way in a column of
-/// x [n, ...shape] with at most 16 values, which may be codes: between them a sound model may leap.
+/// x [n, ...shape] with at most 16 values, and no more than n / 2, which may be codes: between them
+/// a sound model may leap.
 at::Tensor way_widths(const at::Tensor& widths, const at::Tensor& x);
 
 /// What lies on the way from samples to random points with another label.

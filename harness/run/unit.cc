@@ -113,7 +113,9 @@ void look_around(const Suite& suite, const Header& header, const Unit& unit, con
       const Approaches approaches = count_cliffs(model, rows, y, of, widths.second, rng);
       seen.approached = approaches.approached;
       seen.cliffs = approaches.cliffs;
-    } catch (const ModelFailure&) {  // somewhere far: nothing is known of the way
+    } catch (const ModelFailure&) {
+      if (count > 1) throw;  // one by one
+      // Somewhere far: nothing is known of the way.
     }
     return seen;
   };

@@ -198,6 +198,19 @@ TEST_F(Reports, AndEvidenceStayWhereTheSuiteNamesOtherPointsNow) {
   EXPECT_EQ(assay({"gate", "out"}).code, code);
 }
 
+// What a run finds feeds the corpus once it is done, not before: else it could not go on.
+TEST_F(Reports, ThatCouldNotBeWrittenAreByAResumeThoughTheSuiteUsesTheCorpus) {
+  write_suite({.attacks = "- { name: fgsm, attack: fgsm, eps: 0.1 }\n"
+                          "  - { name: old, attack: corpus, eps: 0.1 }",
+               .rules = "- { cell: fgsm, metric: robust_accuracy, at_least: 0.0 }"});
+  fs::create_directories(path("out/samples.csv/in the way"));
+  const std::vector<std::string> more = {"--resume", "--baseline", prepared("right.pt").string()};
+  write("out/run.json", "{}");
+  ASSERT_EQ(run("out", more).code, 3);
+  fs::remove_all(path("out/samples.csv"));
+  EXPECT_EQ(run("out", more).code, 0);
+}
+
 // Else they would tell of a candidate that the folder is no longer of.
 TEST_F(Reports, OfARefusedCandidateGoWhenAnotherOneIsMeasured) {
   const std::string source = prepared("crashes_on_one.pt").string();

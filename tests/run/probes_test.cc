@@ -246,6 +246,7 @@ TEST(Cliffs, AreNotLookedForBetweenTheCodesOfATable) {
   const std::vector<double> wanted = {0, 0, 0, 0, 0, 0, 8, 8, 8, 8, 8, 8};
   EXPECT_EQ(testing::doubles(way_widths(widths, x)), wanted);
   EXPECT_TRUE(way_widths(widths, x.narrow(0, 0, 0)).equal(widths)) << "of images none are read";
+  EXPECT_EQ(testing::doubles(way_widths(widths, x.narrow(0, 0, 16)))[11], 8) << "few samples";
 }
 
 // Runs on a table of its own.
