@@ -34,6 +34,19 @@ std::optional<Evidence> evidence_before(const fs::path& folder) {
   return before;
 }
 
+// True of the field that tells what points of the corpus a cell, or a stage of it, tries.
+bool is_of_corpus(const CellHeader& cell, const std::string& field) {
+  constexpr std::string_view kSource = "source";
+  if (!field.ends_with(kSource)) return false;
+  const std::string prefix = field.substr(0, field.size() - kSource.size());
+  const auto is_corpus = [&cell](const std::string& of) {
+    const auto found = cell.key_fields.find(of);
+    return found != cell.key_fields.end() && found->second == "corpus";
+  };
+  return is_corpus(prefix == "params." ? "attack" : prefix + "attack") ||
+         is_corpus(prefix + "init");
+}
+
 }  // namespace
 
 // Where a later attempt measured nothing, that is what the folder tells.
@@ -155,16 +168,22 @@ bool holds_plan(const fs::path& folder, const Header& planned, const RunFacts& f
                                });
   if (same || evidence->units.empty()) return same;
   const bool whole = evidence->complete();
+  bool grown = false;
   for (size_t i = 0; i < std::min(before.cells.size(), planned.cells.size()); ++i) {
     const CellHeader& cell = planned.cells[i];
     for (const auto& [field, now] : cell.key_fields) {
       const auto old = before.cells[i].key_fields.find(field);
       if (old == before.cells[i].key_fields.end() || old->second == now) continue;
       if (!whole && field != "sample_scale") continue;
+      if (is_of_corpus(cell, field)) {
+        grown = true;
+        continue;
+      }
       throw other(field + " in cell `" + cell.name + "`", old->second, now);
     }
   }
   if (!whole) return false;
+  if (grown && before.clean_units == planned.clean_units) return true;
   throw Error("--resume: " + folder.string() +
               " was run by other code of assay, which would throw its results away; name another "
               "folder");

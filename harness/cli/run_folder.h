@@ -23,10 +23,11 @@ void point_latest(const std::filesystem::path& folder);
 /// not as before. Throws Error naming what differs. Of `header` only what run_header() tells is
 /// looked at.
 void check_resume(const std::filesystem::path& folder, const Header& header, const RunFacts& facts);
-/// True if the folder holds evidence of exactly these units. Throws Error naming what differs where
-/// the incumbent or the shares of eps are others, or where all was measured and the plan has other
-/// units, which would take their place: another source of a transfer, a corpus that other runs have
-/// fed, other code of an attack. An incomplete run goes on with what is there now.
+/// True if the folder holds evidence that stays until there is better: of exactly these units, or
+/// of a finished run but for points that the corpus has gained since, from this run too. Throws
+/// Error naming what differs where the incumbent or the shares of eps are others, or where all was
+/// measured and the plan has other units, which would take their place: another source of a
+/// transfer, other code of an attack. An incomplete run goes on with what is there now.
 bool holds_plan(const std::filesystem::path& folder, const Header& planned, const RunFacts& facts);
 
 }  // namespace assay

@@ -71,8 +71,7 @@ struct Approaches {
   int64_t cliffs = 0;      ///< of these, where half of the margin goes at the boundary itself
 };
 inline constexpr int64_t kFarPoints = 4;
-inline constexpr int64_t kSections =
-    16;  ///< the way is cut into so many, the one that crosses again
+inline constexpr int64_t kSections = 16;  ///< of the way, then of the part that crosses
 inline constexpr int64_t kNarrowings = 3;
 inline constexpr int64_t kApproachedBy = 1 + kFarPoints + kNarrowings * (kSections - 1) + 2;
 

@@ -204,11 +204,16 @@ TEST_F(Reports, ThatCouldNotBeWrittenAreByAResumeThoughTheSuiteUsesTheCorpus) {
                           "  - { name: old, attack: corpus, eps: 0.1 }",
                .rules = "- { cell: fgsm, metric: robust_accuracy, at_least: 0.0 }"});
   fs::create_directories(path("out/samples.csv/in the way"));
-  const std::vector<std::string> more = {"--resume", "--baseline", prepared("right.pt").string()};
+  const std::string incumbent = prepared("careless.pt").string();
+  const std::vector<std::string> more = {"--resume", "--baseline", incumbent};
   write("out/run.json", "{}");
   ASSERT_EQ(run("out", more).code, 3);
   fs::remove_all(path("out/samples.csv"));
   EXPECT_EQ(run("out", more).code, 0);
+  const std::string evidence = read("out/evidence.jsonl");
+  run("other", {"--model", incumbent, "--set", "attacks.fgsm.eps=0.2"});
+  EXPECT_EQ(run("out", more).code, 0);
+  EXPECT_FALSE(read("out/evidence.jsonl") == evidence) << "more points are tried now";
 }
 
 // Else they would tell of a candidate that the folder is no longer of.

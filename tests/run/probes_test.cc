@@ -128,7 +128,7 @@ TEST(Cliffs, LieBeforeASaturatedMemberOfAnEnsemble) {
   for (const double scale : {1e3, 1e6}) {
     const Approaches found = approaches(with_saturated_member(scale));
     EXPECT_GT(found.approached, 20) << scale;
-    EXPECT_GT(2 * found.cliffs, found.approached) << scale;
+    EXPECT_GT(3 * found.cliffs, 2 * found.approached) << scale << ": what raises the flag";
   }
 }
 
